@@ -1,0 +1,1 @@
+"""What one stage leaves on disk for the next."""

@@ -1,0 +1,133 @@
+"""Files appear under their final name only when whole, and one writer at a time."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from ulmkit.errors import ArtifactError, BusyError
+
+TEMPORARY = ".part"  # what a killed writer leaves behind ends in this, and nothing ever reads it
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` durable: the directory entry is data too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def temporary_beside(path: Path) -> Path:
+    """The name under which this process writes `path` until it is whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a read-only folder into one line that says where and what next."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            # the folder itself may never have come into being
+            existing = next(p for p in (path, *path.absolute().parents) if p.exists())
+            free = shutil.disk_usage(existing).free
+            raise ArtifactError(
+                f"{path}: no space left ({free:,} bytes free). Nothing half-written was kept; "
+                "make room or choose another --root, then run the same command again."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ArtifactError(f"{path}: cannot write here ({error.strerror}). Choose another --root.") from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+    """Write beside `path`, flush to the disk, then rename over it; on any error `path` stays as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    with storage_errors(path):
+        try:
+            with open(temporary, mode, **options) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`value` as indented UTF-8 JSON with sorted keys, so that equal values are equal bytes."""
+    with atomic_write(path, "w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, sort_keys=True)
+        file.write("\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in `path`, or an `ArtifactError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path}: not there.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtifactError(f"{path}: damaged ({error}). Remove it and run the stage again.") from error
+
+
+def replace_folder(new: Path, final: Path) -> None:
+    """Put the finished folder `new` in the place of `final`.
+
+    Two renames, because a directory cannot be renamed over a full one; `recover_folder` finishes an
+    interrupted exchange.
+    """
+    old = final.with_name(f".{final.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        os.replace(final, old)
+    os.replace(new, final)
+    sync_folder(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(final: Path) -> None:
+    """Undo an exchange that was killed between its two renames: the previous folder comes back."""
+    old = final.with_name(f".{final.name}.old")
+    if old.exists():
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(old, final)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left in `folder` (the caller holds its lock)."""
+    for path in folder.rglob(f".*{TEMPORARY}"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def lock(folder: Path, what: str) -> Iterator[None]:
+    """Hold `folder` for one writer. The kernel drops the lock with the process, so a kill leaves none behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    with storage_errors(path), open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise BusyError(f"{folder}: {what} is already running here ({holder}). Wait for it, or stop it.") from None
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield

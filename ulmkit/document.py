@@ -1,0 +1,83 @@
+"""The records that travel from a source to a shard."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["text", "markdown", "html", "wikitext"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawDocument:
+    """One page, article or record as a source delivers it, before any text is taken out of it.
+
+    `content` is bytes where the encoding still has to be found (HTML, plain text from disk), and a string where
+    the container fixed it (JSON, Parquet, XML). `id` is unique within its input and does not depend on the order
+    in which inputs are read. `encoding` is what the transport declared, if anything.
+    """
+
+    id: str
+    content: str | bytes
+    kind: Kind
+    source: str
+    licence: str = "unknown"
+    url: str = ""
+    title: str = ""
+    encoding: str = ""
+    fetched_at: datetime | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that a source could not deliver: where it stands, and the reason from a closed list."""
+
+    where: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One article as text. Paragraphs are separated by newlines; `text` does not repeat the title."""
+
+    id: str
+    text: str
+    source: str
+    licence: str = "unknown"
+    url: str = ""
+    title: str = ""
+    language: str = ""
+    fetched_at: datetime | None = None
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Keep, or drop with a reason. `detail` holds the measured value beside its limit."""
+
+    keep: bool
+    reason: str = ""
+    detail: str = ""
+
+
+KEEP = Verdict(True)
+
+
+def drop(reason: str, detail: str = "") -> Verdict:
+    """The verdict that turns a document away for `reason`."""
+    return Verdict(False, reason, detail)
+
+
+@dataclass(slots=True)
+class JoinerCount:
+    """How many U+200C and U+200D a stage saw: a stage that loses more than the language allows fails."""
+
+    zwnj: int = 0
+    zwj: int = 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.zwnj += text.count("\u200c")
+            self.zwj += text.count("\u200d")
