@@ -1,0 +1,1 @@
+"""What a language is, read from a folder of data."""

@@ -1,0 +1,197 @@
+"""A language and its parts: every setting once, with its default and the reason for it.
+
+A folder's `language.toml` holds only what differs from here (and from its script's file). The field names are the
+TOML keys; `language.load` refuses a key that no field here knows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ulmkit.text.normalize import Normalizer
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`[language]`: who it is."""
+
+    code: str  # BCP-47, the folder's name
+    iso639_3: str
+    name: str  # in English
+    native_name: str
+    script: str  # ISO 15924: Arab, Latn, Deva …; also names the file it inherits from
+    direction: Literal["ltr", "rtl"] = "ltr"
+    has_case: bool = True
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """`[alphabet]`: what the script may hold."""
+
+    letters: str = ""  # every letter of the standard alphabet; upper case too where there is case
+    digits: str = "0123456789"
+    joiners: str = ""  # characters that must survive every stage, U+200C for Persian
+    # share of joiners that normalization may delete (edges, doubles); more than this fails the build
+    max_joiner_loss: float = 0.05
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """`[normalization]`: two ordered lists of operations."""
+
+    # a shared operation's name, or rules.<function> of the language's own rules.py
+    train: tuple[str, ...] = ()
+    match: tuple[str, ...] = ()  # applied after train: for deduplication, counting and metrics
+    protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
+    digits: Literal["native", "ascii", "keep"] = "keep"  # one choice per corpus
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """`[segmentation]`: where sentences end."""
+
+    sentence_ends: str = ".!?…"
+    closers: str = "»”’\")]}"  # may stand between the end mark and the space
+    abbreviations: tuple[str, ...] = ()  # never end a sentence
+    ordinal_dot: bool = False  # "26. juulil": digits and a dot do not end a sentence before a lower-case letter
+
+
+@dataclass(frozen=True)
+class Relative:
+    """`[[identification.relatives]]`: a close language and the letters or words that give it away."""
+
+    name: str
+    letters: str = ""
+    max_share: float = 0.01  # of the text's letters
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Identification:
+    """`[identification]`: what the identifiers call it, and who it is mistaken for."""
+
+    labels: tuple[str, ...] = ()  # labels of pycld2 and py3langid that mean this language
+    min_share: float = 0.5  # of the page's bytes that must be in it; 0.5: the page's main language
+    relatives: tuple[Relative, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filters:
+    """`[filters]`: limits a document must keep. `origins` says for each where its number comes from."""
+
+    min_characters: int = 200  # guessed: two sentences; shorter pages are captions and stubs
+    min_words: int = 30
+    max_characters: int = 2_000_000
+    min_script_share: float = 0.6  # of letters that are in the script
+    min_stop_words: int = 2  # Gopher (Rae et al. 2021): two of eight function words
+    min_stop_word_share: float = 0.0
+    mean_word_length: tuple[float, float] = (2.0, 12.0)
+    max_symbol_word_ratio: float = 0.1  # Gopher: # and … per word
+    max_bullet_lines: float = 0.9  # Gopher
+    max_ellipsis_lines: float = 0.3  # Gopher
+    min_line_punctuation: float = 0.12  # FineWeb: share of lines that end in punctuation
+    max_short_lines: float = 0.67  # FineWeb: lines of at most 30 characters
+    max_duplicate_lines: float = 0.3  # Gopher
+    max_duplicate_line_characters: float = 0.2  # Gopher
+    max_top_ngram: tuple[float, float, float] = (0.20, 0.18, 0.16)  # Gopher, 2-, 3- and 4-grams
+    max_duplicate_ngrams: tuple[float, ...] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)  # Gopher, 5- to 10-grams
+    min_word_with_letter: float = 0.7  # Gopher has 0.8; tables of numbers are common in news
+    max_digit_share: float = 0.3
+    max_replacement_characters: float = 0.0005  # U+FFFD and private use, per character
+    boilerplate: tuple[str, ...] = ()  # regular expressions; a line that matches whole is removed
+    line_ends: str = ".!?…:;»”\"'"  # what counts as punctuation at a line's end
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dedup:
+    """`[dedup]`: when two texts are one."""
+
+    ngram: int = 5  # words in a shingle
+    permutations: int = 128
+    bands: int = 16  # 16 bands of 8: half of the pairs at Jaccard 0.71, nearly all at 0.85
+    threshold: float = 0.8  # estimated Jaccard of the signatures from which a pair is a near-duplicate
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """`[extraction]`: words of the language that extraction must know."""
+
+    drop_sections: tuple[str, ...] = ()  # wikitext headings whose sections are left out (references, see also …)
+    file_namespaces: tuple[str, ...] = ("File", "Image", "Media")
+    category_namespaces: tuple[str, ...] = ("Category",)
+    redirect_words: tuple[str, ...] = ("REDIRECT",)
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """`[[sources]]`: where pages come from."""
+
+    name: str
+    kind: str  # a module of corpus.sources: wikipedia, …
+    locator: str  # what the kind needs: a wiki's database name, a URL, a folder
+    licence: str  # SPDX
+    attribution: str = ""
+    delay_s: float = 1.0  # politeness
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """`[tokenizer]`: what `tokenizer train` does unless told otherwise."""
+
+    vocabulary: int = 30_000
+    model: Literal["unigram", "bpe"] = "unigram"
+    split_by_script: bool = True
+    split_digits: bool = True
+    character_coverage: float = 0.9998  # the rest is spelled in bytes
+    sample_characters: int = 200_000_000
+    demo_vocabulary: int = 2_000
+
+
+@dataclass(frozen=True)
+class LMSettings:
+    """`[lm]`: prompts that `lm generate` starts from when none is given."""
+
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Language:
+    """Everything a stage asks a language, frozen, with a fingerprint of all that shapes its output.
+
+    `normalizers` holds `train` and `match`. `stop_words` are in normal form. `folder` is where it was read.
+    """
+
+    identity: Identity
+    alphabet: Alphabet
+    normalization: Normalization
+    segmentation: Segmentation
+    identification: Identification
+    filters: Filters
+    dedup: Dedup
+    extraction: Extraction
+    sources: tuple[SourceSpec, ...]
+    tokenizer: TokenizerSettings
+    lm: LMSettings
+    normalizers: Mapping[str, Normalizer]
+    stop_words: frozenset[str]
+    folder: Path
+    fingerprint: str
+
+    @property
+    def code(self) -> str:
+        return self.identity.code
+
+    def normalize(self, text: str) -> str:
+        """`text` in the form the corpus is written in; twice is once."""
+        return self.normalizers["train"](text)
+
+    def match(self, text: str) -> str:
+        """`text` in the aggressive form for deduplication, counting and metrics; takes raw or normalized text."""
+        return self.normalizers["match"](text)
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples"
