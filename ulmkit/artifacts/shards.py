@@ -1,0 +1,84 @@
+"""Parquet shards: the corpus on disk, one row a document."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.errors import ArtifactError
+
+ROW_GROUP = 2_000  # documents; fewer cost compression, more cost memory (3.30 against 3.31 at 30,000)
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("title", pa.string()),
+        ("url", pa.string()),
+        ("source", pa.dictionary(pa.int32(), pa.string())),
+        ("licence", pa.dictionary(pa.int32(), pa.string())),
+        ("language", pa.string()),
+        ("fetched_at", pa.timestamp("us", tz="UTC")),
+        ("published_at", pa.timestamp("us", tz="UTC")),
+        ("content_hash", pa.binary(16)),
+        ("cluster", pa.int64()),
+        ("cluster_size", pa.int32()),
+        ("characters", pa.int32()),
+        ("words", pa.int32()),
+    ]
+)
+
+
+def write_shard(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
+    """Write one shard whole. Equal rows are equal bytes: nothing of the clock or the machine goes in."""
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    with atomic_write(path) as file:
+        pq.write_table(
+            table,
+            file,
+            row_group_size=ROW_GROUP,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=["source", "licence", "language"],  # text gains nothing from one
+            write_statistics=["source", "characters", "cluster"],  # min and max of a text are whole texts
+            write_page_checksum=True,
+            store_schema=True,
+        )
+
+
+def shard_paths(corpus: Path, split: str) -> list[Path]:
+    """The shards of one split in order; an `ArtifactError` where the corpus was not built."""
+    if not (corpus / "manifest.json").exists():
+        raise ArtifactError(f"{corpus}: no finished corpus here. Run `ulmkit corpus build` first.")
+    return sorted((corpus / split).glob("part-*.parquet"))
+
+
+def read_batches(
+    paths: Iterable[Path], columns: Sequence[str] | None = None, batch_size: int = ROW_GROUP
+) -> Iterator[pa.RecordBatch]:
+    """Row batches of the shards, in order; a damaged shard is an `ArtifactError` that names it."""
+    for path in paths:
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                yield from file.iter_batches(batch_size=batch_size, columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise ArtifactError(f"{path}: damaged ({str(error).splitlines()[0]}). Build the corpus again.") from error
+
+
+def read_texts(paths: Iterable[Path]) -> Iterator[str]:
+    """The text of every document, in order."""
+    for batch in read_batches(paths, ["text"]):
+        yield from batch.column("text").to_pylist()
+
+
+def logical_hash(path: Path) -> str:
+    """A hash of the rows themselves: equal however Parquet laid them out."""
+    digest = xxhash.xxh3_128()
+    for batch in read_batches([path]):
+        for row in batch.to_pylist():
+            digest.update(repr(sorted(row.items())).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
