@@ -1,0 +1,1 @@
+"""Sources to shards: read, extract, identify, normalize, filter, deduplicate, split, write."""

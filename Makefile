@@ -1,0 +1,53 @@
+# One word a task. Needs make and Python; everything else is installed into .venv, by uv, which is installed first.
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
+BIN := .venv/bin
+# the suite runs as many processes as there are cores, so each gets one thread
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+
+.PHONY: demo test check format bench faults docs clean
+
+demo: .venv/.installed ## the main job on the bundled samples, without a network
+	$(BIN)/ulmkit demo fa
+
+test: .venv/.installed ## every test
+	$(TEST) -n auto $(ARGS)
+
+check: .venv/.check ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.check
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.bench ## what benchmarks/ measures against peers; give DATA=<folder with .jsonl.zst files>
+	$(BIN)/python benchmarks/corpus.py $(DATA)
+
+faults: .venv/.installed ## the full figures of the fault rows, in minutes rather than seconds
+	ULMKIT_FAULTS=full $(TEST) -m slow tests $(ARGS)
+
+docs: .venv/.installed ## docs/cli.md from --help
+	$(BIN)/python docs/make_cli.py
+
+clean:
+	rm -rf .venv .bootstrap .pytest_cache .mypy_cache .ruff_cache
+
+.bootstrap/bin/uv:
+	$(PYTHON) -m venv .bootstrap
+	.bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.installed: pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet .venv
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --editable . --group test
+	touch $@
+
+.venv/.check: .venv/.installed
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --group check
+	touch $@
+
+.venv/.bench: .venv/.installed
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --group bench
+	touch $@

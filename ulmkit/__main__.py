@@ -1,0 +1,5 @@
+"""`python -m ulmkit`."""
+
+from ulmkit.cli.main import main
+
+main()

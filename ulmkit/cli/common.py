@@ -1,0 +1,159 @@
+"""What every command shares: where data and languages are, progress on stderr, results on stdout."""
+
+import contextlib
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulmkit.artifacts.layout import Layout
+from ulmkit.progress import Progress, Report, silent
+
+if TYPE_CHECKING:
+    from ulmkit.language.spec import Language
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The options every command takes."""
+
+    root: Path
+    languages: Path | None
+    as_json: bool
+    quiet: bool
+
+    def language(self, code: str) -> "Language":
+        from ulmkit.language.registry import get
+
+        return get(code, self.languages)
+
+    def layout(self, code: str) -> Layout:
+        return Layout(self.root, code)
+
+    def say(self, text: str = "") -> None:
+        """A result, on stdout; not under --json, where one object holds them all."""
+        if not self.as_json:
+            click.echo(text)
+
+    def remark(self, text: str) -> None:
+        """A remark, on stderr."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def finish(self, value: dict[str, Any]) -> None:
+        """The end of a command: with --json the whole result as one object, else its signature alone."""
+        if self.as_json:
+            click.echo(json.dumps(value, ensure_ascii=False, default=str))
+        elif signature := value.get("signature"):
+            click.echo(signature)
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Report]:
+        """A report that draws a bar on a terminal, prints a line now and then elsewhere, nothing when quiet."""
+        if self.quiet:
+            yield silent
+        elif sys.stderr.isatty():
+            with bars() as report:
+                yield report
+        else:
+            yield Lines()
+
+
+def shared(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options every command takes; it receives them as a `Scene` first."""
+
+    @click.option(
+        "--root",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("data"),
+        envvar="ULMKIT_ROOT",
+        show_default=True,
+        show_envvar=True,
+        help="Where data lies.",
+    )
+    @click.option(
+        "--languages",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        envvar="ULMKIT_LANGUAGES",
+        show_envvar=True,
+        help="A folder of language folders of your own.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks.")
+    @functools.wraps(function)
+    def wrapped(root: Path, languages: Path | None, as_json: bool, quiet: bool, **options: Any) -> Any:
+        return function(Scene(root, languages, as_json, quiet), **options)
+
+    return wrapped
+
+
+def readable(text: str, limit: int = 60) -> str:
+    """`text` from outside as it may be shown on a terminal: no control or bidi characters, bounded."""
+    shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "·" for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def amount(progress: Progress) -> str:
+    """`done` of `total` in words: megabytes or counts."""
+    if progress.unit == "bytes":
+        done = f"{progress.done / 1e6:,.1f}"
+        return f"{done} MB" if progress.total is None else f"{done} of {progress.total / 1e6:,.1f} MB"
+    done = f"{progress.done:,}"
+    return f"{done} {progress.unit}" if progress.total is None else f"{done} of {progress.total:,} {progress.unit}"
+
+
+class Lines:
+    """Progress where there is no terminal: a line every ten seconds."""
+
+    EVERY = 10.0
+
+    def __init__(self) -> None:
+        self.shown = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.shown >= self.EVERY:
+            self.shown = now
+            click.echo(f"{progress.stage}: {amount(progress)} {readable(progress.detail)}".rstrip(), err=True)
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Report]:
+    """A bar for each stage, on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:12}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total, said="")
+            bar.update(
+                tasks[progress.stage],
+                completed=progress.done,
+                total=progress.total,
+                said=f"{amount(progress)} {readable(progress.detail, 40)}".rstrip(),
+            )
+
+        yield report
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain table: the first column to the left, numbers to the right."""
+    cells = [list(map(str, row)) for row in (headers, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    lines = []
+    for number, row in enumerate(cells):
+        first, *rest = row
+        lines.append("  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]))
+        if number == 0:
+            lines.append("  ".join("─" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)

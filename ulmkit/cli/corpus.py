@@ -1,0 +1,117 @@
+"""`ulmkit corpus`: sources to shards."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ulmkit.cli.common import Scene, shared, table
+
+
+@click.group()
+def command() -> None:
+    """Sources → normalized, filtered, deduplicated Parquet shards."""
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="PATH",
+    help="A file, a folder or a glob to read instead of the language's own sources. May be given again.",
+)
+@click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
+@click.option("--licence", default="unknown", show_default=True, help="SPDX licence of the inputs.")
+@click.option("--name", default="", help="Name of the source, if not the file's or folder's own.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take only so many articles of each declared source.")
+@click.option(
+    "--mirror",
+    envvar="ULMKIT_WIKIMEDIA_MIRROR",
+    show_envvar=True,
+    help="Dump server to use instead of Wikimedia's own.",
+)
+@click.option("--valid-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
+@click.option("--test-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
+@click.option("--near-duplicates/--exact-duplicates", default=True, help="Which duplicates to find.")
+@click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
+@shared
+def build(
+    scene: Scene,
+    code: str,
+    inputs: tuple[str, ...],
+    text_field: str | None,
+    licence: str,
+    name: str,
+    limit: int | None,
+    mirror: str | None,
+    valid_share: float,
+    test_share: float,
+    near_duplicates: bool,
+    workers: int | None,
+) -> None:
+    """Build the corpus of LANGUAGE.
+
+    Reads JSON lines, CSV, text, Markdown, HTML, Parquet, MediaWiki dumps, WARC, WET and ARC, packed or not. Run it
+    again after an interruption and it goes on where it was.
+
+    \b
+    ulmkit corpus build fa --limit 1000
+    ulmkit corpus build fa --input news.jsonl.zst --input pages/ --licence CC-BY-4.0
+    """
+    from ulmkit.corpus.build import BuildOptions, build_corpus
+
+    language = scene.language(code)
+    layout = scene.layout(language.code)
+    pins: dict[str, Any] = {}
+    with scene.progress() as report:
+        if inputs:
+            from ulmkit.corpus.build import label_inputs
+            from ulmkit.corpus.sources.files import expand_inputs
+
+            groups = [
+                (Path(pattern) if Path(pattern).is_dir() else path, [path])
+                for pattern in inputs
+                for path in expand_inputs([pattern])
+            ]
+            chosen = label_inputs(groups, name=name, licence=licence, text_field=text_field)
+        else:
+            from ulmkit.corpus.sources import fetch_sources
+
+            chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
+        options = BuildOptions(valid_share, test_share, near_duplicates, workers)
+        manifest = build_corpus(language, layout, chosen, options=options, pins=pins, report=report)
+    scene.say(summary(manifest))
+    if manifest.get("unchanged"):
+        scene.remark(f"{layout.corpus} is up to date.")
+    scene.finish(manifest)
+
+
+def summary(manifest: dict[str, Any]) -> str:
+    """What was read, kept and dropped, as tables."""
+    counts, splits = manifest["counts"], manifest["splits"]
+    sources = [
+        (name, f"{c.get('read', 0):,}", f"{c.get('dropped', 0):,}", f"{c.get('duplicate', 0):,}",
+         f"{c.get('kept', 0) - c.get('duplicate', 0):,}")
+        for name, c in sorted(counts["sources"].items())
+    ]  # fmt: skip
+    reasons = sorted(counts["dropped"].items(), key=lambda item: -item[1])
+    refused = sorted(counts["unreadable"].items(), key=lambda item: -item[1])
+    joiners = counts["joiners"]
+    blocks = [
+        table(("source", "read", "dropped", "duplicate", "kept"), sources),
+        table(
+            ("dropped because", "documents"),
+            [(reason, f"{n:,}") for reason, n in reasons] + [(f"not read: {r}", f"{n:,}") for r, n in refused],
+        ),
+        table(
+            ("split", "documents", "words", "characters", "U+200C"),
+            [
+                (split, f"{s['documents']:,}", f"{s['words']:,}", f"{s['characters']:,}", f"{s['joiners']['U+200C']:,}")
+                for split, s in splits.items()
+            ],
+        ),
+        "U+200C: " + ", ".join(f"{stage} {joiners[stage]['U+200C']:,}" for stage in joiners),
+    ]
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,53 @@
+"""The dataset card: what lies in a corpus, where it is from, and under which licence."""
+
+from pathlib import Path
+from typing import Any
+
+from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.language.spec import Language
+
+
+def escape(text: str) -> str:
+    """`text` as one Markdown table cell: names come from files and may hold anything."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!" else " " if c in "\r\n" else c for c in text)
+
+
+def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None:
+    """Write the card beside the shards, with the front matter that `datasets` reads."""
+    counts, splits = manifest["counts"], manifest["splits"]
+    licences = sorted({entry["licence"] for entry in manifest["inputs"]})
+    lines = [
+        "---",
+        f"language: {language.code}",
+        f"license: {licences[0].lower() if len(licences) == 1 else 'other'}",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        *(f"  - split: {split}\n    path: {split}/*.parquet" for split in splits),
+        "---",
+        "",
+        f"# {language.identity.name} corpus",
+        "",
+        "| split | documents | words | characters |",
+        "| --- | ---: | ---: | ---: |",
+        *(f"| {split} | {s['documents']:,} | {s['words']:,} | {s['characters']:,} |" for split, s in splits.items()),
+        "",
+        "| source | read | kept | duplicates |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {escape(name)} | {c.get('read', 0):,} | {c.get('kept', 0) - c.get('duplicate', 0):,} "
+            f"| {c.get('duplicate', 0):,} |"
+            for name, c in sorted(counts["sources"].items())
+        ),
+        "",
+        f"Licences of the inputs, as stated by whoever gave them: {', '.join(map(escape, licences))}.",
+        "",
+        "| dropped because | documents |",
+        "| --- | ---: |",
+        *(f"| {escape(reason)} | {n:,} |" for reason, n in sorted(counts["dropped"].items(), key=lambda x: -x[1])),
+        "",
+        f"`{manifest['signature']}`",
+        "",
+    ]
+    with atomic_write(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines))

@@ -1,0 +1,192 @@
+"""Where the work runs: this machine's cores, one chunk at a time, with a document that kills a worker set aside."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from ulmkit.errors import UlmkitError
+
+Work = Callable[[list[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An item that no worker survived: `reason` is `crash`, `timeout` or `error`."""
+
+    item: Any
+    reason: str
+    detail: str
+
+
+@dataclass(eq=False)
+class Task:
+    """One chunk on its way: `parts` gathers results in order, and `left` holds what is still to be tried."""
+
+    parts: list[Any] = field(default_factory=list)
+    left: deque[list[Any]] = field(default_factory=deque)
+
+
+@dataclass(eq=False)
+class Worker:
+    process: Any
+    pipe: Connection
+    task: Task | None = None
+    items: list[Any] = field(default_factory=list)
+    started: float = 0.0
+
+
+def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    work: Work | None = None
+    while True:
+        try:
+            items = pipe.recv()
+        except EOFError:  # the parent is gone
+            return
+        try:
+            work = work or setup()
+            answer = ("done", work(items))
+        except UlmkitError as error:
+            answer = ("fail", error)
+        except Exception as error:
+            answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0][:200])
+        with contextlib.suppress(BrokenPipeError):
+            pipe.send(answer)
+
+
+class Pool:
+    """Worker processes that run `setup()` once each and then its result on every chunk they are sent.
+
+    A chunk whose worker dies, raises or exceeds `deadline_s` is tried again an item at a time; the item that does
+    it again comes back as `Broken`. With `workers=0` everything runs in this process, without that protection.
+    """
+
+    def __init__(self, setup: Callable[[], Work], *, workers: int, deadline_s: float = 120.0) -> None:
+        self.setup = setup
+        self.size = workers
+        self.deadline_s = deadline_s
+        self.context = multiprocessing.get_context("spawn")  # fork would copy locks that other threads hold
+        self.workers: list[Worker] = []
+        self.inline: Work | None = None
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            self._stop(worker)
+        self.workers.clear()
+
+    def _start(self) -> Worker:
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=_serve, args=(self.setup, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        worker = Worker(process, ours)
+        self.workers.append(worker)
+        return worker
+
+    def _stop(self, worker: Worker) -> None:
+        worker.pipe.close()
+        worker.process.kill()
+        worker.process.join()
+        worker.process.close()
+
+    def map(self, chunks: Iterable[list[Any]]) -> Iterator[list[Any]]:
+        """For each chunk, in order, the list of its results: one, or several where it had to be taken apart."""
+        if self.size == 0:
+            self.inline = self.inline or self.setup()
+            for chunk in chunks:
+                yield [self.inline(chunk)]
+            return
+        source = iter(chunks)
+        window: deque[Task] = deque()
+        ready: deque[Task] = deque()
+        exhausted = False
+        while True:
+            # two chunks a worker ahead: enough that none waits, little enough that memory stays flat
+            while not exhausted and len(window) < 2 * self.size + 2:
+                chunk = next(source, None)
+                if chunk is None:
+                    exhausted = True
+                    break
+                task = Task(left=deque([chunk]))
+                window.append(task)
+                ready.append(task)
+            self._hand_out(ready)
+            while window and not window[0].left and not any(w.task is window[0] for w in self.workers):
+                yield window.popleft().parts
+            if not window and exhausted:
+                return
+            self._collect(ready)
+
+    def _hand_out(self, ready: deque[Task]) -> None:
+        while ready:
+            worker = next((w for w in self.workers if w.task is None), None)
+            if worker is None:
+                if len(self.workers) >= self.size:
+                    return
+                worker = self._start()
+            task = ready.popleft()
+            worker.task, worker.items, worker.started = task, task.left.popleft(), time.monotonic()
+            try:
+                worker.pipe.send(worker.items)
+            except (BrokenPipeError, ConnectionResetError):
+                self._lost(worker, "crash", "the worker was gone", ready)
+
+    def _collect(self, ready: deque[Task]) -> None:
+        busy = {w.pipe: w for w in self.workers if w.task is not None}
+        if not busy:
+            return
+        for pipe in wait(list(busy), timeout=1.0):
+            worker = busy[pipe]  # type: ignore[index]
+            try:
+                kind, answer = worker.pipe.recv()
+            except (EOFError, ConnectionResetError):
+                worker.process.join()
+                self._lost(worker, "crash", f"worker ended with {worker.process.exitcode}", ready)
+                continue
+            if kind == "fail":
+                raise answer
+            task, items = worker.task, worker.items
+            worker.task, worker.items = None, []
+            assert task is not None
+            if kind == "done":
+                task.parts.append(answer)
+            else:
+                self._take_apart(task, items, "error", answer)
+            if task.left:
+                ready.appendleft(task)
+        now = time.monotonic()
+        for worker in [w for w in self.workers if w.task is not None and now - w.started > self.deadline_s]:
+            self._lost(worker, "timeout", f"longer than {self.deadline_s:g} s", ready)
+
+    def _lost(self, worker: Worker, reason: str, detail: str, ready: deque[Task]) -> None:
+        """Replace a worker that died or hangs, and take the chunk it held apart."""
+        task, items = worker.task, worker.items
+        self.workers.remove(worker)
+        self._stop(worker)
+        assert task is not None
+        self._take_apart(task, items, reason, detail)
+        if task.left:
+            ready.appendleft(task)
+
+    @staticmethod
+    def _take_apart(task: Task, items: list[Any], reason: str, detail: str) -> None:
+        if len(items) == 1:
+            task.parts.append(Broken(items[0], reason, detail))
+        else:
+            # the items keep their place before what was left of the chunk
+            task.left.extendleft([item] for item in reversed(items))
+
+
+def available_cores() -> int:
+    """Cores this process may use, which a container or `taskset` may make fewer than the machine has."""
+    return len(os.sched_getaffinity(0))

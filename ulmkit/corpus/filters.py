@@ -1,0 +1,232 @@
+"""Which documents stay, and why the others go.
+
+Each filter is a question about a page with a limit from the language; the first that says no gives the reason.
+Gopher is Rae et al. 2021 (arXiv 2112.11446, appendix A), FineWeb is Penedo et al. 2024 (arXiv 2406.17557).
+"""
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from ulmkit.corpus.shingles import ngrams
+from ulmkit.document import KEEP, Verdict, drop
+from ulmkit.language.spec import Filters, Language
+from ulmkit.text.script import script_share
+
+SHORT_LINE = 30  # characters, FineWeb
+BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
+NOT_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
+
+
+class Page:
+    """A normalized text with what the filters ask of it, computed once and only when asked."""
+
+    def __init__(self, text: str, words: list[str], hashes: np.ndarray, language: Language) -> None:
+        """`words` are those of the match form and `hashes` their hashes, shape (len(words),)."""
+        self.text = text
+        self.words = words
+        self.hashes = hashes
+        self.language = language
+        self.limits: Filters = language.filters
+
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        return [line for line in self.text.split("\n") if line]
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """Characters of each word, shape (words,)."""
+        return np.fromiter(map(len, self.words), np.int64, len(self.words))
+
+    def duplicated_share(self, n: int) -> float:
+        """Share of the words' characters that lie in an n-gram which occurred before."""
+        grams = ngrams(self.hashes, n)
+        _, first, inverse = np.unique(grams, return_index=True, return_inverse=True)
+        again = first[inverse] != np.arange(len(grams))
+        if not again.any():
+            return 0.0
+        covered = np.zeros(len(self.words) + 1, np.int64)
+        starts = np.flatnonzero(again)
+        np.add.at(covered, starts, 1)
+        np.add.at(covered, np.minimum(starts + n, len(self.words)), -1)
+        inside = np.cumsum(covered[:-1]) > 0
+        return float(self.lengths[inside].sum() / max(self.lengths.sum(), 1))
+
+    def top_share(self, n: int) -> float:
+        """Share of the words' characters that the most frequent n-gram covers."""
+        grams = ngrams(self.hashes, n)
+        _, first, counts = np.unique(grams, return_index=True, return_counts=True)
+        best = int(counts.argmax())
+        if counts[best] < 2:
+            return 0.0
+        size = int(self.lengths[first[best] : first[best] + n].sum())
+        return size * int(counts[best]) / max(int(self.lengths.sum()), 1)
+
+    @functools.cached_property
+    def repeats(self) -> bool:
+        """Whether any 5-gram occurs twice or four words make up a tenth of the text: else nothing can repeat much."""
+        grams = ngrams(self.hashes, 5)
+        if len(np.unique(grams)) < 0.95 * len(grams):
+            return True
+        top = Counter(self.words).most_common(4)
+        return sum(len(word) * count for word, count in top) > 0.16 * max(int(self.lengths.sum()), 1)
+
+
+def over(reason: str, value: float, limit: float) -> Verdict:
+    return drop(reason, f"{value:.3g} > {limit:.3g}") if value > limit else KEEP
+
+
+def under(reason: str, value: float, limit: float) -> Verdict:
+    return drop(reason, f"{value:.3g} < {limit:.3g}") if value < limit else KEEP
+
+
+def too_short(page: Page) -> Verdict:
+    verdict = under("too short", len(page.text), page.limits.min_characters)
+    return verdict if not verdict.keep else under("too few words", len(page.words), page.limits.min_words)
+
+
+def too_long(page: Page) -> Verdict:
+    return over("too long", len(page.text), page.limits.max_characters)
+
+
+def not_text(page: Page) -> Verdict:
+    share = len(NOT_TEXT.findall(page.text)) / len(page.text)
+    return over("damaged characters", share, page.limits.max_replacement_characters)
+
+
+def wrong_script(page: Page) -> Verdict:
+    share = script_share(page.text, page.language.identity.script)
+    return under("other script", share, page.limits.min_script_share)
+
+
+def digits(page: Page) -> Verdict:
+    share = sum(map(str.isdigit, page.text)) / len(page.text)
+    return over("mostly digits", share, page.limits.max_digit_share)
+
+
+def word_length(page: Page) -> Verdict:
+    low, high = page.limits.mean_word_length
+    mean = float(page.lengths.mean())
+    verdict = under("short words", mean, low)
+    return verdict if not verdict.keep else over("long words", mean, high)
+
+
+def stop_words(page: Page) -> Verdict:
+    known = page.language.stop_words
+    if not known:
+        return KEEP
+    hits = [word for word in page.words if word in known]
+    verdict = under("few stop words", len(set(hits)), page.limits.min_stop_words)
+    if not verdict.keep:
+        return verdict
+    return under("few stop words", len(hits) / len(page.words), page.limits.min_stop_word_share)
+
+
+def symbols(page: Page) -> Verdict:
+    ratio = (page.text.count("#") + page.text.count("…") + page.text.count("...")) / len(page.words)
+    return over("many symbols", ratio, page.limits.max_symbol_word_ratio)
+
+
+def words_without_letters(page: Page) -> Verdict:
+    tokens = page.text.split()
+    share = sum(any(map(str.isalpha, token)) for token in tokens) / len(tokens)
+    return under("few words with letters", share, page.limits.min_word_with_letter)
+
+
+def bullets(page: Page) -> Verdict:
+    share = sum(line[0] in BULLETS for line in page.lines) / len(page.lines)
+    return over("bullet list", share, page.limits.max_bullet_lines)
+
+
+def ellipses(page: Page) -> Verdict:
+    share = sum(line.endswith(("…", "...")) for line in page.lines) / len(page.lines)
+    return over("teaser lines", share, page.limits.max_ellipsis_lines)
+
+
+def line_punctuation(page: Page) -> Verdict:
+    share = sum(line[-1] in page.limits.line_ends for line in page.lines) / len(page.lines)
+    return under("few lines end in punctuation", share, page.limits.min_line_punctuation)
+
+
+def short_lines(page: Page) -> Verdict:
+    share = sum(len(line) <= SHORT_LINE for line in page.lines) / len(page.lines)
+    return over("short lines", share, page.limits.max_short_lines)
+
+
+def duplicate_lines(page: Page) -> Verdict:
+    if len(set(page.lines)) == len(page.lines):
+        return KEEP
+    seen: set[str] = set()
+    again = 0
+    for line in page.lines:
+        if line in seen:
+            again += len(line)
+        seen.add(line)
+    share = 1 - len(seen) / len(page.lines)
+    verdict = over("duplicate lines", share, page.limits.max_duplicate_lines)
+    if not verdict.keep:
+        return verdict
+    return over("duplicate line characters", again / len(page.text), page.limits.max_duplicate_line_characters)
+
+
+def repetition(page: Page) -> Verdict:
+    if not page.repeats:
+        return KEEP
+    for n, limit in enumerate(page.limits.max_top_ngram, 2):
+        verdict = over(f"top {n}-gram", page.top_share(n), limit)
+        if not verdict.keep:
+            return verdict
+    for n, limit in enumerate(page.limits.max_duplicate_ngrams, 5):
+        verdict = over(f"duplicate {n}-grams", page.duplicated_share(n), limit)
+        if not verdict.keep:
+            return verdict
+    return KEEP
+
+
+# cheap questions first; each later one may rely on there being words and lines
+FILTERS: tuple[Callable[[Page], Verdict], ...] = (
+    too_short,
+    too_long,
+    not_text,
+    wrong_script,
+    digits,
+    word_length,
+    stop_words,
+    symbols,
+    words_without_letters,
+    bullets,
+    ellipses,
+    short_lines,
+    line_punctuation,
+    duplicate_lines,
+    repetition,
+)
+
+
+def judge(page: Page) -> Verdict:
+    """The verdict of the first filter that turns the page away, or `KEEP`."""
+    for question in FILTERS:
+        verdict = question(page)
+        if not verdict.keep:
+            return verdict
+    return KEEP
+
+
+@functools.cache
+def boilerplate_pattern(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Lines that match one of `patterns` whole, with their newline."""
+    if not patterns:
+        return None
+    return re.compile(rf"^(?:{'|'.join(patterns)})$\n?", re.MULTILINE)
+
+
+def without_boilerplate(text: str, language: Language) -> tuple[str, int]:
+    """`text` without the language's boilerplate lines, and how many went."""
+    pattern = boilerplate_pattern(language.filters.boilerplate)
+    if pattern is None:
+        return text, 0
+    text, removed = pattern.subn("", text)
+    return (re.sub("\n{3,}", "\n\n", text).strip("\n") if removed else text), removed

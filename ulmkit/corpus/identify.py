@@ -1,0 +1,93 @@
+"""Which language a text is in, asked before any letter is folded: folding hides what tells close languages apart."""
+
+import functools
+import re
+import threading
+from dataclasses import dataclass
+
+import pycld2
+
+from ulmkit.document import KEEP, Verdict, drop
+from ulmkit.language.spec import Language, Relative
+
+SHORT = 200  # UTF-8 bytes below which pycld2 guesses, and the slower py3langid is asked too
+SHOWN = 8_000  # characters looked at, half from the start and half from the middle: pages begin with menus
+
+# pycld2 refuses what is not text for interchange: controls, lone surrogates, noncharacters
+NOT_INTERCHANGE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(1, 17))
+    + "]"
+)
+_langid_lock = threading.Lock()  # py3langid keeps one model per process and loads it on first use
+
+
+@dataclass(frozen=True)
+class Guess:
+    """`label` as the identifier names it, `share` of the text it covers, and who said so."""
+
+    label: str
+    share: float
+    by: str
+
+
+def guess(text: str, wanted: frozenset[str]) -> Guess:
+    """The main language of `text`; where a wanted label is among the languages found, that one with its share."""
+    middle = len(text) // 2
+    shown = text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}\n{text[middle : middle + SHOWN // 2]}"
+    shown = NOT_INTERCHANGE.sub(" ", shown)
+    size = len(shown.encode())
+    reliable, _, found = pycld2.detect(shown)
+    for _, label, percent, _ in found:
+        if label in wanted and percent:
+            return Guess(label, percent / 100, "pycld2")
+    main = found[0]
+    if size >= SHORT and reliable and main[1] != "un":
+        return Guess(main[1], main[2] / 100, "pycld2")
+    with _langid_lock:
+        return Guess(_langid(shown), 1.0, "py3langid")
+
+
+def _langid(text: str) -> str:
+    import py3langid  # loads a model; most builds never ask it
+
+    return py3langid.classify(text)[0]
+
+
+@functools.cache
+def _counter(letters: str) -> re.Pattern[str]:
+    return re.compile(f"[{re.escape(letters)}]")
+
+
+def relative_share(text: str, relative: Relative) -> float:
+    """Share of the letters of `text` that only the close language `relative` uses."""
+    hits = len(_counter(relative.letters).findall(text)) if relative.letters else 0
+    return hits / letters if hits and (letters := sum(map(str.isalpha, text))) else 0.0
+
+
+def relative_word_share(text: str, relative: Relative) -> float:
+    """Share of the words of `text` that are among the close language's own."""
+    words = text.split() if relative.words else []
+    return sum(word in relative.words for word in words) / len(words) if words else 0.0
+
+
+def identify(text: str, language: Language) -> Verdict:
+    """Keep `text` if it is in `language`; else drop it as another or as a close language, with the label."""
+    settings = language.identification
+    wanted = frozenset(settings.labels)
+    if not text.strip():
+        return drop("empty")
+    if wanted:
+        found = guess(text, wanted)
+        if found.label not in wanted:
+            return drop("other language", f"{found.label} ({found.by})")
+        if found.share < settings.min_share:
+            return drop("mixed languages", f"{found.label} {found.share:.2f} < {settings.min_share:.2f}")
+    for relative in settings.relatives:
+        share = relative_share(text, relative)
+        if share > relative.max_share:
+            return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
+        share = relative_word_share(text, relative)
+        if share > relative.max_word_share:
+            return drop("close language", f"{relative.name}: words {share:.4f} > {relative.max_word_share}")
+    return KEEP
