@@ -1,0 +1,88 @@
+"""Shards and token files give back what was written, and say so when they cannot."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ulmkit.artifacts.manifest import write_manifest
+from ulmkit.artifacts.shards import SCHEMA, logical_hash, read_batches, read_texts, shard_paths, write_shard
+from ulmkit.artifacts.tokens import DOCUMENT, id_dtype, open_token_file, write_token_file
+from ulmkit.errors import ArtifactError
+
+
+def rows(count: int) -> list[dict]:
+    return [
+        {
+            "id": f"s/{i}", "text": f"متن {i}\nمی\u200cروم", "title": "", "url": "", "source": "s", "licence": "CC0-1.0",
+            "language": "xx", "fetched_at": datetime(2024, 1, 2, tzinfo=UTC), "published_at": None,
+            "content_hash": bytes(16), "cluster": -i, "cluster_size": 1, "characters": 9, "words": 3,
+        }
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def test_rows_come_back_as_written(tmp_path: Path):
+    path = tmp_path / "part-00000.parquet"
+    write_shard(path, rows(5))
+    (batch,) = read_batches([path])
+    assert batch.schema.equals(SCHEMA)
+    assert batch.to_pylist() == rows(5)
+    assert list(read_texts([path])) == [row["text"] for row in rows(5)]
+
+
+def test_equal_rows_are_equal_bytes_and_hashes(tmp_path: Path):
+    for name in "ab":
+        write_shard(tmp_path / name, rows(5))
+    write_shard(tmp_path / "c", rows(6))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert logical_hash(tmp_path / "a") == logical_hash(tmp_path / "b") != logical_hash(tmp_path / "c")
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path):
+    path = tmp_path / "part-00000.parquet"
+    write_shard(path, rows(2000))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"part-00000\.parquet: damaged"):
+        list(read_texts([path]))
+
+
+def test_an_unfinished_corpus_is_no_corpus(tmp_path: Path):
+    with pytest.raises(ArtifactError, match="corpus build"):
+        shard_paths(tmp_path, "train")
+
+
+def chunk(ids: list[int], ends: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    documents = np.zeros(len(ends), DOCUMENT)
+    documents["end"], documents["characters"], documents["bytes"] = ends, 10, 20
+    return np.array(ids), documents
+
+
+def manifest(folder: Path, entry: dict) -> None:
+    content = {"splits": {"train": entry}, "vocabulary": 70_000, "bos": 1, "tokenizer": "t", "language": "xx"}
+    write_manifest(folder, "tokens", content | {"sources": ["s"], "files": {}})
+
+
+def test_chunks_become_one_row_of_ids(tmp_path: Path):
+    chunks = [chunk([1, 69_999, 1, 5], [2, 4]), chunk([1, 7, 8], [3])]
+    manifest(tmp_path, write_token_file(tmp_path, "train", chunks, vocabulary=70_000))
+    tokens = open_token_file(tmp_path, "train")
+    assert tokens.ids.tolist() == [1, 69_999, 1, 5, 1, 7, 8]
+    assert tokens.documents["end"].tolist() == [2, 4, 7]
+    assert (tokens.characters, tokens.bytes) == (30, 60)
+
+
+def test_two_bytes_an_id_while_they_suffice():
+    assert [id_dtype(v).itemsize for v in (2, 65_536, 65_537)] == [2, 2, 4]
+
+
+def test_a_cut_token_file_is_refused(tmp_path: Path):
+    manifest(tmp_path, write_token_file(tmp_path, "train", [chunk([1, 2], [2])], vocabulary=70_000))
+    (tmp_path / "train.bin").write_bytes(b"\0" * 4)
+    with pytest.raises(ArtifactError, match=r"4 bytes, the manifest says 8"):
+        open_token_file(tmp_path, "train")
+    with pytest.raises(ArtifactError, match="no token file 'valid'"):
+        open_token_file(tmp_path, "valid")

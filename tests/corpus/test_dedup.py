@@ -1,0 +1,106 @@
+"""Duplicates become clusters, and clusters decide the split."""
+
+import random
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ulmkit.corpus.dedup import cluster, signatures
+from ulmkit.corpus.shingles import WordHasher, ngrams
+from ulmkit.corpus.split import cluster_number, split_of
+from ulmkit.language.spec import Dedup
+
+SETTINGS = Dedup()
+
+
+def texts_of(seed: int, count: int, words: int = 200) -> list[list[str]]:
+    draw = random.Random(seed)
+    return [[f"w{draw.randrange(3000)}" for _ in range(words)] for _ in range(count)]
+
+
+def clusters_of(texts: list[list[str]], settings: Dedup = SETTINGS) -> np.ndarray:
+    hasher = WordHasher()
+    hashes = [hasher(text) for text in texts]
+    exact = np.array([hash(tuple(h.tolist())) & (2**64 - 1) for h in hashes], np.uint64)
+    return cluster(exact, signatures(hashes, settings), settings)
+
+
+def edited(text: list[str], seed: int, changes: int) -> list[str]:
+    draw = random.Random(seed)
+    text = list(text)
+    for _ in range(changes):
+        text[draw.randrange(len(text))] = f"other{draw.random()}"
+    return text
+
+
+def test_different_texts_stay_apart():
+    assert clusters_of(texts_of(1, 300)).tolist() == list(range(300))
+
+
+def test_exact_duplicates_share_a_cluster_even_without_signatures():
+    texts = texts_of(2, 5)
+    texts.append(texts[3])
+    hasher = WordHasher()
+    exact = np.array([hash(tuple(hasher(t).tolist())) & (2**64 - 1) for t in texts], np.uint64)
+    assert cluster(exact, np.empty((6, 0), np.uint32), SETTINGS).tolist() == [0, 1, 2, 3, 4, 3]
+
+
+def test_near_duplicates_are_found():
+    """Two of 200 words changed leaves Jaccard over 0.9 on 5-grams: the banding finds nearly all."""
+    originals = texts_of(3, 200)
+    texts = originals + [edited(text, i, 2) for i, text in enumerate(originals)]
+    found = clusters_of(texts)
+    assert np.mean(found[200:] == np.arange(200)) > 0.98
+
+
+def test_texts_that_share_a_third_are_no_duplicates():
+    originals = texts_of(4, 100)
+    halves = [text[:70] + other for text, other in zip(originals, texts_of(5, 100, 130), strict=True)]
+    assert clusters_of(originals + halves).tolist() == list(range(200))
+
+
+def test_a_chain_of_edits_is_one_cluster():
+    chain = [texts_of(6, 1)[0]]
+    for step in range(4):
+        chain.append(edited(chain[-1], step, 1))
+    assert clusters_of(chain).tolist() == [0] * 5
+
+
+@given(st.permutations(range(12)))
+def test_clusters_do_not_depend_on_the_order_of_documents(order: list[int]):
+    originals = texts_of(7, 4)
+    texts = originals + [edited(t, i, 1) for i, t in enumerate(originals)] + originals
+    found = clusters_of([texts[i] for i in order])
+    groups = {frozenset(order[i] % 4 for i in np.flatnonzero(found == root)) for root in set(found.tolist())}
+    assert groups == {frozenset([i]) for i in range(4)}
+
+
+def test_rolling_hashes_equal_for_equal_runs_only():
+    hashes = WordHasher()("a b c a b c d".split())
+    threes = ngrams(hashes, 3)
+    assert len(threes) == 5
+    assert threes[0] == threes[3]
+    assert len(set(threes.tolist())) == 4
+
+
+def test_the_hasher_forgets_when_full_and_answers_the_same(monkeypatch):
+    monkeypatch.setattr(WordHasher, "LIMIT", 10)
+    words = [f"w{i}" for i in range(50)]
+    full = WordHasher()
+    first = [full(words[i : i + 5]).tolist() for i in range(0, 50, 5)]
+    assert [full(words[i : i + 5]).tolist() for i in range(0, 50, 5)] == first
+    assert len(full._known) <= 20
+
+
+def test_shares_of_the_split_are_what_was_asked():
+    places = [split_of(cluster_number(f"doc{i}"), 0.02, 0.1) for i in range(20_000)]
+    assert abs(places.count("valid") / 20_000 - 0.02) < 0.004
+    assert abs(places.count("test") / 20_000 - 0.1) < 0.008
+
+
+@given(st.text(), st.floats(0, 0.4), st.floats(0, 0.4))
+def test_a_growing_share_never_moves_a_test_document_to_train(id_: str, share: float, more: float):
+    number = cluster_number(id_)
+    if split_of(number, 0.0, share) == "test":
+        assert split_of(number, 0.0, share + more) == "test"
