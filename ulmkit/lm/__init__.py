@@ -1,0 +1,1 @@
+"""Token files in, an AWD-LSTM language model out."""

@@ -1,0 +1,178 @@
+"""Token file to batches: (x, y), both (T, B), time first, where y is x one token later."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from ulmkit.artifacts.tokens import TokenFile
+from ulmkit.errors import ArtifactError
+from ulmkit.lm.loss import IGNORE
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+SHORTEST_WINDOW = 5  # as in the paper's code: below it a step costs more than it teaches
+WINDOW_SPREAD = 5  # standard deviation of a drawn window, same source
+
+
+def document_starts(tokens: TokenFile) -> np.ndarray:
+    """Index of each document's first id, shape (documents,)."""
+    ends = tokens.documents["end"]
+    return np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+
+
+def shuffled_ids(tokens: TokenFile, seed: int, epoch: int) -> np.ndarray:
+    """All ids with the documents in the order of (seed, epoch), which is a function of the two and nothing else."""
+    order = np.random.default_rng([seed, epoch]).permutation(len(tokens.documents))
+    starts, ends = document_starts(tokens), tokens.documents["end"]
+    if not len(order):
+        return np.asarray(tokens.ids)
+    return np.concatenate([tokens.ids[starts[i] : ends[i]] for i in order])
+
+
+def windows(row: int, bptt: int, variable: bool, seed: int, epoch: int) -> np.ndarray:
+    """Lengths of the windows that cut `row` steps, in order; they sum to `row`.
+
+    Variable ones follow the paper: `bptt` (or, one time in twenty, half of it) give or take a few.
+    """
+    if not variable:
+        full, rest = divmod(row, bptt)
+        return np.array([bptt] * full + [rest] * (rest > 0), np.int64)
+    random = np.random.default_rng([seed, epoch, 1])
+    upper = row // SHORTEST_WINDOW + 1
+    base = np.where(random.random(upper) < 0.95, bptt, bptt / 2)
+    drawn = np.maximum(SHORTEST_WINDOW, random.normal(base, WINDOW_SPREAD)).astype(np.int64)
+    ends = np.minimum(drawn.cumsum(), row)
+    lengths = np.diff(ends, prepend=0)
+    return lengths[lengths > 0]
+
+
+def as_batch(ids: np.ndarray) -> torch.Tensor:
+    """Ids of a file's two- or four-byte type as torch indexes with them."""
+    return torch.from_numpy(ids.astype(np.int64))
+
+
+class TrainBatches:
+    """Every epoch reads all documents in a new order, as `batch_size` continuous streams side by side.
+
+    Iterating gives one epoch and moves to the next; `seek` chooses which epoch and at which batch to begin. The
+    ids that do not fill a row are left out, fewer than `batch_size` an epoch, others each time.
+    """
+
+    n_inp = 1  # fastai: how many of a batch's parts go into the model
+
+    def __init__(
+        self, tokens: TokenFile, batch_size: int, bptt: int, *, seed: int = 0, variable_bptt: bool = False
+    ) -> None:
+        self.tokens, self.batch_size, self.bptt = tokens, batch_size, bptt
+        self.seed, self.variable_bptt = seed, variable_bptt
+        self.row = (len(tokens.ids) - 1) // batch_size  # the last id of all is only a target
+        if self.row < 1:
+            fits = max(1, (len(tokens.ids) - 1) // bptt)
+            raise ArtifactError(
+                f"{tokens.path}: {len(tokens.ids):,} tokens do not fill one batch of {batch_size}. "
+                + (f"Use --batch-size {fits}." if len(tokens.ids) > 1 else "Encode a corpus first.")
+            )
+        self.device = torch.device("cpu")
+        self.cursor = (0, 0)  # epoch, batch
+        self.stop: Callable[[], bool] | None = None  # asked before each batch: is the run at its end?
+
+    @property
+    def dataset(self) -> TokenFile:
+        return self.tokens
+
+    def to(self, device: Any) -> "TrainBatches":
+        self.device = torch.device(device)
+        return self
+
+    def seek(self, epoch: int, batch: int = 0) -> None:
+        """Let the next iteration begin at `batch` of `epoch`."""
+        self.cursor = (epoch, batch)
+
+    def windows(self, epoch: int) -> np.ndarray:
+        """Lengths of the epoch's windows, in order."""
+        return windows(self.row, self.bptt, self.variable_bptt, self.seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self.windows(self.cursor[0]))
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, first = self.cursor
+        self.cursor = (epoch + 1, 0)  # now, not at the end: an epoch cut short is over too
+        lengths = self.windows(epoch)
+        if first >= len(lengths):
+            return
+        ids = shuffled_ids(self.tokens, self.seed, epoch)
+        used = self.row * self.batch_size
+        x = ids[:used].reshape(self.batch_size, self.row)  # a view: row b is one stream
+        y = ids[1 : used + 1].reshape(self.batch_size, self.row)
+        ends = lengths.cumsum()
+        for start, end in zip(ends[first:] - lengths[first:], ends[first:], strict=True):
+            if self.stop is not None and self.stop():
+                return
+            # (B, T) view -> (T, B)
+            batch = as_batch(x[:, start:end].T), as_batch(y[:, start:end].T)
+            yield batch[0].to(self.device, non_blocking=True), batch[1].to(self.device, non_blocking=True)
+
+
+def row_bounds(tokens: TokenFile, rows: int) -> np.ndarray:
+    """Cut the documents, in their order, into at most `rows` rows of similar length, each beginning with a document.
+
+    Returns the rows' first ids and the end of the last: strictly rising, from 0 to the number of tokens.
+    """
+    starts, total = document_starts(tokens), len(tokens.ids)
+    wanted = np.arange(rows) * total / rows
+    nearest = np.searchsorted(starts, wanted).clip(0, max(len(starts) - 1, 0))
+    return np.unique(np.append(starts[nearest], total))
+
+
+class EvaluationBatches:
+    """A split in its own order, each token a target once: the pieces of every document and then its end.
+
+    Rows begin with a document, so every target has its own document's beginning as context or, where the state is
+    carried, more. The end of a document is predicted as the next one's `bos`; the first `bos` is never a target.
+    Shorter rows are filled up with targets that are ignored.
+    """
+
+    n_inp = 1
+
+    def __init__(self, tokens: TokenFile, batch_size: int, bptt: int) -> None:
+        if not len(tokens.ids):
+            raise ArtifactError(f"{tokens.path}: no tokens to evaluate on. Encode a larger corpus.")
+        self.tokens, self.bptt = tokens, bptt
+        self.bounds = row_bounds(tokens, batch_size)
+        self.longest = int(np.diff(self.bounds).max())
+        self.device = torch.device("cpu")
+
+    @property
+    def dataset(self) -> TokenFile:
+        return self.tokens
+
+    def to(self, device: Any) -> "EvaluationBatches":
+        self.device = torch.device(device)
+        return self
+
+    def __len__(self) -> int:
+        return -(-self.longest // self.bptt)
+
+    def positions(self, start: int) -> np.ndarray:
+        """Which token of the file stands at each place of the batch that begins at `start`; -1 where none does."""
+        steps = np.arange(start, min(start + self.bptt, self.longest))[:, None]  # (T, 1)
+        place = self.bounds[:-1][None, :] + steps  # (T, B)
+        return np.where(place < self.bounds[1:], place, -1)
+
+    def with_positions(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, np.ndarray]]:
+        """Batches with the place in the file of each input; its target is the token after it."""
+        ids, total = self.tokens.ids, len(self.tokens.ids)
+        for start in range(0, self.longest, self.bptt):
+            place = self.positions(start)
+            x = as_batch(ids[place.clip(0)])
+            following = place + 1
+            y = as_batch(np.where(following < total, ids[following.clip(0, total - 1)], self.tokens.bos))
+            y[torch.from_numpy(place < 0)] = IGNORE
+            yield x.to(self.device), y.to(self.device), place
+
+    def __iter__(self) -> Iterator[Batch]:
+        for x, y, _ in self.with_positions():
+            yield x, y

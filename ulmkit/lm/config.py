@@ -1,0 +1,184 @@
+"""Every size, rate and schedule of a language model: each default and preset once, with its reason."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ulmkit.errors import UsageError
+
+Backend = Literal["vendor", "reference"]
+
+
+@dataclass(frozen=True)
+class LMConfig:
+    """The model, the recipe and the bookkeeping of one run.
+
+    The defaults are the `origin` preset: fastai's `awd_lstm_lm_config` and the recipe that this project grew from.
+    """
+
+    # model: Merity et al. 2017 (arXiv 1708.02182), sizes as in fastai's awd_lstm_lm_config
+    embedding_size: int = 400  # also the last layer's hidden size, because the decoder is tied
+    hidden_size: int = 1152  # 1150 in the paper; fastai's multiple of 8 is kinder to matrix units
+    layers: int = 3
+
+    # dropouts, as in fastai's awd_lstm_lm_config: tuned together, scaled together by drop_mult
+    drop_mult: float = 0.1  # origin's: a corpus far larger than the model needs little noise
+    embed_p: float = 0.02  # whole words
+    input_p: float = 0.25  # variational, on the embedded input
+    hidden_p: float = 0.15  # variational, between layers
+    weight_p: float = 0.2  # DropConnect on the hidden-to-hidden weights
+    output_p: float = 0.1  # variational, before the decoder
+
+    # regularization of the last layer's output; 0 in the origin, whose fastai most likely applied neither
+    ar: float = 0.0  # times the mean square of the dropped output
+    tar: float = 0.0  # times the mean square of the raw output's change from one step to the next
+
+    # data
+    batch_size: int = 128
+    bptt: int = 72  # window: tokens per step in time
+    variable_bptt: bool = False  # window drawn anew for each step, as in the paper; the rate is scaled with it
+
+    # schedule: 1cycle (Smith 2018) with fastai's shape, which was tuned as a whole
+    epochs: int = 10
+    steps: int | None = None  # instead of epochs, when given
+    lr: float = 5.33e-4
+    moms: tuple[float, float, float] = (0.8, 0.7, 0.8)  # start, at the highest rate, end
+    pct_start: float = 0.25  # share of the steps in which the rate rises
+    div: float = 25.0  # the rate starts at lr / div
+    div_final: float = 1e5  # and ends at lr / div_final
+
+    # optimizer: AdamW as in fastai, not as in torch (whose defaults are eps 1e-8 and 0.999)
+    wd: float = 0.1  # decoupled; never on biases
+    eps: float = 1e-5
+    sqr_mom: float = 0.99
+    clip: float = 0.0  # largest gradient norm; 0: no clipping, as fastai by default
+
+    # bookkeeping
+    seed: int = 0
+    backend: Backend = "vendor"  # who computes the LSTM: torch's kernel, or the loop that can be read
+    valid_batch_size: int = 32  # rows of the validation stream; each begins with a document
+    log_every: int = 50  # steps between two lines of metrics.jsonl
+    checkpoint_minutes: float = 10.0  # what a kill can cost, at most
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "hidden_size", "layers", "batch_size", "bptt", "epochs", "valid_batch_size"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(self.log_every >= 1, "log_every", self.log_every, "at least 1")
+        _require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
+        for name in ("embed_p", "input_p", "hidden_p", "weight_p", "output_p"):
+            p = getattr(self, name)
+            _require(0 <= p * self.drop_mult < 1, name, p, "with drop_mult at least 0 and below 1")
+        for name in ("drop_mult", "ar", "tar", "wd", "clip", "checkpoint_minutes", "seed"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        for name in ("lr", "div", "div_final", "eps"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        _require(0 < self.pct_start < 1, "pct_start", self.pct_start, "between 0 and 1")
+        _require(len(self.moms) == 3, "moms", self.moms, "three numbers")
+        for mom in (*self.moms, self.sqr_mom):
+            _require(0 <= mom < 1, "moms", mom, "at least 0 and below 1")
+        _require(self.backend in typing.get_args(Backend), "backend", self.backend, "vendor or reference")
+
+    def dropout(self, name: str) -> float:
+        """The probability that acts: `embed`, `input`, `hidden`, `weight` or `output`, times `drop_mult`."""
+        return getattr(self, f"{name}_p") * self.drop_mult
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; `config_from_json` gives an equal config back."""
+        return dataclasses.asdict(self) | {"moms": list(self.moms)}
+
+
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    if not condition:
+        raise UsageError(f"language model: {name} is {value}, expected {expected}.")
+
+
+def _parse(name: str, value: Any, wanted: Any) -> Any:
+    """`value` as the field's type: an integer may stand for a float, nothing else is converted."""
+    if isinstance(wanted, types.UnionType):
+        return None if value is None else _parse(name, value, int)
+    if wanted is bool:
+        fits = isinstance(value, bool)
+    elif wanted is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        value = float(value) if fits else value
+    elif wanted is int:
+        fits = isinstance(value, int) and not isinstance(value, bool)
+    elif typing.get_origin(wanted) is tuple:
+        fits = isinstance(value, list | tuple) and all(isinstance(item, int | float) for item in value)
+        value = tuple(float(item) for item in value) if fits else value
+    else:
+        fits = isinstance(value, str)
+    if not fits:
+        raise UsageError(f"language model: {name} is {value!r}, which is not its type.")
+    return value
+
+
+def config_from_json(values: Mapping[str, Any]) -> LMConfig:
+    """The config that `to_json` wrote. A key that no field knows is an error with the nearest known one."""
+    return replace_config(LMConfig(), values)
+
+
+def replace_config(config: LMConfig, values: Mapping[str, Any]) -> LMConfig:
+    """`config` with `values` in place of its own; unknown keys and wrong types are refused."""
+    hints = typing.get_type_hints(LMConfig)
+    parsed = {}
+    for name, value in values.items():
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(sorted(hints))}."
+            raise UsageError(f"language model: no setting '{name}'.{hint}")
+        parsed[name] = _parse(name, value, hints[name])
+    return dataclasses.replace(config, **parsed)
+
+
+PRESETS: dict[str, LMConfig] = {
+    # the recipe that this project grew from, as it was
+    "origin": LMConfig(),
+    # the same model with AR and TAR as in the paper; a guess until a long run on a GPU has compared them
+    "default": LMConfig(ar=2.0, tar=1.0, clip=0.4, lr=2e-3, wd=0.01),
+    # twenty to sixty minutes on one CPU core, a corpus of a few million tokens
+    "small": LMConfig(
+        embedding_size=128,
+        hidden_size=256,
+        layers=2,
+        batch_size=64,
+        bptt=36,
+        epochs=1,
+        lr=1e-2,
+        wd=0.01,
+        ar=0.0,
+        tar=0.0,
+        clip=0.4,
+        log_every=20,
+        checkpoint_minutes=2.0,
+    ),
+    # a hundred kilobytes of text in a minute or two: sees its text many times, so it needs the noise
+    "tiny": LMConfig(
+        embedding_size=128,
+        hidden_size=256,
+        layers=2,
+        drop_mult=1.0,
+        batch_size=16,
+        bptt=32,
+        epochs=30,
+        lr=1e-2,
+        wd=0.1,
+        clip=0.4,
+        valid_batch_size=4,
+        log_every=10,
+        checkpoint_minutes=1.0,
+    ),
+}
+
+
+def preset(name: str, **changes: Any) -> LMConfig:
+    """A preset by name, with `changes`; an unknown name is refused with the known ones."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UsageError(f"no preset '{name}'.{hint} Known: {', '.join(PRESETS)}.")
+    return replace_config(PRESETS[name], changes)

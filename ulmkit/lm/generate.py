@@ -1,0 +1,105 @@
+"""Text from a language model, as ids: the CLI turns text into ids and back."""
+
+from collections.abc import Collection, Sequence
+
+import torch
+
+from ulmkit.errors import UsageError
+from ulmkit.lm.model import AWDLSTM
+
+
+def keep_likely(logits: torch.Tensor, *, top_k: int = 0, top_p: float = 1.0) -> torch.Tensor:
+    """`logits` (B, V) with -inf outside the `top_k` best and outside the smallest set that holds `top_p`.
+
+    The set of Holtzman et al. 2019 (arXiv 1904.09751): the best pieces until their probability reaches `top_p`, at
+    least one. 0 and 1.0 switch either off.
+    """
+    if top_k and top_k < logits.shape[1]:
+        weakest = logits.topk(top_k, 1).values[:, -1:]
+        logits = logits.masked_fill(logits < weakest, -torch.inf)
+    if top_p < 1:
+        ranked, order = logits.sort(1, descending=True)
+        p = ranked.softmax(1)
+        outside = p.cumsum(1) - p >= top_p  # what the better ones hold already suffices
+        logits = logits.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), -torch.inf)
+    return logits
+
+
+def _check(model: AWDLSTM, prompts: Sequence[Sequence[int]], temperature: float, top_p: float, length: int) -> None:
+    if temperature < 0:
+        raise UsageError(f"generate: temperature {temperature}, expected at least 0.")
+    if not 0 < top_p <= 1:
+        raise UsageError(f"generate: top_p {top_p}, expected above 0 and at most 1.")
+    if length < 0:
+        raise UsageError(f"generate: length {length}, expected at least 0.")
+    for number, prompt in enumerate(prompts):
+        if not prompt:
+            raise UsageError(f"generate: prompt {number} is empty. Begin it with the document's first id, bos.")
+        for token in prompt:
+            if not 0 <= token < model.vocabulary:
+                raise UsageError(f"generate: id {token} in prompt {number}, the vocabulary has {model.vocabulary}.")
+
+
+@torch.no_grad()
+def generate(
+    model: AWDLSTM,
+    prompts: Sequence[Sequence[int]],
+    *,
+    length: int = 64,
+    temperature: float = 0.8,
+    top_k: int = 0,
+    top_p: float = 0.9,
+    seed: int = 0,
+    forbidden: Collection[int] = (),
+    stop: int | None = None,
+) -> list[list[int]]:
+    """Continue each prompt by at most `length` ids; the prompts themselves are not returned.
+
+    `temperature` 0 takes the best id each time. Ids in `forbidden` (unknown, padding ...) never come out; nor does
+    `bos`, which the model knows: where it is `stop`, it ends its row. The same seed and prompts give the same ids.
+    """
+    _check(model, prompts, temperature, top_p, length)
+    if not prompts:
+        return []
+    never = set(forbidden)
+    if model.identity is not None:
+        never.add(model.identity.bos)
+    never.discard(-1 if stop is None else stop)
+    if len(never) >= model.vocabulary:
+        raise UsageError("generate: every id is forbidden.")
+    banned = torch.tensor(sorted(i for i in never if 0 <= i < model.vocabulary), dtype=torch.long)
+    random = torch.Generator().manual_seed(seed)
+    device, training = model.embedding.device, model.training
+    model.eval()
+    model.reset()
+    results: list[list[int]] = [[] for _ in prompts]
+    ended = [False] * len(prompts)
+    current = torch.tensor([[prompt[0] for prompt in prompts]])  # (1, B)
+    longest = max(len(prompt) for prompt in prompts)
+    for step in range(1, longest + length):
+        logits = model.logits(current.to(device))[0].double().cpu()  # (B, V); sampling on the CPU: one seed, one text
+        logits[:, banned] = -torch.inf
+        chosen = _choose(logits, temperature, top_k, top_p, random).tolist()
+        for row, prompt in enumerate(prompts):
+            if step < len(prompt):
+                chosen[row] = prompt[step]
+            elif not ended[row] and len(results[row]) < length:
+                ended[row] = chosen[row] == stop
+                if not ended[row]:
+                    results[row].append(chosen[row])
+        if all(end or len(result) >= length for end, result in zip(ended, results, strict=True)):
+            break
+        current = torch.tensor([chosen])
+    model.reset()
+    model.train(training)
+    return results
+
+
+def _choose(
+    logits: torch.Tensor, temperature: float, top_k: int, top_p: float, random: torch.Generator
+) -> torch.Tensor:
+    """One id a row: (B, V) -> (B,)."""
+    if temperature == 0:
+        return logits.argmax(1)
+    p = keep_likely(logits / temperature, top_k=top_k, top_p=top_p).softmax(1)
+    return p.multinomial(1, generator=random).squeeze(1)

@@ -1,0 +1,41 @@
+"""The LSTM stack behind one function, whoever computes it."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ulmkit.errors import UsageError
+from ulmkit.lm.kernels.reference import reference_layer
+from ulmkit.lm.kernels.types import LayerState, LayerWeights
+from ulmkit.lm.kernels.vendor import vendor_layer
+from ulmkit.lm.layers import masked
+
+LAYERS = {"reference": reference_layer, "vendor": vendor_layer}
+
+__all__ = ["LAYERS", "LayerState", "LayerWeights", "lstm_stack"]
+
+
+def lstm_stack(
+    x: torch.Tensor,
+    state: Sequence[LayerState],
+    weights: Sequence[LayerWeights],
+    masks: Sequence[torch.Tensor | None],
+    *,
+    backend: str,
+) -> tuple[torch.Tensor, list[LayerState]]:
+    """LSTM layers one upon the other, with a mask between each two.
+
+    `x` is (T, B, inputs); `state` holds (h, c), each (B, H), a layer; `weights` are used as they are, so DropConnect
+    happens before; `masks` has one entry fewer than there are layers, each None or (1, B, H).
+    Returns the last layer's outputs (T, B, H), not masked, and every layer's new state.
+    """
+    if backend not in LAYERS:
+        raise UsageError(f"no LSTM backend '{backend}'. Known: {', '.join(LAYERS)}.")
+    layer = LAYERS[backend]
+    new_state = []
+    for index, (before, weight) in enumerate(zip(state, weights, strict=True)):
+        x, after = layer(x, before, weight)  # (T, B, inputs) -> (T, B, H)
+        new_state.append(after)
+        if index < len(weights) - 1:
+            x = masked(x, masks[index])
+    return x, new_state

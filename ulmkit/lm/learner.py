@@ -1,0 +1,304 @@
+"""fastai's `Learner` around our model and batches: fit_one_cycle, lr_find and the stock callbacks work as they do."""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+
+from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.artifacts.tokens import TokenFile
+from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.lm.batches import EvaluationBatches, TrainBatches
+from ulmkit.lm.config import LMConfig
+from ulmkit.lm.fastai_imports import (
+    Callback,
+    CancelEpochException,
+    DataLoaders,
+    Learner,
+    Metric,
+    Recorder,
+    TrainEvalCallback,
+)
+from ulmkit.lm.identity import Identity
+from ulmkit.lm.kernels import LayerState
+from ulmkit.lm.loss import LMLoss, activation_penalty
+from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.optimizer import FusedAdam, optimizer_tensors, restore_optimizer
+
+
+class _ValidationMean(Metric):
+    """A mean over tokens, not over batches or rows: fastai's own counts a short last batch in full."""
+
+    def reset(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def accumulate(self, learn: Learner) -> None:
+        self.total += float(self.part(learn.loss_func))
+        self.count += int(learn.loss_func.count)
+
+    def part(self, loss: LMLoss) -> Any:
+        """The batch's sum."""
+        return loss.total
+
+    @property
+    def value(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+    @property
+    def name(self) -> str:
+        return "loss"
+
+
+class Accuracy(_ValidationMean):
+    """Share of tokens that were the model's best guess."""
+
+    def part(self, loss: LMLoss) -> Any:
+        return loss.right
+
+    @property
+    def name(self) -> str:
+        return "accuracy"
+
+
+class Perplexity(_ValidationMean):
+    """e to the mean loss."""
+
+    @property
+    def value(self) -> float | None:
+        mean = super().value
+        return None if mean is None else math.exp(min(mean, 700.0))  # beyond, a float is at its end
+
+    @property
+    def name(self) -> str:
+        return "perplexity"
+
+
+class _SmoothLoss(Metric):
+    """fastai's smoothed training loss, kept on the device: reading it back each step would stall a GPU."""
+
+    def __init__(self, beta: float = 0.98) -> None:
+        self.beta = beta
+        self.reset()
+
+    def reset(self) -> None:
+        self.count, self.sum = 0, torch.zeros(())
+
+    def accumulate(self, learn: Learner) -> None:
+        self.count += 1
+        self.sum = torch.lerp(learn.loss.detach(), self.sum.to(learn.loss), self.beta)
+
+    @property
+    def value(self) -> torch.Tensor:
+        return self.sum / (1 - self.beta**self.count) if self.count else self.sum * math.nan
+
+
+class TokenRecorder(Recorder):
+    """fastai's Recorder with token-weighted validation and no read-back per step."""
+
+    name = "recorder"  # where Learner and other callbacks look for it
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss, self.smooth_loss = _ValidationMean(), _SmoothLoss()
+
+
+class StateKeeper(Callback):
+    """The model forgets before every epoch and every validation, as fastai's ModelResetter has it.
+
+    `carried` is what a resumed epoch begins with instead.
+    """
+
+    order = -5  # after TrainEvalCallback, before anything that may look
+    carried: list[LayerState] | None = None
+
+    def before_train(self) -> None:
+        self.model.reset()
+        if self.carried:
+            self.model.state, self.carried = self.carried, None
+
+    def before_validate(self) -> None:
+        self.model.reset()
+
+    def after_fit(self) -> None:
+        self.model.reset()
+
+
+class ActivationPenalty(Callback):
+    """AR and TAR join the gradient, not the loss that is reported: fastai's RNNRegularizer does the same."""
+
+    run_valid = False
+
+    def __init__(self, ar: float, tar: float) -> None:
+        self.ar, self.tar = ar, tar
+
+    def after_loss(self) -> None:
+        self.learn.loss_grad = self.learn.loss_grad + activation_penalty(self.learn.pred, self.ar, self.tar)
+
+
+class LMLearner(Learner):
+    """fastai's Learner, whose saved files are safetensors under fastai's file name, and which may start late."""
+
+    first_epoch = 0
+
+    def _do_fit(self) -> None:
+        for self.epoch in range(self.first_epoch, self.n_epoch):
+            self._with_events(self._do_epoch, "epoch", CancelEpochException)
+
+    def save(self, file: str | Path, with_opt: bool = True, **_: Any) -> Path:
+        """Weights and, with `with_opt`, the optimizer to `<path>/<model_dir>/<file>.pth`."""
+        path = _model_file(self, file)
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        hypers = None
+        if with_opt and self.opt is not None:
+            memory = optimizer_tensors(self.opt, self.model)
+            tensors |= {f"optimizer.{name}": value for name, value in memory.items()}
+            hypers = [{name: float(value) for name, value in group.items()} for group in self.opt.hypers]
+        # a copy: safetensors wants plain storage on the CPU
+        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        with atomic_write(path) as out:
+            out.write(safetensors.torch.save(tensors, {"hypers": json.dumps(hypers)}))
+        return path
+
+    def load(self, file: str | Path, device: Any = None, with_opt: bool = True, **_: Any) -> "LMLearner":
+        """What `save` wrote. Anything but safetensors is refused, whatever its name."""
+        path = _model_file(self, file)
+        if self.opt is None:
+            self.create_opt()
+        try:
+            with safe_open(path, "pt") as source:
+                tensors = {name: source.get_tensor(name) for name in source.keys()}  # noqa: SIM118 (no mapping)
+                hypers = json.loads((source.metadata() or {}).get("hypers", "null"))
+        except (SafetensorError, OSError) as error:
+            raise ArtifactError(f"{path}: not a file that this learner saved ({error}).") from error
+        self.model.load_state_dict(_below(tensors, "model."))
+        if with_opt and hypers is not None:
+            restore_optimizer(self.opt, self.model, _below(tensors, "optimizer."))
+            for group, saved in zip(self.opt.hypers, hypers, strict=True):
+                group.update(saved)
+        return self
+
+
+def _model_file(learn: Learner, file: str | Path) -> Path:
+    """fastai's name; its learning-rate finder looks for the suffix."""
+    path = Path(learn.path) / learn.model_dir / file
+    return path if path.suffix == ".pth" else path.with_name(f"{path.name}.pth")
+
+
+def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def layer_groups(model: AWDLSTM) -> list[list[torch.nn.Parameter]]:
+    """Parameters from the first layer to the decoder, as fastai's `awd_lstm_lm_split` groups them."""
+    return [*(list(rnn.parameters()) for rnn in model.rnns), [model.embedding, model.decoder_bias]]
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` is the GPU where there is one, otherwise the CPU."""
+    if device == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"no device '{device}'. Use auto, cpu or cuda.") from error
+    if picked.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device on this machine. Use --device cpu.")
+    return torch.device("cuda", picked.index or 0) if picked.type == "cuda" else picked
+
+
+def _silent(*_: Any) -> None:
+    """A library does not print; `CSVLogger` and others put their own logger in this place."""
+
+
+def learner(
+    train: TokenFile,
+    valid: TokenFile,
+    config: LMConfig,
+    *,
+    folder: Path = Path(),
+    device: str = "auto",
+    callbacks: Sequence[Any] = (),
+) -> LMLearner:
+    """A fastai Learner for `config` with fresh weights: `learner(...).fit_one_cycle(3, 5e-3, moms=config.moms)`.
+
+    `folder` is where callbacks write. Weights come from torch's random numbers; seed them before.
+    """
+    Identity.of(train).refuse_other(Identity.of(valid), valid.path)
+    batches = TrainBatches(train, config.batch_size, config.bptt, seed=config.seed, variable_bptt=config.variable_bptt)
+    picked = pick_device(device)
+    loaders = DataLoaders(
+        batches, EvaluationBatches(valid, config.valid_batch_size, config.bptt), path=folder, device=picked
+    )
+    model = AWDLSTM(train.vocabulary, config).to(picked)
+    model.identity = Identity.of(train)
+    regularizers = [ActivationPenalty(config.ar, config.tar)] if config.ar or config.tar else []
+    learn = LMLearner(
+        loaders,
+        model,
+        loss_func=LMLoss(),
+        opt_func=partial(FusedAdam, sqr_mom=config.sqr_mom, eps=config.eps),
+        lr=config.lr,
+        splitter=layer_groups,
+        cbs=[TrainEvalCallback(), TokenRecorder(), StateKeeper(), *regularizers, *callbacks],
+        metrics=[Accuracy(), Perplexity()],
+        path=folder,
+        wd=config.wd,
+        moms=config.moms,
+        default_cbs=False,  # fastai's Recorder reads the loss back at every step; its progress bar prints
+    )
+    learn.logger = _silent
+    return learn
+
+
+@dataclass(frozen=True)
+class LRFinding:
+    """Losses while the rate grew, and the rate that fastai's `valley` suggests from them."""
+
+    lrs: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggestion: float
+
+
+def find_lr(
+    train: TokenFile,
+    config: LMConfig,
+    *,
+    valid: TokenFile | None = None,
+    device: str = "auto",
+    start_lr: float = 1e-5,
+    end_lr: float = 1.0,
+    steps: int = 100,
+    progress: Callable[[int, int], None] | None = None,
+) -> LRFinding:
+    """fastai's learning-rate finder on fresh weights: `steps` steps from `start_lr` to `end_lr`.
+
+    Nothing is kept: a temporary folder, and the caller's random numbers as they were. `progress` gets (step, steps).
+    """
+
+    class Report(Callback):
+        order = 100
+
+        def after_batch(self) -> None:
+            if progress:
+                progress(self.train_iter, steps)
+
+    picked = pick_device(device)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        torch.random.fork_rng(devices=[picked] if picked.type == "cuda" else []),
+    ):
+        torch.manual_seed(config.seed)
+        learn = learner(train, valid or train, config, folder=Path(folder), device=device, callbacks=[Report()])
+        # nothing is validated: the finder cancels that part
+        suggested = learn.lr_find(start_lr=start_lr, end_lr=end_lr, num_it=steps, show_plot=False)
+        recorder = learn.recorder
+        losses = tuple(float(loss) for loss in recorder.losses)
+        return LRFinding(tuple(float(lr) for lr in recorder.lrs), losses, float(suggested.valley))
