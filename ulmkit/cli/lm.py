@@ -1,0 +1,332 @@
+"""`ulmkit lm`: token files to a language model."""
+
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulmkit.cli.common import Scene, readable, shared, table
+from ulmkit.errors import ArtifactError, UsageError
+
+if TYPE_CHECKING:
+    from ulmkit.artifacts.tokens import TokenFile
+    from ulmkit.lm.config import LMConfig
+    from ulmkit.lm.evaluate import Evaluation
+    from ulmkit.lm.model import AWDLSTM
+    from ulmkit.lm.train import TrainProgress
+    from ulmkit.tokenizer.model import Tokenizer
+
+RUN = click.option("--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+SEED = click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
+
+
+@click.group()
+def command() -> None:
+    """Tokens → AWD-LSTM language model."""
+
+
+def recipe(function: Any) -> Any:
+    """The options that shape a training run."""
+    options = (
+        click.option("--preset", default="default", show_default=True, help="origin, default, small or tiny."),
+        click.option("--epochs", type=click.IntRange(min=1), help="Passes over the corpus."),
+        click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of epochs."),
+        click.option("--batch-size", type=click.IntRange(min=1), help="Streams trained side by side."),
+        click.option("--bptt", type=click.IntRange(min=2), help="Tokens per step in time."),
+        click.option("--lr", type=float, help="Highest learning rate of the cycle."),
+        click.option("--drop-mult", type=float, help="Factor on every dropout."),
+        click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the preset, in JSON."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def configure(preset: str, settings: tuple[str, ...], **given: Any) -> "LMConfig":
+    """The preset with what was given at the prompt."""
+    import json
+
+    from ulmkit.lm.config import preset as named
+
+    changes = {key: value for key, value in given.items() if value is not None}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: expected NAME=VALUE, such as ar=2.")
+        try:
+            changes[name] = json.loads(value)
+        except json.JSONDecodeError:
+            changes[name] = value
+    return named(preset, **changes)
+
+
+def encoded(scene: Scene, code: str) -> Path:
+    """The folder of the token files, encoded now if the corpus was not yet, or has changed since."""
+    from ulmkit.tokenizer.encode import encode_corpus
+    from ulmkit.tokenizer.model import Tokenizer
+
+    language = scene.language(code)
+    layout = scene.layout(language.code)
+    tokenizer = Tokenizer.load(layout.tokenizer, language)
+    with scene.progress() as report:
+        encode_corpus(language, tokenizer, layout.corpus, layout.tokens, report=report)
+    return layout.tokens
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@recipe
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Fit the whole schedule into this time.")
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@SEED
+@DEVICE
+@RUN
+@shared
+def pretrain(
+    scene: Scene,
+    code: str,
+    preset: str,
+    settings: tuple[str, ...],
+    minutes: float | None,
+    resume: bool,
+    device: str,
+    run_name: str,
+    **given: Any,
+) -> None:
+    """Train a language model for LANGUAGE on its token files.
+
+    \b
+    ulmkit lm pretrain fa
+    ulmkit lm pretrain fa --preset small --minutes 20
+    """
+    from ulmkit.artifacts.tokens import open_token_file
+    from ulmkit.lm.train import pretrain as train
+
+    config = configure(preset, settings, **given)
+    tokens = encoded(scene, code)
+    folder = scene.layout(code).run(run_name)
+    with training_progress(scene) as progress:
+        result = train(
+            open_token_file(tokens, "train"),
+            open_token_file(tokens, "valid"),
+            folder,
+            config,
+            resume=resume,
+            device=device,
+            time_budget_s=None if minutes is None else 60 * minutes,
+            progress=progress,
+        )
+    scene.say(
+        f"{folder}: {result.step:,} steps, {result.tokens:,} tokens in {result.seconds:,.0f} s "
+        f"({result.tokens_per_second:,.0f} a second)\n"
+        f"valid loss {result.valid_loss:.4f}, perplexity {result.valid_perplexity:.2f}; "
+        f"best {result.best_valid_loss:.4f} at step {result.best_step:,}"
+    )
+    scene.remark(f"Next: ulmkit lm evaluate {code}, ulmkit lm generate {code}")
+    scene.finish(dataclasses.asdict(result))
+
+
+@contextlib.contextmanager
+def training_progress(scene: Scene) -> Iterator["Callable[[TrainProgress], None] | None"]:
+    """Loss, perplexity, tokens a second and the time left, on stderr: one line rewritten, or one every ten seconds."""
+    if scene.quiet:
+        yield None
+        return
+    terminal = sys.stderr.isatty()
+    shown = 0.0
+
+    def report(p: "TrainProgress") -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < (0.5 if terminal else 10.0):
+            return
+        shown = now
+        valid = "" if p.valid_perplexity is None else f", valid perplexity {p.valid_perplexity:.1f}"
+        left = "" if p.seconds_left is None else f", {clock(p.seconds_left)} left"
+        line = (
+            f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: loss {p.loss:.3f}, "
+            f"perplexity {p.perplexity:.1f}{valid}, {p.tokens_per_second:,.0f} tokens/s{left}"
+        )
+        click.echo(f"\r\x1b[K{line}" if terminal else line, err=True, nl=not terminal)
+
+    yield report
+    if terminal:
+        click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def open_split(scene: Scene, code: str, split: str) -> "TokenFile":
+    from ulmkit.artifacts.tokens import open_token_file
+
+    return open_token_file(scene.layout(code).tokens, split)
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--split", type=click.Choice(["valid", "test"]), default="valid", show_default=True)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option("--order", type=click.IntRange(1, 5), default=3, show_default=True, help="Of the Kneser-Ney model.")
+@click.option("--baselines/--no-baselines", default=True, help="Whether to count n-gram models beside it.")
+@DEVICE
+@RUN
+@shared
+def evaluate(
+    scene: Scene, code: str, split: str, checkpoint: str, order: int, baselines: bool, device: str, run_name: str
+) -> None:
+    """Loss, perplexity, accuracy and bits per character and byte, beside n-gram models of the same pieces.
+
+    \b
+    ulmkit lm evaluate fa --split test
+    """
+    from ulmkit.artifacts.manifest import signature
+    from ulmkit.lm import evaluate as measure
+    from ulmkit.lm.checkpoint import load_model
+    from ulmkit.lm.learner import pick_device
+
+    model, saved = load_model(scene.layout(code).run(run_name), checkpoint, device=str(pick_device(device)))
+    tokens = open_split(scene, code, split)
+    results = measure.baselines(open_split(scene, code, "train"), tokens, order=order) if baselines else {}
+    results[f"{run_name} ({checkpoint})"] = measure.evaluate(model, tokens)
+    scene.say(evaluation_table(results) + "\n")
+    own = results[f"{run_name} ({checkpoint})"]
+    if len(own.sources) > 1:
+        scene.say(evaluation_table(own.sources, "source") + "\n")
+    scene.finish(
+        {
+            "split": split,
+            "models": {name: dataclasses.asdict(result) for name, result in results.items()},
+            "signature": signature(
+                "evaluation",
+                language=code,
+                split=split,
+                tokens=own.tokens,
+                tokenizer=tokens.tokenizer,
+                run=run_name,
+                step=saved.state.get("position", {}).get("step"),
+                bpc=f"{own.bits_per_character:.4f}",
+            ),
+        }
+    )
+
+
+def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> str:
+    rows = [
+        (
+            readable(name, 30),
+            f"{r.tokens:,}",
+            f"{r.loss:.4f}",
+            f"{r.perplexity:,.2f}",
+            "" if r.accuracy is None else f"{r.accuracy:.4f}",
+            f"{r.bits_per_character:.4f}",
+            f"{r.bits_per_byte:.4f}",
+        )
+        for name, r in results.items()
+    ]
+    return table((first, "tokens", "loss", "perplexity", "accuracy", "bits/char", "bits/byte"), rows)
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--prompt", "prompts", multiple=True, help="Text to go on from; the language's own prompts if not given.")
+@click.option("--length", type=click.IntRange(min=1), default=60, show_default=True, help="Most pieces to add.")
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True)
+@click.option("--top-k", type=click.IntRange(min=0), default=0, show_default=True, help="0: all pieces.")
+@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@RUN
+@shared
+def generate(
+    scene: Scene,
+    code: str,
+    prompts: tuple[str, ...],
+    length: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    seed: int,
+    checkpoint: str,
+    run_name: str,
+) -> None:
+    """Let the model write on from a prompt.
+
+    \b
+    ulmkit lm generate fa --prompt "امروز هوا" --temperature 0.7
+    """
+    from ulmkit.lm.checkpoint import load_model
+    from ulmkit.tokenizer.model import Tokenizer
+
+    language = scene.language(code)
+    layout = scene.layout(language.code)
+    tokenizer = Tokenizer.load(layout.tokenizer, language)
+    model, saved = load_model(layout.run(run_name), checkpoint)
+    if saved.identity.tokenizer != tokenizer.fingerprint:
+        raise ArtifactError(
+            f"{saved.folder}: trained with tokenizer {saved.identity.tokenizer}, here is {tokenizer.fingerprint}. "
+            "Pretrain again, or bring its tokenizer back."
+        )
+    texts = continuations(
+        model, tokenizer, prompts or language.lm.prompts or ("",),
+        length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+    )  # fmt: skip
+    for text in texts:
+        scene.say(text + "\n")
+    if scene.as_json:
+        scene.finish({"texts": texts})
+
+
+def continuations(model: "AWDLSTM", tokenizer: "Tokenizer", prompts: Sequence[str], **options: Any) -> list[str]:
+    """Each prompt with what the model adds, as text."""
+    from ulmkit.lm.generate import generate as sample
+
+    heads = [[tokenizer.bos, *(int(i) for i in tokenizer.encode(prompt))] for prompt in prompts]
+    tails = sample(model, heads, forbidden=tokenizer.never_generated, stop=tokenizer.bos, **options)
+    return [tokenizer.decode(head[1:] + tail) for head, tail in zip(heads, tails, strict=True)]
+
+
+@command.command("find-lr")
+@click.argument("code", metavar="LANGUAGE")
+@recipe
+@SEED
+@DEVICE
+@shared
+def find_lr(
+    scene: Scene, code: str, preset: str, settings: tuple[str, ...], device: str, **given: Any
+) -> None:
+    """Raise the learning rate over a hundred steps and suggest one; nothing is kept.
+
+    \b
+    ulmkit lm find-lr fa --preset small
+    """
+    from ulmkit.artifacts.tokens import open_token_file
+    from ulmkit.lm.learner import find_lr as find
+    from ulmkit.progress import Progress
+
+    config = configure(preset, settings, **given)
+    tokens = encoded(scene, code)
+    with scene.progress() as report:
+        found = find(
+            open_token_file(tokens, "train"),
+            config,
+            device=device,
+            progress=lambda done, total: report(Progress("find rate", done, total, "steps")),
+        )
+    shown = range(0, len(found.lrs), max(1, len(found.lrs) // 20))
+    scene.say(table(("rate", "loss"), [(f"{found.lrs[i]:.2e}", f"{found.losses[i]:.3f}") for i in shown]))
+    scene.say(f"\nsuggested: --lr {found.suggestion:.2e}")
+    if scene.as_json:
+        scene.finish(dataclasses.asdict(found))

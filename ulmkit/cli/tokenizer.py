@@ -1,0 +1,148 @@
+"""`ulmkit tokenizer`: shards to a SentencePiece model, and text to numbers."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import click
+
+from ulmkit.cli.common import Scene, shared, table
+
+
+@click.group()
+def command() -> None:
+    """Shards → SentencePiece model → token files."""
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--vocab", "vocabulary", type=click.IntRange(min=300), help="Pieces; the language's own number if not.")
+@click.option("--model", type=click.Choice(["unigram", "bpe"]), help="Kind of model.")
+@click.option("--split-by-script/--no-split-by-script", default=None, help="Whether a piece may hold two scripts.")
+@click.option("--force", is_flag=True, help="Train again even where the same tokenizer is there.")
+@shared
+def train(
+    scene: Scene, code: str, vocabulary: int | None, model: str | None, split_by_script: bool | None, force: bool
+) -> None:
+    """Train the tokenizer of LANGUAGE on its corpus, then encode the corpus.
+
+    \b
+    ulmkit tokenizer train fa --vocab 30000
+    """
+    from ulmkit.tokenizer.train import train_tokenizer
+
+    language = scene.language(code)
+    layout = scene.layout(language.code)
+    with scene.progress() as report:
+        trained = train_tokenizer(
+            language,
+            layout.corpus,
+            layout.tokenizer,
+            vocabulary=vocabulary,
+            model=model,
+            split_by_script=split_by_script,
+            force=force,
+            report=report,
+        )
+    scene.say(trained.summary())
+    scene.remark(f"Next: ulmkit tokenizer evaluate {code}, ulmkit lm pretrain {code}")
+    scene.finish(trained.to_json())
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--corpus", is_flag=True, help="Encode the whole corpus to token files.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores unless told.")
+@shared
+def encode(scene: Scene, code: str, corpus: bool, workers: int | None) -> None:
+    """Text on stdin to ids on stdout, a line each; with --corpus, the corpus to token files.
+
+    \b
+    echo "می‌روم" | ulmkit tokenizer encode fa
+    ulmkit tokenizer encode fa --corpus
+    """
+    from ulmkit.tokenizer.encode import encode_corpus
+    from ulmkit.tokenizer.model import Tokenizer
+
+    language = scene.language(code)
+    layout = scene.layout(language.code)
+    tokenizer = Tokenizer.load(layout.tokenizer, language)
+    if corpus:
+        with scene.progress() as report:
+            manifest = encode_corpus(
+                language, tokenizer, layout.corpus, layout.tokens, workers=workers, report=report
+            )
+        scene.finish(manifest)
+        return
+    for line in sys.stdin:
+        click.echo(" ".join(map(str, tokenizer.encode(line.rstrip("\n")))))
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@shared
+def decode(scene: Scene, code: str) -> None:
+    """Ids on stdin, a line each, back to text on stdout.
+
+    \b
+    echo "می‌روم" | ulmkit tokenizer encode fa | ulmkit tokenizer decode fa
+    """
+    from ulmkit.errors import UsageError
+    from ulmkit.tokenizer.model import Tokenizer
+
+    tokenizer = Tokenizer.load(scene.layout(code).tokenizer, scene.language(code))
+    for number, line in enumerate(sys.stdin, 1):
+        try:
+            ids = [int(word) for word in line.split()]
+        except ValueError as error:
+            raise UsageError(f"stdin:{number}: ids are whole numbers separated by spaces ({error}).") from None
+        click.echo(tokenizer.decode(ids))
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="PATH",
+    help="Round-trip the raw text of these files too.",
+)
+@shared
+def evaluate(scene: Scene, code: str, inputs: tuple[str, ...]) -> None:
+    """Measure the tokenizer of LANGUAGE on the held-out documents, and prove that it loses nothing.
+
+    \b
+    ulmkit tokenizer evaluate fa
+    """
+    from ulmkit.tokenizer.evaluate import evaluate_tokenizer
+    from ulmkit.tokenizer.model import Tokenizer
+
+    language = scene.language(code)
+    layout = scene.layout(language.code)
+    tokenizer = Tokenizer.load(layout.tokenizer, language)
+    with scene.progress() as report:
+        evaluation = evaluate_tokenizer(language, tokenizer, layout.corpus, report=report)
+    scene.say(evaluation.summary())
+    result = evaluation.to_json()
+    if inputs:
+        result["inputs"] = round_trips(scene, inputs, tokenizer)
+    scene.finish(result)
+
+
+def round_trips(scene: Scene, inputs: tuple[str, ...], tokenizer: object) -> list[dict[str, object]]:
+    """decode(encode(normalize(x))) over the raw text of files, counted file by file."""
+    from ulmkit.corpus.sources.files import expand_inputs, read_file
+    from ulmkit.document import RawDocument
+    from ulmkit.tokenizer.evaluate import round_trip_texts
+
+    rows = []
+    for path in expand_inputs(inputs):
+        texts = (
+            raw.content
+            for raw in read_file(Path(path), name=path.name)
+            if isinstance(raw, RawDocument) and isinstance(raw.content, str)
+        )
+        rows.append({"file": path.name} | dataclasses.asdict(round_trip_texts(tokenizer, texts)))
+    scene.say(table(("file", "texts", "exact"), [(r["file"], f"{r['total']:,}", f"{r['exact']:,}") for r in rows]))
+    return rows
