@@ -1,0 +1,53 @@
+"""Lines of text out of bytes in any encoding, each with its number, none longer than the limit."""
+
+import codecs
+from collections.abc import Iterator
+
+from ulmkit.corpus.encoding import Undecodable, guess, marked
+from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.origin import Origin
+from ulmkit.corpus.sources.streams import Stream, as_utf8
+from ulmkit.document import Unreadable
+
+
+def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unreadable:
+    """`stream` as UTF-8 without a mark; the encoding is found on its first bytes."""
+    head = stream.head()
+    try:
+        encoding = guess(head, declared, origin.candidates, origin.letters)
+    except Undecodable as error:
+        return origin.unreadable(reasons.ENCODING, error)
+    _, length = marked(head)
+    stream.read(length)
+    if codecs.lookup(encoding).name == "utf-8":
+        return stream
+    return as_utf8(stream, encoding)
+
+
+def text_lines(stream: Stream, origin: Origin) -> Iterator[tuple[int, str | Unreadable]]:
+    """(number from 1, line with its end) for each line; a line that cannot be read comes as its complaint.
+
+    A last line without its end is held back where the stream was cut: it is half a record.
+    """
+    even = unified(stream, origin)
+    if isinstance(even, Unreadable):
+        yield 0, even
+        return
+    limit = origin.limits.record
+    number = 0
+    while line := even.readline(limit):
+        number += 1
+        if len(line) >= limit and not line.endswith(b"\n"):
+            while rest := even.readline(limit):
+                if rest.endswith(b"\n"):
+                    break
+            yield number, origin.unreadable(reasons.TOO_LARGE, f"a line over {limit:,} bytes", number)
+            continue
+        if not line.endswith(b"\n") and even.failure:
+            break
+        try:
+            yield number, line.decode()
+        except UnicodeDecodeError as error:
+            yield number, origin.unreadable(reasons.ENCODING, f"not utf-8: {error.reason}", number)
+    if even is not stream and even.failure and stream.failure is None:
+        yield number, origin.unreadable(*even.failure)
