@@ -32,19 +32,41 @@ class Alphabet:
     letters: str = ""  # every letter of the standard alphabet; upper case too where there is case
     digits: str = "0123456789"
     joiners: str = ""  # characters that must survive every stage, U+200C for Persian
+    joiner_forms: str = ""  # other characters that stand for a joiner in real text
+    non_joining: str = ""  # letters that never join the next one: a joiner after them shows nothing
+    zwj_after: str = ""  # letters that keep U+200D after them, to show their initial form
     # share of joiners that normalization may delete (edges, doubles); more than this fails the build
     max_joiner_loss: float = 0.05
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """`[normalization]`: two ordered lists of operations."""
+    """`[normalization]`: ordered lists of operations, each a shared one's name or `rules.<function>`."""
 
-    # a shared operation's name, or rules.<function> of the language's own rules.py
+    # before `train`; what every text needs: only characters that can be written, shown and kept
+    head: tuple[str, ...] = (
+        "surrogates",
+        "line_ends",
+        "controls",
+        "invisible",
+        "space_forms",
+        "word_boundary",
+        "entities",
+        "nfc",
+        "protect",
+    )
     train: tuple[str, ...] = ()
-    match: tuple[str, ...] = ()  # applied after train: for deduplication, counting and metrics
+    tail: tuple[str, ...] = ("loose_marks", "nfc", "spaces", "restore")  # after `train`
+    # applied after the three: for deduplication, counting and metrics
+    match: tuple[str, ...] = ("match_characters", "lower", "drop_joiners", "drop_marks", "digits_to_zero")
+    match_tail: tuple[str, ...] = ("drop_punctuation", "spaces")
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
     digits: Literal["native", "ascii", "keep"] = "keep"  # one choice per corpus
+    quotes: str = ""  # the opening and the closing mark that `quotes` writes
+    punctuation: Mapping[str, str] = field(default_factory=dict)  # ASCII mark -> the script's own
+    native_marks: str = ""  # closing marks of the script: no space before them, one after
+    max_letter_run: int = 4  # a run of so many equal letters is shortened ...
+    letter_run_to: int = 2  # ... to this many
 
 
 @dataclass(frozen=True)
@@ -52,7 +74,7 @@ class Segmentation:
     """`[segmentation]`: where sentences end."""
 
     sentence_ends: str = ".!?…"
-    closers: str = "»”’\")]}"  # may stand between the end mark and the space
+    closers: str = '»”’")]}'  # may stand between the end mark and the space
     abbreviations: tuple[str, ...] = ()  # never end a sentence
     ordinal_dot: bool = False  # "26. juulil": digits and a dot do not end a sentence before a lower-case letter
 
@@ -65,6 +87,7 @@ class Relative:
     letters: str = ""
     max_share: float = 0.01  # of the text's letters
     words: tuple[str, ...] = ()
+    max_word_share: float = 0.02  # of the text's words
 
 
 @dataclass(frozen=True)
@@ -161,7 +184,7 @@ class LMSettings:
 class Language:
     """Everything a stage asks a language, frozen, with a fingerprint of all that shapes its output.
 
-    `normalizers` holds `train` and `match`. `stop_words` are in normal form. `folder` is where it was read.
+    `normalizers` holds `train`, `match` and `fold`. `stop_words` are in normal form. `folder` is where it was read.
     """
 
     identity: Identity
@@ -175,7 +198,7 @@ class Language:
     sources: tuple[SourceSpec, ...]
     tokenizer: TokenizerSettings
     lm: LMSettings
-    normalizers: Mapping[str, Normalizer]
+    normalizers: Mapping[str, Normalizer]  # train; match (of raw text); fold (of text in train form)
     stop_words: frozenset[str]
     folder: Path
     fingerprint: str
@@ -191,6 +214,10 @@ class Language:
     def match(self, text: str) -> str:
         """`text` in the aggressive form for deduplication, counting and metrics; takes raw or normalized text."""
         return self.normalizers["match"](text)
+
+    def fold(self, text: str) -> str:
+        """`match` of a text that is in normal form already: the same, without normalizing it again."""
+        return self.normalizers["fold"](text)
 
     @property
     def samples(self) -> Path:

@@ -1,0 +1,317 @@
+"""From a folder of data to a `Language`; what is wrong with the folder is said with file and line."""
+
+import dataclasses
+import hashlib
+import json
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from ulmkit.errors import LanguageError
+from ulmkit.language import spec
+from ulmkit.text.characters import CharacterTable, Row, parse_table
+from ulmkit.text.normalize import Normalizer
+from ulmkit.text.operations import REQUIRED, VERSION, Settings
+from ulmkit.text.protect import KINDS
+from ulmkit.text.script import LETTERS
+
+_SECTIONS: dict[str, tuple[str, type]] = {
+    # TOML key -> field of Language, its type
+    "language": ("identity", spec.Identity),
+    "alphabet": ("alphabet", spec.Alphabet),
+    "normalization": ("normalization", spec.Normalization),
+    "segmentation": ("segmentation", spec.Segmentation),
+    "identification": ("identification", spec.Identification),
+    "filters": ("filters", spec.Filters),
+    "dedup": ("dedup", spec.Dedup),
+    "extraction": ("extraction", spec.Extraction),
+    "sources": ("sources", spec.SourceSpec),
+    "tokenizer": ("tokenizer", spec.TokenizerSettings),
+    "lm": ("lm", spec.LMSettings),
+}
+_LISTS = {"sources"}
+
+
+def shown(path: Path) -> str:
+    """`path` as an error names it: from the working directory where it lies inside."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+class _File:
+    """A TOML file that knows on which line a key stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, shown(path)
+        try:
+            self.text = path.read_text(encoding="utf-8")
+            self.data = tomllib.loads(self.text)
+        except FileNotFoundError as error:
+            raise LanguageError(f"{self.name}: not there. A language folder needs one.") from error
+        except UnicodeDecodeError as error:
+            raise LanguageError(f"{self.name}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"\(at line (\d+), column \d+\)", str(error))
+            message = re.sub(r"\s*\(at .*\)", "", str(error))
+            raise LanguageError(f"{self.name}:{found[1] if found else '1'}: {message}.") from error
+
+    def line(self, section: str, key: str = "", index: int = 0) -> int:
+        """Where `key` stands under the `index`-th `[section]` or `[[section]]`; the section's own line without it."""
+        current, seen, header = "", -1, 0
+        for number, line in enumerate(self.text.splitlines(), 1):
+            match = re.match(r"\s*\[\[?\s*([\w.\-]+)\s*\]\]?", line)
+            if match:
+                current = match[1]
+                if current == section:
+                    seen, header = seen + 1, number
+                    if not key and seen == index:
+                        return number
+                continue
+            if current == section and seen == index and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+                return number
+            if not section and not current and re.match(rf"\s*{re.escape(key)}\s*=", line):
+                return number
+        return header or 1
+
+    def fail(self, section: str, key: str, message: str, index: int = 0) -> LanguageError:
+        return LanguageError(f"{self.name}:{self.line(section, key, index)}: {message}")
+
+
+def _nearest(word: str, known: typing.Iterable[str]) -> str:
+    known = sorted(known)
+    near = get_close_matches(word, known, 1, 0.5)
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
+
+
+def _convert(value: Any, wanted: Any, where: "tuple[_File, str, str, int]") -> Any:
+    """`value` of a TOML file as the type `wanted` of a field of `spec`."""
+    file, section, key, index = where
+    origin, arguments = get_origin(wanted), get_args(wanted)
+
+    def wrong(expected: str) -> LanguageError:
+        return file.fail(section, key, f"'{key}' must be {expected}, not {json.dumps(value, default=str)}.", index)
+
+    if dataclasses.is_dataclass(wanted):
+        if not isinstance(value, dict):
+            raise wrong("a table")
+        return _record(value, typing.cast(type, wanted), file, f"{section}.{key}", index)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise wrong("a list")
+        if arguments[-1] is Ellipsis:
+            if dataclasses.is_dataclass(arguments[0]):
+                return tuple(
+                    _record(item, typing.cast(type, arguments[0]), file, f"{section}.{key}", number)
+                    for number, item in enumerate(value)
+                )
+            return tuple(_convert(item, arguments[0], where) for item in value)
+        if len(value) != len(arguments):
+            raise wrong(f"a list of {len(arguments)}")
+        return tuple(_convert(item, kind, where) for item, kind in zip(value, arguments, strict=True))
+    if origin is Literal:
+        if value not in arguments:
+            raise wrong(" or ".join(repr(argument) for argument in arguments))
+        return value
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, dict):
+            raise wrong("a table")
+        return types.MappingProxyType({name: _convert(item, arguments[1], where) for name, item in value.items()})
+    if wanted is Any:
+        return value
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise wrong({str: "a string", int: "a whole number", float: "a number", bool: "true or false"}[wanted])
+    return value
+
+
+def _record(data: Mapping[str, Any], kind: type, file: _File, section: str, index: int = 0) -> Any:
+    """A dataclass of `spec` from a TOML table."""
+    if not isinstance(data, Mapping):
+        raise file.fail(section, "", f"[{section}] must be a table.", index)
+    return kind(**_values(data, kind, file, section, index))
+
+
+def _values(data: Mapping[str, Any], kind: type, file: _File, section: str, index: int = 0) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for key, value in data.items():
+        if key not in hints:
+            raise file.fail(section, key, f"no setting '{key}' in [{section}]. {_nearest(key, hints)}", index)
+        values[key] = _convert(value, hints[key], (file, section, key, index))
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.name not in data
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if missing and section != "":
+        raise file.fail(section, "", f"[{section}] needs '{missing[0]}'.", index)
+    return values
+
+
+def _script_file(folder: Path, script: str) -> _File | None:
+    """The script's own settings: beside the folder, else among the languages that came with the package."""
+    from ulmkit.language.registry import bundled
+
+    for root in (folder.parent, bundled()):
+        path = root / "_scripts" / f"{script}.toml"
+        if path.is_file():
+            return _File(path)
+    return None
+
+
+def _read_words(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _table(path: Path) -> tuple[Row, ...]:
+    """The closed rows of a table; what only explains them is left behind, so that it is no part of a fingerprint."""
+    if not path.is_file():
+        return ()
+    table = CharacterTable.of(parse_table(path, shown(path)), shown(path))
+    return tuple(Row(row.source, row.target) for row in table.rows)
+
+
+def _normalizers(language: dict[str, Any], folder: Path, file: _File) -> dict[str, Normalizer]:
+    identity, alphabet, normalization = language["identity"], language["alphabet"], language["normalization"]
+    rules = folder / "rules.py"
+    settings = Settings(
+        script=identity.script,
+        native_digits=alphabet.digits,
+        digits=normalization.digits,
+        joiners=alphabet.joiners,
+        non_joining=alphabet.non_joining,
+        joiner_forms=alphabet.joiner_forms,
+        zwj_after=alphabet.zwj_after,
+        quotes=normalization.quotes,
+        punctuation=tuple(normalization.punctuation.items()),
+        native_marks=normalization.native_marks,
+        max_letter_run=normalization.max_letter_run,
+        letter_run_to=normalization.letter_run_to,
+        protect=normalization.protect,
+        characters=_table(folder / "characters.tsv"),
+        match_characters=_table(folder / "match.tsv"),
+        rules=str(rules) if rules.is_file() else "",
+    )
+    train = normalization.head + normalization.train + normalization.tail
+    fold = normalization.match + normalization.match_tail
+    missing = [name for name in REQUIRED if name not in train]
+    if missing:
+        key = "tail" if missing[0] in spec.Normalization.tail else "head"
+        raise file.fail("normalization", key, f"operation '{missing[0]}' is needed by every language. Put it back.")
+    built = {}
+    for name, operations in (("train", train), ("match", train + fold), ("fold", fold)):
+        try:
+            built[name] = Normalizer(operations, settings)
+        except LanguageError as error:
+            if str(error).startswith("operation ") or str(error).startswith("no operation "):
+                key = next(k for k in ("train", "match", "head", "tail") if _names(error, getattr(normalization, k)))
+                raise file.fail("normalization", key, str(error)) from error
+            raise
+    return built
+
+
+def _names(error: LanguageError, operations: tuple[str, ...]) -> bool:
+    return any(f"'{name}'" in str(error) for name in operations)
+
+
+def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
+    """What the types alone cannot say."""
+    identity, alphabet, normalization = language["identity"], language["alphabet"], language["normalization"]
+    if identity.code != folder.name:
+        raise file.fail("language", "code", f"code '{identity.code}' in a folder called '{folder.name}'. Rename one.")
+    if identity.script not in LETTERS:
+        raise file.fail("language", "script", f"no script '{identity.script}'. {_nearest(identity.script, LETTERS)}")
+    if len(alphabet.digits) != 10:
+        raise file.fail("alphabet", "digits", f"'digits' must be ten characters, not {len(alphabet.digits)}.")
+    if len(normalization.quotes) not in (0, 2):
+        raise file.fail("normalization", "quotes", "'quotes' must be two characters, the opening and the closing mark.")
+    for kind in normalization.protect:
+        if kind not in KINDS:
+            raise file.fail("normalization", "protect", f"no protected span '{kind}'. {_nearest(kind, KINDS)}")
+    for index, source in enumerate(language["sources"]):
+        if not source.licence.strip():
+            raise file.fail("sources", "licence", f"source '{source.name}' has no licence. Name it (SPDX).", index)
+    for pattern in language["filters"].boilerplate:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise file.fail("filters", "boilerplate", f"'{pattern}' is no regular expression ({error}).") from error
+
+
+def _fingerprint(parts: Mapping[str, Any], normalizers: Mapping[str, Normalizer], stop_words: frozenset[str]) -> str:
+    """Twelve hexadecimal digits of a hash of all that shapes what a stage makes of a text."""
+    plain = {name: _plain(value) for name, value in parts.items()}
+    plain["normalizers"] = {name: normalizer.fingerprint for name, normalizer in normalizers.items()}
+    plain["stop_words"] = sorted(stop_words)
+    plain["version"] = VERSION
+    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode("utf-8"), digest_size=6).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def load_language(folder: Path) -> spec.Language:
+    """The language in `folder`: the defaults of `spec`, then its script's file, then its own.
+
+    Raises `LanguageError`, with file and line, for whatever is wrong in the folder.
+    """
+    folder = Path(folder)
+    file = _File(folder / "language.toml")
+    for section in file.data:
+        if section not in _SECTIONS:
+            raise LanguageError(
+                f"{file.name}:{file.line(section) if isinstance(file.data[section], dict | list) else 1}: "
+                f"no section [{section}]. {_nearest(section, _SECTIONS)}"
+            )
+    if "language" not in file.data:
+        raise LanguageError(f"{file.name}:1: no [language] section. It says code, names and script.")
+    identity = _record(file.data["language"], spec.Identity, file, "language")
+    script = _script_file(folder, identity.script)
+    parts: dict[str, Any] = {"identity": identity}
+    for section, (name, kind) in _SECTIONS.items():
+        if section == "language":
+            continue
+        if section in _LISTS:
+            items = file.data.get(section, [])
+            if not isinstance(items, list):
+                raise file.fail(section, "", f"write [[{section}]], one block for each.")
+            parts[name] = tuple(_record(item, kind, file, section, index) for index, item in enumerate(items))
+            continue
+        values: dict[str, Any] = {}
+        for each in (script, file):
+            if each and section in each.data:
+                if not isinstance(each.data[section], dict):
+                    raise each.fail(section, "", f"[{section}] must be a table.")
+                values |= _values(each.data[section], kind, each, section)
+        parts[name] = kind(**values)
+    _check(parts, folder, file)
+    normalizers = _normalizers(parts, folder, file)
+    words = _read_words(folder / "stopwords.txt")
+    stop_words = frozenset(normalizers["train"](word) for word in words)
+    return spec.Language(
+        **parts,
+        normalizers=types.MappingProxyType(normalizers),
+        stop_words=stop_words,
+        folder=folder,
+        fingerprint=_fingerprint(parts, normalizers, stop_words),
+    )

@@ -1,0 +1,357 @@
+"""Text to text: named operations in order, compiled once.
+
+Most of a text needs little: so the character tables that follow one another are one lookup, and one look at every pair
+of neighbouring characters says which rules can act at all. A rule that cannot is not run. `reference` runs everything
+in plain order; the tests hold the two equal.
+"""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ulmkit.errors import LanguageError
+from ulmkit.text.characters import Lookup, decode, encode, units
+from ulmkit.text.operations import OPERATIONS, RUN, Operation, Rule, Settings, Triggers
+from ulmkit.text.protect import KINDS, protect, restore
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_CHUNK = 1 << 15  # code units looked at together: the working set stays in the cache
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one operation did to a text: how often it acted, and the first place, before and after."""
+
+    operation: str
+    count: int
+    before: str
+    after: str
+
+
+class Scan:
+    """One look at every pair of neighbouring code units: which of up to 64 triggers are met."""
+
+    def __init__(self, triggers: Sequence[Triggers]) -> None:
+        import numpy as np
+
+        if len(triggers) > 63:
+            raise LanguageError(f"{len(triggers)} rules between two tables, at most 63 can be told apart.")
+        bodies = sorted({body for pairs in triggers for pair in pairs if pair != RUN for body in pair if body})
+        self.runs = sum(1 << bit for bit, pairs in enumerate(triggers) if RUN in pairs)
+        if bodies:
+            membership = np.stack([units(body) for body in bodies], axis=1)  # (65536, bodies)
+            packed = np.packbits(membership, axis=1)
+            _, first, classes = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+            members = membership[first]  # (classes, bodies)
+        else:
+            classes, members = np.zeros(0x10000, np.intp), np.zeros((1, 0), bool)
+        count = len(members)
+        pairs_of = np.zeros((count, count), np.uint64)
+        column = {body: index for index, body in enumerate(bodies)}
+        every = np.ones(count, bool)
+        for bit, pairs in enumerate(triggers):
+            for left, right in pairs:
+                if (left, right) == RUN:
+                    continue
+                a = members[:, column[left]] if left else every
+                b = members[:, column[right]] if right else every
+                pairs_of[np.ix_(a, b)] |= np.uint64(1 << bit)
+        self.count = count
+        self.classes = classes.reshape(-1).astype(np.uint16)
+        small = np.uint32 if len(triggers) <= 32 else np.uint64
+        self.pairs = pairs_of.reshape(-1).astype(small)
+        self.edge = int(self.classes[0x0A])
+        self.nothing = not self.pairs.any() and not self.runs
+
+    def __call__(self, codes: "np.ndarray") -> int:
+        """The bits of all triggers that `codes` meets; its borders count as newlines."""
+        import numpy as np
+
+        if self.nothing or not len(codes):
+            return 0
+        met = int(self.pairs[self.edge * self.count + self.classes[codes[0]]])
+        met |= int(self.pairs[int(self.classes[codes[-1]]) * self.count + self.edge])
+        width = np.uint16(self.count)
+        for start in range(0, len(codes), _CHUNK):
+            part = codes[start : start + _CHUNK + 1]
+            classes = self.classes.take(part)
+            index = classes[:-1] * width
+            index += classes[1:]
+            met |= int(np.bitwise_or.reduce(self.pairs.take(index), initial=0))
+        if self.runs and len(codes) > 3:
+            same = codes[1:] == codes[:-1]
+            two = same[1:] & same[:-1]
+            if (two[1:] & two[:-1]).any():
+                met |= self.runs
+        return met
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One rule of a stage with its bits; `rule` is None where spans are taken out (`protect`) and put back."""
+
+    name: str
+    rule: Rule | None
+    bits: int
+    enables: int
+
+
+class _Stage:
+    """Tables that follow one another, then the rules up to the next table."""
+
+    def __init__(self, tables: list[Any], rules: list[tuple[str, Rule | None]], kinds: Sequence[str]) -> None:
+        self.lookup = Lookup(tables)
+        triggers: list[Triggers] = []
+        self.kinds: list[tuple[int, str]] = []
+        placed: list[tuple[str, Rule | None, int]] = []
+        for name, rule in rules:
+            if name == "protect":
+                bits = 0
+                for kind in kinds:
+                    self.kinds.append((1 << len(triggers), kind))
+                    bits |= 1 << len(triggers)
+                    triggers.append(KINDS[kind][1])
+            elif rule is not None and rule.triggers:
+                bits = 1 << len(triggers)
+                triggers.append(rule.triggers)
+            else:
+                bits = 0
+            placed.append((name, rule, bits))
+        self.steps = []
+        for index, (name, rule, bits) in enumerate(placed):
+            wanted = None if rule is None else rule.enables
+            later = 0
+            for other, _rule, its_bits in placed[index + 1 :]:
+                if wanted is None or other in wanted or other == name:
+                    later |= its_bits
+            self.steps.append(_Step(name, rule, bits, later))
+        self.scan = Scan(triggers)
+
+
+@cache
+def _rules_module(path: str) -> ModuleType:
+    """The rules.py of a language folder, loaded by its path under a private name."""
+    name = f"_ulmkit_rules_{hashlib.blake2b(path.encode(), digest_size=6).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LanguageError(f"{path}: cannot be loaded as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = getattr(error, "lineno", None) or _last_line(error, path)
+        raise LanguageError(f"{path}:{line}: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _last_line(error: BaseException, path: str) -> int:
+    line, trace = 1, error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _own_rule(name: str, settings: Settings) -> Operation:
+    """`rules.<function>` of the language's rules.py; its attributes `triggers`, `literals`, `enables` are those of
+    a `Rule`. A function without triggers is run on every text."""
+    function_name = name.removeprefix("rules.")
+    if not settings.rules:
+        raise LanguageError(f"operation '{name}': the folder has no rules.py. Write one, or remove the operation.")
+    function = getattr(_rules_module(settings.rules), function_name, None)
+    if not callable(function):
+        raise LanguageError(f"operation '{name}': {settings.rules} has no function '{function_name}'.")
+
+    def apply(text: str) -> tuple[str, int]:
+        changed = function(text)
+        return changed, int(changed != text)
+
+    enables = getattr(function, "enables", None)
+    return Operation(
+        name,
+        rules=(
+            Rule(
+                apply,
+                tuple(map(tuple, getattr(function, "triggers", ()))),
+                getattr(function, "literals", ""),
+                None if enables is None else tuple(enables),
+            ),
+        ),
+    )
+
+
+def make_operation(name: str, settings: Settings) -> Operation:
+    """The operation called `name`, set up for a language; a `LanguageError` names the nearest known one."""
+    if name.startswith("rules."):
+        return _own_rule(name, settings)
+    factory = OPERATIONS.get(name)
+    if factory is None:
+        near = get_close_matches(name, OPERATIONS, 1)
+        hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(sorted(OPERATIONS))}."
+        raise LanguageError(f"no operation '{name}'.{hint}")
+    return factory(settings)
+
+
+class Normalizer:
+    """Named operations in order, compiled: `normalizer(text)` is the text in normal form, and twice is once.
+
+    `operations` are the names in order. Rebuilt from `operations` and `settings` when it is pickled.
+    """
+
+    def __init__(self, operations: Iterable[str], settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.operations = tuple(operations)
+        self._steps = [make_operation(name, self.settings) for name in self.operations]
+        self._kinds = frozenset(self.settings.protect)
+        self._stages = self._compile()
+
+    def _compile(self) -> list[_Stage]:
+        stages, tables, rules = [], [], []  # type: ignore[var-annotated]
+        for step in self._steps:
+            if step.table is not None and step.table.singles:
+                if rules:
+                    stages.append(_Stage(tables, rules, sorted(self._kinds)))
+                    tables, rules = [], []
+                tables.append(step.table)
+            rules += [(step.name, rule) for rule in step.rules]
+            if step.name in ("protect", "restore"):
+                rules.append((step.name, None))
+        stages.append(_Stage(tables, rules, sorted(self._kinds)))
+        return stages
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Normalizer, (self.operations, self.settings)
+
+    def __repr__(self) -> str:
+        return f"Normalizer({', '.join(self.operations)})"
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of a hash of all that shapes the output."""
+        digest = hashlib.blake2b(digest_size=6)
+        digest.update(repr((self.operations, astuple(self.settings)[:-1])).encode("utf-8", "surrogatepass"))
+        if self.settings.rules:
+            digest.update(Path(self.settings.rules).read_bytes())
+        return digest.hexdigest()
+
+    def __call__(self, text: str) -> str:
+        for _ in range(_ROUNDS):
+            text, again = self._run(text)
+            if not again:
+                break
+        return text
+
+    def batch(self, texts: Iterable[str]) -> list[str]:
+        """Every text in normal form, in order."""
+        return [self(text) for text in texts]
+
+    def _run(self, raw: str) -> tuple[str, bool]:
+        text: str | None = raw
+        codes = None
+        spans: list[str] = []
+        for stage in self._stages:
+            if stage.lookup or not stage.scan.nothing:
+                if codes is None:
+                    assert text is not None
+                    codes = encode(text)
+                if stage.lookup:
+                    codes, text = stage.lookup.apply(codes), None
+                met = stage.scan(codes)
+            else:
+                met = 0
+            for step in stage.steps:
+                if step.bits:
+                    if not met & step.bits:
+                        continue
+                elif step.name == "restore" and not spans:
+                    continue
+                elif step.rule is not None and step.rule.literals:
+                    if text is None:
+                        assert codes is not None
+                        text = decode(codes)
+                    if not any(literal in text for literal in step.rule.literals):
+                        continue
+                if text is None:
+                    assert codes is not None
+                    text = decode(codes)
+                if step.name == "restore":
+                    changed = restore(text, spans)
+                    spans.clear()
+                elif step.rule is None:
+                    kinds = frozenset(kind for bit, kind in stage.kinds if met & bit)
+                    changed = protect(text, kinds, spans)
+                else:
+                    changed = step.rule.apply(text)[0]
+                if changed != text:
+                    text, codes = changed, None
+                    met |= step.enables
+        if text is None:
+            assert codes is not None
+            text = decode(codes)
+        again = False
+        return restore(text, spans), again
+
+    # ------------------------------------------------------------ plain order, for counting, explaining and testing
+
+    def _plain(self, text: str, seen: Callable[[str, int, str, str], None]) -> str:
+        """Every operation in order, without triggers; `seen(name, hits, before, after)` for each that acted."""
+        spans: list[str] = []
+        for step in self._steps:
+            before = text
+            if step.name == "protect":
+                text = protect(text, self._kinds, spans)
+                hits = len(spans)
+            elif step.name == "restore":
+                text, hits = restore(text, spans), len(spans)
+                spans.clear()
+            else:
+                text, hits = step.apply(text)
+            if text != before:
+                seen(step.name, hits, before, text)
+        return restore(text, spans)
+
+    def reference(self, text: str) -> str:
+        """What `normalizer(text)` must be: every operation in order, without any test whether it is needed."""
+        return self._plain(text, lambda *_: None)
+
+    def count(self, text: str) -> dict[str, int]:
+        """How often each operation acted on `text`; `protect` counts the spans. All names, in order."""
+        counts = dict.fromkeys(self.operations, 0)
+
+        def seen(name: str, hits: int, before: str, after: str) -> None:
+            counts[name] += hits
+
+        self._plain(text, seen)
+        return counts
+
+    def explain(self, text: str) -> list[Change]:
+        """What each operation did to `text`, in order; operations that did nothing are left out."""
+        changes: list[Change] = []
+
+        def seen(name: str, hits: int, before: str, after: str) -> None:
+            if name not in ("protect", "restore"):
+                changes.append(Change(name, hits, *_excerpts(before, after)))
+
+        self._plain(text, seen)
+        return changes
+
+
+def _excerpts(before: str, after: str, around: int = 20) -> tuple[str, str]:
+    """The first place where two texts differ, with a little of what stands around it."""
+    start = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    low = max(0, start - around)
+    return before[low : start + around], after[low : start + around]

@@ -1,0 +1,614 @@
+"""The shared operations, by name: what each does to a text, and which neighbouring characters it needs to act.
+
+An operation is a character table, or rules, or both (the table first). A rule carries *triggers*: pairs of character
+classes. A text in which no such pair stands side by side cannot be changed by the rule, so the rule is not run; one
+look at every pair of a text answers that for all rules together (`normalize`). An empty class stands for any
+character; the text counts as bordered by newlines.
+
+Every operation is idempotent, alone and in sequence, and linear in the text.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from ulmkit.errors import LanguageError
+from ulmkit.text.characters import CharacterTable, Row, compatibility, drop_surrogates
+from ulmkit.text.protect import KINDS, NUMBER, OPAQUE, PLACEHOLDERS
+from ulmkit.text.script import letters
+
+Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
+Triggers = tuple[tuple[str, str], ...]
+# raised by hand when a change here makes another text of the same input: fingerprints change with it
+VERSION = 1
+NEVER: Triggers = (("\x00", "\x00"),)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operations ask a language; plain values, so that a normalizer can be rebuilt in another process."""
+
+    script: str = "Latn"
+    native_digits: str = "0123456789"
+    digits: str = "keep"  # native, ascii or keep
+    joiners: str = ""
+    non_joining: str = ""  # letters after which a joiner shows nothing
+    joiner_forms: str = ""  # other characters that people type for a joiner
+    zwj_after: str = ""  # letters that keep U+200D, to show their initial form
+    quotes: str = ""  # the opening and the closing mark
+    punctuation: tuple[tuple[str, str], ...] = ()  # ASCII mark -> the script's own
+    native_marks: str = ""  # marks that are set like the script's own: no space before them
+    max_letter_run: int = 4
+    letter_run_to: int = 2
+    protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
+    characters: tuple[Row, ...] = ()
+    match_characters: tuple[Row, ...] = ()
+    rules: str = ""  # path of rules.py
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One substitution and what it needs. `literals`: characters one of which must be there (instead of triggers)."""
+
+    apply: Apply
+    triggers: Triggers = ()
+    literals: str = ""
+    enables: tuple[str, ...] | None = None  # operations that may have to act after it did; None: all that follow
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A named step. `settled`: a pattern that the finished text must not hold; where it does, all runs again."""
+
+    name: str
+    table: CharacterTable | None = None
+    rules: tuple[Rule, ...] = ()
+    settled: re.Pattern[str] | None = field(default=None, compare=False)
+
+    def apply(self, text: str) -> tuple[str, int]:
+        """`text` after this operation, without looking at triggers, and how often it acted."""
+        count = 0
+        if self.table:
+            text, count = self.table.substitute(text)
+        for rule in self.rules:
+            before = text
+            text, hits = rule.apply(text)
+            count += hits if text != before else 0
+        return text, count
+
+
+Factory = Callable[[Settings], Operation]
+OPERATIONS: dict[str, Factory] = {}
+
+
+def operation(factory: Factory) -> Factory:
+    OPERATIONS[factory.__name__] = factory
+    return factory
+
+
+def substitution(
+    pattern: str, replacement: str | Callable[[re.Match[str]], str], *triggers: tuple[str, str], **options: Any
+) -> Rule:
+    compiled = re.compile(pattern)
+    return Rule(lambda text: compiled.subn(replacement, text), tuple(triggers), **options)
+
+
+def table(name: str, mapping: dict[str, str]) -> Operation:
+    return Operation(name, CharacterTable.of(mapping, name))
+
+
+def _delete(*ranges: tuple[int, int]) -> dict[str, str]:
+    return {chr(point): "" for first, last in ranges for point in range(first, last + 1)}
+
+
+# ---------------------------------------------------------------- every language, before anything else
+
+
+@operation
+def surrogates(_: Settings) -> Operation:
+    """Lone surrogates are deleted: they are no characters, and cannot be written as UTF-8."""
+
+    def apply(text: str) -> tuple[str, int]:
+        clean = drop_surrogates(text)
+        return clean, len(text) - len(clean)
+
+    return Operation("surrogates", rules=(Rule(apply, NEVER),))  # reading a text as UTF-16 has dropped them
+
+
+_ENTITY = re.compile(r"&(?:amp;|#0*38;|#[xX]0*26;)*(?:#[0-9]{1,7};|#[xX][0-9A-Fa-f]{1,6};|[A-Za-z][A-Za-z0-9]{1,31};)")
+_KEEP_ENTITIES = r"`(?!\s)(?:[^`\n ]| (?! ))+`|[A-Za-z]{2,6}://(?:[^\s&`]|&(?:amp;|[A-Za-z0-9_]+=))+|"
+
+
+@operation
+def entities(settings: Settings) -> Operation:
+    """`&zwnj;`, `&#1740;`, `&amp;nbsp;` become the characters they name; not in `code`, nor the `&amp;` of a URL.
+
+    Names may be nested (`&amp;amp;zwnj;`); after four rounds what still names a character is broken up by a space.
+    """
+    finder = re.compile(_KEEP_ENTITIES + f"({_ENTITY.pattern})")
+    tables = [OPERATIONS[name](settings).table for name in ("controls", "invisible", "space_forms", "word_boundary")]
+
+    def decode(match: re.Match[str]) -> str:
+        if not match[1]:
+            return match[0]
+        last = match[1][match[1].rfind("&", 0, -1) :] if "&" in match[1][1:] else match[1]
+        name = "&" + re.split(r"(?:^&|(?<=;))(?=[#A-Za-z])", last.lstrip("&"))[-1]
+        character = html.unescape(name)
+        if character == name:
+            return match[0]
+        for each in tables:
+            assert each is not None
+            character = "".join(each.singles.get(c, c) for c in character)
+        return character
+
+    def apply(text: str) -> tuple[str, int]:
+        hits = 0
+        for _ in range(4):
+            before = text
+            text, _n = finder.subn(decode, text)
+            if text == before:
+                return text, hits
+            hits += 1
+        return finder.sub(lambda m: "& " + m[1][1:] if m[1] else m[0], text), hits
+
+    return Operation("entities", rules=(Rule(apply, (("&", "#A-Za-z"),)),))
+
+
+@operation
+def line_ends(_: Settings) -> Operation:
+    """CR LF and CR become LF."""
+
+    def apply(text: str) -> tuple[str, int]:
+        return text.replace("\r\n", "\n").replace("\r", "\n"), text.count("\r")
+
+    return Operation("line_ends", rules=(Rule(apply, literals="\r"),))
+
+
+@operation
+def controls(_: Settings) -> Operation:
+    """Control characters go; tab is a space; vertical tab, form feed, U+0085 and U+2028 end a line, U+2029 two."""
+    mapping = _delete((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F))
+    mapping |= {"\t": " ", "\x0b": "\n", "\x0c": "\n", "\r": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
+    return table("controls", mapping)
+
+
+@operation
+def invisible(_: Settings) -> Operation:
+    """Characters that show nothing are deleted: direction marks, byte order marks, soft hyphens, noncharacters.
+
+    U+FE0F and the joiners U+200C and U+200D may matter; `emoji_joiners`, `joiners` and `zero_width` decide on them.
+    """
+    ranges = [(0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x180B, 0x180F), (0x200E, 0x200F)]
+    ranges += [(0x202A, 0x202E), (0x2060, 0x206F), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0E), (0xFEFF, 0xFEFF)]
+    ranges += [(0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0xE0000, 0xE0FFF)]
+    ranges += [(plane + 0xFFFE, plane + 0xFFFF) for plane in range(0x10000, 0x110000, 0x10000)]
+    return table("invisible", _delete(*ranges))
+
+
+@operation
+def space_forms(_: Settings) -> Operation:
+    """Spaces of every width become U+0020."""
+    widths = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+    return table("space_forms", dict.fromkeys(widths, " "))
+
+
+@operation
+def word_boundary(_: Settings) -> Operation:
+    """U+2581 becomes a low line: SentencePiece writes the space with it, and could not tell the two apart."""
+    return table("word_boundary", {"\u2581": "_"})
+
+
+@cache
+def _composing() -> str:
+    """Class body: characters that can change or be changed by composition when they follow another character."""
+    found = [chr(p) for p in range(0x300, 0x110000) if not 0xD800 <= p < 0xE000 and _unstable(chr(p))]
+    from ulmkit.text.characters import character_class
+
+    return character_class(found)
+
+
+def _unstable(character: str) -> bool:
+    if unicodedata.combining(character) or unicodedata.normalize("NFC", character) != character:
+        return True
+    point = ord(character)  # the vowels and finals that compose with a Hangul letter before them
+    return 0x1161 <= point <= 0x1175 or 0x11A8 <= point <= 0x11C2
+
+
+@operation
+def nfc(_: Settings) -> Operation:
+    """Unicode's composed form (NFC): a letter and its mark become one character where there is one."""
+    marks = _composing()
+    # composition needs a mark; U+064B and U+0654 after the letters that Persian writes them on are stable
+    stable_letters = "\u0647\u0627"
+    triggers = (
+        ("", f"{marks}".replace("\u064b", "")),
+        (marks, marks),
+    )
+    del stable_letters
+
+    def apply(text: str) -> tuple[str, int]:
+        if unicodedata.is_normalized("NFC", text):
+            return text, 0
+        return unicodedata.normalize("NFC", text), 1
+
+    return Operation("nfc", rules=(Rule(apply, triggers),))
+
+
+# ---------------------------------------------------------------- letters
+
+
+@operation
+def characters(settings: Settings) -> Operation:
+    """The language's own table, characters.tsv."""
+    return with_sequences("characters", CharacterTable.of(settings.characters, "characters.tsv"))
+
+
+def with_sequences(name: str, table: CharacterTable) -> Operation:
+    """An operation of `table`: its single characters as a table, its sequences as a rule."""
+    if not table.sequences:
+        return Operation(name, table)
+    rows = tuple(row for row in table.rows if len(row.source) > 1)
+    sequences = CharacterTable(rows)
+    triggers = tuple({(re.escape(source[0]), re.escape(source[1])) for source in sequences.sequences})
+    singles = CharacterTable(tuple(row for row in table.rows if len(row.source) == 1))
+    return Operation(name, singles, (Rule(sequences.substitute, triggers),))
+
+
+@operation
+def presentation_forms(_: Settings) -> Operation:
+    """Arabic letters as shapes (U+FB50-FDFF, U+FE70-FEFC) become letters; the space that NFKC sets before a lone
+    mark is left out. Symbols of a whole phrase stay, unless the language's table says otherwise before."""
+    mapping = {}
+    for first, last in ((0xFB50, 0xFDFF), (0xFE70, 0xFEFC)):
+        for source, form in compatibility(first, last).items():
+            if source not in "\ufdfa\ufdfb":
+                mapping[source] = unicodedata.normalize("NFC", form.replace(" ", "") if len(form) <= 3 else form)
+    return table("presentation_forms", mapping)
+
+
+@operation
+def widths(_: Settings) -> Operation:
+    """Full-width ASCII (U+FF01-FF5E) and Latin ligatures (U+FB00-FB06) become plain; ½, ², ° and № stay."""
+    return table("widths", compatibility(0xFF01, 0xFF5E) | compatibility(0xFB00, 0xFB06))
+
+
+@operation
+def tatweel(settings: Settings) -> Operation:
+    """U+0640 is deleted beside a letter; a rule line of it stays."""
+    letter = letters(settings.script) + _MARKS
+    rule = substitution(f"(?<=[{letter}])\u0640+|\u0640+(?=[{letter}])", "", (letter, "\u0640"), ("\u0640", letter))
+    return Operation("tatweel", rules=(rule,))
+
+
+_MARKS = "\u064b-\u0655\u0670"
+_LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+
+
+# ---------------------------------------------------------------- joiners
+
+
+@operation
+def zero_width(_: Settings) -> Operation:
+    """U+200B and U+200C are deleted, where the script has no use for them."""
+    return table("zero_width", _delete((0x200B, 0x200C)))
+
+
+@operation
+def pseudo_joiners(settings: Settings) -> Operation:
+    """What people and converters write for U+200C (U+200B, U+00AC) becomes it between two letters, and goes
+    otherwise; a ¬ that touches no letter is a sign of its own and stays."""
+    letter = letters(settings.script)
+    rules = []
+    for form in settings.joiner_forms:
+        left, right = f"(?<=[{letter}{_MARKS}])", f"(?=[{letter}])"
+        rules.append(substitution(f"{left}{form}+{right}", "\u200c", (form, ""), enables=("joiners",)))
+        if form == "\u200b":
+            rules.append(substitution(form, "", (form, ""), enables=None))
+        else:
+            rules.append(substitution(f"{left}{form}+|{form}+{right}", "", (letter + _MARKS, form), (form, letter)))
+    return Operation("pseudo_joiners", rules=tuple(rules))
+
+
+@operation
+def joiners(settings: Settings) -> Operation:
+    """U+200C stays where it shows: between two letters of the script, the first of which would join the second.
+
+    Deleted at edges, beside spaces, digits, marks and Latin, when doubled, and after letters that never join
+    forward (there two byte strings would look the same).
+    """
+    letter = letters(settings.script)
+    every = re.compile(f"[{letter}{_MARKS}]")
+    before = "".join(c for c in map(chr, range(0x600, 0x780)) if every.match(c) and c not in settings.non_joining)
+    from ulmkit.text.characters import character_class
+
+    joining = character_class(before) + "\u0870-\u08c9"
+    single = re.compile(f"\u200c(?:(?<![{joining}]\u200c)|(?![{letter}]))")
+
+    def apply(text: str) -> tuple[str, int]:
+        before = len(text)
+        if "\u200c\u200c" in text:
+            text = re.sub("\u200c{2,}", "\u200c", text)
+        text = single.sub("", text)
+        return text, before - len(text)
+
+    triggers = ((f"^{joining}", "\u200c"), ("\u200c", f"^{letter}"))
+    return Operation("joiners", rules=(Rule(apply, triggers),))
+
+
+_EMOJI = "\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff"
+
+
+@operation
+def emoji_joiners(settings: Settings) -> Operation:
+    """U+200D stays inside an emoji sequence (and after `zwj_after` where no letter follows), U+FE0F after an emoji
+    and before a keycap."""
+    kept = f"(?<=[{_EMOJI}\ufe0f]\u200d)(?=[{_EMOJI}])"
+    if settings.zwj_after:
+        kept += f"|(?<=[{settings.zwj_after}]\u200d)(?![{letters(settings.script)}\u200c\u200d])"
+    selector = f"\ufe0f(?:(?<![{_EMOJI}0-9#*]\ufe0f)|(?<=[0-9#*]\ufe0f)(?!\u20e3))"
+    return Operation(
+        "emoji_joiners",
+        rules=(
+            substitution(f"\u200d(?!{kept})", "", ("\u200d", "")),
+            substitution(selector, "", ("\ufe0f", "")),
+        ),
+    )
+
+
+# ---------------------------------------------------------------- digits and marks
+
+
+@operation
+def digits(settings: Settings) -> Operation:
+    """Plain numerals in the digits that the language chose.
+
+    `native`: ASCII digits become the script's, but not in a Latin span: touching a Latin letter, or joined to a Latin
+    word by one space or mark (`Windows 10`, `COVID-19`). `ascii`: the other way round, everywhere.
+    """
+    native, ascii_digits = settings.native_digits, "0123456789"
+    if settings.digits == "keep" or native == ascii_digits:
+        return Operation("digits")
+    if settings.digits == "ascii":
+        return table("digits", dict(zip(native, ascii_digits, strict=True)))
+    to_native = str.maketrans(ascii_digits, native)
+    joint = r" \-\u2013.+/&'_"
+    pattern = (
+        f"(?<![{_LATIN}_{OPAQUE}])(?<![{_LATIN}{OPAQUE}][{joint}])[0-9]++"
+        f"(?![{_LATIN}_{OPAQUE}\ufe0f\u20e3]|[{joint}][{_LATIN}])"
+    )
+    return Operation(
+        "digits", rules=(substitution(pattern, lambda match: match[0].translate(to_native), ("0-9", ""), enables=()),)
+    )
+
+
+@operation
+def ellipsis(_: Settings) -> Operation:
+    """Three dots and more become U+2026, and so does a run of it; `...args` before Latin is code and stays."""
+    pattern = r"(?:\.{3,}+|\u22ef)[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])|\u2026[.\u2026\u22ef]++"
+    return Operation(
+        "ellipsis",
+        rules=(substitution(pattern, "\u2026", (r"\.", r"\."), ("\u2026\u22ef", r".\u2026\u22ef"), ("", "\u22ef")),),
+    )
+
+
+@operation
+def repeats(settings: Settings) -> Operation:
+    """A mark is repeated three times at most; a letter's run of `max_letter_run` or more shrinks to `letter_run_to`."""
+    letter, most, to = letters(settings.script), settings.max_letter_run, settings.letter_run_to
+    rules = (
+        substitution(r"([!?\u061f])\1{3,}", r"\1\1\1", (r"!?\u061f", r"!?\u061f"), enables=()),
+        substitution(rf"([{letter}])\1{{{most - 1},}}", r"\1" * to, RUN, enables=()),
+    )
+    return Operation("repeats", rules=rules)
+
+
+RUN = ("=", "=")  # a trigger of its own: four equal characters in a row
+
+
+@operation
+def punctuation(settings: Settings) -> Operation:
+    """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
+    letter = letters(settings.script) + _MARKS + "\u200c"
+    near = f"{letter}{settings.native_digits}\u00bb\u00ab)("
+    rules = []
+    for mark, own in settings.punctuation:
+        m = re.escape(mark)
+        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…{own}]{m})|(?<=[{letter}] {m})|(?= ?[{letter}«]))'
+        rules.append(substitution(pattern, own, (m, f" {near}\n"), (f" {near}", m), enables=("repeats", "spacing")))
+    return Operation("punctuation", rules=tuple(rules))
+
+
+@operation
+def quotes(settings: Settings) -> Operation:
+    """Curly and straight quotation marks become the language's pair.
+
+    In a line with an even number of curly marks they open and close in turn; otherwise each by its own shape.
+    Straight marks change when their number in the line is even and the quotation holds a letter of the script.
+    """
+    opening, closing = settings.quotes
+    letter = re.compile(f"[{letters(settings.script)}]")
+    curly = re.compile("[\u201c\u201d\u201e\u201f]")
+    straight = re.compile('"([^"]*)"')
+    shapes = {"\u201c": opening, "\u201d": closing, "\u201e": opening, "\u201f": opening}
+
+    def line(match: re.Match[str]) -> str:
+        text = match[0]
+        found = curly.findall(text)
+        if found:
+            turn = iter([opening, closing] * len(found))
+            even = len(found) % 2 == 0
+            text = curly.sub(lambda m: next(turn) if even else shapes[m[0]], text)
+        if '"' in text and text.count('"') % 2 == 0 and letter.search(text):
+            text = straight.sub(lambda m: f"{opening}{m[1]}{closing}" if letter.search(m[1]) else m[0], text)
+        return text
+
+    rule = substitution(
+        '[^\n"\u201c\u201d\u201e\u201f]*["\u201c\u201d\u201e\u201f][^\n]*',
+        line,
+        ('"\u201c\u201d\u201e\u201f', ""),
+        enables=("spacing",),
+    )
+    return Operation("quotes", rules=(rule,))
+
+
+@operation
+def spacing(settings: Settings) -> Operation:
+    """No space before a closing mark, none after an opening one, one after a closing mark that a letter follows.
+
+    A dot between two words takes a space only where it is no abbreviation: both words have two letters or more, and
+    one of them three. Beside protected spans, Latin and code nothing changes.
+    """
+    letter = letters(settings.script)
+    word = letter + _MARKS
+    solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
+    own = settings.native_marks + "\u00bb"
+    digit = settings.native_digits + "0-9" + NUMBER
+    before = substitution(
+        f" +(?:(?<=[{solid}{NUMBER}{_LATIN}] )(?=[{own}])"
+        f"|(?<=[{solid}] )(?=[.:!…)\\]}}](?![{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])))",
+        "",
+        (" ", f"{own}.:!…)\\]}}"),
+        enables=(),
+    )
+    opening = substitution(
+        f"([«(\\[{{]) +(?=[{word}{settings.native_digits}{NUMBER}])", r"\1", ("«(\\[{", " "), enables=()
+    )
+    after = substitution(
+        f"[{settings.native_marks}!»)\\]}}:…](?=[{letter}])",
+        r"\g<0> ",
+        (f"{settings.native_marks}!»)\\]}}:…", letter),
+        enables=(),
+    )
+    dot = substitution(
+        f"(?:(?<=[{word}]{{3}})\\.(?=[{letter}]{{2}})|(?<=[{word}]{{2}})\\.(?=[{letter}]{{3}}))",
+        ". ",
+        (word, r"\."),
+        enables=(),
+    )
+    return Operation("spacing", rules=(before, opening, after, dot))
+
+
+@operation
+def dashes(_: Settings) -> Operation:
+    """Hyphens and the minus sign become U+002D, the longer dashes U+2013."""
+    return table(
+        "dashes",
+        dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | dict.fromkeys("\u2012\u2014\u2015", "\u2013"),
+    )
+
+
+# ---------------------------------------------------------------- every language, at the end
+
+
+@operation
+def loose_marks(_: Settings) -> Operation:
+    """A combining mark after a protected span is deleted: it would change the span's last character."""
+    marks = _composing()
+    return Operation(
+        "loose_marks", rules=(substitution(f"(?<=[{PLACEHOLDERS}])[{marks}]+", "", (PLACEHOLDERS, marks)),)
+    )
+
+
+@operation
+def spaces(_: Settings) -> Operation:
+    """One space between words, none at the edges of a line, at most one empty line, nothing around the text."""
+    many, lines = re.compile(" {2,}"), re.compile("\n{3,}")
+
+    def apply(text: str) -> tuple[str, int]:
+        before = len(text)
+        if "  " in text:
+            text = many.sub(" ", text)
+        if " \n" in text:
+            text = text.replace(" \n", "\n")
+        if "\n " in text:
+            text = text.replace("\n ", "\n")
+        if "\n\n\n" in text:
+            text = lines.sub("\n\n", text)
+        text = text.strip(" \n")
+        return text, before - len(text)
+
+    return Operation("spaces", rules=(Rule(apply, ((" ", " \n"), ("\n", " \n"))),))
+
+
+# ---------------------------------------------------------------- the match form
+
+
+@operation
+def match_characters(settings: Settings) -> Operation:
+    """The language's second table, match.tsv: letters that count as one when texts are compared."""
+    return with_sequences("match_characters", CharacterTable.of(settings.match_characters, "match.tsv"))
+
+
+@operation
+def drop_joiners(_: Settings) -> Operation:
+    """U+200C, U+200D and U+FE0F are deleted."""
+    return table("drop_joiners", {"\u200c": "", "\u200d": "", "\ufe0f": ""})
+
+
+def _points_of(*categories: str) -> list[str]:
+    return [chr(p) for p in range(0x10000) if unicodedata.category(chr(p)) in categories]
+
+
+@operation
+def drop_marks(_: Settings) -> Operation:
+    """Combining marks that stand for themselves are deleted (composed letters keep theirs: õ is a letter)."""
+    return table("drop_marks", dict.fromkeys(_points_of("Mn", "Me"), ""))
+
+
+@operation
+def drop_punctuation(_: Settings) -> Operation:
+    """Punctuation becomes a space; an apostrophe inside a word goes, and holds the word together."""
+    points = _points_of("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po")
+    mapping = dict.fromkeys(points, " ") | dict.fromkeys("$+<=>^`|~", " ")
+    return table("drop_punctuation", mapping | {"'": "", "\u2019": ""})
+
+
+@operation
+def digits_to_zero(_: Settings) -> Operation:
+    """Every decimal digit becomes 0."""
+    return table("digits_to_zero", {c: "0" for c in _points_of("Nd") if c != "0"})
+
+
+@operation
+def lower(_: Settings) -> Operation:
+    """Lower case, letter by letter."""
+    mapping = {}
+    for point in range(0x10000):
+        character = chr(point)
+        if not 0xD800 <= point < 0xE000 and (small := character.lower()) != character and len(small) == 1:
+            mapping[character] = small
+    return table("lower", mapping | {"\u0130": "i"})
+
+
+MATCH_ONLY = ("match_characters", "drop_joiners", "drop_marks", "drop_punctuation", "digits_to_zero", "lower")
+REQUIRED = (
+    "surrogates",
+    "controls",
+    "invisible",
+    "space_forms",
+    "word_boundary",
+    "nfc",
+    "protect",
+    "loose_marks",
+    "spaces",
+    "restore",
+)
+
+
+@operation
+def protect(settings: Settings) -> Operation:
+    """Takes the protected spans out; they come back, byte for byte, after the last operation."""
+    unknown = [kind for kind in settings.protect if kind not in KINDS]
+    if unknown:
+        raise LanguageError(f"no protected span '{unknown[0]}'. Known: {', '.join(KINDS)}.")
+    return Operation("protect")
+
+
+@operation
+def restore(_: Settings) -> Operation:
+    """Puts the protected spans back. What follows (the match form) sees them as text."""
+    return Operation("restore")
