@@ -1,6 +1,5 @@
 """`ulmkit corpus`: sources to shards."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -67,15 +66,9 @@ def build(
     pins: dict[str, Any] = {}
     with scene.progress() as report:
         if inputs:
-            from ulmkit.corpus.build import label_inputs
-            from ulmkit.corpus.sources.files import expand_inputs
+            from ulmkit.corpus.build import named_inputs
 
-            groups = [
-                (Path(pattern) if Path(pattern).is_dir() else path, [path])
-                for pattern in inputs
-                for path in expand_inputs([pattern])
-            ]
-            chosen = label_inputs(groups, name=name, licence=licence, text_field=text_field)
+            chosen = named_inputs(inputs, name=name, licence=licence, text_field=text_field)
         else:
             from ulmkit.corpus.sources import fetch_sources
 

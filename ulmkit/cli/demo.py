@@ -72,11 +72,9 @@ def command(scene: Scene, code: str, seed: int) -> None:
 def demo_corpus(scene: Scene, language: Any, layout: Any) -> dict[str, Any]:
     """The corpus of the samples, and a table of what happened to them."""
     from ulmkit.cli.corpus import summary
-    from ulmkit.corpus.build import BuildOptions, build_corpus, label_inputs
-    from ulmkit.corpus.sources.files import expand_inputs
+    from ulmkit.corpus.build import BuildOptions, build_corpus, named_inputs
 
-    files = expand_inputs([str(language.samples)])
-    inputs = label_inputs([(language.samples, files)], name="samples", licence="Apache-2.0")
+    inputs = named_inputs([str(language.samples)], licence="Apache-2.0")
     with scene.progress() as report:
         # a few dozen pages are read sooner than worker processes start
         options = BuildOptions(valid_share=VALID_SHARE, test_share=0.0, workers=0)

@@ -45,13 +45,13 @@ from ulmkit.artifacts.manifest import (
 from ulmkit.artifacts.shards import SCHEMA, logical_hash, write_shard
 from ulmkit.corpus.card import write_card
 from ulmkit.corpus.dedup import cluster, signatures
-from ulmkit.corpus.encoding import decode
+from ulmkit.corpus.encoding import decode, repair
 from ulmkit.corpus.engine import Broken, Pool, available_cores
 from ulmkit.corpus.extract import extract
 from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.shingles import WordHasher
-from ulmkit.corpus.sources.files import read_file
+from ulmkit.corpus.sources.files import expand_inputs, input_names, plain_name, read_file
 from ulmkit.corpus.split import cluster_number, split_of
 from ulmkit.document import Document, JoinerCount, RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, UsageError
@@ -72,11 +72,11 @@ STAGED = pa.schema([*(SCHEMA.field(name) for name in SCHEMA.names if not name.st
 
 @dataclass(frozen=True)
 class Input:
-    """One file to read. `source` is the name its documents carry; `label` is unique within the build."""
+    """One file to read. `source` is the name its documents carry; `key` tells it apart within the build."""
 
     path: Path
     source: str
-    label: str
+    key: str
     licence: str = "unknown"
     text_field: str | None = None
 
@@ -124,7 +124,11 @@ class Tally:
         return self.sources.setdefault(name, Counter())
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """Counters as plain objects, the commonest first where a person reads them."""
+        return vars(self) | {
+            "dropped": dict(self.dropped.most_common()),
+            "unreadable": dict(self.unreadable.most_common()),
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Tally":
@@ -164,7 +168,9 @@ class Chain:
         self.language = language
         self.near_duplicates = near_duplicates
         self.hasher = WordHasher()
-        self.decode = functools.partial(decode, candidates=language.extraction.encodings)
+        self.decode = functools.partial(
+            decode, candidates=language.extraction.encodings, letters=language.alphabet.letters
+        )
 
     def __call__(self, raws: list[RawDocument]) -> Part:
         part = Part()
@@ -187,6 +193,7 @@ class Chain:
         if isinstance(doc, Unreadable):
             part.drop(raw, doc.reason, doc.detail, raw_text)
             return None
+        doc = dataclasses.replace(doc, text=repair(doc.text))
         part.tally.characters_read += len(doc.text)
         verdict = identify(doc.text, self.language)
         if not verdict.keep:
@@ -205,7 +212,7 @@ class Chain:
             text, removed = without_boilerplate(text, self.language)
             part.tally.boilerplate_lines += removed
             clean.append(text)
-        folded = self.language.normalizers["match"].batch(clean)
+        folded = self.language.normalizers["fold"].batch(clean)
         titles = self.language.normalizers["train"].batch([doc.title for doc in docs])
         kept = []
         for doc, title, text, match in zip(docs, titles, clean, folded, strict=True):
@@ -262,10 +269,10 @@ def chunked(documents: Iterable[RawDocument | Unreadable], refused: Counter[str]
 
 
 def units(inputs: Sequence[Input]) -> list[list[Input]]:
-    """Inputs in units, by label: each large file alone, small neighbours together."""
+    """Inputs in units, in the order of their names: each large file alone, small neighbours together."""
     result: list[list[Input]] = []
     size = 0
-    for item in sorted(inputs, key=lambda item: item.label):
+    for item in sorted(inputs, key=lambda item: (item.source, item.key)):
         bytes_ = item.path.stat().st_size
         if result and size + bytes_ <= UNIT_BYTES and result[-1][-1].source == item.source:
             result[-1].append(item)
@@ -304,7 +311,7 @@ class Build:
         """What names a unit's result, and the description of its inputs for the manifest."""
         described = [
             {
-                "name": item.label,
+                "key": item.key,
                 "source": item.source,
                 "licence": item.licence,
                 "text_field": item.text_field,
@@ -324,24 +331,24 @@ class Build:
 
     def documents(self, unit: list[Input]) -> Iterator[RawDocument | Unreadable]:
         for item in unit:
-            before = self.bytes_done
-            size = item.path.stat().st_size
+            finished = self.bytes_done + item.path.stat().st_size
 
-            def advance(done: int, before: int = before, size: int = size, item: Input = item) -> None:
-                self.bytes_done = before + min(done, size)
-                self.report(Progress("read", self.bytes_done, self.bytes_total, "bytes", item.label))
+            def advance(count: int, key: str = item.key) -> None:
+                self.bytes_done += count
+                self.report(Progress("read", self.bytes_done, self.bytes_total, "bytes", key))
 
-            advance(0)
-            for raw in read_file(
+            yield from read_file(
                 item.path,
-                name=item.label,
+                name=item.source,
+                key=item.key,
                 licence=item.licence,
                 text_field=item.text_field,
                 redirect_words=self.language.extraction.redirect_words,
+                candidates=self.language.extraction.encodings,
+                letters=self.language.alphabet.letters,
                 progress=advance,
-            ):
-                yield raw if isinstance(raw, Unreadable) else dataclasses.replace(raw, source=item.source)
-            advance(size)
+            )
+            self.bytes_done = finished  # a reader that gave up early leaves some unread
 
     def stage(self, unit: list[Input], key: str, pool: Pool) -> None:
         """Run steps 1 to 5 on one unit and leave rows, signatures and counts under its key."""
@@ -607,8 +614,8 @@ def build_corpus(
             f"valid share {options.valid_share} and test share {options.test_share}: "
             "neither may be negative, and together they must leave something to train on."
         )
-    labels = Counter(item.label for item in inputs)
-    if twice := [label for label, count in labels.items() if count > 1]:
+    names = Counter((item.source, item.key) for item in inputs)
+    if twice := [key for (_, key), count in names.items() if count > 1]:
         raise UsageError(f"input '{twice[0]}' is given twice. Give each file once.")
     build = Build(language, layout, options, report)
     started = time.monotonic()
@@ -617,27 +624,30 @@ def build_corpus(
     return manifest | {"seconds": round(time.monotonic() - started, 1)}
 
 
-def label_inputs(
-    groups: Iterable[tuple[Path, Sequence[Path]]], *, name: str = "", licence: str = "unknown", text_field: str | None = None
+def named_inputs(
+    patterns: Sequence[str], *, name: str = "", licence: str = "unknown", text_field: str | None = None
 ) -> list[Input]:
-    """Name the files that `--input` found: each group is what was asked for and the files it stands for.
+    """The files that `patterns` stand for, with names that do not depend on where they lie.
 
-    A file's source is its own name without endings; the files of a folder carry the folder's name. `name` replaces
-    both. Labels are made of the path inside the group, so they do not depend on where the group lies.
+    A file's source is its own bare name; the files of a folder carry the folder's name; `name` replaces both.
     """
-    result: list[Input] = []
-    taken: set[str] = set()
-    for root, files in groups:
-        folder = root.is_dir()
-        for path in files:
-            stem = root.name if folder else path.name.split(".")[0]
-            inner = f"{stem}/{path.relative_to(root).as_posix()}" if folder else path.name
-            label = inner if not name else f"{name}/{inner}"
-            if label in taken:
-                # the same name twice: as much of the path as tells the two apart
-                label = f"{path.parent.name}/{label}"
-            taken.add(label)
-            result.append(Input(path, name or stem, label, licence, text_field))
-    return result
+    result = []
+    for pattern in patterns:
+        files = expand_inputs([pattern])
+        root = Path(pattern).expanduser()
+        if root.is_dir():
+            keys = {path: path.relative_to(root).as_posix() for path in files}
+            sources = dict.fromkeys(files, name or root.resolve().name)
+        else:
+            keys = input_names(files)
+            sources = {path: name or plain_name(path.name).partition(".")[0] for path in files}
+        result += [Input(path, sources[path], keys[path], licence, text_field) for path in files]
+    return distinct(result)
 
 
+def distinct(inputs: list[Input]) -> list[Input]:
+    """`inputs` with as much of the path in the key as tells two of one name apart; the same file only once."""
+    unique = list({item.path.resolve(): item for item in inputs}.values())
+    names = Counter((item.source, item.key) for item in unique)
+    longer = input_names([item.path for item in unique if names[item.source, item.key] > 1])
+    return [dataclasses.replace(item, key=longer.get(item.path, item.key)) for item in unique]

@@ -145,6 +145,7 @@ class Extraction:
     file_namespaces: tuple[str, ...] = ("File", "Image", "Media")
     category_namespaces: tuple[str, ...] = ("Category",)
     redirect_words: tuple[str, ...] = ("REDIRECT",)
+    encodings: tuple[str, ...] = ()  # what its pages were written in before UTF-8, likeliest first
 
 
 @dataclass(frozen=True)

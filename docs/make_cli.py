@@ -1,0 +1,32 @@
+"""Write docs/cli.md from `--help`: `make docs`. A test notices when the page is stale."""
+
+import os
+from pathlib import Path
+
+import click
+
+from ulmkit.cli.main import cli
+
+PAGE = Path(__file__).with_name("cli.md")
+
+
+def sections(command: click.Command, path: str, parent: click.Context | None = None) -> list[str]:
+    """The help of `command` and of everything below it, as Markdown."""
+    context = click.Context(command, info_name=path.split()[-1], parent=parent, max_content_width=100)
+    found = [f"## {path}", "", "```", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            found += sections(child, f"{path} {name}", context)
+    return found
+
+
+def page() -> str:
+    os.environ.pop("ULMKIT_ROOT", None)
+    head = ["# The command line", "", "Made from `--help` by `make docs`; do not edit.", ""]
+    return "\n".join(head + sections(cli, "ulmkit"))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
