@@ -1,0 +1,48 @@
+"""What the readers of all kinds of markup agree on: lines, blocks, titles, and which table cells are text."""
+
+import re
+from collections.abc import Iterable
+
+_SPACES = re.compile(r"\s+")
+# between an article's name and its site's: "Article - Section | Site"
+_TITLE_SEPARATOR = re.compile(r"\s+(?:[|–—·•»«:]|-{1,2}|::|\|\|)\s+")
+
+
+def folded(text: str) -> str:
+    """`text` on one line, white space as single spaces."""
+    return _SPACES.sub(" ", text).strip()
+
+
+def has_word(text: str) -> bool:
+    """Whether there is a letter or a digit in it: a line without one is decoration."""
+    return any(map(str.isalnum, text))
+
+
+def is_prose(cell: str) -> bool:
+    """Whether a table's cell was filled with text to lay a page out, and not with a figure, a name or a label."""
+    return len(cell) >= 60 and len(cell.split()) >= 8
+
+
+def key(text: str) -> str:
+    """Letters and digits alone, without case: how titles are compared."""
+    return "".join(filter(str.isalnum, text)).casefold()
+
+
+def title_parts(title: str) -> list[str]:
+    """A window's title, whole and in its parts.
+
+    >>> title_parts("Kevad tuli - Uudised | Vald")
+    ['Kevad tuli - Uudised | Vald', 'Kevad tuli', 'Uudised', 'Vald']
+    """
+    parts = _TITLE_SEPARATOR.split(title)
+    return [title] if len(parts) == 1 else [title, *parts]
+
+
+def joined(blocks: Iterable[str], title: str = "") -> str:
+    """Blocks with a blank line between them, less a first one that only repeats the title."""
+    kept = [block for block in blocks if block]
+    names = {key(part) for part in title_parts(title)} - {""}
+    start = 0
+    while start < min(2, len(kept)) and key(kept[start]) in names:
+        start += 1
+    return "\n\n".join(kept[start:])

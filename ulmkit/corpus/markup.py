@@ -1,0 +1,69 @@
+"""Which markup a text is written in when its container does not say: conservative, plain text unless sure."""
+
+import re
+
+from ulmkit.document import Kind
+
+_SAMPLE = 20_000  # characters that are looked at
+
+_HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^>]*-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I)
+_HTML_TAG = re.compile(
+    r"<(/?)(?:p|div|br|span|a|td|tr|table|li|ul|ol|h[1-6]|strong|em|b|i|img|blockquote)\b[^<>]*>", re.I
+)
+
+_WIKI_LINK = re.compile(r"\[\[[^\[\]\n]+\]\]")
+_WIKI_OTHER = (
+    re.compile(r"\{\{[^{}]+\}\}|^\{\|", re.M),
+    re.compile(r"'''[^'\n]+'''"),
+    re.compile(r"^==+[^=\n]+==+[ \t]*$", re.M),
+    re.compile(r"<ref[\s>/]"),
+)
+
+_MARKDOWN = (
+    re.compile(r"\A\ufeff?---[ \t]*\r?\n(?:[\w.-]+:.*\r?\n)"),  # front matter
+    re.compile(r"^#{1,6} +\S", re.M),
+    re.compile(r"\[[^\[\]\n]+\]\((?:https?:|/|\.|#|mailto:)[^\s()]*"),
+    re.compile(r"!\[[^\[\]\n]*\]\([^\s()]+"),
+    re.compile(r"^[ \t]*(?:```|~~~)", re.M),
+    re.compile(r"\*\*[^\s*][^*\n]*\*\*"),
+    re.compile(r"^\|?[ \t]*:?-{3,}:?[ \t]*\|[-| :\t]*$", re.M),  # a table's rule
+    re.compile(r"^>[ \t]*\[!\w+\]", re.M),
+)
+
+
+def looks_like_html(text: str) -> bool:
+    """Whether `text` is a page or a piece of one; an article that mentions a tag or two is not."""
+    sample = text[:_SAMPLE]
+    if _HTML_START.match(sample):
+        return True
+    tags = [match[1] for match in _HTML_TAG.finditer(sample)]
+    return len(tags) >= 4 and tags.count("/") * 4 >= len(tags) and len(tags) * 400 >= len(sample)
+
+
+def looks_like_wikitext(text: str) -> bool:
+    """Whether `text` has wiki links and something else that only wikis write."""
+    sample = text[:_SAMPLE]
+    return len(_WIKI_LINK.findall(sample)) >= 3 and any(pattern.search(sample) for pattern in _WIKI_OTHER)
+
+
+def looks_like_markdown(text: str) -> bool:
+    """Whether two different marks of Markdown are in `text`; a heading alone or a starred word alone may be chance."""
+    sample = text[:_SAMPLE]
+    return sum(1 for pattern in _MARKDOWN if pattern.search(sample)) >= 2
+
+
+def kind_of(text: str) -> Kind:
+    """What `text` is written in.
+
+    >>> kind_of("Tere, 5 < 6 ja #silt"), kind_of("# Pealkiri\\n\\n**rõhk** ja [link](https://a.ee)")
+    ('text', 'markdown')
+    """
+    if _HTML_START.match(text):
+        return "html"
+    if "[[" in text and looks_like_wikitext(text):
+        return "wikitext"
+    if looks_like_markdown(text):
+        return "markdown"
+    if "</" in text and looks_like_html(text):
+        return "html"
+    return "text"
