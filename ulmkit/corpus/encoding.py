@@ -47,7 +47,7 @@ MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00
 WORD = re.compile(r"\w*[^\x00-\x7f]\w*", re.S)
 
 
-class Undecodable(ValueError):
+class UndecodableError(ValueError):
     """No encoding makes sense of these bytes."""
 
 
@@ -183,7 +183,7 @@ def _try(data: bytes, name: str, *, whole: bool) -> str | None:
 
 
 def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), letters: str = "") -> str:
-    """The encoding of `data` (a sample will do), or `Undecodable`."""
+    """The encoding of `data` (a sample will do), or `UndecodableError`."""
     name, _ = marked(data)
     if name:
         return name
@@ -199,12 +199,12 @@ def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), lette
         if candidate and (text := _try(sample, candidate, whole=False)) is not None:
             scores[candidate] = plausibility(text, alphabet)
     if not scores:
-        raise Undecodable("no encoding fits")
+        raise UndecodableError("no encoding fits")
     best = max(scores, key=scores.__getitem__)  # the first of equals: candidates come in order of preference
     if said in scores and scores[said] >= scores[best] - MARGIN:
         best = said
     if scores[best] < MIN_SCORE:
-        raise Undecodable(f"reads like noise in {best}")
+        raise UndecodableError(f"reads like noise in {best}")
     return best
 
 
@@ -230,10 +230,8 @@ def _mostly_utf8(data: bytes, candidates: Sequence[str]) -> str | None:
     return re.sub("[\udc80-\udcff]", letter, bad)
 
 
-def decode(
-    data: bytes, declared: str = "", candidates: Sequence[str] = (), letters: str = ""
-) -> tuple[str, str]:
-    """The text of `data` and the encoding it was in; `Undecodable` where nothing fits.
+def decode(data: bytes, declared: str = "", candidates: Sequence[str] = (), letters: str = "") -> tuple[str, str]:
+    """The text of `data` and the encoding it was in; `UndecodableError` where nothing fits.
 
     `declared` is what the transport said; without it, what the data's own head says. A character cut off at
     the very end is left out.
@@ -261,7 +259,7 @@ def decode(
         # the sample was in `name`; the rest may hold a byte it does not have
         if attempt and (text := _try(data, attempt, whole=False)) is not None:
             return text, attempt
-    raise Undecodable(f"starts in {name}, then does not")
+    raise UndecodableError(f"starts in {name}, then does not")
 
 
 SUSPICIOUS = re.compile(r"[ÂÃÄÅÐÑØÙÚÛâãïð][\u0080-\uffff]|[طظعغ][\u0080-\uffff][طظعغ]")

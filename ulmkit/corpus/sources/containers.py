@@ -216,9 +216,7 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: Budget)
             yield zip_member(file, entry, origin, limits, budget)
 
 
-def zip_member(
-    file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: Limits, budget: Budget
-) -> Member:
+def zip_member(file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: Limits, budget: Budget) -> Member:
     """One member as a stream over the archive's own bytes."""
     file.seek(entry.header_offset)
     header = file.read(30)

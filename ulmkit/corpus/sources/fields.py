@@ -105,6 +105,18 @@ def leaves(record: Mapping[str, Any], depth: int = 3, path: Path = ()) -> Iterat
             yield from leaves(value, depth - 1, here)
 
 
+def string_paths(value: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths of the strings in a record, through its lists, as `--text-field` takes them."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from string_paths(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for item in value[:2]:
+            yield from string_paths(item, path)
+    elif isinstance(value, str):
+        yield path
+
+
 def kind_of_name(name: Any) -> Kind | None:
     """What a file name says about the text: Markdown, HTML, or nothing."""
     match = re.search(r"\.(md|mdx|markdown|rmd|qmd|html?|xhtml)$", name.lower()) if isinstance(name, str) else None
@@ -146,11 +158,12 @@ def _kind(records: Sequence[Mapping[str, Any]], path: Path) -> Kind:
     by_name = TEXT_FIELDS.get(path[-1].lower(), "text")
     if by_name != "text":
         return by_name
-    texts = [text for record in records if (text := joined(get(record, path)))]
-    if sum(text.lstrip().startswith("<") and bool(TAG.search(text)) for text in texts) * 2 > len(texts):
-        return "html"
     files = [kind for record in records if (kind := _named_kind(record))]
-    return files[0] if len(files) * 2 > len(records) and len(set(files)) == 1 and files[0] == "markdown" else "text"
+    if files.count("markdown") * 2 > len(records):
+        return "markdown"
+    texts = [text for record in records if (text := joined(get(record, path)))]
+    marked_up = sum(text.lstrip().startswith("<") and bool(TAG.search(text)) for text in texts)
+    return "html" if marked_up * 2 > len(texts) else "text"
 
 
 def _named_kind(record: Mapping[str, Any]) -> Kind | None:
@@ -162,9 +175,7 @@ def first_of(record: Mapping[str, Any], names: Iterable[str]) -> Any:
     return next((record[name] for name in names if record.get(name) not in (None, "")), None)
 
 
-def documents(
-    rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Origin
-) -> Iterator[Record]:
+def documents(rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Origin) -> Iterator[Record]:
     """Numbered records as documents; complaints among them pass through in their place."""
     rows = iter(rows)
     waiting: list[tuple[int, Mapping[str, Any]] | Record] = []
@@ -177,10 +188,10 @@ def documents(
             break
     choice = choose(sample, origin.text_field)
     if choice is None and sample:
-        names = ", ".join(dict.fromkeys(str(key) for record in sample for key in record))
-        origin_detail = f"fields: {names[:150]}. Say which with --text-field"
+        names = ", ".join(dict.fromkeys(path for record in sample[:4] for path in string_paths(record)))
+        detail = f"fields: {names[:150]}. Say which with --text-field"
     else:
-        origin_detail = f"no '{'.'.join(choice.path)}' in it" if choice else ""
+        detail = f"no '{'.'.join(choice.path)}' in it" if choice else ""
     for batch in (waiting, rows):
         for row in batch:
             if not isinstance(row, tuple):
@@ -189,7 +200,7 @@ def documents(
             number, record = row
             text = joined(get(record, choice.path)) if choice else None
             if choice is None or text is None:
-                yield origin.unreadable(reasons.NO_TEXT, origin_detail, number)
+                yield origin.unreadable(reasons.NO_TEXT, detail, number)
             else:
                 yield _document(origin, choice.kind, number, record, text)
 

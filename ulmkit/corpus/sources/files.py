@@ -53,7 +53,7 @@ def expand_inputs(patterns: Sequence[str]) -> list[Path]:
             files = [path]
         else:
             files = []
-            for match in sorted(glob.glob(os.path.expanduser(pattern), recursive=True)):
+            for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 — the pattern may be absolute
                 files += _below(Path(match)) if Path(match).is_dir() else [Path(match)]
         if not files:
             what = "no files in it" if path.is_dir() else "no such file, and no file matches"

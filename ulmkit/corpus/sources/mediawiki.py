@@ -1,8 +1,8 @@
 """MediaWiki XML dumps of any version: wikitext pages, found by their tags without building a tree.
 
 The exporter writes `<`, `>` and `&` in text only as entities, so `<page>` and `</page>` are always markup and a search
-for them is exact; and since no parser runs, no entity of anybody's making is ever expanded. A document type declaration,
-which no dump has, is refused. Format: https://www.mediawiki.org/xml/export-0.11.xsd
+for them is exact; and since no parser runs, no entity of anybody's making is ever expanded. A document type
+declaration, which no dump has, is refused. Format: https://www.mediawiki.org/xml/export-0.11.xsd
 """
 
 import re
@@ -101,22 +101,20 @@ def read_mediawiki(stream: Stream, origin: Origin) -> Iterator[Record]:
     redirect = redirect_pattern(origin.redirect_words)
     site: Site | None = None
     whole = True  # a piece of a dump has no root element and need not be closed
-    for piece in pages(even, origin.limits.record):
-        if isinstance(piece, Unreadable):
-            yield origin.unreadable(piece.reason, piece.detail)
+    for found in pages(even, origin.limits.record):
+        if isinstance(found, Unreadable):
+            yield origin.unreadable(found.reason, found.detail)
             return
+        before, body = found
         if site is None:
-            head, piece = piece
-            if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+            if b"<!DOCTYPE" in before or b"<!ENTITY" in before:
                 yield origin.unreadable(reasons.DOCTYPE, "no MediaWiki dump has one; nothing of it was read")
                 return
-            whole = b"<mediawiki" in head
-            site = site_of(head)
-        else:
-            head, piece = piece
-        if piece:
-            yield page(piece, site, redirect, origin)
-        elif whole and b"</mediawiki>" not in head and even.failure is None:
+            whole = b"<mediawiki" in before
+            site = site_of(before)
+        if body:
+            yield page(body, site, redirect, origin)
+        elif whole and b"</mediawiki>" not in before and even.failure is None:
             yield origin.unreadable(reasons.TRUNCATED, "the dump is not closed")
     if even is not stream and even.failure and stream.failure is None:
         yield origin.unreadable(*even.failure)

@@ -4,7 +4,7 @@ import json
 import re
 from typing import NamedTuple
 
-from ulmkit.corpus.encoding import Undecodable, decode
+from ulmkit.corpus.encoding import UndecodableError, decode
 from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.containers import is_tar
 from ulmkit.corpus.sources.streams import CODECS
@@ -60,7 +60,9 @@ PAGE = re.compile(r"\.(html?|xhtml)$")
 STARTS_PAGE = re.compile(r"(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 TAGS = re.compile(r"</(?:p|div|a|span|h[1-6]|body|table|title)>", re.I)
 ROOT = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^\[>]|\[.*?\])*>)*<([A-Za-z_][\w:.-]*)", re.S | re.I)
-XML = re.compile(r"\s*(?:<\?xml\s|<!DOCTYPE\s|<!--|<[A-Za-z_][\w:.-]*(?:\s+[\w:.-]+\s*=\s*[\"'][^\"']*[\"'])*\s*/?>)", re.I)
+XML = re.compile(
+    r"\s*(?:<\?xml\s|<!DOCTYPE\s|<!--|<[A-Za-z_][\w:.-]*(?:\s+[\w:.-]+\s*=\s*[\"'][^\"']*[\"'])*\s*/?>)", re.I
+)
 TREEBANK = re.compile(r"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n")
 SQL = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|COPY\s+\S+|SET\s+\w+|BEGIN|USE)\b[^\n]*[(;=]",
@@ -89,7 +91,7 @@ def recognise(head: bytes, name: str) -> Format:
         return Format("arc")
     try:
         text, encoding = decode(head)
-    except Undecodable:
+    except UndecodableError:
         if b"\0" in head:
             return refused(reasons.NOT_TEXT, "binary data")
         # markup may lie around letters that only the reader's own list of encodings can tell

@@ -15,6 +15,7 @@ from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.origin import Origin, Record, moment
 from ulmkit.corpus.sources.streams import CODECS, Budget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
 from ulmkit.corpus.sources.streams import decompressed as one_layer_off
+from ulmkit.document import Kind
 
 HEADER_LINE = 1 << 15
 HEADER_LINES = 500
@@ -53,7 +54,7 @@ def header_fields(lines: list[bytes]) -> dict[str, str]:
 
 def message(block: bytes, limit: int) -> Message:
     """The HTTP response in a record's block; a block that is none is a body without headers (HTTP/0.9)."""
-    if not block[:5].upper() == b"HTTP/":
+    if block[:5].upper() != b"HTTP/":
         return Message(200, {}, block)
     file = io.BytesIO(block)
     first = file.readline(HEADER_LINE)
@@ -168,7 +169,7 @@ def as_page(
     if kind in ("text/html", "application/xhtml+xml") or (not kind and looks_like_page):
         return origin.document(body, "html", record=number, url=url, encoding=charset, fetched_at=fetched_at)
     if kind == "text/plain":
-        page = "html" if looks_like_page else "text"
+        page: Kind = "html" if looks_like_page else "text"
         return origin.document(body, page, record=number, url=url, encoding=charset, fetched_at=fetched_at)
     return origin.unreadable(reasons.NOT_TEXT, f"{kind or 'no type'} {url}", number)
 

@@ -1,0 +1,196 @@
+"""HTTP as a guest should speak it: named, one request at a time, patient, and never without a checked certificate."""
+
+import email.utils
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+
+import ulmkit
+from ulmkit.errors import InputError
+
+USER_AGENT = f"ulmkit/{ulmkit.__version__} (+https://github.com/ulmkit/ulmkit; builds text corpora)"
+RETRIED = (429, 500, 502, 503, 504)
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 5
+MAX_WAIT = 120.0  # seconds that a Retry-After may ask for
+CHUNK = 1 << 18
+NETWORK_ERRORS = (urllib3.exceptions.HTTPError, OSError)
+
+
+class FetchError(InputError):
+    """A URL did not deliver. `status` is 0 where no server answered."""
+
+    def __init__(self, url: str, what: str, status: int = 0) -> None:
+        super().__init__(f"{url}: {what}.")
+        self.url, self.what, self.status = url, what, status
+
+
+def refusal(url: str, response: urllib3.BaseHTTPResponse) -> FetchError:
+    """The error for an answer of a status that was not hoped for."""
+    if response.status == 200:
+        return FetchError(url, "does not answer with the range asked for", 200)
+    return FetchError(url, f"answers {response.status} {response.reason or ''}".rstrip(), response.status)
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After asks for, between 0 and `MAX_WAIT`; None for none, or nonsense.
+
+    >>> retry_after("3", 0), retry_after("-5", 0), retry_after("Thu, 01 Jan 1970 00:00:10 GMT", 4)
+    (3.0, None, 6.0)
+    """
+    if not value:
+        return None
+    value = value.strip()
+    if value.isdigit():
+        return min(float(value), MAX_WAIT)
+    try:
+        seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(seconds, MAX_WAIT) if seconds >= 0 else None
+
+
+@dataclass
+class Client:
+    """Requests to one server, at least `delay_s` apart, each tried `attempts` times.
+
+    A body that comes slower than `min_speed` bytes a second over `window_s` seconds is given up (and, for a
+    download, asked for again from where it stopped).
+    """
+
+    delay_s: float = 1.0
+    attempts: int = 5
+    backoff_s: float = 1.0  # doubled with every attempt
+    timeout: urllib3.Timeout = field(default_factory=lambda: urllib3.Timeout(connect=15, read=30))
+    min_speed: float = 1024.0
+    window_s: float = 30.0
+    deadline_s: float = 120.0  # for a page that is read whole
+    sleep: Callable[[float], None] = time.sleep
+    last: float = float("-inf")
+    pools: dict[str, urllib3.PoolManager] = field(default_factory=dict)
+
+    def pool(self, url: str) -> urllib3.PoolManager:
+        """Connections to the server of `url`, through the proxy that the environment names for it, if any."""
+        parts = urlsplit(url)
+        proxy = urllib.request.getproxies().get(parts.scheme, "")
+        if urllib.request.proxy_bypass(parts.hostname or ""):
+            proxy = ""
+        if proxy not in self.pools:
+            settings: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "retries": False}
+            self.pools[proxy] = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+        return self.pools[proxy]
+
+    def wait_turn(self) -> None:
+        """Hold the pause between two requests."""
+        pause = self.last + self.delay_s - time.monotonic()
+        if pause > 0:
+            self.sleep(pause)
+        self.last = time.monotonic()
+
+    @contextmanager
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The response to a GET, its body unread; busy servers and lost connections are tried again.
+
+        Raises `FetchError` when no attempt was answered, or the answer is still a busy server's. Every other
+        status is the caller's to judge.
+        """
+        response = self._answer(url, dict(headers or {}))
+        try:
+            yield response
+        finally:
+            response.close()  # not back to the pool: the body may be half read
+
+    def _answer(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        problem, status = "", 0
+        for attempt in range(self.attempts):
+            pause = self.backoff_s * 2**attempt
+            try:
+                response = self._follow(url, headers)
+            except NETWORK_ERRORS as error:
+                problem, status = f"cannot be reached ({reason_of(error)})", 0
+            else:
+                if response.status not in RETRIED:
+                    return response
+                problem, status = f"answers {response.status} {response.reason or ''}".rstrip(), response.status
+                asked = retry_after(response.headers.get("Retry-After"), time.time())
+                pause = pause if asked is None else max(asked, self.delay_s)
+                response.close()
+            if attempt + 1 < self.attempts:
+                self.sleep(pause)
+        raise FetchError(url, f"{problem}, {self.attempts} attempts", status)
+
+    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """One request, its redirects followed; never from https to http, nor to anything but the two."""
+        for _ in range(MAX_REDIRECTS + 1):
+            self.wait_turn()
+            response = self.pool(url).request(
+                "GET",
+                url,
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | headers,
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                timeout=self.timeout,
+            )
+            location = response.headers.get("Location")
+            if response.status not in REDIRECTS or not location:
+                return response
+            response.close()
+            target = urljoin(url, location)
+            if urlsplit(target).scheme not in ("http", "https") or (
+                urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
+            ):
+                raise FetchError(url, f"redirects to {target[:200]}, which is not followed", response.status)
+            url = target
+        raise FetchError(url, f"more than {MAX_REDIRECTS} redirects", 310)
+
+    def body(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """The body as it comes, in pieces. Raises what urllib3 raises, `TimeoutError` for one that crawls."""
+        start, received = time.monotonic(), 0
+        while chunk := response.read1(CHUNK, decode_content=False):
+            yield chunk
+            received += len(chunk)
+            passed = time.monotonic() - start
+            if passed > self.window_s:
+                if received < self.min_speed * passed:
+                    raise TimeoutError(f"{received / passed:.0f} bytes a second")
+                start, received = time.monotonic(), 0
+
+    def read(self, url: str, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
+        """A whole page of at most `limit` bytes, or the range that `headers` ask for; any other answer is an error."""
+        problem = ""
+        for attempt in range(self.attempts):
+            begun = time.monotonic()
+            with self.open(url, headers) as response:
+                if response.status != (206 if "Range" in (headers or {}) else 200):
+                    raise refusal(url, response)
+                data = bytearray()
+                try:
+                    for chunk in self.body(response):
+                        data += chunk
+                        if len(data) > limit:
+                            raise FetchError(url, f"more than {limit:,} bytes", response.status)
+                        if time.monotonic() - begun > self.deadline_s:
+                            raise TimeoutError(f"not done in {self.deadline_s:.0f} s")
+                    return bytes(data)
+                except NETWORK_ERRORS as error:
+                    problem = f"breaks off ({reason_of(error)})"
+            if attempt + 1 < self.attempts:
+                self.sleep(self.backoff_s * 2**attempt)
+        raise FetchError(url, f"{problem}, {self.attempts} attempts")
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in a few words: the last clause of what urllib3 and the system said.
+
+    >>> reason_of(OSError("HTTPConnection(host='h', port=80): Failed to connect: Connection refused"))
+    'Connection refused'
+    """
+    text = str(getattr(error, "reason", None) or error) or type(error).__name__
+    return text.rpartition(": ")[2].strip()[:160]
