@@ -47,7 +47,7 @@ MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00
 WORD = re.compile(r"\w*[^\x00-\x7f]\w*", re.S)
 
 
-class UndecodableError(ValueError):
+class Undecodable(ValueError):  # noqa: N818 — reads as what the bytes are
     """No encoding makes sense of these bytes."""
 
 
@@ -183,7 +183,7 @@ def _try(data: bytes, name: str, *, whole: bool) -> str | None:
 
 
 def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), letters: str = "") -> str:
-    """The encoding of `data` (a sample will do), or `UndecodableError`."""
+    """The encoding of `data` (a sample will do), or `Undecodable`."""
     name, _ = marked(data)
     if name:
         return name
@@ -199,12 +199,12 @@ def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), lette
         if candidate and (text := _try(sample, candidate, whole=False)) is not None:
             scores[candidate] = plausibility(text, alphabet)
     if not scores:
-        raise UndecodableError("no encoding fits")
+        raise Undecodable("no encoding fits")
     best = max(scores, key=scores.__getitem__)  # the first of equals: candidates come in order of preference
     if said in scores and scores[said] >= scores[best] - MARGIN:
         best = said
     if scores[best] < MIN_SCORE:
-        raise UndecodableError(f"reads like noise in {best}")
+        raise Undecodable(f"reads like noise in {best}")
     return best
 
 
@@ -231,7 +231,7 @@ def _mostly_utf8(data: bytes, candidates: Sequence[str]) -> str | None:
 
 
 def decode(data: bytes, declared: str = "", candidates: Sequence[str] = (), letters: str = "") -> tuple[str, str]:
-    """The text of `data` and the encoding it was in; `UndecodableError` where nothing fits.
+    """The text of `data` and the encoding it was in; `Undecodable` where nothing fits.
 
     `declared` is what the transport said; without it, what the data's own head says. A character cut off at
     the very end is left out.
@@ -259,7 +259,7 @@ def decode(data: bytes, declared: str = "", candidates: Sequence[str] = (), lett
         # the sample was in `name`; the rest may hold a byte it does not have
         if attempt and (text := _try(data, attempt, whole=False)) is not None:
             return text, attempt
-    raise UndecodableError(f"starts in {name}, then does not")
+    raise Undecodable(f"starts in {name}, then does not")
 
 
 SUSPICIOUS = re.compile(r"[ÂÃÄÅÐÑØÙÚÛâãïð][\u0080-\uffff]|[طظعغ][\u0080-\uffff][طظعغ]")

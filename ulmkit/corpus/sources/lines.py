@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Iterator
 
-from ulmkit.corpus.encoding import UndecodableError, guess, marked
+from ulmkit.corpus.encoding import Undecodable, guess, marked
 from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.origin import Origin
 from ulmkit.corpus.sources.streams import Stream, as_utf8
@@ -15,7 +15,7 @@ def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unre
     head = stream.head()
     try:
         encoding = guess(head, declared, origin.candidates, origin.letters)
-    except UndecodableError as error:
+    except Undecodable as error:
         return origin.unreadable(reasons.ENCODING, error)
     _, length = marked(head)
     stream.read(length)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from ulmkit.corpus.encoding import UndecodableError, decode
+from ulmkit.corpus.encoding import Undecodable, decode
 from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.streams import LIMITS, Limits, Stream
 from ulmkit.document import Kind, RawDocument, Unreadable
@@ -84,7 +84,7 @@ class Origin:
         )
 
     def decode(self, data: bytes, declared: str = "") -> str:
-        """`data` as text; raises `UndecodableError`."""
+        """`data` as text; raises `Undecodable`."""
         return decode(data, declared, self.candidates, self.letters)[0]
 
     def whole(self, stream: Stream) -> bytes | Unreadable:
@@ -106,7 +106,7 @@ def decoded(origin: Origin, data: bytes) -> str | Unreadable:
     """`data` as text, or the complaint about its encoding."""
     try:
         return origin.decode(data)
-    except UndecodableError as error:
+    except Undecodable as error:
         return origin.unreadable(reasons.ENCODING, error)
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import NamedTuple
 
-from ulmkit.corpus.encoding import UndecodableError, decode
+from ulmkit.corpus.encoding import Undecodable, decode
 from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.containers import is_tar
 from ulmkit.corpus.sources.streams import CODECS
@@ -91,7 +91,7 @@ def recognise(head: bytes, name: str) -> Format:
         return Format("arc")
     try:
         text, encoding = decode(head)
-    except UndecodableError:
+    except Undecodable:
         if b"\0" in head:
             return refused(reasons.NOT_TEXT, "binary data")
         # markup may lie around letters that only the reader's own list of encodings can tell
