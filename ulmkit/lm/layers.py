@@ -1,7 +1,7 @@
 """The dropouts of AWD-LSTM: on whole words, along time, and on the recurrent weights."""
 
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import embedding
 
 
 def dropout_mask(like: torch.Tensor, size: tuple[int, ...], p: float) -> torch.Tensor:
@@ -24,7 +24,7 @@ def embed(ids: torch.Tensor, weight: torch.Tensor, p: float) -> torch.Tensor:
 
     The mask meets the gathered rows, not the whole table: the same distribution for a fraction of the work.
     """
-    rows = F.embedding(ids, weight)
+    rows = embedding(ids, weight)
     if not p:
         return rows
     return rows * dropout_mask(weight, (weight.shape[0],), p)[ids].unsqueeze(-1)

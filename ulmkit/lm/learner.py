@@ -149,7 +149,8 @@ class LMLearner(Learner):
     first_epoch = 0
 
     def _do_fit(self) -> None:
-        for self.epoch in range(self.first_epoch, self.n_epoch):
+        for epoch in range(self.first_epoch, self.n_epoch):
+            self.epoch = epoch
             self._with_events(self._do_epoch, "epoch", CancelEpochException)
 
     def save(self, file: str | Path, with_opt: bool = True, **_: Any) -> Path:
@@ -198,7 +199,7 @@ def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 
 def layer_groups(model: AWDLSTM) -> list[list[torch.nn.Parameter]]:
     """Parameters from the first layer to the decoder, as fastai's `awd_lstm_lm_split` groups them."""
-    return [*(list(rnn.parameters()) for rnn in model.rnns), [model.embedding, model.decoder_bias]]
+    return [*(list(rnn.parameters()) for rnn in model.layers()), [model.embedding, model.decoder_bias]]
 
 
 def pick_device(device: str) -> torch.device:

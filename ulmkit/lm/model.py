@@ -28,13 +28,14 @@ class LSTMLayer(nn.Module):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         bound = hidden**-0.5
-        for name, shape in (
-            ("weight_ih", (4 * hidden, inputs)),
-            ("weight_hh", (4 * hidden, hidden)),
-            ("bias_ih", (4 * hidden,)),
-            ("bias_hh", (4 * hidden,)),
-        ):
-            setattr(self, name, nn.Parameter(torch.empty(shape).uniform_(-bound, bound)))
+
+        def uniform(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+        self.weight_ih = uniform(4 * hidden, inputs)
+        self.weight_hh = uniform(4 * hidden, hidden)
+        self.bias_ih = uniform(4 * hidden)
+        self.bias_hh = uniform(4 * hidden)
 
     def weights(self, weight_p: float) -> LayerWeights:
         """The weights as this batch uses them: hidden-to-hidden ones with DropConnect."""
@@ -54,6 +55,10 @@ class AWDLSTM(nn.Module):
         self.state: list[LayerState] | None = None
         self.identity: Identity | None = None  # of the tokenizer; known once trained or loaded
 
+    def layers(self) -> list[LSTMLayer]:
+        """The LSTM layers, first to last."""
+        return [rnn for rnn in self.rnns if isinstance(rnn, LSTMLayer)]
+
     def reset(self) -> None:
         """Forget what was read."""
         self.state = None
@@ -62,7 +67,7 @@ class AWDLSTM(nn.Module):
         """The carried state, or zeros where there is none for a batch of this width."""
         if self.state is not None and self.state[0].h.shape[0] == B:
             return self.state
-        widths = [rnn.weight_hh.shape[1] for rnn in self.rnns]
+        widths = [rnn.weight_hh.shape[1] for rnn in self.layers()]
         return [LayerState(*(self.embedding.new_zeros(B, H) for _ in range(2))) for H in widths]
 
     def forward(self, x: torch.Tensor) -> Output:
@@ -72,7 +77,7 @@ class AWDLSTM(nn.Module):
         h = embed(x, self.embedding, p("embed"))  # (T, B) -> (T, B, E)
         h = masked(h, locked_mask(like, B, E, p("input")))
         masks = [locked_mask(like, B, H, p("hidden")) for _ in range(config.layers - 1)]
-        weights = [rnn.weights(p("weight")) for rnn in self.rnns]
+        weights = [rnn.weights(p("weight")) for rnn in self.layers()]
         raw, state = lstm_stack(h, self._start(B), weights, masks, backend=config.backend)  # (T, B, E) -> (T, B, E)
         self.state = [layer.detach() for layer in state]
         dropped = masked(raw, locked_mask(like, B, E, p("output")))

@@ -140,12 +140,17 @@ class KneserNey:
                 history_gram, gram = gram, np.full(len(stream.words), -1)
                 gram[at + 1] = found
                 grams = len(table.keys)
-            history = history_gram[at]
-            seen = history >= 0
-            total = np.where(seen, table.total[history], 0)
-            seen &= total > 0
-            number = gram[at + 1]
-            share = np.where(number >= 0, table.discounted[number], 0.0)
-            mixed = (share + table.backoff[history] * p[at]) / np.where(seen, total, 1)
-            p[at] = np.where(seen, mixed, p[at])
+            p[at] = self._mix(table, history_gram[at], gram[at + 1], p[at])
         return np.log(p)
+
+    @staticmethod
+    def _mix(table: Order, history: np.ndarray, number: np.ndarray, lower: np.ndarray) -> np.ndarray:
+        """This order's probability where its history was seen, the lower order's elsewhere."""
+        seen = np.flatnonzero(history >= 0)
+        seen = seen[table.total[history[seen]] > 0]
+        share = np.zeros(len(seen))
+        known = number[seen] >= 0
+        share[known] = table.discounted[number[seen][known]]
+        mixed = lower.copy()
+        mixed[seen] = (share + table.backoff[history[seen]] * lower[seen]) / table.total[history[seen]]
+        return mixed

@@ -24,7 +24,7 @@ from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, Interrupted, UlmkitError, UsageError
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
-from ulmkit.lm.checkpoint import OPTIMIZER, load_weights, read_checkpoint, read_state, save_checkpoint
+from ulmkit.lm.checkpoint import load_weights, read_checkpoint, read_state, save_checkpoint
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.fastai_imports import Callback, CancelFitException, GradientClip
 from ulmkit.lm.identity import Identity
@@ -294,7 +294,8 @@ class Run:
         self.budget, self.clock, self.progress = budget, clock, progress
         self.started = started  # on `clock`; moved back by earlier lives
         self.position = Position(total=None if budget else planned_steps(learn.dls.train, config))
-        self.signals, self.failure = Signals(), None
+        self.signals = Signals()
+        self.failure: UlmkitError | None = None
         self.sum, self.count = 0.0, 0  # of losses since the last line
         self.line_time, self.line_tokens = started, 0
         self.valid_loss: float | None = None

@@ -1,0 +1,210 @@
+"""Our model is fastai's AWD_LSTM: same numbers from the same weights, and every ingredient acts."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from fastai.callback.rnn import RNNRegularizer
+from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+from fastai.text.models.core import get_language_model
+from torch.nn.functional import cross_entropy as plain
+
+from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.lm.config import LMConfig
+from ulmkit.lm.fastai import from_fastai, to_fastai
+from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
+from ulmkit.lm.loss import activation_penalty, cross_entropy
+from ulmkit.lm.model import AWDLSTM
+
+V, T, B = 97, 12, 5
+SMALL = LMConfig(embedding_size=20, hidden_size=32, layers=3, drop_mult=0.0)
+NEXT_TO_NOTHING = 1e-12  # fastai cannot be reset in training with a weight_p of 0: a TypeError in WeightDropout
+
+
+def fastai_model() -> Any:
+    """fastai's own language model of the same size, with its dropouts as good as off."""
+    config = awd_lstm_lm_config | {"emb_sz": 20, "n_hid": 32, "n_layers": 3}
+    config |= {name: 0.0 for name in config if name.endswith("_p")} | {"weight_p": NEXT_TO_NOTHING}
+    return get_language_model(AWD_LSTM, V, config)
+
+
+class RegularizerInputs:
+    """As much of a Learner as fastai's RNNRegularizer asks for."""
+
+    def __init__(self, loss: torch.Tensor, raw: torch.Tensor, out: torch.Tensor) -> None:
+        self.loss_grad, self.training = loss, True
+        self.rnn = dataclasses.make_dataclass("Rnn", ["raw_out", "out"])(raw, out)
+
+
+def fastai_loss(model: Any, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss as reported and as differentiated, AR 2 and TAR 1, by fastai's own parts. Batch first."""
+    prediction, raw, out = model(x)
+    loss = plain(prediction.flatten(0, 1), y.flatten())
+    regularizer, learn = RNNRegularizer(alpha=2.0, beta=1.0), RegularizerInputs(loss.clone(), raw, out)
+    regularizer.learn = learn
+    regularizer.after_loss()
+    return loss, learn.loss_grad
+
+
+@pytest.mark.parametrize("backend", ["vendor", "reference"])
+def test_loss_and_all_gradients_equal_fastais_over_two_batches(backend: Any) -> None:
+    """Equal weights, dropout off, AR and TAR on, hidden state carried from the first batch to the second."""
+    torch.manual_seed(1)
+    theirs = fastai_model().train()
+    ours = AWDLSTM(V, dataclasses.replace(SMALL, backend=backend)).train()
+    ours.load_state_dict(from_fastai(theirs.state_dict()))
+    theirs.reset()
+    ours.reset()
+    ids = torch.randint(2, V, (2, T + 1, B))  # not 1, whose look-up gradient fastai zeroes as padding
+    names = {name: copies[0] for name, copies in _names().items()}
+    for batch in ids:
+        x, y = batch[:-1], batch[1:]
+        loss, total = fastai_loss(theirs, x.T, y.T)
+        theirs.zero_grad()
+        total.backward()
+        output = ours(x)
+        our_loss = cross_entropy(output, y)
+        ours.zero_grad()
+        (our_loss + activation_penalty(output, 2.0, 1.0)).backward()
+        assert abs(our_loss.item() - loss.item()) < 1e-6
+        gradients = {name: p.grad for name, p in theirs.named_parameters()}
+        for name, p in ours.named_parameters():
+            expected = gradients[names[name]]
+            assert (p.grad - expected).norm() <= 1e-5 * expected.norm(), name
+
+
+def _names() -> dict[str, tuple[str, ...]]:
+    from ulmkit.lm.fastai import fastai_names
+
+    return fastai_names(3)
+
+
+def test_weights_go_to_fastai_and_back() -> None:
+    ours = AWDLSTM(V, SMALL)
+    theirs = fastai_model()
+    theirs.load_state_dict(to_fastai(ours.state_dict()), strict=True)
+    back = from_fastai(theirs.state_dict())
+    for name, value in ours.state_dict().items():
+        assert torch.equal(back[name], value)
+    x = torch.randint(2, V, (T, B))
+    theirs.eval().reset()
+    assert torch.allclose(ours.eval().logits(x), theirs(x.T)[0].transpose(0, 1), atol=1e-6)
+
+
+def test_foreign_weights_are_refused_by_name() -> None:
+    state = to_fastai(AWDLSTM(V, SMALL).state_dict())
+    with pytest.raises(ArtifactError, match="'9.stranger' is no part"):
+        from_fastai(state | {"9.stranger": torch.zeros(1)})
+    with pytest.raises(ArtifactError, match=r"1\.decoder\.bias' is missing"):
+        from_fastai({name: value for name, value in state.items() if name != "1.decoder.bias"})
+    with pytest.raises(ArtifactError, match="only tied embeddings"):
+        from_fastai(state | {"1.decoder.weight": torch.zeros(V, 20)})
+
+
+def stack(dtype: torch.dtype) -> tuple[torch.Tensor, list[LayerState], list[LayerWeights], list[torch.Tensor]]:
+    """Inputs, states, weights and masks of a stack of two layers, 6 -> 8 -> 4."""
+    torch.manual_seed(3)
+    sizes = [(6, 8), (8, 4)]
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, dtype=dtype).requires_grad_()
+
+    weights = [LayerWeights(draw(4 * h, i), draw(4 * h, h), draw(4 * h), draw(4 * h)) for i, h in sizes]
+    states = [LayerState(draw(B, h), draw(B, h)) for _, h in sizes]
+    return draw(T, B, 6), states, weights, [torch.rand(1, B, 8, dtype=dtype)]
+
+
+def test_backends_agree_in_double_precision() -> None:
+    """Outputs, states and every gradient, through a mask between the layers."""
+    x, states, weights, masks = stack(torch.float64)
+    leaves = [x, *(tensor for group in (*states, *weights) for tensor in group)]
+    results = []
+    for backend in ("reference", "vendor"):
+        output, after = lstm_stack(x, states, weights, masks, backend=backend)
+        total = output.sin().sum() + sum((layer.h.cos() + layer.c**2).sum() for layer in after)
+        results.append([output, *(t for layer in after for t in layer), *torch.autograd.grad(total, leaves)])
+    for mine, other in zip(*results, strict=True):
+        assert torch.allclose(mine, other, atol=1e-10)
+
+
+def test_the_reference_gradient_is_the_numerical_one() -> None:
+    _, states, weights, _ = stack(torch.float64)
+
+    def layer(x: torch.Tensor, recurrent: torch.Tensor) -> torch.Tensor:
+        changed = weights[1]._replace(hidden_hidden=recurrent)
+        return lstm_stack(x, states[1:], [changed], [], backend="reference")[0].sum((0, 1))
+
+    x = torch.randn(2, B, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, (x, weights[1].hidden_hidden), fast_mode=True)
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(UsageError, match="Known: reference, vendor"):
+        lstm_stack(torch.zeros(1, 1, 1), [], [], [], backend="magic")
+
+
+def gradient(config: LMConfig, seed: int = 7) -> torch.Tensor:
+    """All gradients of one training step of a fixed model on fixed data, in a row; dropouts drawn from `seed`."""
+    torch.manual_seed(0)
+    model = AWDLSTM(V, config).train()
+    x, y = torch.randint(2, V, (2, T, B))
+    torch.manual_seed(seed)
+    output = model(x)
+    (cross_entropy(output, y) + activation_penalty(output, config.ar, config.tar)).backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+NONE = dataclasses.replace(
+    SMALL, drop_mult=1.0, embed_p=0.0, input_p=0.0, hidden_p=0.0, weight_p=0.0, output_p=0.0, ar=0.0, tar=0.0
+)
+
+
+@pytest.mark.parametrize("ingredient", ["embed_p", "input_p", "hidden_p", "weight_p", "output_p", "ar", "tar"])
+def test_every_ingredient_acts(ingredient: str) -> None:
+    """Switched on alone, each changes the gradient; a dropout changes it anew with each draw."""
+    plain_gradient = gradient(NONE)
+    assert torch.equal(plain_gradient, gradient(NONE, seed=8))
+    with_it = dataclasses.replace(NONE, **{ingredient: 0.4})
+    assert not torch.allclose(gradient(with_it), plain_gradient)
+    drawn_anew = not torch.allclose(gradient(with_it), gradient(with_it, seed=8))
+    assert drawn_anew == ingredient.endswith("_p")
+
+
+def test_no_dropout_acts_in_evaluation() -> None:
+    noisy = AWDLSTM(V, dataclasses.replace(SMALL, drop_mult=2.0)).eval()
+    x = torch.randint(2, V, (T, B))
+    first = noisy.logits(x)
+    noisy.reset()
+    assert torch.equal(first, noisy.logits(x))
+
+
+def test_the_embedding_drops_words_and_the_input_drops_features() -> None:
+    """A dropped word is gone wherever it stands; a dropped feature is gone in its row at every time step."""
+    from ulmkit.lm.layers import embed, locked_mask
+
+    torch.manual_seed(0)
+    x = torch.randint(2, V, (200, B))
+    rows = embed(x, torch.ones(V, 4), 0.5)
+    gone = {int(token) for token in x[(rows == 0).all(2)]}
+    kept = {int(token) for token in x[(rows == 2).all(2)]}
+    assert gone
+    assert kept
+    assert not gone & kept
+    assert gone | kept == set(x.flatten().tolist())
+    mask = locked_mask(rows, B, 1000, 0.25)
+    assert mask is not None
+    assert mask.shape == (1, B, 1000)
+    assert mask.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert mask.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_reading_in_two_parts_is_reading_at_once() -> None:
+    model = AWDLSTM(V, SMALL).eval()
+    x = torch.randint(2, V, (T, B))
+    whole = model.logits(x)
+    model.reset()
+    parts = torch.cat([model.logits(x[:5]), model.logits(x[5:])])
+    assert torch.allclose(whole, parts, atol=1e-6)
+    model.reset()
+    assert not torch.allclose(whole[5:], model.logits(x[5:]), atol=1e-3)
