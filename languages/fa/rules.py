@@ -10,7 +10,7 @@ _WORD = re.compile(
 _ANY_FOREIGN = re.compile(f"[{_FOREIGN}]")
 _YEH = str.maketrans("ۍېے", "ییی")
 _HAMZA = re.compile("(?<![هۀ])\u0654+|(?<=ه\u0654)\u0654+")
-_PERCENT = re.compile("(?<=[۰-۹\ufdd0])( ?)%|%(?=[۰-۹\ufdd0])")
+_PERCENT = re.compile("%(?:(?<=[۰-۹\ufdd0]%)|(?<=[۰-۹\ufdd0] %)|(?=[۰-۹\ufdd0]))")
 
 
 def foreign_yeh(text: str) -> str:
@@ -45,7 +45,7 @@ def percent(text: str) -> str:
     >>> percent("۵% و 5%")
     '۵٪ و 5%'
     """
-    return _PERCENT.sub(lambda match: (match[1] or "") + "٪", text)
+    return _PERCENT.sub("٪", text)
 
 
 percent.triggers = [("۰-۹\ufdd0 ", "%"), ("%", "۰-۹\ufdd0")]

@@ -28,7 +28,9 @@ from ulmkit.errors import LanguageError
 if TYPE_CHECKING:
     import numpy as np
 
-_DELETE, _EXPAND = 0, 1  # marks in a lookup table; as characters both are controls, which no text keeps
+# marks in a lookup table; as characters both are controls, which no text keeps
+_DELETE, _EXPAND = 0, 1
+UNTOUCHED = 2  # from here on an entry is a character
 _POINT = re.compile(r"U\+([0-9A-Fa-f]{4,6})")
 _RANGE = re.compile(r"U\+([0-9A-Fa-f]{4,6})\.\.U\+([0-9A-Fa-f]{4,6})")
 

@@ -17,15 +17,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ulmkit.errors import LanguageError
-from ulmkit.text.characters import Lookup, decode, encode, units
-from ulmkit.text.operations import OPERATIONS, RUN, Operation, Rule, Settings, Triggers
+from ulmkit.text.characters import UNTOUCHED, CharacterTable, Lookup, decode, encode, units
+from ulmkit.text.operations import NEVER, OPERATIONS, RUN, Operation, Rule, Settings, Triggers
 from ulmkit.text.protect import KINDS, protect, restore
 
 if TYPE_CHECKING:
     import numpy as np
 
 _CHUNK = 1 << 15  # code units looked at together: the working set stays in the cache
-_ROUNDS = 4
+LOOK_AGAIN = -1  # in place of the bits that a step may set: scan the changed text
 
 
 @dataclass(frozen=True)
@@ -39,39 +39,50 @@ class Change:
 
 
 class Scan:
-    """One look at every pair of neighbouring code units: which of up to 64 triggers are met."""
+    """One look at every pair of neighbouring code units: which of up to 64 triggers are met.
 
-    def __init__(self, triggers: Sequence[Triggers]) -> None:
+    `images[k]` is what the k-th trigger sees in the place of each code unit (a lookup that is not applied yet), or
+    None where it sees the text as it is.
+    """
+
+    def __init__(self, triggers: Sequence[Triggers], images: "Sequence[np.ndarray | None] | None" = None) -> None:
         import numpy as np
 
-        if len(triggers) > 63:
-            raise LanguageError(f"{len(triggers)} rules between two tables, at most 63 can be told apart.")
-        bodies = sorted({body for pairs in triggers for pair in pairs if pair != RUN for body in pair if body})
-        self.runs = sum(1 << bit for bit, pairs in enumerate(triggers) if RUN in pairs)
-        if bodies:
-            membership = np.stack([units(body) for body in bodies], axis=1)  # (65536, bodies)
-            packed = np.packbits(membership, axis=1)
-            _, first, classes = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-            members = membership[first]  # (classes, bodies)
-        else:
-            classes, members = np.zeros(0x10000, np.intp), np.zeros((1, 0), bool)
-        count = len(members)
-        pairs_of = np.zeros((count, count), np.uint64)
-        column = {body: index for index, body in enumerate(bodies)}
-        every = np.ones(count, bool)
-        for bit, pairs in enumerate(triggers):
+        if len(triggers) > 64:
+            raise LanguageError(f"{len(triggers)} rules between two tables, at most 64 can be told apart.")
+        images = images or [None] * len(triggers)
+        columns: dict[tuple[str, int], int] = {}  # (class, image) -> column
+        membership: list[np.ndarray] = []
+
+        def column(body: str, image: "np.ndarray | None") -> int:
+            key = (body, id(image))
+            if key not in columns:
+                columns[key] = len(membership)
+                membership.append(units(body) if image is None else units(body)[image])
+            return columns[key]
+
+        self.runs: list[tuple[int, np.ndarray]] = []
+        wanted: list[tuple[int, int | None, int | None]] = []
+        for bit, (pairs, image) in enumerate(zip(triggers, images, strict=True)):
             for left, right in pairs:
-                if (left, right) == RUN:
-                    continue
-                a = members[:, column[left]] if left else every
-                b = members[:, column[right]] if right else every
-                pairs_of[np.ix_(a, b)] |= np.uint64(1 << bit)
-        self.count = count
-        self.classes = classes.reshape(-1).astype(np.uint16)
-        small = np.uint32 if len(triggers) <= 32 else np.uint64
-        self.pairs = pairs_of.reshape(-1).astype(small)
-        self.edge = int(self.classes[0x0A])
-        self.nothing = not self.pairs.any() and not self.runs
+                if left == RUN:
+                    mask = units(right)
+                    self.runs.append((1 << bit, mask if image is None else mask[image]))
+                elif (left, right) not in NEVER:
+                    wanted.append((bit, column(left, image) if left else None, column(right, image) if right else None))
+        classes, members = _partition(membership)
+        count = len(members)
+        every = np.ones(count, bool)
+        pairs_of = np.zeros((count, count), np.uint64)
+        for bit, first, second in wanted:
+            a = every if first is None else members[:, first]
+            b = every if second is None else members[:, second]
+            pairs_of[np.ix_(a, b)] |= np.uint64(1 << bit)
+        self.count = np.uint16(count)
+        self.classes = classes
+        self.pairs = pairs_of.reshape(-1).astype(np.uint32 if len(triggers) <= 32 else np.uint64)
+        self.edge = int(classes[0x0A])
+        self.nothing = not wanted and not self.runs
 
     def __call__(self, codes: "np.ndarray") -> int:
         """The bits of all triggers that `codes` meets; its borders count as newlines."""
@@ -79,21 +90,37 @@ class Scan:
 
         if self.nothing or not len(codes):
             return 0
-        met = int(self.pairs[self.edge * self.count + self.classes[codes[0]]])
-        met |= int(self.pairs[int(self.classes[codes[-1]]) * self.count + self.edge])
-        width = np.uint16(self.count)
+        met = int(self.pairs[self.edge * int(self.count) + int(self.classes[codes[0]])])
+        met |= int(self.pairs[int(self.classes[codes[-1]]) * int(self.count) + self.edge])
         for start in range(0, len(codes), _CHUNK):
-            part = codes[start : start + _CHUNK + 1]
-            classes = self.classes.take(part)
-            index = classes[:-1] * width
+            classes = self.classes.take(codes[start : start + _CHUNK + 1])
+            index = classes[:-1] * self.count
             index += classes[1:]
             met |= int(np.bitwise_or.reduce(self.pairs.take(index), initial=0))
         if self.runs and len(codes) > 3:
             same = codes[1:] == codes[:-1]
             two = same[1:] & same[:-1]
-            if (two[1:] & two[:-1]).any():
-                met |= self.runs
+            run = two[2 - 1 :] & two[:-1]
+            if run.any():
+                repeated = codes[:-3][run]
+                for bit, mask in self.runs:
+                    if mask[repeated].any():
+                        met |= bit
         return met
+
+
+def _partition(membership: "list[np.ndarray]") -> "tuple[np.ndarray, np.ndarray]":
+    """Code units that are in the same sets are one class: (class of each unit (65536,), members (classes, sets))."""
+    import numpy as np
+
+    if not membership:
+        return np.zeros(0x10000, np.uint16), np.zeros((1, 0), bool)
+    classes = np.zeros(0x10000, np.int64)
+    for mask in membership:  # refine one set at a time
+        _, classes = np.unique(classes * 2 + mask, return_inverse=True)
+    classes = classes.reshape(-1)
+    _, first = np.unique(classes, return_index=True)
+    return classes.astype(np.uint16), np.stack([mask[first] for mask in membership], axis=1)
 
 
 @dataclass(frozen=True)
@@ -103,13 +130,15 @@ class _Step:
     name: str
     rule: Rule | None
     bits: int
-    enables: int
+    later: int  # bits to set when it changed the text, or LOOK_AGAIN
 
 
 class _Stage:
     """Tables that follow one another, then the rules up to the next table."""
 
-    def __init__(self, tables: list[Any], rules: list[tuple[str, Rule | None]], kinds: Sequence[str]) -> None:
+    def __init__(
+        self, tables: list[CharacterTable], rules: Sequence[tuple[str, Rule | None]], kinds: Sequence[str]
+    ) -> None:
         self.lookup = Lookup(tables)
         triggers: list[Triggers] = []
         self.kinds: list[tuple[int, str]] = []
@@ -129,13 +158,33 @@ class _Stage:
             placed.append((name, rule, bits))
         self.steps = []
         for index, (name, rule, bits) in enumerate(placed):
-            wanted = None if rule is None else rule.enables
+            wanted = () if rule is None else rule.enables
             later = 0
+            if wanted is None:
+                later = LOOK_AGAIN
+                wanted = ()
             for other, _rule, its_bits in placed[index + 1 :]:
-                if wanted is None or other in wanted or other == name:
+                if other in wanted:
                     later |= its_bits
             self.steps.append(_Step(name, rule, bits, later))
+        # a rule without triggers runs on every text; so does putting spans back, where there are any
+        self.always = any(not step.bits for step in self.steps)
+        self.triggers = triggers
         self.scan = Scan(triggers)
+
+
+def _fuse(stages: Sequence[_Stage]) -> tuple[Lookup, Scan] | None:
+    """The first two stages as one lookup and one scan, for texts in which the first one's rules have nothing to do.
+
+    Bit 0 says that they have; the others are the second stage's, shifted by one. Holds only where no character is
+    deleted or expanded, because the second stage's pairs are looked for before the first one's table is applied.
+    """
+    if len(stages) < 2 or len(stages[1].triggers) > 31 or stages[0].always:
+        return None
+    first, second = stages[0], stages[1]
+    both = Lookup([*first.lookup.tables, *second.lookup.tables])
+    triggers = [tuple(pair for pairs in first.triggers for pair in pairs), *second.triggers]
+    return both, Scan(triggers, [first.lookup.lookup] + [both.lookup] * len(second.triggers))
 
 
 @cache
@@ -215,10 +264,16 @@ class Normalizer:
         self.operations = tuple(operations)
         self._steps = [make_operation(name, self.settings) for name in self.operations]
         self._kinds = frozenset(self.settings.protect)
-        self._stages = self._compile()
+        stages = self._compile()
+        # what comes before the first table and looks only for literals
+        lead = next((i for i, stage in enumerate(stages) if stage.lookup or not stage.scan.nothing), len(stages))
+        self._before, self._stages = stages[:lead], stages[lead:]
+        self._fused = _fuse(self._stages)
 
     def _compile(self) -> list[_Stage]:
-        stages, tables, rules = [], [], []  # type: ignore[var-annotated]
+        stages: list[_Stage] = []
+        tables: list[CharacterTable] = []
+        rules: list[tuple[str, Rule | None]] = []
         for step in self._steps:
             if step.table is not None and step.table.singles:
                 if rules:
@@ -247,61 +302,61 @@ class Normalizer:
         return digest.hexdigest()
 
     def __call__(self, text: str) -> str:
-        for _ in range(_ROUNDS):
-            text, again = self._run(text)
-            if not again:
-                break
-        return text
+
+        spans: list[str] = []
+        for stage in self._before:  # rules that need no scan: they look for a literal
+            for step in stage.steps:
+                if step.rule and any(literal in text for literal in step.rule.literals):
+                    text = step.rule.apply(text)[0]
+        codes = encode(text)
+        start, met = 0, None
+        if self._fused:
+            lookup, scan = self._fused
+            out = lookup.lookup.take(codes)
+            if not len(out) or out.min() >= UNTOUCHED:
+                both = scan(codes)
+                if not both & 1:
+                    codes, start, met = out, 1, both >> 1
+        for number in range(start, len(self._stages)):
+            codes = self._stage(self._stages[number], codes, met, spans)
+            met = None
+        return restore(decode(codes), spans)
+
+    def _stage(self, stage: _Stage, codes: "np.ndarray", met: int | None, spans: list[str]) -> "np.ndarray":
+        """`codes` after the stage; `met` are its triggers where they are known (then its tables were applied)."""
+        if met is None:
+            if stage.lookup:
+                codes = stage.lookup.apply(codes)
+            met = stage.scan(codes)
+        if not met and not stage.always:
+            return codes
+        text = decode(codes)
+        changed_any = False
+        for step in stage.steps:
+            if step.bits:
+                if not met & step.bits:
+                    continue
+            elif step.rule is not None and step.rule.literals:
+                if not any(literal in text for literal in step.rule.literals):
+                    continue
+            elif step.rule is None and not spans:
+                continue
+            if step.rule is not None:
+                changed = step.rule.apply(text)[0]
+            elif step.name == "restore":
+                changed = restore(text, spans)
+                spans.clear()
+            else:
+                changed = protect(text, frozenset(kind for bit, kind in stage.kinds if met & bit), spans)
+            if changed is not text and changed != text:
+                text, changed_any = changed, True
+                if step.later:
+                    met |= stage.scan(encode(text)) if step.later == LOOK_AGAIN else step.later
+        return encode(text) if changed_any else codes
 
     def batch(self, texts: Iterable[str]) -> list[str]:
         """Every text in normal form, in order."""
         return [self(text) for text in texts]
-
-    def _run(self, raw: str) -> tuple[str, bool]:
-        text: str | None = raw
-        codes = None
-        spans: list[str] = []
-        for stage in self._stages:
-            if stage.lookup or not stage.scan.nothing:
-                if codes is None:
-                    assert text is not None
-                    codes = encode(text)
-                if stage.lookup:
-                    codes, text = stage.lookup.apply(codes), None
-                met = stage.scan(codes)
-            else:
-                met = 0
-            for step in stage.steps:
-                if step.bits:
-                    if not met & step.bits:
-                        continue
-                elif step.name == "restore" and not spans:
-                    continue
-                elif step.rule is not None and step.rule.literals:
-                    if text is None:
-                        assert codes is not None
-                        text = decode(codes)
-                    if not any(literal in text for literal in step.rule.literals):
-                        continue
-                if text is None:
-                    assert codes is not None
-                    text = decode(codes)
-                if step.name == "restore":
-                    changed = restore(text, spans)
-                    spans.clear()
-                elif step.rule is None:
-                    kinds = frozenset(kind for bit, kind in stage.kinds if met & bit)
-                    changed = protect(text, kinds, spans)
-                else:
-                    changed = step.rule.apply(text)[0]
-                if changed != text:
-                    text, codes = changed, None
-                    met |= step.enables
-        if text is None:
-            assert codes is not None
-            text = decode(codes)
-        again = False
-        return restore(text, spans), again
 
     # ------------------------------------------------------------ plain order, for counting, explaining and testing
 

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from ulmkit.errors import LanguageError
-from ulmkit.text.characters import CharacterTable, Row, compatibility, drop_surrogates
+from ulmkit.text.characters import CharacterTable, Row, character_class, compatibility, drop_surrogates
 from ulmkit.text.protect import KINDS, NUMBER, OPAQUE, PLACEHOLDERS
 from ulmkit.text.script import letters
 
@@ -57,7 +57,7 @@ class Rule:
     apply: Apply
     triggers: Triggers = ()
     literals: str = ""
-    enables: tuple[str, ...] | None = None  # operations that may have to act after it did; None: all that follow
+    enables: tuple[str, ...] | None = None  # operations it may call for; None: look again
 
 
 @dataclass(frozen=True)
@@ -203,39 +203,57 @@ def word_boundary(_: Settings) -> Operation:
 
 
 @cache
-def _composing() -> str:
-    """Class body: characters that can change or be changed by composition when they follow another character."""
-    found = [chr(p) for p in range(0x300, 0x110000) if not 0xD800 <= p < 0xE000 and _unstable(chr(p))]
-    from ulmkit.text.characters import character_class
-
-    return character_class(found)
+def _marks() -> str:
+    """Class body: every character with a combining class."""
+    return character_class(chr(p) for p in range(0x300, 0x110000) if unicodedata.combining(chr(p)))
 
 
-def _unstable(character: str) -> bool:
-    if unicodedata.combining(character) or unicodedata.normalize("NFC", character) != character:
-        return True
-    point = ord(character)  # the vowels and finals that compose with a Hangul letter before them
-    return 0x1161 <= point <= 0x1175 or 0x11A8 <= point <= 0x11C2
+@cache
+def _compositions() -> dict[str, set[str]]:
+    """Second character -> the first characters that it composes with (Unicode's canonical compositions)."""
+    firsts: dict[str, set[str]] = {}
+    for point in range(0xC0, 0x110000):
+        parts = unicodedata.decomposition(chr(point)).split()
+        if len(parts) == 2 and not parts[0].startswith("<") and unicodedata.normalize("NFC", chr(point)) == chr(point):
+            firsts.setdefault(chr(int(parts[1], 16)), set()).add(chr(int(parts[0], 16)))
+    return firsts
+
+
+@cache
+def _nfc_triggers() -> Triggers:
+    """Where a text may not be in NFC: a character that NFC replaces; two marks in a row; a letter and a mark that
+    compose. The marks that many letters take are not told apart, those of one script's few letters are."""
+    replaced = [
+        chr(p)
+        for p in range(0xC0, 0x110000)
+        if not 0xD800 <= p < 0xE000 and unicodedata.normalize("NFC", chr(p)) != chr(p)
+    ]
+    common, triggers = [], []
+    by_firsts: dict[str, list[str]] = {}
+    for second, firsts in _compositions().items():
+        if len(firsts) > 8 or ord(second) > 0xFFFF:
+            common.append(second)
+        else:
+            by_firsts.setdefault(character_class(firsts), []).append(second)
+    for firsts_class, seconds in by_firsts.items():
+        if ord(seconds[0]) < 0x700:
+            triggers.append((firsts_class, character_class(seconds)))
+        else:
+            common += seconds
+    hangul = (("\u1100-\u1112", "\u1161-\u1175"), ("\uac00-\ud7a3", "\u11a8-\u11c2"))
+    marks = _marks()
+    return (("", character_class(replaced)), ("", character_class(common)), (marks, marks), *triggers, *hangul)
 
 
 @operation
 def nfc(_: Settings) -> Operation:
     """Unicode's composed form (NFC): a letter and its mark become one character where there is one."""
-    marks = _composing()
-    # composition needs a mark; U+064B and U+0654 after the letters that Persian writes them on are stable
-    stable_letters = "\u0647\u0627"
-    triggers = (
-        ("", f"{marks}".replace("\u064b", "")),
-        (marks, marks),
-    )
-    del stable_letters
 
     def apply(text: str) -> tuple[str, int]:
-        if unicodedata.is_normalized("NFC", text):
-            return text, 0
-        return unicodedata.normalize("NFC", text), 1
+        composed = unicodedata.normalize("NFC", text)
+        return composed, int(composed != text)
 
-    return Operation("nfc", rules=(Rule(apply, triggers),))
+    return Operation("nfc", rules=(Rule(apply, _nfc_triggers()),))
 
 
 # ---------------------------------------------------------------- letters
@@ -323,8 +341,6 @@ def joiners(settings: Settings) -> Operation:
     letter = letters(settings.script)
     every = re.compile(f"[{letter}{_MARKS}]")
     before = "".join(c for c in map(chr, range(0x600, 0x780)) if every.match(c) and c not in settings.non_joining)
-    from ulmkit.text.characters import character_class
-
     joining = character_class(before) + "\u0870-\u08c9"
     single = re.compile(f"\u200c(?:(?<![{joining}]\u200c)|(?![{letter}]))")
 
@@ -377,22 +393,30 @@ def digits(settings: Settings) -> Operation:
     to_native = str.maketrans(ascii_digits, native)
     joint = r" \-\u2013.+/&'_"
     pattern = (
-        f"(?<![{_LATIN}_{OPAQUE}])(?<![{_LATIN}{OPAQUE}][{joint}])[0-9]++"
+        f"[0-9](?<![{_LATIN}_{OPAQUE}0-9].)(?<![{_LATIN}{OPAQUE}][{joint}].)[0-9]*+"
         f"(?![{_LATIN}_{OPAQUE}\ufe0f\u20e3]|[{joint}][{_LATIN}])"
     )
-    return Operation(
-        "digits", rules=(substitution(pattern, lambda match: match[0].translate(to_native), ("0-9", ""), enables=()),)
-    )
+    rule = substitution(pattern, lambda match: match[0].translate(to_native), ("", "0-9"), enables=_BY_DIGITS)
+    return Operation("digits", rules=(rule,))
+
+
+# what a digit of the script's own may set off: it is solid ground for `spacing`
+_BY_DIGITS = ("rules.percent", "spacing")
 
 
 @operation
 def ellipsis(_: Settings) -> Operation:
     """Three dots and more become U+2026, and so does a run of it; `...args` before Latin is code and stays."""
-    pattern = r"(?:\.{3,}+|\u22ef)[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])|\u2026[.\u2026\u22ef]++"
-    return Operation(
-        "ellipsis",
-        rules=(substitution(pattern, "\u2026", (r"\.", r"\."), ("\u2026\u22ef", r".\u2026\u22ef"), ("", "\u22ef")),),
+    rules = (
+        substitution(
+            r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\."), enables=("ellipsis", "spacing")
+        ),
+        substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS, enables=("spacing",)),
     )
+    return Operation("ellipsis", rules=rules)
+
+
+_DOTS = (("\u2026", r".\u2026\u22ef"), ("", "\u22ef"))
 
 
 @operation
@@ -401,12 +425,12 @@ def repeats(settings: Settings) -> Operation:
     letter, most, to = letters(settings.script), settings.max_letter_run, settings.letter_run_to
     rules = (
         substitution(r"([!?\u061f])\1{3,}", r"\1\1\1", (r"!?\u061f", r"!?\u061f"), enables=()),
-        substitution(rf"([{letter}])\1{{{most - 1},}}", r"\1" * to, RUN, enables=()),
+        substitution(rf"([{letter}])\1{{{most - 1},}}", r"\1" * to, (RUN, letter), enables=()),
     )
     return Operation("repeats", rules=rules)
 
 
-RUN = ("=", "=")  # a trigger of its own: four equal characters in a row
+RUN = "=4"  # as the left class of a trigger: four equal characters in a row, of the right class
 
 
 @operation
@@ -431,28 +455,32 @@ def quotes(settings: Settings) -> Operation:
     """
     opening, closing = settings.quotes
     letter = re.compile(f"[{letters(settings.script)}]")
-    curly = re.compile("[\u201c\u201d\u201e\u201f]")
+    curly = re.compile(f"[{_CURLY}]")
     straight = re.compile('"([^"]*)"')
+    marks = re.compile(f'["{_CURLY}]')
     shapes = {"\u201c": opening, "\u201d": closing, "\u201e": opening, "\u201f": opening}
 
-    def line(match: re.Match[str]) -> str:
-        text = match[0]
+    def line(text: str) -> str:
         found = curly.findall(text)
         if found:
             turn = iter([opening, closing] * len(found))
             even = len(found) % 2 == 0
             text = curly.sub(lambda m: next(turn) if even else shapes[m[0]], text)
-        if '"' in text and text.count('"') % 2 == 0 and letter.search(text):
+        if text.count('"') % 2 == 0:
             text = straight.sub(lambda m: f"{opening}{m[1]}{closing}" if letter.search(m[1]) else m[0], text)
         return text
 
-    rule = substitution(
-        '[^\n"\u201c\u201d\u201e\u201f]*["\u201c\u201d\u201e\u201f][^\n]*',
-        line,
-        ('"\u201c\u201d\u201e\u201f', ""),
-        enables=("spacing",),
-    )
-    return Operation("quotes", rules=(rule,))
+    def apply(text: str) -> tuple[str, int]:
+        before = len(marks.findall(text))
+        if not before:
+            return text, 0
+        text = "\n".join([line(each) if marks.search(each) else each for each in text.split("\n")])
+        return text, before - len(marks.findall(text))
+
+    return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),), enables=("spacing",)),))
+
+
+_CURLY = "\u201c\u201d\u201e\u201f"
 
 
 @operation
@@ -468,8 +496,8 @@ def spacing(settings: Settings) -> Operation:
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
     before = substitution(
-        f" +(?:(?<=[{solid}{NUMBER}{_LATIN}] )(?=[{own}])"
-        f"|(?<=[{solid}] )(?=[.:!…)\\]}}](?![{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])))",
+        f" +(?=[{own}.:!…)\\]}}])(?:(?<=[{solid}{NUMBER}{_LATIN}] )(?=[{own}])"
+        f"|(?<=[{solid}] )(?![.:!…)\\]}}][{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])(?=[.:!…)\\]}}]))",
         "",
         (" ", f"{own}.:!…)\\]}}"),
         enables=(),
@@ -484,9 +512,9 @@ def spacing(settings: Settings) -> Operation:
         enables=(),
     )
     dot = substitution(
-        f"(?:(?<=[{word}]{{3}})\\.(?=[{letter}]{{2}})|(?<=[{word}]{{2}})\\.(?=[{letter}]{{3}}))",
+        f"\\.(?=[{letter}]{{2}})(?:(?<=[{word}]{{3}}\\.)|(?<=[{word}]{{2}}\\.)(?=[{letter}]{{3}}))",
         ". ",
-        (word, r"\."),
+        (r"\.", letter),
         enables=(),
     )
     return Operation("spacing", rules=(before, opening, after, dot))
@@ -507,7 +535,7 @@ def dashes(_: Settings) -> Operation:
 @operation
 def loose_marks(_: Settings) -> Operation:
     """A combining mark after a protected span is deleted: it would change the span's last character."""
-    marks = _composing()
+    marks = _marks()
     return Operation(
         "loose_marks", rules=(substitution(f"(?<=[{PLACEHOLDERS}])[{marks}]+", "", (PLACEHOLDERS, marks)),)
     )

@@ -14,7 +14,7 @@ a span cannot make it a span no longer; each begins with something rare, so that
 """
 
 import re
-from functools import cache
+from collections.abc import Iterable
 
 NUMBER, OPAQUE = "\ufdd0", "\ufdd1"  # noncharacters: `invisible` has deleted them from the text before
 PLACEHOLDERS = NUMBER + OPAQUE
@@ -26,58 +26,78 @@ _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
 # that cannot be part of a URL ends it
 _URL_BODY = r"(?:[\w\-.~:/?#\[\]@!$'()*+,;=%]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);))"
 _URL_END = r"[\w/#=%~+$@&\-]"
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?"
+_SCHEMES = "[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh"
+_AFTER_NAME = rf"(?:[/?]{_URL_BODY}*{_URL_END})?"
 
-# kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span
+# kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span. A pattern
+# starts with a character class or a literal, which `re` searches fast; what stands to its left is asked afterwards.
 KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    # ``x`` with doubled spaces or unclosed is no code
+    # `x` with doubled spaces or unclosed is no code
     "code": (r"`(?!\s)(?:[^`\n ]| (?! ))+`", (("`", ""),)),
     "url": (
-        rf"(?:[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh|magnet)://(?:{_URL_BODY}*{_URL_END})?"
-        rf"|[Ww][Ww][Ww]\.{_URL_BODY}*{_URL_END}",
-        ((":", "/"), ("[Ww]".strip("[]"), r"\.")),
+        rf"[HhFfWwgs](?:(?<=[Ww])[Ww][Ww]\.|(?:(?<=(?=[Hh]).)[Tt][Tt][Pp][Ss]?|(?<=(?=[Ff]).)[Tt][Pp][Ss]?"
+        rf"|(?<=(?=[Ww]).)[Ss][Ss]?|(?<=f)ile|(?<=g)it|(?<=s)sh)://){_URL_BODY}*{_URL_END}",
+        ((":", "/"), ("Ww", r"\.")),
     ),
     "email": (
-        rf"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{{1,64}}@(?:{_NAME}\.)+[A-Za-z]{{2,}}",
+        r"[A-Za-z0-9._%+\-](?<![A-Za-z0-9._%+\-].)[A-Za-z0-9._%+\-]{0,63}+@"
+        r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}",
         (("A-Za-z0-9._%+\\-", "@"),),
     ),
     "user": (r"@\w+(?:\.\w+)*", (("@", r"\w"),)),
     "hashtag": ("#\\w+(?:\u200c\\w+)*", (("#", r"\w"),)),
     "domain": (
-        rf"(?<![A-Za-z0-9._\-])(?:{_NAME}\.)+[A-Za-z]{{2,}}(?![A-Za-z0-9])(?:[/?]{_URL_BODY}*{_URL_END})?",
-        (("A-Za-z0-9", r"\."),),
-    ),
-    "ip": (
-        r"(?<![0-9A-Za-z:])(?=[0-9A-Fa-f:]*::|(?:[0-9A-Fa-f]{1,4}:){7})(?=:*[0-9A-Fa-f])[0-9A-Fa-f]{0,4}"
-        r"(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}",
-        ((":", ":"), ("0-9A-Fa-f", ":")),
+        r"[A-Za-z0-9](?<![A-Za-z0-9._\-].)[A-Za-z0-9\-]*+(?:\.[A-Za-z0-9][A-Za-z0-9\-]*+)+(?<=[A-Za-z]{2})"
+        + _AFTER_NAME,
+        ((r"\.", "A-Za-z"),),
     ),
     "version": (
-        rf"(?<![A-Za-z0-9])[vV]?[{_D}]+(?:\.[{_D}]+)+(?:[\-+]?[A-Za-z][A-Za-z0-9]*(?:[.\-+][A-Za-z0-9]+)*)",
-        ((_D, r"\."),),
+        rf"[vV{_D}](?<![A-Za-z{_D}.].)[{_D}]*+(?:\.[{_D}]++)+[\-+]?[A-Za-z][A-Za-z0-9]*+(?:[.\-+][A-Za-z0-9]++)*",
+        ((r"\.", _D),),
     ),
-    "number": (rf"[{_D}]++(?:[{_SEPARATOR}][{_D}]++)+", ((_D, _SEPARATOR),)),
+    "number": (rf"[{_D}]++(?:[{_SEPARATOR}][{_D}]++)+", ((_SEPARATOR, _D),)),
+    "ip": (
+        r"[0-9A-Fa-f:](?<![0-9A-Za-z:].)(?:(?<=:):|[0-9A-Fa-f]{0,3}+:)(?:[0-9A-Fa-f]{0,4}+:){1,6}[0-9A-Fa-f]{0,4}+"
+        r"(?:\.[0-9]{1,3}){0,3}",
+        ((":", ":"), ("0-9A-Fa-f", ":")),
+    ),
 }
-_ORDER = tuple(KINDS)  # where two start together, the earlier one is taken
+_ORDER = {kind: place for place, kind in enumerate(KINDS)}  # where two are the same, the earlier kind is taken
+_PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in KINDS.items()}
 
 
-@cache
-def pattern(kinds: frozenset[str]) -> re.Pattern[str]:
-    """One pattern for `kinds`; its last group is a number, all else is opaque."""
-    parts = [KINDS[kind][0] for kind in _ORDER if kind in kinds and kind != "number"]
-    if "number" in kinds:
-        parts.append(f"({KINDS['number'][0]})")
-    return re.compile("|".join(parts))
+def find_spans(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
+    """The protected spans of `text` as (start, end, kind), in order, without overlap: the one that starts first wins,
+    then the longest, then the one whose kind stands first in `KINDS`."""
+    found = [
+        (match.start(), -match.end(), _ORDER[kind], kind) for kind in kinds for match in _PATTERNS[kind].finditer(text)
+    ]
+    if len(kinds) > 1:  # type: ignore[arg-type]
+        found.sort()
+    spans, last = [], 0
+    for start, end, _, kind in found:
+        if start >= last:
+            spans.append((start, -end, kind))
+            last = -end
+    return spans
 
 
 def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     """`text` with a placeholder for every span of `kinds`; the spans are appended to `spans` in order."""
+    if kinds == _NUMBERS:
+        # most texts hold no other kind: one substitution, without sorting
+        spans += _PATTERNS["number"].findall(text)
+        return _PATTERNS["number"].sub(NUMBER, text)
+    out, last = [], 0
+    for start, end, kind in find_spans(text, kinds):
+        out += (text[last:start], NUMBER if kind == "number" else OPAQUE)
+        spans.append(text[start:end])
+        last = end
+    out.append(text[last:])
+    return "".join(out)
 
-    def replace(match: re.Match[str]) -> str:
-        spans.append(match[0])
-        return NUMBER if match.lastindex else OPAQUE
 
-    return pattern(kinds).sub(replace, text)
+_NUMBERS = frozenset({"number"})
 
 
 def restore(text: str, spans: list[str]) -> str:
