@@ -26,7 +26,11 @@ def test_the_command_line_page_is_fresh():
 def test_every_command_in_the_documents_exists():
     """Each `ulmkit …` line of the README and docs is understood up to its first argument."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    lines = {line for page in pages for line in re.findall(r"^ulmkit ([a-z].*?)(?:\s{2,}.*|\s*#.*)?$", page.read_text(), re.M)}
+    lines = {
+        line
+        for page in pages
+        for line in re.findall(r"^ulmkit ([a-z].*?)(?:\s{2,}.*|\s*#.*)?$", page.read_text(), re.M)
+    }
     assert lines
     for line in lines:
         words = re.split(r"\s", line)

@@ -1,5 +1,7 @@
 """The records that travel from a source to a shard."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,14 +72,22 @@ def drop(reason: str, detail: str = "") -> Verdict:
     return Verdict(False, reason, detail)
 
 
-@dataclass(slots=True)
-class JoinerCount:
-    """How many U+200C and U+200D a stage saw: a stage that loses more than the language allows fails."""
+JOINERS = {"U+200C": "\u200c", "U+200D": "\u200d"}
+INSIDE_A_WORD = {name: re.compile(f"(?<=[^\\W\\d_]){joiner}(?=[^\\W\\d_])") for name, joiner in JOINERS.items()}
 
-    zwnj: int = 0
-    zwj: int = 0
 
-    def add(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            self.zwnj += text.count("\u200c")
-            self.zwj += text.count("\u200d")
+def count_joiners(texts: Iterable[str]) -> Counter[str]:
+    """How many U+200C and U+200D a stage saw, and how many of each stood between two letters, where they act.
+
+    A stage that loses more than the language allows fails.
+
+    >>> count_joiners(["می\u200cروم ، \u200c"])["U+200C"], count_joiners(["می\u200cروم \u200c"])["U+200C in words"]
+    (2, 1)
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for name, joiner in JOINERS.items():
+            if joiner in text:
+                counts[name] += text.count(joiner)
+                counts[f"{name} in words"] += len(INSIDE_A_WORD[name].findall(text))
+    return counts

@@ -6,6 +6,8 @@ import click
 
 from ulmkit.cli.common import Scene, shared, table
 
+JOINER_STAGES = ("extracted", "normalized", "kept")
+
 
 @click.group()
 def command() -> None:
@@ -101,10 +103,16 @@ def summary(manifest: dict[str, Any]) -> str:
         table(
             ("split", "documents", "words", "characters", "U+200C"),
             [
-                (split, f"{s['documents']:,}", f"{s['words']:,}", f"{s['characters']:,}", f"{s['joiners']['U+200C']:,}")
+                (
+                    split,
+                    f"{s['documents']:,}",
+                    f"{s['words']:,}",
+                    f"{s['characters']:,}",
+                    f"{s['joiners'].get('U+200C', 0):,}",
+                )
                 for split, s in splits.items()
             ],
         ),
-        "U+200C: " + ", ".join(f"{stage} {joiners[stage]['U+200C']:,}" for stage in joiners),
+        "U+200C: " + ", ".join(f"{stage} {joiners[stage].get('U+200C', 0):,}" for stage in JOINER_STAGES),
     ]
     return "\n\n".join(blocks) + "\n"

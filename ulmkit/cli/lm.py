@@ -304,9 +304,7 @@ def continuations(model: "AWDLSTM", tokenizer: "Tokenizer", prompts: Sequence[st
 @SEED
 @DEVICE
 @shared
-def find_lr(
-    scene: Scene, code: str, preset: str, settings: tuple[str, ...], device: str, **given: Any
-) -> None:
+def find_lr(scene: Scene, code: str, preset: str, settings: tuple[str, ...], device: str, **given: Any) -> None:
     """Raise the learning rate over a hundred steps and suggest one; nothing is kept.
 
     \b

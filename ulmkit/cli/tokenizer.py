@@ -69,9 +69,7 @@ def encode(scene: Scene, code: str, corpus: bool, workers: int | None) -> None:
     tokenizer = Tokenizer.load(layout.tokenizer, language)
     if corpus:
         with scene.progress() as report:
-            manifest = encode_corpus(
-                language, tokenizer, layout.corpus, layout.tokens, workers=workers, report=report
-            )
+            manifest = encode_corpus(language, tokenizer, layout.corpus, layout.tokens, workers=workers, report=report)
         scene.finish(manifest)
         return
     for line in sys.stdin:

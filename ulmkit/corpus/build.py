@@ -53,7 +53,7 @@ from ulmkit.corpus.identify import identify
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.sources.files import expand_inputs, input_names, plain_name, read_file
 from ulmkit.corpus.split import cluster_number, split_of
-from ulmkit.document import Document, JoinerCount, RawDocument, Unreadable
+from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
@@ -67,7 +67,9 @@ SHARD_CHARACTERS = 100_000_000
 SAMPLES = 20  # dropped documents kept for reading, for each source and reason
 SAMPLE_CHARACTERS = 600
 
-STAGED = pa.schema([*(SCHEMA.field(name) for name in SCHEMA.names if not name.startswith("cluster")), ("match", pa.uint64())])
+STAGED = pa.schema(
+    [*(SCHEMA.field(name) for name in SCHEMA.names if not name.startswith("cluster")), ("match", pa.uint64())]
+)
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,14 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
     characters_read: int = 0
+    bytes_read: int = 0
     characters_kept: int = 0
     boilerplate_lines: int = 0
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
-        for name in ("read", "kept", "characters_read", "characters_kept", "boilerplate_lines"):
+        for name in ("read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.dropped.update(other.dropped)
         self.unreadable.update(other.unreadable)
@@ -116,9 +119,7 @@ class Tally:
                 mine.setdefault(key, Counter()).update(counts)
 
     def count_joiners(self, stage: str, texts: Iterable[str]) -> None:
-        seen = JoinerCount()
-        seen.add(texts)
-        self.joiners.setdefault(stage, Counter()).update({"U+200C": seen.zwnj, "U+200D": seen.zwj})
+        self.joiners.setdefault(stage, Counter()).update(count_joiners(texts))
 
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())
@@ -195,6 +196,11 @@ class Chain:
             return None
         doc = dataclasses.replace(doc, text=repair(doc.text))
         part.tally.characters_read += len(doc.text)
+        part.tally.bytes_read += len(doc.text.encode("utf-8", "surrogatepass"))
+        if len(doc.text) < self.language.filters.min_characters:
+            # a few words are no ground to call a language by, and would go for their length anyway
+            part.drop(doc, "too short", f"{len(doc.text)} < {self.language.filters.min_characters}", doc.text)
+            return None
         verdict = identify(doc.text, self.language)
         if not verdict.keep:
             part.drop(doc, verdict.reason, verdict.detail, doc.text)
@@ -468,9 +474,10 @@ class Build:
         before, after = tally.joiners.get("extracted", Counter()), tally.joiners.get("normalized", Counter())
         limit = self.language.alphabet.max_joiner_loss
         for joiner in self.language.alphabet.joiners:
-            code = f"U+{ord(joiner):04X}"
+            # beside a space or a mark a joiner does nothing, and goes
+            code = f"U+{ord(joiner):04X} in words"
             lost = before[code] - after[code]
-            # a handful is the edges of a few lines, and says nothing
+            # a handful says nothing
             if lost > max(limit * before[code], 50):
                 raise ArtifactError(
                     f"{code}: normalization lost {lost:,} of {before[code]:,}, the language allows {limit:.0%}. "
@@ -553,7 +560,9 @@ def empty_message(tally: Tally) -> str:
     """Why nothing is left, by the commonest reasons."""
     reasons = (tally.dropped + tally.unreadable).most_common(3)
     why = ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "the inputs hold no documents"
-    return f"No document is left of {tally.read:,} read ({why}). Read dropped reasons with --json, or give more --input."
+    return (
+        f"No document is left of {tally.read:,} read ({why}). Read dropped reasons with --json, or give more --input."
+    )
 
 
 class ShardWriter:
@@ -566,13 +575,13 @@ class ShardWriter:
         self.pending = 0
         self.totals: Counter[str] = Counter()
         self.hashes: list[str] = []
-        self.joiners = JoinerCount()
+        self.joiners: Counter[str] = Counter()
 
     def add(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
         self.pending += row["characters"]
         self.totals.update(documents=1, characters=row["characters"], words=row["words"])
-        self.joiners.add([row["text"]])
+        self.joiners.update(count_joiners([row["text"]]))
         if self.pending >= SHARD_CHARACTERS:
             self.flush()
 
@@ -590,7 +599,7 @@ class ShardWriter:
             "documents": self.totals["documents"],
             "characters": self.totals["characters"],
             "words": self.totals["words"],
-            "joiners": {"U+200C": self.joiners.zwnj, "U+200D": self.joiners.zwj},
+            "joiners": dict(self.joiners),
             "logical_hashes": self.hashes,
         }
 
@@ -609,7 +618,7 @@ def build_corpus(
     `pins` is what the sources resolved (dump dates). Raises `UsageError` on impossible options, `BusyError` while
     another build runs here, `ArtifactError` where nothing is left or the disk is full.
     """
-    if not (0 <= options.valid_share and 0 <= options.test_share and options.valid_share + options.test_share < 1):
+    if not (options.valid_share >= 0 and options.test_share >= 0 and options.valid_share + options.test_share < 1):
         raise UsageError(
             f"valid share {options.valid_share} and test share {options.test_share}: "
             "neither may be negative, and together they must leave something to train on."

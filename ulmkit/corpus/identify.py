@@ -3,6 +3,7 @@
 import functools
 import re
 import threading
+import unicodedata
 from dataclasses import dataclass
 
 import pycld2
@@ -19,33 +20,33 @@ NOT_INTERCHANGE = re.compile(
     + "".join(f"{chr(plane * 0x10000 + 0xFFFE)}{chr(plane * 0x10000 + 0xFFFF)}" for plane in range(1, 17))
     + "]"
 )
+# Arabic letters drawn as shapes, which neither identifier knows: old pages and PDF text are full of them
+SHAPES = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
 _langid_lock = threading.Lock()  # py3langid keeps one model per process and loads it on first use
 
 
 @dataclass(frozen=True)
 class Guess:
-    """`label` as the identifier names it, `share` of the text it covers, and who said so."""
+    """A language found: `label` as the identifier names it, the `share` of the text it covers, and who said so."""
 
     label: str
     share: float
     by: str
 
 
-def guess(text: str, wanted: frozenset[str]) -> Guess:
-    """The main language of `text`; where a wanted label is among the languages found, that one with its share."""
+def guess(text: str, wanted: frozenset[str]) -> list[Guess]:
+    """The languages of `text`, the largest share first; never empty."""
     middle = len(text) // 2
     shown = text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}\n{text[middle : middle + SHOWN // 2]}"
     shown = NOT_INTERCHANGE.sub(" ", shown)
-    size = len(shown.encode())
+    if SHAPES.search(shown):
+        shown = unicodedata.normalize("NFKC", shown)
     reliable, _, found = pycld2.detect(shown)
-    for _, label, percent, _ in found:
-        if label in wanted and percent:
-            return Guess(label, percent / 100, "pycld2")
-    main = found[0]
-    if size >= SHORT and reliable and main[1] != "un":
-        return Guess(main[1], main[2] / 100, "pycld2")
+    guesses = [Guess(label, percent / 100, "pycld2") for _, label, percent, _ in found if percent and label != "un"]
+    if any(g.label in wanted for g in guesses) or (guesses and reliable and len(shown.encode()) >= SHORT):
+        return guesses
     with _langid_lock:
-        return Guess(_langid(shown), 1.0, "py3langid")
+        return [Guess(_langid(shown), 1.0, "py3langid")]
 
 
 def _langid(text: str) -> str:
@@ -79,10 +80,13 @@ def identify(text: str, language: Language) -> Verdict:
         return drop("empty")
     if wanted:
         found = guess(text, wanted)
-        if found.label not in wanted:
-            return drop("other language", f"{found.label} ({found.by})")
-        if found.share < settings.min_share:
-            return drop("mixed languages", f"{found.label} {found.share:.2f} < {settings.min_share:.2f}")
+        main = found[0]
+        ours = next((g for g in found if g.label in wanted), None)
+        if ours is None:
+            return drop("other language", f"{main.label} ({main.by})")
+        if ours is not main or ours.share < settings.min_share:
+            shares = ", ".join(f"{g.label} {g.share:.2f}" for g in found)
+            return drop("mixed languages", f"{shares}; least {settings.min_share:.2f} and more than any other")
     for relative in settings.relatives:
         share = relative_share(text, relative)
         if share > relative.max_share:

@@ -95,7 +95,7 @@ class Identification:
     """`[identification]`: what the identifiers call it, and who it is mistaken for."""
 
     labels: tuple[str, ...] = ()  # labels of pycld2 and py3langid that mean this language
-    min_share: float = 0.5  # of the page's bytes that must be in it; 0.5: the page's main language
+    min_share: float = 0.35  # of the page's bytes; pycld2 gives plain text with foreign names as little as 0.4
     relatives: tuple[Relative, ...] = ()
 
 
