@@ -107,6 +107,7 @@ def close(rows: Sequence[Row], name: str = "table") -> tuple[Row, ...]:
     Raises `LanguageError` where that never ends (a character that leads back to itself).
     """
     mapping = {row.source: row.target for row in rows}
+    sequences = sorted((source for source in mapping if len(source) > 1), key=len, reverse=True)
     closed = []
     for row in rows:
         target, seen = row.target, {row.source}
@@ -115,7 +116,7 @@ def close(rows: Sequence[Row], name: str = "table") -> tuple[Row, ...]:
                 where = f"{name}:{row.line}" if row.line else name
                 raise LanguageError(f"{where}: {show(row.source)} leads back to itself. Remove one of the lines.")
             seen.add(target) if target else None
-            step = _apply_once(target, mapping)
+            step = _apply_once(target, mapping, sequences)
             if step == target:
                 break
             target = step
@@ -123,10 +124,10 @@ def close(rows: Sequence[Row], name: str = "table") -> tuple[Row, ...]:
     return tuple(closed)
 
 
-def _apply_once(text: str, mapping: Mapping[str, str]) -> str:
+def _apply_once(text: str, mapping: Mapping[str, str], sequences: Sequence[str]) -> str:
     """Single characters first, then sequences."""
     text = "".join(mapping.get(character, character) for character in text)
-    for source in sorted((source for source in mapping if len(source) > 1), key=len, reverse=True):
+    for source in sequences:
         text = text.replace(source, mapping[source])
     return text
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ulmkit.errors import LanguageError
 from ulmkit.text.characters import UNTOUCHED, CharacterTable, Lookup, decode, encode, units
-from ulmkit.text.operations import NEVER, OPERATIONS, RUN, Operation, Rule, Settings, Triggers
+from ulmkit.text.operations import NEVER, OPERATIONS, RUNS, Operation, Rule, Settings, Triggers
 from ulmkit.text.protect import KINDS, protect, restore
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ class Scan:
                 membership.append(units(body) if image is None else units(body)[image])
             return columns[key]
 
-        self.runs: list[tuple[int, np.ndarray]] = []
+        self.runs: list[tuple[int, int, np.ndarray]] = []  # bit, length, characters
         wanted: list[tuple[int, int | None, int | None]] = []
         for bit, (pairs, image) in enumerate(zip(triggers, images, strict=True)):
             for left, right in pairs:
-                if left == RUN:
+                if left in RUNS:
                     mask = units(right)
-                    self.runs.append((1 << bit, mask if image is None else mask[image]))
+                    self.runs.append((1 << bit, RUNS[left], mask if image is None else mask[image]))
                 elif (left, right) not in NEVER:
                     wanted.append((bit, column(left, image) if left else None, column(right, image) if right else None))
         classes, members = _partition(membership)
@@ -97,15 +97,16 @@ class Scan:
             index = classes[:-1] * self.count
             index += classes[1:]
             met |= int(np.bitwise_or.reduce(self.pairs.take(index), initial=0))
-        if self.runs and len(codes) > 3:
-            same = codes[1:] == codes[:-1]
-            two = same[1:] & same[:-1]
-            run = two[2 - 1 :] & two[:-1]
-            if run.any():
-                repeated = codes[:-3][run]
-                for bit, mask in self.runs:
-                    if mask[repeated].any():
-                        met |= bit
+        if self.runs:
+            run = codes[1:] == codes[:-1]
+            run = run[1:] & run[:-1]  # three equal ones
+            three = codes[:-2][run] if run.any() else codes[:0]
+            four = codes[:-3][run[1:] & run[:-1]] if len(three) > 1 else codes[:0]
+            for bit, length, mask in self.runs:
+                if mask[three if length == 3 else four].any() or (
+                    mask[0x0A] and (codes[0] == 0x0A or codes[-1] == 0x0A)
+                ):
+                    met |= bit
         return met
 
 
@@ -116,8 +117,11 @@ def _partition(membership: "list[np.ndarray]") -> "tuple[np.ndarray, np.ndarray]
     if not membership:
         return np.zeros(0x10000, np.uint16), np.zeros((1, 0), bool)
     classes = np.zeros(0x10000, np.int64)
-    for mask in membership:  # refine one set at a time
-        _, classes = np.unique(classes * 2 + mask, return_inverse=True)
+    for start in range(0, len(membership), 32):  # refine by 32 sets at a time
+        key = classes << 32
+        for bit, mask in enumerate(membership[start : start + 32]):
+            key |= mask.astype(np.int64) << bit
+        _, classes = np.unique(key, return_inverse=True)
     classes = classes.reshape(-1)
     _, first = np.unique(classes, return_index=True)
     return classes.astype(np.uint16), np.stack([mask[first] for mask in membership], axis=1)

@@ -203,43 +203,38 @@ def word_boundary(_: Settings) -> Operation:
 
 
 @cache
-def _marks() -> str:
-    """Class body: every character with a combining class."""
-    return character_class(chr(p) for p in range(0x300, 0x110000) if unicodedata.combining(chr(p)))
+def _points() -> str:
+    """The characters that can have a composition: all but ASCII, ideographs, Hangul syllables and private use."""
+    spans = ((0x80, 0x3400), (0xA000, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20), (0xE0000, 0xE0200))
+    return "".join(chr(point) for first, last in spans for point in range(first, last))
 
 
 @cache
-def _compositions() -> dict[str, set[str]]:
-    """Second character -> the first characters that it composes with (Unicode's canonical compositions)."""
-    firsts: dict[str, set[str]] = {}
-    for point in range(0xC0, 0x110000):
-        parts = unicodedata.decomposition(chr(point)).split()
-        if len(parts) == 2 and not parts[0].startswith("<") and unicodedata.normalize("NFC", chr(point)) == chr(point):
-            firsts.setdefault(chr(int(parts[1], 16)), set()).add(chr(int(parts[0], 16)))
-    return firsts
+def _marks() -> str:
+    """Class body: every character with a combining class."""
+    return character_class(filter(unicodedata.combining, _points()))
 
 
 @cache
 def _nfc_triggers() -> Triggers:
     """Where a text may not be in NFC: a character that NFC replaces; two marks in a row; a letter and a mark that
     compose. The marks that many letters take are not told apart, those of one script's few letters are."""
-    replaced = [
-        chr(p)
-        for p in range(0xC0, 0x110000)
-        if not 0xD800 <= p < 0xE000 and unicodedata.normalize("NFC", chr(p)) != chr(p)
-    ]
+    replaced = []
+    firsts: dict[str, set[str]] = {}  # second character -> the first ones that it composes with
+    for character in _points():
+        parts = unicodedata.decomposition(character).split()
+        if not parts or parts[0].startswith("<"):
+            continue
+        if unicodedata.normalize("NFC", character) != character:
+            replaced.append(character)
+        elif len(parts) == 2:
+            firsts.setdefault(chr(int(parts[1], 16)), set()).add(chr(int(parts[0], 16)))
     common, triggers = [], []
-    by_firsts: dict[str, list[str]] = {}
-    for second, firsts in _compositions().items():
-        if len(firsts) > 8 or ord(second) > 0xFFFF:
+    for second, letters_before in firsts.items():
+        if len(letters_before) <= 8 and ord(second) < 0x700:
+            triggers.append((character_class(letters_before), second))
+        else:
             common.append(second)
-        else:
-            by_firsts.setdefault(character_class(firsts), []).append(second)
-    for firsts_class, seconds in by_firsts.items():
-        if ord(seconds[0]) < 0x700:
-            triggers.append((firsts_class, character_class(seconds)))
-        else:
-            common += seconds
     hangul = (("\u1100-\u1112", "\u1161-\u1175"), ("\uac00-\ud7a3", "\u11a8-\u11c2"))
     marks = _marks()
     return (("", character_class(replaced)), ("", character_class(common)), (marks, marks), *triggers, *hangul)
@@ -296,10 +291,11 @@ def widths(_: Settings) -> Operation:
 
 @operation
 def tatweel(settings: Settings) -> Operation:
-    """U+0640 is deleted beside a letter; a rule line of it stays."""
+    """U+0640 is deleted beside a letter; held off by U+200C it is a hyphen between words; a rule line of it stays."""
     letter = letters(settings.script) + _MARKS
+    dash = substitution("\u200c+\u0640+\u200c*|\u0640+\u200c+", "-", ("\u200c", "\u0640"), ("\u0640", "\u200c"))
     rule = substitution(f"(?<=[{letter}])\u0640+|\u0640+(?=[{letter}])", "", (letter, "\u0640"), ("\u0640", letter))
-    return Operation("tatweel", rules=(rule,))
+    return Operation("tatweel", rules=(dash, rule))
 
 
 _MARKS = "\u064b-\u0655\u0670"
@@ -425,12 +421,13 @@ def repeats(settings: Settings) -> Operation:
     letter, most, to = letters(settings.script), settings.max_letter_run, settings.letter_run_to
     rules = (
         substitution(r"([!?\u061f])\1{3,}", r"\1\1\1", (r"!?\u061f", r"!?\u061f"), enables=()),
-        substitution(rf"([{letter}])\1{{{most - 1},}}", r"\1" * to, (RUN, letter), enables=()),
+        substitution(rf"([{letter}])\1{{{most - 1},}}", r"\1" * to, ("=4", letter), enables=()),
     )
     return Operation("repeats", rules=rules)
 
 
-RUN = "=4"  # as the left class of a trigger: four equal characters in a row, of the right class
+# as the left class of a trigger: so many equal characters in a row, of the right class (borders are two newlines)
+RUNS = {"=3": 3, "=4": 4}
 
 
 @operation
@@ -497,7 +494,7 @@ def spacing(settings: Settings) -> Operation:
     digit = settings.native_digits + "0-9" + NUMBER
     before = substitution(
         f" +(?=[{own}.:!…)\\]}}])(?:(?<=[{solid}{NUMBER}{_LATIN}] )(?=[{own}])"
-        f"|(?<=[{solid}] )(?![.:!…)\\]}}][{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])(?=[.:!…)\\]}}]))",
+        f"|(?<=[{solid}] )(?<!…(?= [.…]) )(?![.:!…)\\]}}][{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])(?=[.:!…)\\]}}]))",
         "",
         (" ", f"{own}.:!…)\\]}}"),
         enables=(),
@@ -559,7 +556,7 @@ def spaces(_: Settings) -> Operation:
         text = text.strip(" \n")
         return text, before - len(text)
 
-    return Operation("spaces", rules=(Rule(apply, ((" ", " \n"), ("\n", " \n"))),))
+    return Operation("spaces", rules=(Rule(apply, ((" ", " \n"), ("\n", " "), ("=3", "\n"))),))
 
 
 # ---------------------------------------------------------------- the match form
@@ -577,8 +574,9 @@ def drop_joiners(_: Settings) -> Operation:
     return table("drop_joiners", {"\u200c": "", "\u200d": "", "\ufe0f": ""})
 
 
-def _points_of(*categories: str) -> list[str]:
-    return [chr(p) for p in range(0x10000) if unicodedata.category(chr(p)) in categories]
+@cache
+def _points_of(*categories: str) -> str:
+    return "".join(chr(p) for p in range(0x10000) if unicodedata.category(chr(p)) in categories)
 
 
 @operation
