@@ -41,25 +41,23 @@ _BREAK = re.compile(rf"</?(?i:br)\b[^<>]*>\n?|</?(?i:{_BLOCK})\b[^<>]*>")
 _TAG = re.compile(rf"</?(?i:{_TRANSPARENT})\b[^<>]*>")
 
 _LEAF = re.compile(r"\{\{[^{}]*+\}\}")
-# Templates that mark a phrase, by their names on the English Wikipedia, which most wikis took over with them.
+# Templates that mark a phrase or stand for a character, by their names on the English Wikipedia, which most wikis
+# took over with them.
 _PHRASE = re.compile(
-    r"\{\{\s*+(?i:(?P<last>lang|transl|transliteration|lang-[a-z-]+)|(?P<first>nowrap|nobr|nobold|small|smaller|big|larger"
-    r"|em|strong|abbr|tooltip|quote|blockquote|cquote|quotation|poem ?quote|ill|interlanguage link|nihongo|formatnum)"
-    r"|(?P<measure>convert|cvt))\s*[|:]([^{}]*+)\}\}"
+    r"\{\{\s*+(?i:(?P<last>lang|transl|transliteration|lang-[a-z-]+)|(?P<first>nowrap|nobr|nobold|small|smaller|big"
+    r"|larger|em|strong|abbr|tooltip|quote|blockquote|cquote|quotation|poem ?quote|ill|interlanguage link|nihongo"
+    r"|formatnum)|(?P<measure>convert|cvt)|(?P<symbol>sp?nd|spaced (?:n|en ?)dash|[nm]dash|e[nm] dash|[–—•·]))"
+    r"\s*+(?:[|:]([^{}]*+))?\}\}"
 )
-# Templates that stand for a character.
-_SYMBOL = re.compile(
-    r"\{\{ *+(?i:(?:sp?nd|spaced en ?dash)(?P<spaced>)|(?:ndash|en dash|–)(?P<en>)|(?:mdash|em dash|—)(?P<em>)|[•·])"
-    r" *\}\}"
-)
+_DASHES = {"ndash": "–", "en dash": "–", "mdash": "—", "em dash": "—", "•": " • ", "·": " · ", "–": "–", "—": "—"}
 _BRACE = re.compile(r"\{\{+|\}\}+|\n[ \t:]*+\{\||\n[ \t]*+\|\}(?!\})")
 _PARAGRAPH_END = re.compile(r"\n\s*\n|\n(?==)|\Z")
 
 _FILE_SUFFIX = r"(?i:jpe?g|png|gif|svg|tiff?|xcf|webp|djvu|pdf|og[agv]|oga|webm|mp3|mp4|wav|midi?|flac|stl)"
 # the rest of a link whose label may hold links and single brackets, closed
 _LINK_REST = r"[^\[\]]*+(?:(?:\[\[[^\[\]]*+\]\]|\[[^\[\]]*+\]|\](?!\]))[^\[\]]*+)*+\]\]"
-_LABELLED = re.compile(r"\[\[[^\[\]|\n]*+\|([^\[\]]*+(?:(?:\](?!\])|\[(?!\[))[^\[\]]*+)*+)\]\]")
-_PLAIN_LINK = re.compile(r"\[\[[ :]*+([^\[\]|]*+)\]\]")
+# how a link begins: with its target, if a label follows
+_LINK_START = re.compile(r"\[\[:?(?:[^\[\]|\n]*+\|)?")
 # `[[fr:Titre]]`: a link to the article in another language, shown beside the page and not in it
 _INTERLANGUAGE = r"(?:[a-z]{2,3}|simple|[a-z]{2,3}-[a-z-]{2,12}) *:[^\[\]|\n]*+\]\](?:[ \t]*\n)?"
 _EXTERNAL = re.compile(
@@ -76,17 +74,19 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]
 _HEADING = re.compile(r"\n[ \t]*+(={1,6})[ \t]*([^\n]*?[^\n=])[ \t]*=+[ \t]*(?=\n|\Z)")
 _LIST_MARK = re.compile(r"\n(?:[ \t]*+[*#:;][*#:; \t]*+|----+)")
 _TABLE_LINE = re.compile(r"\n[ \t]*+(?:\{?\||!)[^\n]*+")
-_EMPTY_BRACKETS = re.compile(r"\([\s,;:،؛.\-–—/•·]*+\)")
-_BRACKET_START = re.compile(r"\([\s,;،؛]++(?<=[,;،؛\s])")
+# "( ؛ )" and "(; born": what is left where a template stood in brackets
+_BRACKET_HOLE = re.compile(r"\((?=[\s,;:،؛.\-–—/•·)])(?:[\s,;:،؛.\-–—/•·]*+(\))|[\s,;،؛]*+)")
+_BRACKET_END = re.compile(r"[\s,;،؛]++\)")
 _EMPTY_QUOTES = ("«»", "“”", "[]", "（）")
-_SPACE_BEFORE_MARK = re.compile(r" (?=[,.،]\s)")
+_SPACE_BEFORE_STOP = re.compile(r" (?=\.(?:\s|\Z))")
 _SPACES = re.compile(r"  +")
 _EMPTY_LINE = re.compile(r"\n[^\w\n]++(?=\n)")
 _LETTER = re.compile(r"\w")
 _FOLDED = re.compile(r"[\s\u200c\u200d_]+")
 
-# A page that is braces in braces in braces is no article; three rounds empty the ordinary ones from inside.
-_LEAF_ROUNDS = 3
+# A page that is braces in braces in braces is no article; two rounds empty the ordinary ones from inside.
+_LEAF_ROUNDS = 2
+_PHRASE_DEPTH = 3  # {{nowrap|{{lang|la|{{small|…}}}}}}
 
 
 def wikitext_to_text(source: str, extraction: Extraction) -> str:
@@ -102,21 +102,20 @@ def wikitext_to_text(source: str, extraction: Extraction) -> str:
         text = _without_hidden(text)
     if "{" in text:
         text = _without_braces(text)
-    if "[" in text:
+    if "[" in text or "]" in text:
         text = _without_links(text, _unread_links(extraction.file_namespaces, extraction.category_namespaces))
     if "<" in text:
         text = _SUPERSCRIPT.sub(_script_digits, text)
         text = _BREAK.sub("\n", text)
         text = _TAG.sub("", text)
-    if "''" in text:
+    if "'" in text:
         text = _QUOTES.sub("", text)
     if "_" in text:
         text = _MAGIC.sub("", text)
     if "{" in text:
         text = _VARIANT.sub(r"\1", text)
-    for character in "[]{}":  # single characters are found an order of magnitude faster than pairs
-        if character in text:
-            text = text.replace(character * 2, "")
+    if "{" in text or "}" in text:
+        text = text.replace("{{", "").replace("}}", "")
     text = _TABLE_LINE.sub("", text)
     text = _sections(text, _folded_names(extraction.drop_sections))
     if "&" in text:
@@ -170,30 +169,24 @@ def _without_hidden(text: str) -> str:
 
 def _without_braces(text: str) -> str:
     """Templates and tables out, phrases that templates only mark kept; unbalanced ones cost their own paragraph."""
-    text = _SYMBOL.sub(_symbol, text)
-    for _ in range(_LEAF_ROUNDS):
-        if "{{" not in text:
-            break
-        text = _PHRASE.sub(_phrase, text)
-        text, removed = _LEAF.subn("", text)
-        if not removed:
-            break
-    if "{{" not in text and "{|" not in text:
-        return text
-    return _cut(text, _brace_spans(text))
-
-
-def _symbol(match: re.Match[str]) -> str:
-    if match["spaced"] is not None:
-        return " – "
-    return "–" if match["en"] is not None else "—" if match["em"] is not None else " • "
+    if "{{" in text:
+        for _ in range(_LEAF_ROUNDS):
+            for _ in range(_PHRASE_DEPTH):
+                text, marked = _PHRASE.subn(_phrase, text)
+                if not marked:
+                    break
+            text, removed = _LEAF.subn("", text)
+            if not removed or "{" not in text:
+                break
+    return _cut(text, _brace_spans(text)) if "{" in text else text
 
 
 def _phrase(match: re.Match[str]) -> str:
-    content = match[4]
+    if match["symbol"]:
+        return _DASHES.get(match["symbol"].lower(), " – ")
+    content = match[5] or ""
     if "[[" in content:
-        content = _LABELLED.sub(r"\1", content)
-        content = _PLAIN_LINK.sub(r"\1", content)
+        content = _LINK_START.sub("", content).replace("]]", "")
     arguments = [part.strip() for part in content.split("|")]
     named = [part.partition("=") for part in arguments]
     positional = [
@@ -268,13 +261,8 @@ def _cut(text: str, spans: list[tuple[int, int]]) -> str:
 
 def _without_links(text: str, unread: re.Pattern[str]) -> str:
     text = unread.sub("", text)
-    text = _LABELLED.sub(r"\1", text)
-    text = _PLAIN_LINK.sub(r"\1", text)
-    if "[[" in text:  # a label that held a link: now it holds text
-        text = _LABELLED.sub(r"\1", text)
-    if "//" in text or "mailto:" in text:
-        text = _EXTERNAL.sub(lambda m: m[1] or m[2] or "", text)
-    return text
+    text = _LINK_START.sub("", text).replace("]]", "")
+    return _EXTERNAL.sub(lambda m: m[1] or m[2] or "", text) if "[" in text else text
 
 
 def _script_digits(match: re.Match[str]) -> str:
@@ -289,11 +277,11 @@ def _character(match: re.Match[str]) -> str:
 
 def _sections(text: str, dropped: frozenset[str]) -> str:
     """Headings as lines of their own; without the sections the language names and without empty ones."""
-    headings = list(_HEADING.finditer(text)) if "\n=" in text or "\n " in text else []
+    headings = list(_HEADING.finditer(text)) if "=" in text else []
     if not headings:
         return _LIST_MARK.sub("\n", text)
     ends = [*(h.start() for h in headings[1:]), len(text)]
-    parts = [text[: headings[0].start()]]
+    parts = [text[: headings[0].start()].strip("\n")]
     waiting: list[tuple[int, str]] = []  # headings that have no text yet
     skip = 0  # level of the dropped section we are in, 0 outside
     for heading, end in zip(headings, ends, strict=True):
@@ -307,24 +295,29 @@ def _sections(text: str, dropped: frozenset[str]) -> str:
             continue
         waiting.append((level, heading[2]))
         if _LETTER.search(text, heading.end(), end):
-            parts.extend(f"\n\n{title}\n" for _, title in waiting)
+            parts.extend(title for _, title in waiting)
             waiting.clear()
-            parts.append(text[heading.end() : end])
-    return _LIST_MARK.sub("\n", "".join(parts))
+            parts.append(text[heading.end() : end].strip("\n"))
+    return _LIST_MARK.sub("\n", "\n" + "\n\n".join(parts))
 
 
 def _tidy(text: str) -> str:
     """Holes that removed markup left: empty brackets, doubled spaces, lines without a letter or digit."""
     text = text.replace("\t", " ").replace("\xa0", " ")
     if "(" in text:
-        text = _EMPTY_BRACKETS.sub("", text)
-        text = _BRACKET_START.sub("(", text)
+        text = _BRACKET_HOLE.sub(lambda m: "" if m[1] else "(", text)
+        if " )" in text:
+            text = _BRACKET_END.sub(")", text)
     for empty in _EMPTY_QUOTES:
-        text = text.replace(empty, "")
-    if "  " in text:
-        text = _SPACES.sub(" ", text)
-    text = _SPACE_BEFORE_MARK.sub("", text)
-    text = text.replace(" \n", "\n").replace("\n ", "\n")
+        if empty[0] in text:  # one character is found an order of magnitude faster than two
+            text = text.replace(empty, "")
+    for mark in ",،":
+        if mark in text:
+            text = text.replace(" " + mark, mark)
+    if " ." in text:
+        text = _SPACE_BEFORE_STOP.sub("", text)
+    text = _SPACES.sub(" ", text)
+    text = "\n".join([line.strip() for line in text.split("\n")])
     text = _EMPTY_LINE.sub("\n", text)
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")

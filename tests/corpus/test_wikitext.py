@@ -1,0 +1,170 @@
+"""Wikitext becomes its readers' text: markup gone, words and joiners kept, in time linear in the page."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ulmkit.corpus.wikitext import is_redirect, wikitext_to_text
+from ulmkit.language.spec import Extraction
+
+PLAIN = Extraction()
+PERSIAN = Extraction(
+    drop_sections=("منابع", "جستارهای وابسته", "پیوند به بیرون"),
+    file_namespaces=("پرونده", "تصویر"),
+    category_namespaces=("رده",),
+    redirect_words=("تغییر_مسیر",),
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("'''Oslo''' is ''the'' '''''capital'''''.", "Oslo is the capital."),
+        ("A [[city]] and [[Tallinn|towns]], [[cat]]s", "A city and towns, cats"),
+        ("See [[:Category:Birds]] or [[:en:Bird|this]].", "See Category:Birds or this."),
+        ("An [https://a.ee/x label here] and [https://a.ee/y].", "An label here and."),
+        ("Write to [mailto:a@b.ee the office].", "Write to the office."),
+        ('Text{{cite|a={{b|{{c}}}}}}<ref name="x">{{cite}} [[x]]</ref>, more<ref name=x />.', "Text, more."),
+        ('Before\n{| class="wikitable"\n|-\n! a\n| b {{c|\n{|\n| d\n|}\n}}\n|}\nAfter', "Before\nAfter"),
+        ("{{Infobox\n|a = [[b]]\n|c = {{d|e}}\n}}\nText.", "Text."),
+        ("[[File:A.jpg|thumb|A [[cat]] and [https://a.ee b] {{x}}]]Text", "Text"),
+        ("[[Файл:A b.JPG|мини|подпись [[кот|кота]]]]Text", "Text"),
+        ("Text\n[[Category:A|b]]\n[[fr:Texte]]\n[[zh-min-nan:X]]", "Text"),
+        ("A<!-- b --> c<!-- never closed", "A c"),
+        ("A <nowiki>[[b]] {{c}} ''d''</nowiki> e", "A [[b]] {{c}} ''d'' e"),
+        ("A<br />b<br>c", "A\nb\nc"),
+        ("<poem>\nroses are red\nviolets blue\n</poem>", "roses are red\nviolets blue"),
+        ("* one\n** two\n# three\n: four\n; term: meaning", "one\ntwo\nthree\nfour\nterm: meaning"),
+        ("x <math>a^2</math> y <gallery>\nA.jpg|b\n</gallery>z <code>f(x)</code>", "x y z f(x)"),
+        ("a&nbsp;b &amp; c &zwnj;&#x200c; &mdash; &#x1F600; &#xD800;d", "a b & c \u200c\u200c — 😀 d"),
+        ("Born ({{lang-la|Roma}}, {{IPA|x}}; {{birth}}) and ( {{x}} ) and ({{y}}؛ 1990)", "Born (Roma) and and (1990)"),
+        ("10<sup>6</sup> m<sup>−2</sup> H<sub>2</sub>O x<sup>th</sup>", "10⁶ m⁻² H₂O xth"),
+        ("__NOTOC__\nText __FORCETOC__ with __init__ kept", "Text with __init__ kept"),
+        (
+            "He said {{lang|fr|[[mot|le mot]]}} and {{nowrap|{{lang|la|a b}} c}} {{convert|5|km|mi}}",
+            "He said le mot and a b c 5 km",
+        ),
+        ("(1775{{ndash}}1783) {{spaced ndash}} x", "(1775–1783) – x"),
+        ("word <ref>x</ref>, next {{x}}.", "word, next."),
+        ("<div style=\"a\">b</div> <span class='c'>d</span> 5 < 6 and <z>", "b\nd 5 < 6 and <z>"),
+        ("----\nText", "Text"),
+        ("a\r\nb", "a\nb"),
+        ("", ""),
+        ("{{a}}", ""),
+    ],
+)
+def test_markup_becomes_text(source: str, text: str) -> None:
+    assert wikitext_to_text(source, PLAIN) == text
+
+
+def test_headings_are_lines_and_empty_ones_go() -> None:
+    source = (
+        "Intro.\n== One ==\nText.\n== Two ==\n{{x}}\n=== Deep ===\nMore.\n== Empty ==\n[[File:a.png]]\n== Last ==\n"
+    )
+    assert wikitext_to_text(source, PLAIN) == "Intro.\n\nOne\n\nText.\n\nTwo\n\nDeep\n\nMore."
+
+
+def test_named_sections_go_with_all_below_them() -> None:
+    source = (
+        "متن.\n== جستار\u200cهای وابسته ==\n* [[یک]]\n=== زیر ===\nدو\n==منابع:==\nسه\n== تاریخ ==\nچهار می\u200cشود.\n"
+    )
+    assert wikitext_to_text(source, PERSIAN) == "متن.\n\nتاریخ\n\nچهار می\u200cشود."
+
+
+def test_names_of_the_wikis_own_namespaces_count() -> None:
+    source = "[[پرونده:الف.jpg|بندانگشتی|چپ|یک [[گربه]]]]متن [[رده:جانوران]]\n[[تصویر:ب]]"
+    assert wikitext_to_text(source, PERSIAN) == "متن"
+
+
+def test_joiners_in_persian_wikitext_are_all_kept() -> None:
+    source = "'''می\u200cروم''' به [[خانه\u200cی ما|خانه\u200cها]] و {{nowrap|کتاب\u200cها}}.\n* کوه\u200cها &zwnj;"
+    assert wikitext_to_text(source, PERSIAN).count("\u200c") == 5
+
+
+def test_what_is_never_closed_costs_its_paragraph_only() -> None:
+    assert wikitext_to_text("A {{open|x\n|y\n\nNext.\n== H ==\nMore.", PLAIN) == "A\n\nNext.\n\nH\n\nMore."
+    assert wikitext_to_text("A.\n{| open\n| x\n\nNext {{x}}.", PLAIN) == "A.\n\nNext."
+    assert wikitext_to_text("A <ref>open. B.\n\nNext <ref>c</ref>.", PLAIN) == "A open. B.\n\nNext."
+    assert wikitext_to_text("A }}b ]]c", PLAIN) == "A b c"
+
+
+@pytest.mark.parametrize(
+    "source", ["#REDIRECT [[A]]", " #redirect: [[A]]", "#تغییر مسیر [[الف]]", "#تغییر_مسیر[[الف]]"]
+)
+def test_redirects_are_known(source: str) -> None:
+    assert is_redirect(source, PERSIAN)
+
+
+def test_a_list_is_no_redirect() -> None:
+    assert not is_redirect("# one\n# two", PERSIAN)
+
+
+HOSTILE = {
+    "templates open": "{{" * 100_000,
+    "templates nested": "{{a|" * 100_000 + "}}" * 100_000,
+    "templates closed": "}}" * 100_000,
+    "links": "[[" * 100_000 + "a",
+    "links nested": "[[a|" * 50_000 + "]]" * 50_000,
+    "files": "[[File:a|" * 50_000,
+    "files with links": "[[File:a.jpg|[[b]] " * 30_000,
+    "tables": "\n{|" * 50_000,
+    "tables in templates": "{{a\n{|\n|b" * 30_000,
+    "refs": "<ref>" * 100_000,
+    "refs and text": "<ref>a b c " * 50_000,
+    "comments": "<!--" * 100_000,
+    "tags": "<" * 300_000,
+    "quotes": "'" * 300_000,
+    "brackets": "(" * 100_000 + " ," * 100_000,
+    "headings": "\n== a ==" * 50_000,
+    "spaces": " " * 300_000 + "x" + "\n \n" * 50_000,
+    "equals": "\n=" + "a=" * 100_000,
+    "entities": "&" * 300_000,
+    "external": "[https://a " * 50_000,
+    "underscores": "__A" * 100_000,
+    "variants": "-{" * 100_000,
+    "phrases nested": "{{nowrap|" * 20_000 + "a" + "}}" * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pages_take_linear_time(name: str) -> None:
+    start = time.process_time()
+    wikitext_to_text(HOSTILE[name], PLAIN)
+    assert time.process_time() - start < 3.0  # the quadratic versions of these take minutes
+
+
+MARKS = [
+    "{{",
+    "}}",
+    "[[",
+    "]]",
+    "{|",
+    "|}",
+    "|",
+    "\n",
+    "=",
+    "''",
+    "<ref>",
+    "</ref>",
+    "<!--",
+    "-->",
+    " ",
+    "a",
+    "کتاب\u200cها",
+    "*",
+    "(",
+    ")",
+    "&amp;",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
+def test_any_mixture_of_marks_gives_text_without_brackets_of_markup(source: str) -> None:
+    text = wikitext_to_text(source, PERSIAN)
+    assert "{{" not in text
+    assert "[[" not in text
+    assert text == text.strip()
+    assert "\n\n\n" not in text
