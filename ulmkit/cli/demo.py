@@ -133,13 +133,13 @@ def results(corpus: dict[str, Any], tokenizer: dict[str, Any], models: dict[str,
     from ulmkit.cli.lm import evaluation_table
 
     splits = corpus["splits"]
-    model = models["AWD-LSTM"]
+    model, trips = models["AWD-LSTM"], tokenizer["round_trips"]
     rows = [
         ("documents (train, valid)", f"{splits['train']['documents']:,}, {splits['valid']['documents']:,}"),
         ("words", f"{sum(split['words'] for split in splits.values()):,}"),
         ("vocabulary", f"{tokenizer['vocabulary']:,}"),
         ("tokens in valid", f"{model.tokens:,}"),
-        ("exact round trips", f"{tokenizer['exact']:,} of {tokenizer['total']:,}"),
+        ("exact round trips", f"{trips['exact']:,} of {trips['total']:,}"),
         ("seconds", f"{seconds:,.0f}"),
     ]
     return "\n" + table(("result", ""), rows) + "\n\n" + evaluation_table(models) + "\n"

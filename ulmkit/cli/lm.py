@@ -294,7 +294,7 @@ def continuations(model: "AWDLSTM", tokenizer: "Tokenizer", prompts: Sequence[st
     from ulmkit.lm.generate import generate as sample
 
     heads = [[tokenizer.bos, *(int(i) for i in tokenizer.encode(prompt))] for prompt in prompts]
-    tails = sample(model, heads, forbidden=tokenizer.never_generated, stop=tokenizer.bos, **options)
+    tails = sample(model, heads, forbidden=(tokenizer.pad, tokenizer.unk, tokenizer.eos), stop=tokenizer.bos, **options)
     return [tokenizer.decode(head[1:] + tail) for head, tail in zip(heads, tails, strict=True)]
 
 
