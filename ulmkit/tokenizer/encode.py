@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from ulmkit.artifacts.atomic import lock, remove_leftovers
 from ulmkit.artifacts.layout import SPLITS
@@ -53,7 +52,8 @@ class Encoded:
     joiners: tuple[int, int]
 
 
-Engine = Callable[[Iterable[pa.RecordBatch]], Iterable[Encoded]]
+Batch = Any  # a record batch of pyarrow, which only `artifacts` imports
+Engine = Callable[[Iterable[Batch]], Iterable[Encoded]]
 
 
 @dataclass
@@ -87,7 +87,7 @@ class BatchEncoder:
         self.dtype = id_dtype(tokenizer.vocabulary)
         self.start = np.array([tokenizer.bos], self.dtype)
 
-    def __call__(self, batch: pa.RecordBatch) -> Encoded:
+    def __call__(self, batch: Batch) -> Encoded:
         columns = batch.to_pydict()
         texts = columns["text"]
         encoded = self.tokenizer.encode_normalized(texts)
@@ -231,7 +231,7 @@ def _engine(tokenizer: Tokenizer, sources: tuple[str, ...], joiners: str, crew: 
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, batches: Iterable[pa.RecordBatch], ahead: int) -> Iterator[Encoded]:
+def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -> Iterator[Encoded]:
     """Results in the order of `batches`, with only `ahead` of them on their way, so that memory stays flat."""
     waiting: deque[Future[Encoded]] = deque()
     for batch in batches:
@@ -248,6 +248,6 @@ def _start_worker(model: bytes, normalization: str, sources: tuple[str, ...], jo
     _encoder = BatchEncoder(Tokenizer(model, normalization=normalization), sources, joiners)
 
 
-def _encode_in_worker(batch: pa.RecordBatch) -> Encoded:
+def _encode_in_worker(batch: Batch) -> Encoded:
     assert _encoder is not None
     return _encoder(batch)

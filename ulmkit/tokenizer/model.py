@@ -147,7 +147,7 @@ class Tokenizer:
         try:
             # one thread: whoever wants more speed runs more processes
             encoded = self._processor.encode(written, out_type="numpy", num_threads=1)
-        except (RuntimeError, UnicodeEncodeError) as error:
+        except (RuntimeError, TypeError, UnicodeEncodeError) as error:
             raise InputError(_surrogate(texts)) from error
         for number, text in enumerate(written):
             if SPACE in text:
