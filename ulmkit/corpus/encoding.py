@@ -103,7 +103,7 @@ def utf16_without_mark(data: bytes) -> str:
     best, best_share = "", 0.0
     for name in ("utf-16-le", "utf-16-be"):
         text = codecs.getincrementaldecoder(name)("replace").decode(sample)
-        good = sum(char in " \n\r\t" or unicodedata.category(char)[0] in "LNPM" for char in text)
+        good = sum("\t" <= char < "\x7f" or unicodedata.category(char)[0] in "LNPM" for char in text)
         spaces = sum(map(text.count, " \n"))
         share = good / max(len(text), 1) if spaces * 50 >= len(text) else 0.0
         if "\0" not in text and share > best_share:
@@ -187,10 +187,10 @@ def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), lette
     name, _ = marked(data)
     if name:
         return name
-    if is_utf8(data[:SAMPLE]):
-        return "utf-8"
     if name := utf16_without_mark(data):
         return name
+    if is_utf8(data):
+        return "utf-8"
     sample = data[:SAMPLE]
     alphabet = frozenset(letters + letters.upper()) - frozenset(map(chr, range(128)))
     scores: dict[str, float] = {}

@@ -1,6 +1,7 @@
 """HTTP as a guest should speak it: named, one request at a time, patient, and never without a checked certificate."""
 
 import email.utils
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     if not value:
         return None
     value = value.strip()
-    if value.isdigit():
+    if re.fullmatch(r"[0-9]{1,12}", value):
         return min(float(value), MAX_WAIT)
     try:
         seconds = email.utils.parsedate_to_datetime(value).timestamp() - now

@@ -15,9 +15,9 @@ from typing import Any
 import urllib3
 
 from ulmkit.artifacts.atomic import read_json, storage_errors, sync_folder, write_json
-from ulmkit.corpus.fetch import Progress, Report
 from ulmkit.corpus.fetch.client import NETWORK_ERRORS, Client, FetchError, reason_of, refusal
 from ulmkit.errors import ArtifactError
+from ulmkit.progress import Progress, Report, silent
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -38,7 +38,7 @@ def download(
     *,
     size: int | None = None,
     checksums: Mapping[str, str] | None = None,
-    report: Report | None = None,
+    report: Report = silent,
 ) -> None:
     """`url` as `path`. `checksums` are hex digests by algorithm ("sha1", "md5" …), as published.
 
@@ -97,7 +97,7 @@ def _known_version(part: Path, url: str) -> str:
     return str(note.get("version", "")) if isinstance(note, dict) and note.get("url") == url else ""
 
 
-def gather(client: Client, url: str, part: Path, size: int | None, report: Report | None) -> None:
+def gather(client: Client, url: str, part: Path, size: int | None, report: Report) -> None:
     """All bytes of `url` in `part`; what is there already of the same version is kept."""
     fruitless = 0
     while True:
@@ -126,8 +126,7 @@ def gather(client: Client, url: str, part: Path, size: int | None, report: Repor
                         for chunk in client.body(response):
                             file.write(chunk)
                             have += len(chunk)
-                            if report:
-                                report(Progress(part.name.removesuffix(".download"), have, total))
+                            report(Progress("fetch", have, total, "bytes", part.name.removesuffix(".download")))
                         return
                     except NETWORK_ERRORS as error:
                         if isinstance(error, OSError) and error.errno is not None and not _of_network(error):
@@ -152,4 +151,4 @@ def _continues(response: urllib3.BaseHTTPResponse, have: int) -> bool:
 
 def _total(response: urllib3.BaseHTTPResponse, have: int) -> int | None:
     length = response.headers.get("Content-Length", "")
-    return have + int(length) if length.isdigit() else None
+    return have + int(length) if length.isdecimal() else None

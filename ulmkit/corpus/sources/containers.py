@@ -4,6 +4,7 @@ Links, devices and other special members are refused by name; what a member is c
 """
 
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -55,7 +56,10 @@ def tar_number(field: bytes) -> int:
     """A number field: octal digits, or binary with the highest bit set (base 256, GNU)."""
     if field[0] & 0x80:
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
-    return int(field.strip(b" \0") or b"0", 8)
+    number = field.split(b"\0")[0].strip() or b"0"
+    if not re.fullmatch(rb"[0-7]+", number):
+        raise ValueError("size is no number")
+    return int(number, 8)
 
 
 def tar_name(field: bytes) -> str:
@@ -68,7 +72,7 @@ def pax_settings(data: bytes) -> dict[str, str]:
     at = 0
     while at < len(data):
         digits, space, _ = data[at : at + 20].partition(b" ")
-        if not space or not digits.isdigit() or int(digits) <= len(digits) + 1:
+        if not space or not re.fullmatch(rb"[0-9]{1,9}", digits) or int(digits) <= len(digits) + 1:
             break
         record = data[at + len(digits) + 1 : at + int(digits)]
         key, _, value = record.rstrip(b"\n").partition(b"=")
@@ -94,7 +98,7 @@ def tar_members(stream: Stream, origin: Origin) -> Iterator[Member]:
             if not is_tar(block):
                 raise ValueError("wrong checksum")
             size = tar_number(block[124:136])
-            if not settings.get("size", "0").isdigit():
+            if not re.fullmatch(r"[0-9]{1,18}", settings.get("size", "0")):
                 raise ValueError("size is no number")
         except ValueError as error:
             yield origin.unreadable(reasons.DAMAGED, f"tar header: {error}")
@@ -124,12 +128,16 @@ def tar_members(stream: Stream, origin: Origin) -> Iterator[Member]:
             SectionReader(stream, size).drain()
             continue
         body = SectionReader(stream, size)
-        if kind in REGULAR and size and not name.endswith("/") and not hidden(name):
+        shown = kind in REGULAR and size > 0 and not name.endswith("/") and not hidden(name)
+        if shown:
             yield name, Stream(body)
         body.drain()
-        SectionReader(stream, padding).drain()
-        if stream.failure:
+        if body.failure:
+            # who read the member has said so
+            if not shown and stream.failure is None:
+                yield origin.member(name).unreadable(*body.failure)
             return
+        SectionReader(stream, padding).drain()
 
 
 class SectionReader(SectionBytes):
@@ -218,8 +226,10 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: Budget)
 
 def zip_member(file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: Limits, budget: Budget) -> Member:
     """One member as a stream over the archive's own bytes."""
-    file.seek(entry.header_offset)
-    header = file.read(30)
+    header = b""
+    if entry.header_offset >= 0:  # zipfile works it out, and a lying table of contents makes it negative
+        file.seek(entry.header_offset)
+        header = file.read(30)
     if len(header) < 30 or header[:4] != b"PK\3\4":
         return origin.member(entry.filename).unreadable(reasons.DAMAGED, "zip: no member where one should be")
     name_length, extra_length = struct.unpack_from("<HH", header, 26)

@@ -145,7 +145,7 @@ def choose(records: Sequence[Mapping[str, Any]], text_field: str | None) -> Choi
     others = [
         path
         for path in lengths
-        if path[-1].lower() not in NEVER_TEXT and lengths[path] >= 20 * present[path] and present[path] >= enough
+        if path[-1].lower() not in NEVER_TEXT and lengths[path] >= 10 * present[path] and present[path] >= enough
     ]
     if not others:
         return None

@@ -154,7 +154,8 @@ def _values(stream: Stream, origin: Origin) -> Iterator[Row]:
 def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:
     """Text that ends inside a value is a cut; text that is wrong before its end is a bad record."""
     at_end = isinstance(error, json.JSONDecodeError) and (
-        error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string")
+        # an escape or a word such as `false` may be cut too
+        error.pos >= len(error.doc.rstrip()) - len("\\uffff") or error.msg.startswith("Unterminated string")
     )
     if at_end:
         return origin.unreadable(reasons.TRUNCATED, "the JSON ends inside a value")

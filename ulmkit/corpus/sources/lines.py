@@ -3,11 +3,20 @@
 import codecs
 from collections.abc import Iterator
 
-from ulmkit.corpus.encoding import Undecodable, guess, marked
+from ulmkit.corpus.encoding import Undecodable, guess, is_utf8, marked
 from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.origin import Origin
 from ulmkit.corpus.sources.streams import Stream, as_utf8
 from ulmkit.document import Unreadable
+
+UTF = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+def mostly_utf8_lines(head: bytes) -> bool:
+    """Whether half of the lines that are not ASCII are UTF-8: a few bad records change no file's encoding."""
+    lines = [line for line in head.splitlines() if not line.isascii()]
+    good = sum(map(is_utf8, lines))
+    return good > 0 and 2 * good >= len(lines)
 
 
 def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unreadable:
@@ -16,7 +25,11 @@ def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unre
     try:
         encoding = guess(head, declared, origin.candidates, origin.letters)
     except Undecodable as error:
-        return origin.unreadable(reasons.ENCODING, error)
+        if not mostly_utf8_lines(head):
+            return origin.unreadable(reasons.ENCODING, error)
+        encoding = "utf-8"
+    if encoding not in ("utf-8", *UTF) and mostly_utf8_lines(head):
+        encoding = "utf-8"
     _, length = marked(head)
     stream.read(length)
     if codecs.lookup(encoding).name == "utf-8":

@@ -19,6 +19,7 @@ from ulmkit.document import Unreadable
 
 CHUNK = 1 << 20
 ROOT = re.compile(rb"<(?:mediawiki|page)[\s>]")
+DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.I)
 NUMERIC = re.compile(r"&#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}));")
 TIMESTAMP = re.compile(rb"<timestamp>([^<]{0,40})</timestamp>")
 NAMESPACE = re.compile(rb'<namespace\s+key="(-?\d+)"[^>]*>([^<]*)</namespace>')
@@ -107,7 +108,7 @@ def read_mediawiki(stream: Stream, origin: Origin) -> Iterator[Record]:
             return
         before, body = found
         if site is None:
-            if b"<!DOCTYPE" in before or b"<!ENTITY" in before:
+            if DOCTYPE.search(before):
                 yield origin.unreadable(reasons.DOCTYPE, "no MediaWiki dump has one; nothing of it was read")
                 return
             whole = b"<mediawiki" in before
@@ -135,7 +136,7 @@ def pages(stream: Stream, limit: int) -> Iterator[tuple[bytes, bytes] | Unreadab
             at = end + len(b"</page>")
             continue
         rest = buffer[at:]
-        if start >= 0 and len(rest) > 4 * CHUNK:
+        if start >= 0 and len(rest) > CHUNK:
             rest = rest[: start - at] + latest_only(rest[start - at :])
         if len(rest) > limit + 4 * CHUNK:
             yield Unreadable("", reasons.TOO_LARGE, f"a page over {limit:,} bytes")
@@ -191,7 +192,7 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
     except UnicodeDecodeError as error:
         return origin.unreadable(reasons.ENCODING, f"title: {error.reason}", number)
     said = between(head, b"<ns>", b"</ns>").strip()
-    namespace = int(said) if said.lstrip(b"-").isdigit() else site.namespace(title)
+    namespace = int(said) if re.fullmatch(rb"-?[0-9]{1,9}", said) else site.namespace(title)
     number = number or title
     if namespace not in origin.namespaces:
         return origin.unreadable(reasons.NAMESPACE, namespace, number)

@@ -178,7 +178,7 @@ def recognise_json(start: str) -> Format | None:
 
 def begins_json(start: str) -> bool:
     """Whether `start` reads as JSON as far as it goes: strings, numbers, names and marks in a JSON order."""
-    tokens = re.findall(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[\[\]{},:]|\S', start[:4096])
+    tokens = re.findall(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d[\d.eE+-]*|true|false|null|[\[\]{},:]|\S', start[:4096])
     return not any(len(token) == 1 and token not in "[]{},:" and not token.isdigit() for token in tokens[:40][:-1])
 
 

@@ -58,20 +58,28 @@ def consistency(rows: list[list[str]]) -> tuple[float, int]:
 def find_layout(lines: Sequence[str], name: str) -> tuple[Layout, float, int]:
     """The delimiter and quoting under which most rows have equally many cells, with share and number of cells."""
     favourite = "\t" if name.endswith((".tsv", ".tab")) else ","
-    best: tuple[tuple[bool, float, bool, int], Layout, float, int] | None = None
+    best: tuple[tuple[float, bool], Layout, float, int] | None = None
     for delimiter in ("\t", ",", ";", "|"):
-        for quoted in (True, False):
-            if not quoted and delimiter != "\t":
-                continue
-            layout = Layout(delimiter, quoted)
-            rows = rows_of(lines, layout)
-            # a sample may end inside a quoted cell
-            share, width = consistency(rows[:-1] if len(rows) > 3 else rows)
-            rank = (width > 1 and share > 0.8, round(share, 2), delimiter == favourite, len(rows))
-            if best is None or rank > best[0]:
-                best = (rank, layout, share, width)
+        layout = Layout(delimiter, delimiter != "\t" or quotes_are_marks(lines))
+        rows = rows_of(lines, layout)
+        # a sample may end inside a quoted cell
+        share, width = consistency(rows[:-1] if len(rows) > 3 else rows)
+        # one column only fits everything, so it says little
+        rank = (round(share, 2) if width > 1 else 0.3, delimiter == favourite)
+        if best is None or rank > best[0]:
+            best = (rank, layout, share, width)
     assert best is not None
     return best[1:]
+
+
+def quotes_are_marks(lines: Sequence[str]) -> bool:
+    """Whether cells between tabs are quoted, or a quote at their start is the text's own.
+
+    >>> quotes_are_marks(['1\\t"Tere", ütles ta.\\n']), quotes_are_marks(['1\\t"Tere"\\n'])
+    (False, True)
+    """
+    cells = [cell for line in lines for cell in line.rstrip("\r\n").split("\t") if cell.startswith('"')]
+    return all(len(cell) > 1 and cell.endswith('"') for cell in cells)
 
 
 def has_header(rows: list[list[str]]) -> bool:
@@ -150,7 +158,7 @@ def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
         yield from complaints
 
     field = origin.text_field
-    if field and field.isdigit() and field not in names and 0 < int(field) <= width:
+    if field and field.isdecimal() and field not in names and 0 < int(field) <= width:
         from dataclasses import replace
 
         origin = replace(origin, text_field=names[int(field) - 1])
@@ -183,6 +191,9 @@ def read_parquet(stream: Stream, origin: Origin) -> Iterator[Record]:
         except UsageError as error:
             yield origin.unreadable(reasons.NO_TEXT, error)
             return
+        except (pa.ArrowException, OSError, ValueError) as error:
+            yield origin.unreadable(reasons.DAMAGED, str(error).splitlines()[0])
+            return
         yield from documents(_parquet_rows(file, columns, origin), origin)
 
 
@@ -209,5 +220,5 @@ def _parquet_rows(file: Any, columns: list[str], origin: Origin) -> Iterator[Row
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         yield origin.unreadable(reasons.DAMAGED, str(error).splitlines()[0], number + 1)

@@ -23,6 +23,7 @@ PAGE = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.I)
 PAGE_ADDRESS = re.compile(r"(?:https?|ftp|file|gopher)://|/", re.I)
 ARC_LINE = re.compile(rb"(\S.*) (\S+) (\d{8,18}) (\S+)((?: \S+)*) (-?\w+)\s*")
 ARC_HEADER = re.compile(rb"[a-z][a-z0-9+.-]*:.* \d{8,18} \S+ ", re.I)
+LENGTH = re.compile(r"[0-9]{1,18}")
 NOT_PAGES = frozenset(("warcinfo", "request", "metadata", "continuation"))
 
 
@@ -202,7 +203,7 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
             if stream.failure is None:
                 yield origin.unreadable(reasons.TRUNCATED, "ends inside a record's header", number)
             return
-        if not length.isdigit():
+        if not LENGTH.fullmatch(length):
             yield origin.unreadable(reasons.DAMAGED, "a record without its length", number)
             lost = True
             continue
@@ -260,7 +261,7 @@ def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
             continue
         number += 1
         url, kind = match[1].decode("utf-8", "replace"), match[4].decode("ascii", "replace")
-        if not match[6].isdigit():
+        if not LENGTH.fullmatch(match[6].decode("ascii", "replace")):
             yield origin.unreadable(reasons.DAMAGED, f"no length: {url}", number)
             lost = True
             continue

@@ -17,7 +17,7 @@ from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write, lock, read_json, write_json
 from ulmkit.artifacts.manifest import file_sha256
-from ulmkit.corpus.fetch import Fetched, Progress, Report
+from ulmkit.corpus.fetch import Fetched
 from ulmkit.corpus.fetch.client import Client, FetchError
 from ulmkit.corpus.fetch.download import download, require_space
 from ulmkit.corpus.sources.mediawiki import Site, page, pages, redirect_pattern, site_of
@@ -26,6 +26,7 @@ from ulmkit.corpus.sources.streams import LIMITS, SectionBytes, Stream
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.language.spec import SourceSpec
+from ulmkit.progress import Progress, Report, silent
 
 SERVER = "https://dumps.wikimedia.org"
 MIRROR = "ULMKIT_WIKIMEDIA_MIRROR"
@@ -67,7 +68,7 @@ def fetch(
     *,
     mirror: str | None = None,
     limit: int | None = None,
-    progress: Report | None = None,
+    progress: Report = silent,
     client: Client | None = None,
 ) -> Fetched:
     """The wiki `spec.locator` as files under `folder/wikipedia/<wiki>-<date>/`.
@@ -187,7 +188,7 @@ def paired(wiki: str, date: str, files: Mapping[str, Mapping[str, Any]]) -> tupl
     return tuple(numbered or (part for _, part in found))
 
 
-def bring_parts(client: Client, dump: Dump, target: Path, report: Report | None) -> dict[str, dict[str, Any]]:
+def bring_parts(client: Client, dump: Dump, target: Path, report: Report) -> dict[str, dict[str, Any]]:
     """All parts, whole and checked; those on disk with the published size are not asked for again."""
     missing = [
         part
@@ -212,9 +213,7 @@ def bring_parts(client: Client, dump: Dump, target: Path, report: Report | None)
     }
 
 
-def bring_articles(
-    client: Client, dump: Dump, target: Path, limit: int, report: Report | None
-) -> dict[str, dict[str, Any]]:
+def bring_articles(client: Client, dump: Dump, target: Path, limit: int, report: Report) -> dict[str, dict[str, Any]]:
     """The first `limit` articles as one well-formed multistream file, of as many blocks as it takes."""
     name = f"{dump.wiki}-{dump.date}-pages-articles-multistream-first-{limit}.xml.bz2"
     path = target / name
@@ -226,7 +225,7 @@ def bring_articles(
     return {name: {"bytes": path.stat().st_size, "verified": False, "sha256": file_sha256(path)}}
 
 
-def first_articles(client: Client, dump: Dump, limit: int, report: Report | None) -> Iterator[bytes]:
+def first_articles(client: Client, dump: Dump, limit: int, report: Report) -> Iterator[bytes]:
     """bz2 streams: the dump's head, whole blocks, the last one cut after the last wanted article, and an end."""
     found = 0
     site: Site | None = None
@@ -245,8 +244,7 @@ def first_articles(client: Client, dump: Dump, limit: int, report: Report | None
             kept, count = up_to(text, site, limit - found)
             found += count
             yield packed if kept is None else bz2.compress(kept)
-            if report:
-                report(Progress(f"{dump.wiki} articles", found, limit))
+            report(Progress("fetch", found, limit, "articles", dump.wiki))
             if found >= limit:
                 yield bz2.compress(b"</mediawiki>\n")
                 return
@@ -310,7 +308,7 @@ def offsets(client: Client, dump: Dump, part: Part) -> Iterator[int]:
         *lines, line = text.split(b"\n")
         for entry in lines:
             number = entry.partition(b":")[0]
-            if number.isdigit() and int(number) != last:
+            if re.fullmatch(rb"[0-9]{1,18}", number) and int(number) != last:
                 last = int(number)
                 yield last
         if len(data) < INDEX_PIECE:
