@@ -294,6 +294,7 @@ class Run:
         self.budget, self.clock, self.progress = budget, clock, progress
         self.started = started  # on `clock`; moved back by earlier lives
         self.position = Position(total=None if budget else planned_steps(learn.dls.train, config))
+        self.versions = package_versions(["torch", "fastai", "safetensors", "numpy"])
         self.signals = Signals()
         self.failure: UlmkitError | None = None
         self.sum, self.count = 0.0, 0  # of losses since the last line
@@ -459,7 +460,7 @@ class Run:
             "metrics_bytes": self._metrics.settle(),
             "seconds": self.elapsed,
             "threads": torch.get_num_threads(),
-            "versions": package_versions(["torch", "fastai"]),
+            "versions": self.versions,
         }
 
     def save_last(self) -> None:
@@ -699,7 +700,7 @@ def _finish(run: Run) -> TrainResult:
         **run.about,
         "result": result,
         "files": describe_files(run.folder, files),
-        "versions": package_versions(["torch", "fastai", "safetensors", "numpy"]),
+        "versions": run.versions,
         "threads": torch.get_num_threads(),
         "device": str(run.learn.dls.device),
         "signature": line,
