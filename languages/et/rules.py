@@ -3,42 +3,46 @@
 import re
 
 _LETTER = "A-Za-zÀ-ÖØ-öø-ž"
-_MOJIBAKE = str.maketrans("ðþÐÞ\u009a\u009e\u008a\u008e¨¸¦´", "šžŠŽšžŠŽšžŠŽ")
-# ð and þ inside a word of ASCII and Estonian letters; a word with other letters (á, ó, æ) is Icelandic or Faroese
-_WORD = re.compile("[A-Za-zõäöüšžÕÄÖÜŠŽðþÐÞ\u009a\u009e\u008a\u008e¨¸¦´]+")
-_SUSPECT = re.compile("[ðþÐÞ\u009a\u009e\u008a\u008e]|[A-Za-zõäöü][¨¸¦´][a-zõäöü]")
+_C1 = str.maketrans("\u009a\u009e\u008a\u008e", "šžŠŽ")
+_C1_IN_WORD = re.compile(f"(?<=[{_LETTER}])[\u009a\u009e\u008a\u008e]+|[\u009a\u009e\u008a\u008e]+(?=[{_LETTER}])")
+_ETH = str.maketrans("ðþÐÞ", "šžŠŽ")
+# a word of ASCII and Estonian letters with ð or þ in it
+_ETH_WORD = re.compile(f"(?<![{_LETTER}])[A-Za-zõäöüšžÕÄÖÜŠŽ]*[ðþÐÞ][A-Za-zõäöüšžÕÄÖÜŠŽðþÐÞ]*+(?![{_LETTER}])")
 _ICELANDIC = re.compile("[áíóúýæÁÍÓÚÝÆ]")
-_ETH = re.compile("[ðþÐÞ]")
+_LATIN_9 = re.compile("(?<=[a-zõäöüšž])[¨¸](?=[a-zõäöüšž])|(?<=[A-ZÕÄÖÜŠŽ])[¦´](?=[A-ZÕÄÖÜŠŽ])")
+_LATIN_9_LETTER = {"¨": "š", "¸": "ž", "¦": "Š", "´": "Ž"}
 _BETWEEN = re.compile(f"(?<=[{_LETTER}])[`´](?=[{_LETTER}])")
 _CURLY = re.compile("[„“”]")
 
 
-def baltic_mojibake(text: str) -> str:
-    """š and ž of a page in a Baltic encoding that was read as Latin-1, where they stand inside a word.
+def mojibake_controls(text: str) -> str:
+    """š and ž of windows-1257 read as Latin-1 are control characters there; beside a letter they are letters.
+
+    >>> mojibake_controls("du\u009a\u009a")
+    'dušš'
+    """
+    return _C1_IN_WORD.sub(lambda match: match[0].translate(_C1), text)
+
+
+mojibake_controls.literals = "\u009a\u009e\u008a\u008e"
+
+
+def mojibake_letters(text: str) -> str:
+    """š and ž of windows-1257 or ISO 8859-13 (ð þ) and of ISO 8859-15 (¨ ¸ ¦ ´), inside words of Estonian letters.
 
     A text with letters that only Icelandic and Faroese have keeps ð and þ.
 
-    >>> baltic_mojibake("garaaþ, ðokolaad, du\u009a\u009a, fini¨")
-    'garaaž, šokolaad, dušš, fini¨'
-    >>> baltic_mojibake("það er gott að sjá þig")
+    >>> mojibake_letters("garaaþ, ðokolaad, ma¨in, fini¨")
+    'garaaž, šokolaad, mašin, fini¨'
+    >>> mojibake_letters("það er gott að sjá þig")
     'það er gott að sjá þig'
     """
-    icelandic = bool(_ICELANDIC.search(text))
-
-    def repair(match: re.Match[str]) -> str:
-        word = match[0]
-        if len(word) < 3 or not _SUSPECT.search(word) or (icelandic and _ETH.search(word)):
-            return word
-        if word.translate(_REMOVE).strip() == "":
-            return word
-        kept = "" if word[-1] not in "¨¸¦´" else word[-1]
-        return word[: len(word) - len(kept)].translate(_MOJIBAKE) + kept
-
-    return _WORD.sub(repair, text)
+    if not _ICELANDIC.search(text):
+        text = _ETH_WORD.sub(lambda match: match[0].translate(_ETH) if len(match[0]) > 2 else match[0], text)
+    return _LATIN_9.sub(lambda match: _LATIN_9_LETTER[match[0]], text)
 
 
-_REMOVE = str.maketrans("", "", "ðþÐÞ\u009a\u009e\u008a\u008e¨¸¦´")
-baltic_mojibake.literals = "ðþÐÞ\u009a\u009e\u008a\u008e¨¸¦´"
+mojibake_letters.triggers = [("ðþÐÞ", ""), ("a-zõäöüšž", "¨¸"), ("A-ZÕÄÖÜŠŽ", "¦´")]
 
 
 def apostrophe(text: str) -> str:

@@ -8,7 +8,7 @@ _WORD = re.compile(
     "[\u0620-\u063f\u0641-\u064a\u0671-\u06d3\u06d5]*[ۍېےۓ][\u0620-\u063f\u0641-\u064a\u0671-\u06d3\u06d5]*"
 )
 _ANY_FOREIGN = re.compile(f"[{_FOREIGN}]")
-_YEH = str.maketrans("ۍېے", "ییی")
+_YEH = str.maketrans("ۍېےۓ", "یییئ")
 _HAMZA = re.compile("(?<![هۀ])\u0654+|(?<=ه\u0654)\u0654+")
 _PERCENT = re.compile("%(?:(?<=[۰-۹\ufdd0]%)|(?<=[۰-۹\ufdd0] %)|(?=[۰-۹\ufdd0]))")
 
@@ -22,7 +22,7 @@ def foreign_yeh(text: str) -> str:
     return _WORD.sub(lambda match: match[0] if _ANY_FOREIGN.search(match[0]) else match[0].translate(_YEH), text)
 
 
-foreign_yeh.triggers = [("ۍېے", "")]
+foreign_yeh.triggers = [("ۍېےۓ", "")]
 foreign_yeh.enables = ["joiners", "repeats"]
 
 
@@ -36,7 +36,6 @@ def hamza_above(text: str) -> str:
 
 
 hamza_above.triggers = [("^ه", "\u0654")]
-hamza_above.enables = ["joiners", "repeats", "spacing"]
 
 
 def percent(text: str) -> str:

@@ -67,7 +67,7 @@ class Scan:
             for left, right in pairs:
                 if left in RUNS:
                     mask = units(right)
-                    self.runs.append((1 << bit, RUNS[left], mask if image is None else mask[image]))
+                    self.runs.append((1 << bit, RUNS[left], mask))
                 elif (left, right) not in NEVER:
                     wanted.append((bit, column(left, image) if left else None, column(right, image) if right else None))
         classes, members = _partition(membership)
@@ -84,8 +84,11 @@ class Scan:
         self.edge = int(classes[0x0A])
         self.nothing = not wanted and not self.runs
 
-    def __call__(self, codes: "np.ndarray") -> int:
-        """The bits of all triggers that `codes` meets; its borders count as newlines."""
+    def __call__(self, codes: "np.ndarray", final: "np.ndarray | None" = None) -> int:
+        """The bits of all triggers that `codes` meets; its borders count as newlines.
+
+        Runs of equal characters are looked for in `final`, the text after the tables, where that is another.
+        """
         import numpy as np
 
         if self.nothing or not len(codes):
@@ -98,6 +101,7 @@ class Scan:
             index += classes[1:]
             met |= int(np.bitwise_or.reduce(self.pairs.take(index), initial=0))
         if self.runs:
+            codes = codes if final is None else final
             run = codes[1:] == codes[:-1]
             run = run[1:] & run[:-1]  # three equal ones
             three = codes[:-2][run] if run.any() else codes[:0]
@@ -318,7 +322,7 @@ class Normalizer:
             lookup, scan = self._fused
             out = lookup.lookup.take(codes)
             if not len(out) or out.min() >= UNTOUCHED:
-                both = scan(codes)
+                both = scan(codes, out)
                 if not both & 1:
                     codes, start, met = out, 1, both >> 1
         for number in range(start, len(self._stages)):

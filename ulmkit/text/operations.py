@@ -18,7 +18,7 @@ from typing import Any
 
 from ulmkit.errors import LanguageError
 from ulmkit.text.characters import CharacterTable, Row, character_class, compatibility, drop_surrogates
-from ulmkit.text.protect import KINDS, NUMBER, OPAQUE, PLACEHOLDERS
+from ulmkit.text.protect import KINDS, NUMBER, OPAQUE
 from ulmkit.text.script import letters
 
 Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
@@ -123,39 +123,43 @@ _ENTITY = re.compile(r"&(?:amp;|#0*38;|#[xX]0*26;)*(?:#[0-9]{1,7};|#[xX][0-9A-Fa
 _KEEP_ENTITIES = r"`(?!\s)(?:[^`\n ]| (?! ))+`|[A-Za-z]{2,6}://(?:[^\s&`]|&(?:amp;|[A-Za-z0-9_]+=))+|"
 
 
+def _named(reference: str) -> str:
+    """The character that a reference names (`&amp;amp;zwnj;` names what `&zwnj;` does), or the reference itself."""
+    last = _ENTITY_LAST.search(reference)
+    name = "&" + last[0] if last else reference
+    character = html.unescape(name)
+    return reference if character == name else character
+
+
+_ENTITY_LAST = re.compile(r"[#A-Za-z0-9]+;\Z")
+
+
 @operation
-def entities(settings: Settings) -> Operation:
-    """`&zwnj;`, `&#1740;`, `&amp;nbsp;` become the characters they name; not in `code`, nor the `&amp;` of a URL.
-
-    Names may be nested (`&amp;amp;zwnj;`); after four rounds what still names a character is broken up by a space.
-    """
+def entities(_: Settings) -> Operation:
+    """`&zwnj;`, `&#1740;`, `&amp;nbsp;` become the characters they name; not in `code`, nor the `&amp;` of a URL."""
     finder = re.compile(_KEEP_ENTITIES + f"({_ENTITY.pattern})")
-    tables = [OPERATIONS[name](settings).table for name in ("controls", "invisible", "space_forms", "word_boundary")]
-
-    def decode(match: re.Match[str]) -> str:
-        if not match[1]:
-            return match[0]
-        last = match[1][match[1].rfind("&", 0, -1) :] if "&" in match[1][1:] else match[1]
-        name = "&" + re.split(r"(?:^&|(?<=;))(?=[#A-Za-z])", last.lstrip("&"))[-1]
-        character = html.unescape(name)
-        if character == name:
-            return match[0]
-        for each in tables:
-            assert each is not None
-            character = "".join(each.singles.get(c, c) for c in character)
-        return character
 
     def apply(text: str) -> tuple[str, int]:
         hits = 0
-        for _ in range(4):
+        for _ in range(4):  # a name may be spelled with names; deeper ones are left to `broken_entities`
             before = text
-            text, _n = finder.subn(decode, text)
+            text = finder.sub(lambda m: _named(m[1]) if m[1] else m[0], text)
             if text == before:
-                return text, hits
+                break
             hits += 1
-        return finder.sub(lambda m: "& " + m[1][1:] if m[1] else m[0], text), hits
+        return text, hits
 
-    return Operation("entities", rules=(Rule(apply, (("&", "#A-Za-z"),)),))
+    return Operation("entities", rules=(Rule(apply, literals="&"),))
+
+
+@operation
+def broken_entities(_: Settings) -> Operation:
+    """What spells a character's name only now, because something inside it was deleted, is parted by a space."""
+
+    def part(match: re.Match[str]) -> str:
+        return match[0] if _named(match[0]) == match[0] else "& " + match[0][1:]
+
+    return Operation("broken_entities", rules=(substitution(_ENTITY.pattern, part, ("&", "#A-Za-z")),))
 
 
 @operation
@@ -319,7 +323,7 @@ def pseudo_joiners(settings: Settings) -> Operation:
     rules = []
     for form in settings.joiner_forms:
         left, right = f"(?<=[{letter}{_MARKS}])", f"(?=[{letter}])"
-        rules.append(substitution(f"{left}{form}+{right}", "\u200c", (form, ""), enables=("joiners",)))
+        rules.append(substitution(f"{left}{form}+{right}", "\u200c", (form, ""), enables=("joiners", "tatweel")))
         if form == "\u200b":
             rules.append(substitution(form, "", (form, ""), enables=None))
         else:
@@ -474,7 +478,7 @@ def quotes(settings: Settings) -> Operation:
         text = "\n".join([line(each) if marks.search(each) else each for each in text.split("\n")])
         return text, before - len(marks.findall(text))
 
-    return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),), enables=("spacing",)),))
+    return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),), enables=("punctuation", "spacing")),))
 
 
 _CURLY = "\u201c\u201d\u201e\u201f"
@@ -527,15 +531,6 @@ def dashes(_: Settings) -> Operation:
 
 
 # ---------------------------------------------------------------- every language, at the end
-
-
-@operation
-def loose_marks(_: Settings) -> Operation:
-    """A combining mark after a protected span is deleted: it would change the span's last character."""
-    marks = _marks()
-    return Operation(
-        "loose_marks", rules=(substitution(f"(?<=[{PLACEHOLDERS}])[{marks}]+", "", (PLACEHOLDERS, marks)),)
-    )
 
 
 @operation
@@ -619,7 +614,6 @@ REQUIRED = (
     "word_boundary",
     "nfc",
     "protect",
-    "loose_marks",
     "spaces",
     "restore",
 )

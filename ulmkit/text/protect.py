@@ -14,7 +14,8 @@ a span cannot make it a span no longer; each begins with something rare, so that
 """
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection
 
 NUMBER, OPAQUE = "\ufdd0", "\ufdd1"  # noncharacters: `invisible` has deleted them from the text before
 PLACEHOLDERS = NUMBER + OPAQUE
@@ -66,13 +67,13 @@ _ORDER = {kind: place for place, kind in enumerate(KINDS)}  # where two are the 
 _PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in KINDS.items()}
 
 
-def find_spans(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
+def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
     """The protected spans of `text` as (start, end, kind), in order, without overlap: the one that starts first wins,
     then the longest, then the one whose kind stands first in `KINDS`."""
     found = [
         (match.start(), -match.end(), _ORDER[kind], kind) for kind in kinds for match in _PATTERNS[kind].finditer(text)
     ]
-    if len(kinds) > 1:  # type: ignore[arg-type]
+    if len(kinds) > 1:
         found.sort()
     spans, last = [], 0
     for start, end, _, kind in found:
@@ -88,7 +89,8 @@ def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
         # most texts hold no other kind: one substitution, without sorting
         spans += _PATTERNS["number"].findall(text)
         return _PATTERNS["number"].sub(NUMBER, text)
-    out, last = [], 0
+    out: list[str] = []
+    last = 0
     for start, end, kind in find_spans(text, kinds):
         out += (text[last:start], NUMBER if kind == "number" else OPAQUE)
         spans.append(text[start:end])
@@ -109,5 +111,9 @@ def restore(text: str, spans: list[str]) -> str:
         raise AssertionError(f"{len(spans)} spans were taken out and {len(pieces) - 1} places are left")
     out = [pieces[0]]
     for span, piece in zip(spans, pieces[1:], strict=True):
+        if piece and unicodedata.category(piece[0])[0] == "M":
+            # what stood between the span and this mark was deleted; the text is in NFC before anything else
+            piece = unicodedata.normalize("NFC", span[-1] + piece)
+            span = span[:-1]
         out += (span, piece)
     return "".join(out)
