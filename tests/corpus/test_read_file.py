@@ -99,7 +99,10 @@ def test_facts_beside_the_text(tmp_path: Path) -> None:
         "date": "2020-05-01T10:00:00+03:00",
         "timestamp": "20150601020826",
     }
-    (document,), _ = read(tmp_path, jsonl(record), licence="unknown", name="uudised")
+    path = tmp_path / "a.jsonl"
+    path.write_text(jsonl(record))
+    (document,) = read_file(path, name="uudised")
+    assert isinstance(document, RawDocument)
     assert (document.title, document.url, document.licence) == ("Kevad", "http://e.ee/1", "CC-BY-4.0")
     assert document.published_at == datetime.fromisoformat("2020-05-01T07:00:00Z")
     assert document.fetched_at == datetime.fromisoformat("2015-06-01T02:08:26Z")

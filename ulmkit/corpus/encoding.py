@@ -29,6 +29,8 @@ AS_BROWSERS_READ = {
     "shift_jis": "cp932",
     "euc_kr": "cp949",
 }
+NOT_OF_PAGES = ("unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna", "undefined")
+EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH")
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -61,7 +63,7 @@ def python_name(label: str) -> str:
         info = codecs.lookup(label.strip().strip("\"'"))
     except (LookupError, ValueError):
         return ""
-    if not info._is_text_encoding or info.name in ("unicode_escape", "raw_unicode_escape", "utf-7", "punycode", "idna"):
+    if not info._is_text_encoding or info.name.replace("_", "-") in NOT_OF_PAGES:
         return ""
     name = AS_BROWSERS_READ.get(info.name, info.name)
     return re.sub(r"^cp(?=125\d$)", "windows-", re.sub("^iso8859", "iso-8859", name))
@@ -121,7 +123,7 @@ def _kind(char: str) -> str:
     category = unicodedata.category(char)
     if category[0] in "LM":
         name = unicodedata.name(char, "odd").split(" ")[0]
-        return "any" if name == "COMBINING" else name
+        return "any" if name == "COMBINING" else "CJK" if name in EAST_ASIAN else name
     return "control" if category == "Cc" else "odd"
 
 
@@ -129,7 +131,7 @@ def _word_score(word: str, letters: frozenset[str]) -> tuple[float, int]:
     """How much like a word of some language `word` is: the sum over its non-ASCII characters, and their number."""
     kinds = [_kind(char) for char in word]
     scripts = {kind for kind in kinds if kind.isupper()}
-    mixed = len(scripts) > 1
+    mixed = len(scripts - {"CJK"}) > 1  # Latin stands among Chinese without a space
     score, count = 0.0, 0
     for i, (char, kind) in enumerate(zip(word, kinds, strict=True)):
         if char < "\x80":
@@ -178,7 +180,7 @@ def plausibility(text: str, letters: frozenset[str] = frozenset()) -> float:
 def _try(data: bytes, name: str, *, whole: bool) -> str | None:
     try:
         return codecs.getincrementaldecoder(name)().decode(data, final=whole)
-    except UnicodeDecodeError:
+    except UnicodeError:  # UnicodeDecodeError, and plain UnicodeError from UTF-16 that wants a mark
         return None
 
 

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -102,6 +103,15 @@ def plain_name(name: str) -> str:
     return with_suffix_gone(name, SUFFIXES)
 
 
+def source_name(name: str) -> str:
+    """What documents of a file are called without a name for their source: the file's, without its suffixes.
+
+    >>> source_name("news-1.0.jsonl.zst"), source_name("crawl.warc.wet.gz")
+    ('news-1.0', 'crawl')
+    """
+    return re.sub(r"(?<=.)(?:\.[A-Za-z][A-Za-z0-9]{0,8})+$", "", name)
+
+
 def read_file(
     path: Path,
     *,
@@ -125,7 +135,7 @@ def read_file(
     bytes of the file were read since it was last called. Nothing is raised for what a file holds.
     """
     key = key or path.name
-    source = name or plain_name(Path(key).name).partition(".")[0] or key
+    source = name or source_name(path.name)
     origin = Origin(
         source=source,
         where=f"{name}/{key}" if name else key,

@@ -201,7 +201,8 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
     if between(revision, b"<model>", b"</model>") not in WIKITEXT_MODELS:
         return origin.unreadable(reasons.NOT_WIKITEXT, title, number)
     try:
-        text = unescape(text_of(revision).decode())
+        # line ends as an XML parser gives them
+        text = unescape(text_of(revision).decode().replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         return origin.unreadable(reasons.ENCODING, f"{title}: {error.reason}", number)
     if redirect.match(text):

@@ -167,6 +167,8 @@ def as_page(
     looks_like_page = bool(PAGE.search(body[:4096]))
     if b"\0" in body[:1024] and not body.startswith((b"\xff\xfe", b"\xfe\xff")) and not looks_like_page:
         return origin.unreadable(reasons.NOT_TEXT, f"{kind} {url}", number)
+    if kind == "text/plain" and url.endswith("/robots.txt"):
+        return origin.unreadable(reasons.NOT_A_PAGE, url, number)
     if kind in ("text/html", "application/xhtml+xml") or (not kind and looks_like_page):
         return origin.document(body, "html", record=number, url=url, encoding=charset, fetched_at=fetched_at)
     if kind == "text/plain":
