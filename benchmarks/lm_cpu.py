@@ -1,0 +1,281 @@
+"""Our training against fastai's own AWD_LSTM Learner on a CPU: same model, batches and recipe, step by step in turn.
+
+    python benchmarks/lm_cpu.py data/fa/tokens                      speed only, about three minutes
+    python benchmarks/lm_cpu.py data/fa/tokens --minutes 20         and held-out loss against time and tokens
+
+fastai gets its good loader (documents as tensors of ids, made beforehand) and reads exactly our batches. All run in
+one process, one step each in turn; a clock of CPU seconds for each stops while the other runs or a model is evaluated.
+"""
+
+import argparse
+import json
+import math
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ulmkit.artifacts.atomic import write_json
+from ulmkit.artifacts.manifest import package_versions
+from ulmkit.artifacts.tokens import TokenFile, open_token_file
+from ulmkit.lm.config import LMConfig, preset
+from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
+from ulmkit.lm.fastai import from_fastai, to_fastai
+from ulmkit.lm.fastai_imports import Callback, DataLoaders, GradientClip, Learner, ParamScheduler, combined_cos
+from ulmkit.lm.learner import learner
+from ulmkit.lm.model import AWDLSTM
+
+
+class Place(Callback):
+    """Where a run of `total` steps is: both contenders follow one schedule."""
+
+    order, run_valid = 0, False
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def before_batch(self) -> None:
+        self.learn.pct_train = min(1.0, self.train_iter / self.total)
+
+
+def fastai_learner(train: TokenFile, config: LMConfig, weights: AWDLSTM) -> Learner:
+    """fastai's parts, as its text tutorial puts them together, beginning with our weights."""
+    from fastai.callback.rnn import rnn_cbs
+    from fastai.losses import CrossEntropyLossFlat
+    from fastai.optimizer import Adam
+    from fastai.text.data import LMDataLoader
+    from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+    from fastai.text.models.core import get_language_model
+
+    order = np.random.default_rng([config.seed, 0]).permutation(len(train.documents))  # our first epoch's
+    ends = train.documents["end"]
+    starts = np.concatenate([[0], ends[:-1]])
+    documents = [torch.from_numpy(train.ids[starts[i] : ends[i]].astype(np.int64)) for i in order]
+    loader = LMDataLoader(documents, bs=config.batch_size, seq_len=config.bptt, shuffle=False, num_workers=0)
+    # no padding here; fastai's default pad id would leave a real piece, bos, out of training
+    sizes: dict[str, Any] = {"pad_token": None}
+    sizes |= {"emb_sz": config.embedding_size, "n_hid": config.hidden_size, "n_layers": config.layers}
+    drops = {f"{name}_p": getattr(config, f"{name}_p") for name in ("output", "hidden", "input", "embed", "weight")}
+    model = get_language_model(AWD_LSTM, train.vocabulary, awd_lstm_lm_config | sizes | drops, config.drop_mult)
+    model.load_state_dict(to_fastai(weights.state_dict()))
+    learn = Learner(
+        DataLoaders(loader, loader, device=torch.device("cpu")),
+        model,
+        loss_func=CrossEntropyLossFlat(),
+        opt_func=partial(Adam, sqr_mom=config.sqr_mom, eps=config.eps),
+        cbs=rnn_cbs(config.ar, config.tar),
+        wd=config.wd,
+        moms=config.moms,
+    )
+    learn.remove_cb(learn.progress)  # a picture, not training
+    return learn
+
+
+def drive(learn: Learner, config: LMConfig, total: int) -> Iterator[None]:
+    """Learner's own loop, one batch at each `next`, on a 1cycle of `total` steps."""
+    if config.clip:
+        learn.add_cb(GradientClip(config.clip))
+    learn.create_opt()
+    learn.opt.set_hypers(wd=config.wd, lr=config.lr)
+    rates = combined_cos(config.pct_start, config.lr / config.div, config.lr, config.lr / config.div_final)
+    learn.add_cbs([ParamScheduler({"lr": rates, "mom": combined_cos(config.pct_start, *config.moms)}), Place(total)])
+    learn.n_epoch = learn.n_iter = 1
+    learn(["before_fit", "before_epoch", "before_train"])
+    step = 0
+    while True:
+        for batch in learn.dls.train:
+            learn.one_batch(step, batch)
+            step += 1
+            yield
+
+
+@dataclass
+class Contender:
+    """One who trains, with a clock of its own."""
+
+    name: str
+    learn: Learner
+    config: LMConfig
+    total: int
+    weights: Callable[[], dict[str, torch.Tensor]]
+    seconds: float = 0.0
+    steps: int = 0
+    each: list[float] = field(default_factory=list)
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.loop = drive(self.learn, self.config, self.total)
+
+    def step(self) -> None:
+        began = time.process_time()
+        next(self.loop)
+        self.each.append(time.process_time() - began)
+        self.seconds += self.each[-1]
+        self.steps += 1
+
+    @property
+    def tokens(self) -> int:
+        return self.steps * self.config.batch_size * self.config.bptt
+
+
+def contenders(train: TokenFile, valid: TokenFile, config: LMConfig, totals: dict[str, int]) -> list[Contender]:
+    """Those named in `totals`, all from the same weights."""
+    result = []
+    for name, total in totals.items():
+        torch.manual_seed(config.seed)
+        ours = learner(train, valid, config, device="cpu")
+        if name == "fastai":
+            theirs = fastai_learner(train, config, ours.model)
+            _refuse_other_batches(ours, theirs)
+            result.append(Contender(name, theirs, config, total, partial(_fastai_weights, theirs)))
+        else:
+            result.append(Contender(name, ours, config, total, ours.model.state_dict))
+    return result
+
+
+def _fastai_weights(learn: Learner) -> dict[str, torch.Tensor]:
+    return from_fastai(learn.model.state_dict())
+
+
+def _refuse_other_batches(ours: Learner, theirs: Learner) -> None:
+    """The comparison is void unless both read the same: checked on the first batch (fastai's is batch first)."""
+    mine, other = next(iter(ours.dls.train)), next(iter(theirs.dls.train))
+    if not all(torch.equal(a, torch.as_tensor(b).T) for a, b in zip(mine, other, strict=True)):
+        raise SystemExit("the two loaders give different batches")
+    ours.dls.train.seek(0)
+
+
+def measure_speed(train: TokenFile, valid: TokenFile, config: LMConfig, rounds: int, steps: int) -> dict[str, Any]:
+    """Tokens a second of each in alternating rounds, and the ratio of each round; the first steps do not count."""
+    pair = contenders(train, valid, config, {"fastai": 10_000, "ulmkit": 10_000})
+    for _ in range(2):
+        for contender in pair:
+            contender.step()
+    rates: dict[str, list[float]] = {contender.name: [] for contender in pair}
+    per_round = steps * config.batch_size * config.bptt
+    for number in range(rounds):
+        for contender in pair if number % 2 else reversed(pair):
+            before = contender.seconds
+            for _ in range(steps):
+                contender.step()
+            rates[contender.name].append(per_round / (contender.seconds - before))
+    ratios = [ours / theirs for ours, theirs in zip(rates["ulmkit"], rates["fastai"], strict=True)]
+    return {"tokens_per_second": rates, "ratio": ratios}
+
+
+def held_out(contender: Contender, judge: AWDLSTM, valid: TokenFile) -> Evaluation:
+    """The contender's weights in our model, so that both are judged by the same code."""
+    judge.load_state_dict(contender.weights())
+    return evaluate(judge, valid)
+
+
+def race(
+    train: TokenFile, valid: TokenFile, config: LMConfig, speed: dict[str, Any], minutes: float, looks: int
+) -> list[dict[str, Any]]:
+    """fastai for `minutes` of CPU time; ours for as many steps, and ours for as many minutes."""
+    per_step = config.batch_size * config.bptt
+    steps = {
+        name: max(looks, int(minutes * 60 * statistics.median(rates) / per_step))
+        for name, rates in speed["tokens_per_second"].items()
+    }
+    totals = {"fastai": steps["fastai"], "ulmkit, equal tokens": steps["fastai"], "ulmkit, equal time": steps["ulmkit"]}
+    field_ = contenders(train, valid, config, totals)
+    judge = AWDLSTM(train.vocabulary, config)
+    running = list(field_)
+    while running:
+        contender = min(running, key=lambda one: one.seconds)
+        contender.step()
+        if contender.steps * looks // contender.total > len(contender.curve):
+            result = held_out(contender, judge, valid)
+            point = {
+                "minutes": contender.seconds / 60,
+                "tokens": contender.tokens,
+                "loss": result.loss,
+                "bits_per_character": result.bits_per_character,
+            }
+            contender.curve.append(point)
+            say(f"{contender.name:22} {json.dumps({key: round(value, 4) for key, value in point.items()})}")
+        if contender.steps >= contender.total:
+            running.remove(contender)
+    return [
+        {
+            "name": one.name,
+            "steps": one.steps,
+            "tokens": one.tokens,
+            "minutes": one.seconds / 60,
+            "tokens_per_second": one.tokens / one.seconds,
+            "curve": one.curve,
+        }
+        for one in field_
+    ]
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def row(name: str, minutes: str, tokens: str, rate: str, loss: float, bits: float) -> str:
+    return (
+        f"| {name:22} | {minutes:>7} | {tokens:>10} | {rate:>8} | {loss:7.4f} | {math.exp(loss):8.2f} | {bits:7.4f} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tokens", type=Path, help="folder of token files with train and valid")
+    parser.add_argument("--minutes", type=float, default=0.0, help="CPU minutes of training for each; 0: speed only")
+    parser.add_argument("--preset", default="small")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a setting, as --set lr=0.01")
+    parser.add_argument("--rounds", type=int, default=7, help="alternating rounds of the speed measurement")
+    parser.add_argument("--steps", type=int, default=10, help="steps in a round")
+    parser.add_argument("--looks", type=int, default=10, help="evaluations along each training")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=Path("lm_cpu.json"))
+    options = parser.parse_args()
+
+    torch.set_num_threads(options.threads)
+    settings = {name: json.loads(value) for name, value in (item.split("=", 1) for item in options.set)}
+    config = preset(options.preset, **settings)
+    train, valid = (open_token_file(options.tokens, split) for split in ("train", "valid"))
+    speed = measure_speed(train, valid, config, options.rounds, options.steps)
+    report: dict[str, Any] = {
+        "config": config.to_json(),
+        "train_tokens": len(train.ids),
+        "valid_tokens": len(valid.ids),
+        "vocabulary": train.vocabulary,
+        "threads": options.threads,
+        "machine": {"processor": platform.processor() or platform.machine(), "system": platform.platform()},
+        "versions": package_versions(["torch", "fastai", "numpy"]),
+        "speed": speed,
+    }
+    write_json(options.output, report)
+    for name, rates in speed["tokens_per_second"].items():
+        print(f"{name:8} {statistics.median(rates):9,.0f} tokens/s (from {min(rates):,.0f} to {max(rates):,.0f})")
+    ratios = speed["ratio"]
+    print(f"ratio    {statistics.median(ratios):9.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    if not options.minutes:
+        return
+    report["race"] = race(train, valid, config, speed, options.minutes, options.looks)
+    known = {name: result for order in (3, 5) for name, result in baselines(train, valid, order=order).items()}
+    report["baselines"] = {name: [result.loss, result.bits_per_character] for name, result in known.items()}
+    write_json(options.output, report)
+    print("| model                  | minutes |     tokens | tokens/s | loss    | perplex. | bits/ch |")
+    print("|---|---|---|---|---|---|---|")
+    for name, result in known.items():
+        print(row(name, "", "", "", result.loss, result.bits_per_character))
+    for one in report["race"]:
+        last = one["curve"][-1]
+        figures = f"{one['minutes']:.1f}", f"{one['tokens']:,}", f"{one['tokens_per_second']:,.0f}"
+        print(row(one["name"], *figures, last["loss"], last["bits_per_character"]))
+
+
+if __name__ == "__main__":
+    main()
