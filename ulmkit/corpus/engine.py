@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -42,8 +43,13 @@ class Worker:
     started: float = 0.0
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     work: Work | None = None
     while True:
         try:
@@ -59,6 +65,28 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
             answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0][:200])
         with contextlib.suppress(BrokenPipeError):
             pipe.send(answer)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put signals off: one between the two halves of a start would leave a child that complains of its parent.
+
+    The mask is inherited by the child; the handlers are for signals that other threads of this process receive.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted: list[int] = []
+    handlers = {number: signal.signal(number, lambda n, _: noted.append(n)) for number in SIGNALS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in noted:
+            signal.raise_signal(number)
 
 
 class Pool:
@@ -87,7 +115,8 @@ class Pool:
     def _start(self) -> Worker:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_serve, args=(self.setup, theirs), daemon=True)
-        process.start()
+        with undisturbed():
+            process.start()
         theirs.close()
         worker = Worker(process, ours)
         self.workers.append(worker)

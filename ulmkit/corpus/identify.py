@@ -66,10 +66,13 @@ def relative_share(text: str, relative: Relative) -> float:
     return hits / letters if hits and (letters := sum(map(str.isalpha, text))) else 0.0
 
 
-def relative_word_share(text: str, relative: Relative) -> float:
-    """Share of the words of `text` that are among the close language's own."""
-    words = text.split() if relative.words else []
-    return sum(word in relative.words for word in words) / len(words) if words else 0.0
+def function_words(words: list[str], relative: Relative, language: Language) -> tuple[int, int]:
+    """How many of `words` are function words of the close language alone, and of our own alone."""
+    theirs = frozenset(relative.words)
+    shared = theirs & language.stop_words
+    mine = language.stop_words - shared
+    theirs -= shared
+    return sum(word in theirs for word in words), sum(word in mine for word in words)
 
 
 def identify(text: str, language: Language) -> Verdict:
@@ -87,11 +90,13 @@ def identify(text: str, language: Language) -> Verdict:
         if ours is not main or ours.share < settings.min_share:
             shares = ", ".join(f"{g.label} {g.share:.2f}" for g in found)
             return drop("mixed languages", f"{shares}; least {settings.min_share:.2f} and more than any other")
+    words = text[:SHOWN].split()
     for relative in settings.relatives:
         share = relative_share(text, relative)
         if share > relative.max_share:
             return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
-        share = relative_word_share(text, relative)
-        if share > relative.max_word_share:
-            return drop("close language", f"{relative.name}: words {share:.4f} > {relative.max_word_share}")
+        if relative.words and language.stop_words:
+            theirs, ours = function_words(words, relative, language)
+            if theirs > ours:
+                return drop("close language", f"{relative.name}: {theirs} of its function words, {ours} of ours")
     return KEEP

@@ -1,0 +1,399 @@
+"""From files to shards: what stays, what goes and why, and that it is the same every time."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpus_text import SMALL, article, articles
+
+from ulmkit.artifacts.layout import SPLITS, Layout
+from ulmkit.artifacts.manifest import verify_folder
+from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.corpus import build as chain
+from ulmkit.corpus.build import BuildOptions, build_corpus, named_inputs, units
+from ulmkit.corpus.filters import Page, judge, without_boilerplate
+from ulmkit.corpus.identify import identify
+from ulmkit.corpus.shingles import WordHasher
+from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
+from ulmkit.language.registry import get
+
+PERSIAN = get("fa")
+HERE = BuildOptions(valid_share=0.2, test_share=0.2, workers=0)
+
+
+def write_lines(path: Path, texts: list[str], **fields: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "".join(json.dumps({"text": text} | fields, ensure_ascii=False) + "\n" for text in texts), encoding="utf-8"
+    )
+    return path
+
+
+def build(tmp_path: Path, *patterns: Path, options: BuildOptions = HERE, root: str = "data") -> dict:
+    inputs = named_inputs([str(pattern) for pattern in patterns])
+    return build_corpus(PERSIAN, Layout(tmp_path / root, "fa"), inputs, options=options)
+
+
+def rows(tmp_path: Path, root: str = "data") -> dict[str, dict]:
+    corpus = Layout(tmp_path / root, "fa").corpus
+    return {
+        row["id"]: row | {"split": split}
+        for split in SPLITS
+        for batch in read_batches(shard_paths(corpus, split))
+        for row in batch.to_pylist()
+    }
+
+
+def hashes(manifest: dict) -> dict:
+    return {split: entry["logical_hashes"] for split, entry in manifest["splits"].items()}
+
+
+def judged(text: str) -> tuple[bool, str]:
+    text = PERSIAN.normalize(text)
+    words = PERSIAN.match(text).split()
+    verdict = judge(Page(text, words, WordHasher()(words), PERSIAN))
+    return verdict.keep, verdict.reason
+
+
+def test_documents_come_out_normalized_and_counted(tmp_path: Path):
+    texts = articles(30)
+    source = write_lines(tmp_path / "news.jsonl", [*texts, "کوتاه", texts[0]], url="https://example.org/?a=1,5")
+    manifest = build(tmp_path, source)
+    found = rows(tmp_path)
+    assert len(found) == 30
+    assert {row["text"] for row in found.values()} == {PERSIAN.normalize(text) for text in texts}
+    counts = manifest["counts"]
+    assert counts["read"] == 32
+    assert counts["dropped"] == {"too short": 1, "duplicate": 1}
+    assert counts["sources"] == {"news": {"read": 32, "kept": 31, "dropped": 1, "duplicate": 1}}
+    assert sum(entry["documents"] for entry in manifest["splits"].values()) == 30
+    assert counts["joiners"]["extracted"]["U+200C"] == counts["joiners"]["normalized"]["U+200C"] > 30
+    row = found["news/news.jsonl#1"]
+    assert row["url"] == "https://example.org/?a=1,5"
+    assert (row["cluster_size"], row["language"], row["source"]) == (2, "fa", "news")
+    assert verify_folder(Layout(tmp_path / "data", "fa").corpus, "corpus") == []
+
+
+def test_near_copies_share_a_cluster_and_leave_the_longest(tmp_path: Path):
+    texts = articles(40)
+    copies = [text + " این جمله در پایان افزوده شد." for text in texts]
+    manifest = build(tmp_path, write_lines(tmp_path / "a.jsonl", texts), write_lines(tmp_path / "b.jsonl", copies))
+    found = rows(tmp_path)
+    assert len(found) == 40
+    assert {row["source"] for row in found.values()} == {"b"}
+    assert {row["cluster_size"] for row in found.values()} == {2}
+    assert manifest["counts"]["dropped"]["duplicate"] == 40
+
+
+def test_an_article_keeps_its_split_as_the_corpus_grows(tmp_path: Path):
+    texts = articles(60)
+    small = write_lines(tmp_path / "a.jsonl", texts[:30])
+    build(tmp_path, small)
+    before = {key: row["split"] for key, row in rows(tmp_path).items()}
+    build(tmp_path, small, write_lines(tmp_path / "b.jsonl", texts[30:]))
+    after = {key: row["split"] for key, row in rows(tmp_path).items()}
+    assert len(set(before.values())) == 3
+    assert before == {key: after[key] for key in before}
+    assert len(after) == 60
+
+
+@pytest.mark.parametrize("options", [replace(HERE, workers=2), HERE])
+def test_the_result_does_not_depend_on_workers_order_or_place(tmp_path: Path, options: BuildOptions):
+    texts = articles(40)
+    one = tmp_path / "x" / "deep"
+    first = [write_lines(one / f"{name}.jsonl", texts[i::3]) for i, name in enumerate("abc")]
+    other = [write_lines(tmp_path / "y" / f"{name}.jsonl", texts[i::3]) for i, name in enumerate("abc")]
+    expected = build(tmp_path, *first, root="one")
+    found = build(tmp_path, *reversed(other), options=options, root="two")
+    assert hashes(found) == hashes(expected)
+    assert found["signature"] == expected["signature"]
+
+
+def test_an_equal_build_is_skipped_and_a_damaged_one_made_again(tmp_path: Path):
+    source = write_lines(tmp_path / "a.jsonl", articles(20))
+    first = build(tmp_path, source)
+    assert build(tmp_path, source)["unchanged"]
+    shard = Layout(tmp_path / "data", "fa").corpus / "train" / "part-00000.parquet"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    again = build(tmp_path, source)
+    assert "unchanged" not in again
+    assert hashes(again) == hashes(first)
+
+
+def test_only_new_files_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    big = [write_lines(tmp_path / f"{name}.jsonl", articles(12, seed)) for seed, name in enumerate("ab")]
+    build(tmp_path, big[0])
+    read = []
+    original = chain.read_file
+    monkeypatch.setattr(chain, "read_file", lambda path, **k: (read.append(path.name), original(path, **k))[1])
+    build(tmp_path, *big)
+    assert read == ["b.jsonl"]
+
+
+def test_other_languages_are_turned_away(tmp_path: Path):
+    english = "The committee met on Tuesday and decided to postpone the vote until the end of the month. " * 4
+    arabic = "قال الوزير إن الحكومة سوف تعمل على تحسين الخدمات في جميع المدن والقرى خلال العام المقبل. " * 4
+    pashto = "د افغانستان د ښوونې او روزنې وزارت وايي چې په تېر کال کې يې په ټول هېواد کې نوي ښوونځي جوړ کړي دي. " * 4
+    source = write_lines(tmp_path / "a.jsonl", [english, arabic, pashto, *articles(5)])
+    manifest = build(tmp_path, source)
+    dropped = manifest["counts"]["dropped"]
+    assert dropped.get("other language", 0) + dropped.get("close language", 0) == 3
+    assert len(rows(tmp_path)) == 5
+
+
+def test_persian_drawn_in_arabic_letters_is_still_persian():
+    text = PERSIAN.normalize(article(1))
+    shapes = text.translate({ord("ی"): "\ufbfe", ord("ک"): "\ufb90", ord("ا"): "\ufe8e", ord("ر"): "\ufeae"})
+    arabic = text.replace("ی", "ي").replace("ک", "ك")
+    for variant in (text, shapes, arabic):
+        assert identify(variant, PERSIAN).keep, variant[:50]
+
+
+def test_filters_name_their_reason():
+    good = article(3)
+    sentences = [sentence for sentence in good.replace("\n\n", " ").split(". ") if sentence]
+    menu = ["خانه", "درباره‌ی ما", "تماس با ما و ارسال پیام به دفتر", "ورود", "اخبار ورزشی و فرهنگی", "هنر ایران"]
+    cases = {
+        good: "",
+        "\n".join([good.split("\n")[0]] * 9): "duplicate lines",
+        "\n".join(f"{line} {name}" for name in SMALL.split()[:8] for line in menu): "short lines",
+        good + "\ufffd" * 20: "damaged characters",
+        " ".join(str(i * 7919) for i in range(200)): "other script",
+        "\n".join(
+            f"{one} {two} {three}…" for one, two, three in zip(*[iter(sentences)] * 3, strict=False)
+        ): "teaser lines",
+        (sentences[0] + ". ") * 12: "top 3-gram",
+        "\n".join(f"- {sentence}" for sentence in sentences): "bullet list",
+        "\n".join(" ".join(sentences[i : i + 1 + 3 * (i % 2)]) for i in range(12)): "few lines end in punctuation",
+        good.replace(" ", " # "): "many symbols",
+    }
+    assert {reason: judged(text) for text, reason in cases.items()} == {
+        reason: (not reason, reason) for reason in cases.values()
+    }
+
+
+def test_verse_is_not_taken_for_a_menu():
+    verse = "\n".join(
+        [
+            "درختی که در باغ ما سبز بود", "به باد خزان برگ خود را ربود", "زمستان رسید و زمین خفته شد",
+            "سخن‌های گرم از لب آشفته شد", "ولی ریشه در خاک بیدار ماند", "به امید فردا بهاری بخواند",
+            "که هر شب به دنبال خود روز داشت", "و هر دانه در دل دمی سوز داشت",
+        ]
+    )  # fmt: skip
+    assert judged(verse)[0], judged(verse)
+    words = PERSIAN.match(verse).split()
+    assert Page(verse, words, WordHasher()(words), PERSIAN).verse
+
+
+def test_repetition_is_measured_in_characters_of_words():
+    run = ["یک", "دو", "سه", "چهار", "پنج", "شش"]
+    words = [*run, "الف", "ب", "پ", "ت", "ث", *run]
+    page = Page(" ".join(words), words, WordHasher()(words), PERSIAN)
+    again = sum(map(len, words[:6]))
+    assert page.duplicated_share(5) == pytest.approx(again / sum(map(len, words)))
+    assert page.top_share(2) == 0.0  # twice is a headline said again
+    assert page.duplicated_share(7) == 0.0
+
+
+def test_boilerplate_lines_go_and_nothing_else():
+    language = replace(PERSIAN, filters=replace(PERSIAN.filters, boilerplate=("انتهای پیام", r"کد خبر:? [۰-۹]+")))
+    text = "متن خبر.\n\nکد خبر: ۱۲۳\n\nانتهای پیام به مردم رسید.\nانتهای پیام"
+    assert without_boilerplate(text, language) == ("متن خبر.\n\nانتهای پیام به مردم رسید.", 2)
+
+
+def test_small_files_share_a_unit_and_large_ones_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chain, "UNIT_BYTES", 1000)
+    for name, size in (("a", 400), ("b", 400), ("c", 400), ("d", 5000), ("e", 10)):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"x" * size)
+    found = [[item.key for item in unit] for unit in units(named_inputs([str(tmp_path / "in")]))]
+    assert found == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path):
+    for folder in ("x", "y"):
+        write_lines(tmp_path / folder / "a.jsonl", articles(3, seed=ord(folder)))
+    manifest = build(tmp_path, tmp_path / "x" / "a.jsonl", tmp_path / "y" / "a.jsonl")
+    assert manifest["counts"]["read"] == 6
+    assert {key.split("#")[0] for key in rows(tmp_path)} == {"a/x/a.jsonl", "a/y/a.jsonl"}
+
+
+def test_a_file_given_twice_is_read_once(tmp_path: Path):
+    source = write_lines(tmp_path / "in" / "a.jsonl", articles(3))
+    assert len(named_inputs([str(source), str(source), str(source.parent)])) == 1
+
+
+@pytest.mark.parametrize("bad", ["raise", "die"])
+def test_a_page_that_kills_its_worker_is_set_aside(tmp_path: Path, bad: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chain, "chain_for", {"raise": raising_chain, "die": dying_chain}[bad])
+    source = write_lines(tmp_path / "a.jsonl", [*articles(8), "بمب " * 100])
+    manifest = build(tmp_path, source, options=replace(HERE, workers=1))
+    assert manifest["counts"]["dropped"] == {"crash" if bad == "die" else "error": 1}
+    assert len(rows(tmp_path)) == 8
+
+
+class Fragile(chain.Chain):
+    def extracted(self, raw, part):
+        if "بمب" in raw.content:
+            self.explode()
+        return super().extracted(raw, part)
+
+    def explode(self):
+        raise RuntimeError("بمب")
+
+
+class Mortal(Fragile):
+    def explode(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def raising_chain(folder: Path, near_duplicates: bool) -> chain.Chain:
+    return Fragile(get("fa"), near_duplicates)
+
+
+def dying_chain(folder: Path, near_duplicates: bool) -> chain.Chain:
+    return Mortal(get("fa"), near_duplicates)
+
+
+def test_losing_joiners_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    careless = replace(PERSIAN, normalizers=dict(PERSIAN.normalizers) | {"train": Careless()})
+    monkeypatch.setattr(chain, "chain_for", lambda folder, near: chain.Chain(careless, near))
+    source = write_lines(tmp_path / "a.jsonl", articles(30))
+    with pytest.raises(ArtifactError, match=r"U\+200C in words: normalization lost"):
+        build(tmp_path, source)
+
+
+class Careless:
+    def batch(self, texts: list[str]) -> list[str]:
+        return [text.replace("\u200c", "") for text in PERSIAN.normalizers["train"].batch(texts)]
+
+
+def test_wrong_questions_get_one_line(tmp_path: Path):
+    source = write_lines(tmp_path / "a.jsonl", ["کوتاه"])
+    with pytest.raises(ArtifactError, match="No document is left of 1 read"):
+        build(tmp_path, source)
+    assert not Layout(tmp_path / "data", "fa").corpus.exists()
+    with pytest.raises(UsageError, match="no such file"):
+        named_inputs([str(tmp_path / "nowhere*")])
+    with pytest.raises(UsageError, match="together they must leave"):
+        build(tmp_path, source, options=replace(HERE, valid_share=0.6, test_share=0.5))
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    with pytest.raises(ArtifactError, match="No document is left of 0 read"):
+        build(tmp_path, empty)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_named(tmp_path: Path):
+    source = write_lines(tmp_path / "a.jsonl", articles(3))
+    source.chmod(0)
+    with pytest.raises(InputError, match=r"a\.jsonl: cannot be read"):
+        build(tmp_path, source)
+
+
+def test_a_full_disk_is_one_line_and_the_build_goes_on_after_it(tmp_path: Path):
+    """A limit on file size stands for the disk: the write that crosses it fails as on a full one."""
+    source = write_lines(tmp_path / "a.jsonl", articles(300))
+    expected = hashes(build(tmp_path, source, root="reference"))
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "from ulmkit.cli.main import main; main(sys.argv[1:])"
+    )
+    arguments = ["corpus", "build", "fa", "--root", str(tmp_path / "data"), "--input", str(source), "--workers", "0",
+                 "--valid-share", "0.2", "--test-share", "0.2"]  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error")]
+    assert "no space left" in line
+    assert not Layout(tmp_path / "data", "fa").corpus.exists()
+    assert not list((tmp_path / "data").rglob("*.part"))
+    assert hashes(build(tmp_path, source)) == expected
+
+
+def start(root: Path, source: Path, output: int = subprocess.DEVNULL) -> subprocess.Popen:
+    command = [sys.executable, "-m", "ulmkit", "corpus", "build", "fa", "--root", str(root), "--input", str(source),
+               "--valid-share", "0.2", "--test-share", "0.2", "--workers", "1", "-q"]  # fmt: skip
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output, text=True, start_new_session=True)
+
+
+def test_two_builds_at_once_refuse_each_other(tmp_path: Path):
+    from ulmkit.artifacts.atomic import lock
+
+    source = write_lines(tmp_path / "a.jsonl", articles(5))
+    with lock(tmp_path / "data" / "fa" / "work" / "corpus", "corpus build"):
+        with pytest.raises(BusyError, match=f"pid {os.getpid()}"):
+            build(tmp_path, source)
+        other = start(tmp_path / "data", source, subprocess.PIPE)
+        assert f"pid {os.getpid()}" in other.communicate()[1]
+        assert other.returncode == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Path, number: signal.Signals):
+    folder = tmp_path / "in"
+    for i in range(6):
+        write_lines(folder / f"{i}.jsonl", articles(600, seed=i))
+    running = start(tmp_path / "data", folder, subprocess.PIPE)
+    while not list((tmp_path / "data").rglob("*.part")) and running.poll() is None:
+        time.sleep(0.05)
+    running.send_signal(number)
+    _, errors = running.communicate(timeout=20)
+    assert running.returncode == 128 + number, errors
+    assert "go on with: ulmkit corpus build fa" in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+KILLS = 20 if os.environ.get("ULMKIT_FAULTS") == "full" else 1
+
+
+@pytest.mark.slow
+def test_builds_killed_at_random_moments_end_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """SIGKILL to the whole process group, again and again until a build gets through."""
+    folder = tmp_path / "in"
+    for i in range(4):
+        write_lines(folder / f"{i}.jsonl", articles(120, seed=i))
+    started = time.monotonic()
+    reference = start(tmp_path / "reference", folder)
+    assert reference.wait() == 0
+    took = time.monotonic() - started
+    expected = json.loads((tmp_path / "reference/fa/corpus/manifest.json").read_text())
+    draw = random.Random(int(os.environ.get("ULMKIT_SEED", "1")))
+    equal = 0
+    for number in range(KILLS):
+        root = tmp_path / f"killed{number}"
+        moments = []
+        while True:
+            running = start(root, folder)
+            moment = draw.uniform(0.1, took * 1.05)
+            try:
+                assert running.wait(timeout=moment) == 0
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+                moments.append(moment)
+                if len(moments) == 3:
+                    assert start(root, folder).wait() == 0
+                    break
+        found = json.loads((root / "fa/corpus/manifest.json").read_text())
+        assert hashes(found) == hashes(expected), f"killed at {moments}"
+        assert found["counts"] == expected["counts"]
+        assert verify_folder(root / "fa" / "corpus", "corpus") == []
+        equal += 1
+    assert equal == KILLS
+
+
+def test_word_lengths_are_of_the_match_form():
+    words = ["کتابها", "را"]
+    page = Page("کتاب‌ها را", words, WordHasher()(words), PERSIAN)
+    assert np.array_equal(page.lengths, [6, 2])
