@@ -96,6 +96,8 @@ def read_state(folder: Path) -> dict[str, Any]:
     content = {key: value for key, value in state.items() if key != "checksum"}
     if state.get("checksum") != fingerprint(content):
         raise ArtifactError(f"{path}: damaged (its checksum does not fit). Use the other of last and best.")
+    if not isinstance(state.get("files"), dict) or MODEL not in state["files"]:
+        raise ArtifactError(f"{path}: names no {MODEL}. It was not written by this program.")
     return state
 
 

@@ -253,27 +253,32 @@ class RunKeeper(Callback):
     Its own errors end the fit first and are raised after it: fastai would rewrite their message.
     """
 
-    order = 55  # after Recorder, before trackers such as EarlyStopping, which may end the fit
+    order = 55  # after Recorder, before trackers: EarlyStopping may end the fit, SaveModel load other weights
 
-    def __init__(self, run: "Run") -> None:
-        self.run_folder = run
+    def __init__(self, course: "Run") -> None:
+        self.course = course
 
     def after_loss(self) -> None:
-        run = self.run_folder
+        course, loss = self.course, self.learn.loss
         # on a GPU reading the loss back waits for it, so there only every few steps
-        looks = self.learn.loss.device.type == "cpu" or run.at_line(run.position.step + 1)
-        if self.training and looks and not math.isfinite(self.learn.loss.item()):
-            run.fail(run.not_finite(self.learn.loss.item()))
+        looks = loss.device.type == "cpu" or course.at_line(course.position.step + 1)
+        if self.training and looks and not math.isfinite(loss.item()):
+            course.fail(course.not_finite(loss.item()))
 
     def after_batch(self) -> None:
-        with self.run_folder.guarded():
+        with self.course.guarded():
             if self.training:
-                self.run_folder.stepped(self.learn.loss.detach(), self.learn.yb[0].numel())
-            self.run_folder.obey()
+                self.course.stepped(self.learn.loss.detach(), self.learn.yb[0].numel())
+            self.course.obey()
 
     def after_epoch(self) -> None:
-        with self.run_folder.guarded():
-            self.run_folder.validated(*self.learn.recorder.values[-1][1:])
+        with self.course.guarded():
+            self.course.validated(self.learn.recorder.loss.value, self.learn.metrics[0].value)
+
+    def after_fit(self) -> None:
+        if self.course.failure is None:
+            with self.course.guarded():
+                self.course.settle()
 
 
 class Run:
@@ -410,10 +415,12 @@ class Run:
             )
         )
 
-    def validated(self, valid_loss: float, accuracy: float, perplexity: float, *_: float) -> None:
-        """An epoch and its validation are over."""
+    def validated(self, valid_loss: float | None, accuracy: float | None) -> None:
+        """An epoch and its validation are over; no loss where a callback left the validation out."""
         position = self.position
         position.epoch, position.batch = position.epoch + 1, 0
+        if valid_loss is None:
+            return
         self.valid_loss = valid_loss
         better = valid_loss < self.best_loss
         if better:
@@ -424,7 +431,7 @@ class Run:
                 "epoch": position.epoch,
                 "tokens": position.tokens,
                 "valid_loss": valid_loss,
-                "valid_perplexity": perplexity,
+                "valid_perplexity": _exp(valid_loss),
                 "valid_accuracy": accuracy,
                 "best": better,
                 "seconds": round(self.elapsed, 3),
@@ -518,7 +525,7 @@ class Run:
         # with a time budget nobody knows the epochs yet; the position ends the fit
         epochs = 10**9 if self.budget else epochs_for(learn.dls.train, self.position.total or 0)
         try:
-            with self.signals.watched():
+            with self.signals.watched(), contextlib.suppress(CancelFitException):
                 learn.fit_one_cycle(
                     epochs,
                     config.lr,
@@ -528,9 +535,6 @@ class Run:
                     moms=config.moms,
                     wd=config.wd,
                 )
-                if self.failure is None:
-                    with contextlib.suppress(CancelFitException), self.guarded():
-                        self._settle_end()
         except torch.OutOfMemoryError as error:
             half = max(1, config.batch_size // 2)
             raise UlmkitError(
@@ -541,7 +545,8 @@ class Run:
         if self.failure is not None:
             raise self.failure
 
-    def _settle_end(self) -> None:
+    def settle(self) -> None:
+        """The fit is over: nothing of it may be missing on disk, also where a callback ended it early."""
         if self.saved_step != self.position.step:
             self.save_last()
         if not (self.folder / BEST).exists():
