@@ -207,4 +207,4 @@ def test_escaping_is_undone_exactly(text: str) -> None:
     """What the exporter escapes comes back."""
     from xml.sax.saxutils import escape
 
-    assert unescape(escape(text, {'"': "&quot;", "'": "&#039;"})) == text
+    assert unescape(escape(text, {'"': "&quot;", "'": "&#039;"}).encode()).decode() == text

@@ -54,7 +54,7 @@ def client(**settings: object) -> Client:
     defaults: dict[str, object] = {
         "delay_s": 0.0,
         "sleep": Sleeper(),
-        "timeout": urllib3.Timeout(connect=2, read=2),
+        "timeout": urllib3.Timeout(connect=20, read=20),
         "attempts": 3,
     }
     return Client(**(defaults | settings))  # type: ignore[arg-type]
@@ -239,7 +239,7 @@ def test_requests_keep_their_distance(server: Server, raw: Path) -> None:
 def test_crawling_body_is_given_up(server: Server, raw: Path) -> None:
     """A body that stops moving costs the read timeout, not forever, and is resumed."""
     server.faults[PATH] = [("slow", 600)]
-    patient = urllib3.Timeout(connect=2, read=0.3)
+    patient = urllib3.Timeout(connect=20, read=0.5)
     assert brought(server, raw, timeout=patient).files[0].read_bytes() == DUMP
     assert server.ranges(PATH) == ["", "bytes=600-"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ulmkit.corpus.sources import reasons
-from ulmkit.corpus.sources.origin import Origin, Record, licence_name, moment
+from ulmkit.corpus.sources.origin import Origin, Record, licence_name, moment, scalar
 from ulmkit.document import Kind
 
 SAMPLE = 64  # records that the choice is made from
@@ -172,7 +172,10 @@ def _named_kind(record: Mapping[str, Any]) -> Kind | None:
 
 def first_of(record: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The first of the named fields that holds something."""
-    return next((record[name] for name in names if record.get(name) not in (None, "")), None)
+    for name in names:
+        if (value := record.get(name)) is not None and value != "":
+            return value
+    return None
 
 
 def documents(rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Origin) -> Iterator[Record]:
@@ -205,20 +208,27 @@ def documents(rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Or
                 yield _document(origin, choice.kind, number, record, text)
 
 
+def fact(record: Mapping[str, Any], names: Iterable[str]) -> str:
+    """The first of the named fields that holds something, where that is a string."""
+    value = first_of(record, names)
+    return scalar(value) if isinstance(value, str) else ""
+
+
 def _document(origin: Origin, kind: Kind, number: int, record: Mapping[str, Any], text: str) -> Record:
     """One record with the facts beside its text."""
     lower = {key.lower(): value for key, value in record.items() if isinstance(key, str)}
-    title, url = first_of(lower, TITLE_FIELDS), first_of(lower, URL_FIELDS)
+    title, url = fact(lower, TITLE_FIELDS), fact(lower, URL_FIELDS)
+    text = scalar(text)
     if kind == "markdown":
         from ulmkit.corpus.sources.plain import markdown
 
-        return markdown(origin, text, record=number, title=title if isinstance(title, str) else "")
+        return markdown(origin, text, record=number, title=title)
     return origin.document(
         text,
         kind,
         record=number,
-        title=title if isinstance(title, str) else "",
-        url=url if isinstance(url, str) else "",
+        title=title,
+        url=url,
         licence=licence_name(first_of(lower, LICENCE_FIELDS)),
         fetched_at=moment(first_of(lower, FETCHED_FIELDS)),
         published_at=moment(first_of(lower, PUBLISHED_FIELDS)),

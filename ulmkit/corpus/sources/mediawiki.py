@@ -20,7 +20,8 @@ from ulmkit.document import Unreadable
 CHUNK = 1 << 20
 ROOT = re.compile(rb"<(?:mediawiki|page)[\s>]")
 DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.I)
-NUMERIC = re.compile(r"&#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}));")
+ENTITIES = {b"&lt;": b"<", b"&gt;": b">", b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&"}
+ENTITY = re.compile(rb"&(?:lt|gt|quot|amp|apos|#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7})));")
 TIMESTAMP = re.compile(rb"<timestamp>([^<]{0,40})</timestamp>")
 NAMESPACE = re.compile(rb'<namespace\s+key="(-?\d+)"[^>]*>([^<]*)</namespace>')
 BASE = re.compile(rb"<base>([^<]*)</base>")
@@ -54,37 +55,29 @@ class Site:
 def site_of(head: bytes) -> Site:
     """The site information in the bytes before the first page."""
     base = BASE.search(head)
-    address = unescape(base[1].decode("utf-8", "ignore")).strip() if base else ""
+    address = unescape(base[1]).decode("utf-8", "ignore").strip() if base else ""
     names = {
-        unescape(name.decode("utf-8", "ignore")).strip().lower(): int(key)
+        unescape(name).decode("utf-8", "ignore").strip().lower(): int(key)
         for key, name in NAMESPACE.findall(head)
         if name
     }
     return Site(address.rpartition("/")[0] + "/" if "://" in address else "", names)
 
 
-def unescape(text: str) -> str:
-    """XML's own entities and numbers as characters, once.
+def unescape(data: bytes) -> bytes:
+    """XML's own entities and numbers as characters in UTF-8, once.
 
-    >>> unescape("&lt;ref&gt; a&amp;nbsp;b &#1740;")
+    >>> unescape(b"&lt;ref&gt; a&amp;nbsp;b &#1740;").decode()
     '<ref> a&nbsp;b ی'
     """
-    if "&" not in text:
-        return text
-    if "&#" in text:
-        text = NUMERIC.sub(_character, text)
-    return (
-        text.replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&quot;", '"')
-        .replace("&apos;", "'")
-        .replace("&amp;", "&")
-    )
+    return ENTITY.sub(_character, data) if b"&" in data else data
 
 
-def _character(match: re.Match[str]) -> str:
+def _character(match: re.Match[bytes]) -> bytes:
+    if found := ENTITIES.get(match[0]):
+        return found
     code = int(match[1], 16) if match[1] else int(match[2])
-    return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
+    return chr(code).encode() if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else b""
 
 
 def redirect_pattern(words: Sequence[str]) -> re.Pattern[str]:
@@ -188,7 +181,7 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
     head = data[:first] if first >= 0 else data
     number = between(head, b"<id>", b"</id>").strip().decode("ascii", "ignore")
     try:
-        title = unescape(between(head, b"<title>", b"</title>").decode()).strip()
+        title = unescape(between(head, b"<title>", b"</title>")).decode().strip()
     except UnicodeDecodeError as error:
         return origin.unreadable(reasons.ENCODING, f"title: {error.reason}", number)
     said = between(head, b"<ns>", b"</ns>").strip()
@@ -202,7 +195,8 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
         return origin.unreadable(reasons.NOT_WIKITEXT, title, number)
     try:
         # line ends as an XML parser gives them
-        text = unescape(text_of(revision).decode().replace("\r\n", "\n"))
+        raw = text_of(revision)
+        text = unescape(raw.replace(b"\r\n", b"\n") if b"\r" in raw else raw).decode()
     except UnicodeDecodeError as error:
         return origin.unreadable(reasons.ENCODING, f"{title}: {error.reason}", number)
     if redirect.match(text):

@@ -65,9 +65,7 @@ class Origin:
         fetched_at: datetime | None = None,
         published_at: datetime | None = None,
     ) -> Record:
-        """The record as a document, or as `empty`. Lone surrogates, which no file can hold, are left out."""
-        if isinstance(content, str):
-            content = scalar(content)
+        """The record as a document, or as `empty`."""
         if not content.strip():
             return self.unreadable(reasons.EMPTY, record=record)
         return RawDocument(
@@ -76,8 +74,8 @@ class Origin:
             kind=kind,
             source=self.source,
             licence=licence or self.licence,
-            url=scalar(url),
-            title=scalar(title),
+            url=url,
+            title=title,
             encoding=encoding,
             fetched_at=fetched_at,
             published_at=published_at,
@@ -98,7 +96,7 @@ class Origin:
 
 
 def scalar(text: str) -> str:
-    """`text` without lone surrogates."""
+    """`text` without lone surrogates: JSON can spell them, and no file can hold them."""
     return SURROGATE.sub("", text) if SURROGATE.search(text) else text
 
 
