@@ -9,7 +9,7 @@ _WORD = re.compile(
 )
 _ANY_FOREIGN = re.compile(f"[{_FOREIGN}]")
 _YEH = str.maketrans("ۍېےۓ", "یییئ")
-_HAMZA = re.compile("(?<![هۀ])\u0654+|(?<=ه\u0654)\u0654+")
+_HAMZA = re.compile("(?<!ه)\u0654+|(?<=ه\u0654)\u0654+|[\u0653\u0655]+")
 _PERCENT = re.compile("%(?:(?<=[۰-۹\ufdd0]%)|(?<=[۰-۹\ufdd0] %)|(?=[۰-۹\ufdd0]))")
 
 
@@ -27,7 +27,8 @@ foreign_yeh.enables = ["joiners", "repeats"]
 
 
 def hamza_above(text: str) -> str:
-    """U+0654 stays where it writes the ezafe, after ه; elsewhere it has been composed, or stands for nothing.
+    """U+0654 stays where it writes the ezafe, after ه; elsewhere it has been composed, or stands for nothing, as do
+    U+0653 and U+0655.
 
     >>> hamza_above("خانهٔ ما ب\u0654")
     'خانهٔ ما ب'
@@ -35,7 +36,7 @@ def hamza_above(text: str) -> str:
     return _HAMZA.sub("", text)
 
 
-hamza_above.triggers = [("^ه", "\u0654")]
+hamza_above.triggers = [("^ه", "\u0654"), ("", "\u0653\u0655")]
 
 
 def percent(text: str) -> str:
@@ -47,5 +48,5 @@ def percent(text: str) -> str:
     return _PERCENT.sub("٪", text)
 
 
-percent.triggers = [("۰-۹\ufdd0 ", "%"), ("%", "۰-۹\ufdd0")]
+percent.triggers = [("0-9۰-۹\ufdd0 ", "%"), ("%", "0-9۰-۹\ufdd0")]
 percent.enables = ["spacing"]

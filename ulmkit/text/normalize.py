@@ -142,16 +142,23 @@ class _Step:
 
 
 class _Stage:
-    """Tables that follow one another, then the rules up to the next table."""
+    """Tables that follow one another, then the rules up to the next table.
+
+    `rules` are (operation, number of the rule in it, rule); the rule is None for `protect` and `restore`.
+    """
 
     def __init__(
-        self, tables: list[CharacterTable], rules: Sequence[tuple[str, Rule | None]], kinds: Sequence[str]
+        self,
+        tables: Sequence[CharacterTable],
+        rules: Sequence[tuple[str, int, Rule | None]],
+        kinds: Sequence[str],
     ) -> None:
         self.lookup = Lookup(tables)
         triggers: list[Triggers] = []
         self.kinds: list[tuple[int, str]] = []
-        placed: list[tuple[str, Rule | None, int]] = []
-        for name, rule in rules:
+        placed: dict[tuple[str, int], int] = {}
+        bits_of = []
+        for name, number, rule in rules:
             if name == "protect":
                 bits = 0
                 for kind in kinds:
@@ -159,22 +166,24 @@ class _Stage:
                     bits |= 1 << len(triggers)
                     triggers.append(KINDS[kind][1])
             elif rule is not None and rule.triggers:
-                bits = 1 << len(triggers)
-                triggers.append(rule.triggers)
+                # the same operation a second time shares its bit, which is cleared when it has run
+                bits = placed.get((name, number), 1 << len(triggers))
+                if (name, number) not in placed:
+                    triggers.append(rule.triggers)
+                placed[name, number] = bits
             else:
                 bits = 0
-            placed.append((name, rule, bits))
+            bits_of.append(bits)
         self.steps = []
-        for index, (name, rule, bits) in enumerate(placed):
-            wanted = () if rule is None else rule.enables
+        for index, (name, _, rule) in enumerate(rules):
+            enables = () if rule is None else rule.enables
             later = 0
-            if wanted is None:
+            if enables is None:
                 later = LOOK_AGAIN
-                wanted = ()
-            for other, _rule, its_bits in placed[index + 1 :]:
-                if other in wanted:
-                    later |= its_bits
-            self.steps.append(_Step(name, rule, bits, later))
+            else:
+                for (other, _, _), bits in zip(rules[index + 1 :], bits_of[index + 1 :], strict=True):
+                    later |= bits if other in enables else 0
+            self.steps.append(_Step(name, rule, bits_of[index], later))
         # a rule without triggers runs on every text; so does putting spans back, where there are any
         self.always = any(not step.bits for step in self.steps)
         self.triggers = triggers
@@ -281,16 +290,16 @@ class Normalizer:
     def _compile(self) -> list[_Stage]:
         stages: list[_Stage] = []
         tables: list[CharacterTable] = []
-        rules: list[tuple[str, Rule | None]] = []
+        rules: list[tuple[str, int, Rule | None]] = []
         for step in self._steps:
             if step.table is not None and step.table.singles:
                 if rules:
                     stages.append(_Stage(tables, rules, sorted(self._kinds)))
                     tables, rules = [], []
                 tables.append(step.table)
-            rules += [(step.name, rule) for rule in step.rules]
+            rules += [(step.name, number, rule) for number, rule in enumerate(step.rules)]
             if step.name in ("protect", "restore"):
-                rules.append((step.name, None))
+                rules.append((step.name, 0, None))
         stages.append(_Stage(tables, rules, sorted(self._kinds)))
         return stages
 
@@ -344,6 +353,7 @@ class Normalizer:
             if step.bits:
                 if not met & step.bits:
                     continue
+                ran, met = met, met & ~step.bits
             elif step.rule is not None and step.rule.literals:
                 if not any(literal in text for literal in step.rule.literals):
                     continue
@@ -355,11 +365,11 @@ class Normalizer:
                 changed = restore(text, spans)
                 spans.clear()
             else:
-                changed = protect(text, frozenset(kind for bit, kind in stage.kinds if met & bit), spans)
+                changed = protect(text, frozenset(kind for bit, kind in stage.kinds if ran & bit), spans)
             if changed is not text and changed != text:
                 text, changed_any = changed, True
                 if step.later:
-                    met |= stage.scan(encode(text)) if step.later == LOOK_AGAIN else step.later
+                    met = stage.scan(encode(text)) if step.later == LOOK_AGAIN else met | step.later
         return encode(text) if changed_any else codes
 
     def batch(self, texts: Iterable[str]) -> list[str]:

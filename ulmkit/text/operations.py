@@ -220,11 +220,10 @@ def _marks() -> str:
 
 
 @cache
-def _nfc_triggers() -> Triggers:
-    """Where a text may not be in NFC: a character that NFC replaces; two marks in a row; a letter and a mark that
-    compose. The marks that many letters take are not told apart, those of one script's few letters are."""
+def _compositions() -> tuple[list[str], dict[str, set[str]]]:
+    """The characters that NFC replaces; and second character -> the first ones that it composes with."""
     replaced = []
-    firsts: dict[str, set[str]] = {}  # second character -> the first ones that it composes with
+    firsts: dict[str, set[str]] = {}
     for character in _points():
         parts = unicodedata.decomposition(character).split()
         if not parts or parts[0].startswith("<"):
@@ -233,24 +232,55 @@ def _nfc_triggers() -> Triggers:
             replaced.append(character)
         elif len(parts) == 2:
             firsts.setdefault(chr(int(parts[1], 16)), set()).add(chr(int(parts[0], 16)))
+    return replaced, firsts
+
+
+_HANGUL = (("\u1100-\u1112", "\u1161-\u1175"), ("\uac00-\ud7a3", "\u11a8-\u11c2"))
+
+
+@cache
+def _unstable() -> str:
+    """Class body: whatever can change, or change what stands before it, when a text is composed."""
+    replaced, firsts = _compositions()
+    return _marks() + character_class([*replaced, *firsts]) + _HANGUL[0][1] + _HANGUL[1][1]
+
+
+@cache
+def _nfc_triggers() -> Triggers:
+    """Where a text may not be in NFC: a character that NFC replaces; two marks in a row; a letter and a mark that
+    compose. The marks that many letters take are not told apart, those of one script's few letters are."""
+    replaced, firsts = _compositions()
     common, triggers = [], []
     for second, letters_before in firsts.items():
         if len(letters_before) <= 8 and ord(second) < 0x700:
             triggers.append((character_class(letters_before), second))
         else:
             common.append(second)
-    hangul = (("\u1100-\u1112", "\u1161-\u1175"), ("\uac00-\ud7a3", "\u11a8-\u11c2"))
     marks = _marks()
-    return (("", character_class(replaced)), ("", character_class(common)), (marks, marks), *triggers, *hangul)
+    return (("", character_class(replaced)), ("", character_class(common)), (marks, marks), *triggers, *_HANGUL)
 
 
 @operation
 def nfc(_: Settings) -> Operation:
-    """Unicode's composed form (NFC): a letter and its mark become one character where there is one."""
+    """Unicode's composed form (NFC): a letter and its mark become one character where there is one.
+
+    Only the marks and the one character before them are handed to `unicodedata`, which takes its time for a text.
+    """
+    unstable = re.compile(f"[{_unstable()}]+")
 
     def apply(text: str) -> tuple[str, int]:
-        composed = unicodedata.normalize("NFC", text)
-        return composed, int(composed != text)
+        out: list[str] = []
+        last = hits = 0
+        for match in unstable.finditer(text):
+            start, end = max(match.start() - 1, 0), match.end()
+            composed = unicodedata.normalize("NFC", text[start:end])
+            if composed != text[start:end]:
+                out += (text[last:start], composed)
+                last, hits = end, hits + 1
+        if not hits:
+            return text, 0
+        out.append(text[last:])
+        return "".join(out), hits
 
     return Operation("nfc", rules=(Rule(apply, _nfc_triggers()),))
 
@@ -396,12 +426,8 @@ def digits(settings: Settings) -> Operation:
         f"[0-9](?<![{_LATIN}_{OPAQUE}0-9].)(?<![{_LATIN}{OPAQUE}][{joint}].)[0-9]*+"
         f"(?![{_LATIN}_{OPAQUE}\ufe0f\u20e3]|[{joint}][{_LATIN}])"
     )
-    rule = substitution(pattern, lambda match: match[0].translate(to_native), ("", "0-9"), enables=_BY_DIGITS)
+    rule = substitution(pattern, lambda match: match[0].translate(to_native), ("", "0-9"), enables=())
     return Operation("digits", rules=(rule,))
-
-
-# what a digit of the script's own may set off: it is solid ground for `spacing`
-_BY_DIGITS = ("rules.percent", "spacing")
 
 
 @operation
@@ -442,9 +468,24 @@ def punctuation(settings: Settings) -> Operation:
     rules = []
     for mark, own in settings.punctuation:
         m = re.escape(mark)
-        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…{own}]{m})|(?<=[{letter}] {m})|(?= ?[{letter}«]))'
-        rules.append(substitution(pattern, own, (m, f" {near}\n"), (f" {near}", m), enables=("repeats", "spacing")))
+        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…]{m})|(?<=[{letter}] {m})|(?= ?[{letter}«]))'
+        triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
+        rules.append(Rule(_own_mark(mark, own, re.compile(pattern)), triggers, enables=("spacing",)))
     return Operation("punctuation", rules=tuple(rules))
+
+
+def _own_mark(mark: str, own: str, pattern: re.Pattern[str]) -> Apply:
+    """`mark` becomes `own` where `pattern` matches, and then throughout a run of both."""
+    mixed = re.compile(f"[{re.escape(mark)}{own}]{{2,}}")
+
+    def apply(text: str) -> tuple[str, int]:
+        before = text.count(mark)
+        text = pattern.sub(own, text)
+        if mark + own in text or own + mark in text:
+            text = mixed.sub(lambda match: own * len(match[0]) if own in match[0] else match[0], text)
+        return text, before - text.count(mark)
+
+    return apply
 
 
 @operation
@@ -454,7 +495,9 @@ def quotes(settings: Settings) -> Operation:
     In a line with an even number of curly marks they open and close in turn; otherwise each by its own shape.
     Straight marks change when their number in the line is even and the quotation holds a letter of the script.
     """
-    opening, closing = settings.quotes
+    if len(settings.quotes) != 2:
+        raise LanguageError("operation 'quotes' needs the language's 'quotes', an opening and a closing mark.")
+    opening, closing = settings.quotes[0], settings.quotes[1]
     letter = re.compile(f"[{letters(settings.script)}]")
     curly = re.compile(f"[{_CURLY}]")
     straight = re.compile('"([^"]*)"')
@@ -472,11 +515,9 @@ def quotes(settings: Settings) -> Operation:
         return text
 
     def apply(text: str) -> tuple[str, int]:
-        before = len(marks.findall(text))
-        if not before:
-            return text, 0
+        before = text
         text = "\n".join([line(each) if marks.search(each) else each for each in text.split("\n")])
-        return text, before - len(marks.findall(text))
+        return text, 0 if text == before else sum(before.count(mark) - text.count(mark) for mark in _CURLY + '"')
 
     return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),), enables=("punctuation", "spacing")),))
 
@@ -496,16 +537,26 @@ def spacing(settings: Settings) -> Operation:
     solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
-    before = substitution(
-        f" +(?=[{own}.:!…)\\]}}])(?:(?<=[{solid}{NUMBER}{_LATIN}] )(?=[{own}])"
-        f"|(?<=[{solid}] )(?<!…(?= [.…]) )(?![.:!…)\\]}}][{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])(?=[.:!…)\\]}}]))",
-        "",
-        (" ", f"{own}.:!…)\\]}}"),
-        enables=(),
-    )
-    opening = substitution(
-        f"([«(\\[{{]) +(?=[{word}{settings.native_digits}{NUMBER}])", r"\1", ("«(\\[{", " "), enables=()
-    )
+    # two literal characters lead each pattern, and the text is asked for them first: that is a search for bytes
+    tight = [(f" {mark}", re.compile(f" {re.escape(mark)}(?<!{OPAQUE} {re.escape(mark)})"), mark) for mark in own]
+    for mark in ".:!…)]}":
+        m = re.escape(mark)
+        run = "" if mark not in ".…" else f"(?<!… {m})"
+        after_it = f"(?![{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])"
+        tight.append((f" {mark}", re.compile(f" {m}{after_it}(?<=[{solid}] {m}){run}"), mark))
+    for mark in "«([{":
+        m = re.escape(mark)
+        tight.append((f"{mark} ", re.compile(f"{m} (?=[{word}{settings.native_digits}{NUMBER}])"), mark))
+
+    def close_up(text: str) -> tuple[str, int]:
+        hits = 0
+        for literal, pattern, mark in tight:
+            if literal in text:
+                text, count = pattern.subn(mark, text)
+                hits += count
+        return text, hits
+
+    close = Rule(close_up, ((" ", f"{own}.:!…)\\]}}"), ("«(\\[{", " ")), enables=())
     after = substitution(
         f"[{settings.native_marks}!»)\\]}}:…](?=[{letter}])",
         r"\g<0> ",
@@ -518,7 +569,7 @@ def spacing(settings: Settings) -> Operation:
         (r"\.", letter),
         enables=(),
     )
-    return Operation("spacing", rules=(before, opening, after, dot))
+    return Operation("spacing", rules=(close, after, dot))
 
 
 @operation
@@ -536,22 +587,21 @@ def dashes(_: Settings) -> Operation:
 @operation
 def spaces(_: Settings) -> Operation:
     """One space between words, none at the edges of a line, at most one empty line, nothing around the text."""
-    many, lines = re.compile(" {2,}"), re.compile("\n{3,}")
 
     def apply(text: str) -> tuple[str, int]:
         before = len(text)
-        if "  " in text:
-            text = many.sub(" ", text)
+        while "  " in text:  # halves the runs each time: linear in all
+            text = text.replace("  ", " ")
         if " \n" in text:
             text = text.replace(" \n", "\n")
         if "\n " in text:
             text = text.replace("\n ", "\n")
-        if "\n\n\n" in text:
-            text = lines.sub("\n\n", text)
+        while "\n\n\n" in text:
+            text = text.replace("\n\n\n", "\n\n")
         text = text.strip(" \n")
         return text, before - len(text)
 
-    return Operation("spaces", rules=(Rule(apply, ((" ", " \n"), ("\n", " "), ("=3", "\n"))),))
+    return Operation("spaces", rules=(Rule(apply, ((" ", " \n"), ("\n", " "), ("=3", "\n")), enables=()),))
 
 
 # ---------------------------------------------------------------- the match form

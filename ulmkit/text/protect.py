@@ -84,7 +84,7 @@ def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
 
 
 def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
-    """`text` with a placeholder for every span of `kinds`; the spans are appended to `spans` in order."""
+    """`text` with a placeholder for every span of `kinds`; the spans are appended to `spans` in order, in NFC."""
     if kinds == _NUMBERS:
         # most texts hold no other kind: one substitution, without sorting
         spans += _PATTERNS["number"].findall(text)
@@ -93,7 +93,8 @@ def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     last = 0
     for start, end, kind in find_spans(text, kinds):
         out += (text[last:start], NUMBER if kind == "number" else OPAQUE)
-        spans.append(text[start:end])
+        span = text[start:end]
+        spans.append(span if span.isascii() else unicodedata.normalize("NFC", span))
         last = end
     out.append(text[last:])
     return "".join(out)
@@ -112,7 +113,7 @@ def restore(text: str, spans: list[str]) -> str:
     out = [pieces[0]]
     for span, piece in zip(spans, pieces[1:], strict=True):
         if piece and unicodedata.category(piece[0])[0] == "M":
-            # what stood between the span and this mark was deleted; the text is in NFC before anything else
+            # the mark composes with the span's last character, which the text must then hold as one (NFC)
             piece = unicodedata.normalize("NFC", span[-1] + piece)
             span = span[:-1]
         out += (span, piece)
