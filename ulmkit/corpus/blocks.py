@@ -8,6 +8,15 @@ _SPACES = re.compile(r"\s+")
 _TITLE_SEPARATOR = re.compile(r"\s+(?:[|–—·•»«:]|-{1,2}|::|\|\|)\s+")
 
 
+def encodable(text: str) -> str:
+    """`text` without lone surrogates, which JSON can hold and no file can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "ignore").decode()
+    return text
+
+
 def folded(text: str) -> str:
     """`text` on one line, white space as single spaces."""
     return _SPACES.sub(" ", text).strip()

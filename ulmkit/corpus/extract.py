@@ -6,7 +6,7 @@ and joiners are as the page has them: folding them is the language's business, a
 
 from collections.abc import Callable
 
-from ulmkit.corpus.blocks import joined
+from ulmkit.corpus.blocks import encodable, joined
 from ulmkit.corpus.encoding import Undecodable
 from ulmkit.corpus.html import MAX_CHARACTERS, fragment_to_text, html_to_text
 from ulmkit.corpus.markdown import markdown_to_text
@@ -23,6 +23,7 @@ REASONS = {
     "empty": "nothing is left when the markup is gone",
     "redirect": "a wiki page that only points to another",
     "too large": "a page larger than the limit",
+    "nested too deep": "a page of elements in elements in elements, made to exhaust a parser",
     "too many elements": "a page built of more elements than a parser should be given",
     "no main text": "a page of menus, forms or links",
     "other language": "the whole page, menus included, is in another language",
@@ -67,7 +68,7 @@ def extract(
         title = title or heading
     else:
         text = plain_to_text(content)
-    text = joined(text.split("\n\n"), title)
+    text = encodable(joined(text.split("\n\n"), title))
     if not text:
         return Unreadable(raw.id, "empty", f"{len(content)} characters of markup")
     return Document(
@@ -76,7 +77,7 @@ def extract(
         source=raw.source,
         licence=raw.licence,
         url=raw.url,
-        title=title,
+        title=encodable(title),
         fetched_at=raw.fetched_at,
         published_at=raw.published_at,
     )

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ulmkit.corpus.blocks import folded, has_word, is_prose, joined, key, title_parts
+from ulmkit.corpus.blocks import encodable, folded, has_word, is_prose, joined, key, title_parts
 
 Mode = Literal["default", "fast", "precision", "recall", "baseline", "simple"]
 
 MAX_CHARACTERS = 16_000_000  # a page; a parsed page takes some twenty times its size in memory
 MAX_MARKS = 1_500_000  # "<" in a page: a parsed element takes 1 kB
 MAX_MARKS_THOROUGH = 200_000  # above it the fast parser alone, trafilatura takes 20 µs for each
+MAX_DEPTH = 1_000  # elements in each other: browsers stop at 512, the fast parser takes the square of it
 MIN_RAW_CHARACTERS = 60  # of the page's whole text: less is a frame, a redirect or an error
 JOINERS = "\u200c\u200d"
 # Printable, stable under NFC, letters (nothing splits or trims them), and of scripts no page is written in.
@@ -29,6 +30,10 @@ _NUMERIC = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,6})|([0-9]{1,7}))")
 _DATA_URI = re.compile(r"data:[\w/+.-]{0,60};base64,[A-Za-z0-9+/=\s]*+")
 # An element with thousands of attributes costs every parser the square of their number.
 _LONG_TAG = re.compile(r"<([A-Za-z][^\s<>/]{0,30})[^<>]{60000,}+>")
+_NESTING_TAG = re.compile(
+    r"<(/?)(?!(?i:area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|param|source|t[dhr]|tbody|track|wbr)\b)"
+    r"[A-Za-z]"
+)
 
 _PILCROW = re.compile(r"\s*[¶§#🔗]\s*$")  # the permanent link behind a heading
 
@@ -60,6 +65,8 @@ def html_to_text(page: str, *, mode: Mode = "fast", wanted: Callable[[str], bool
     if marks > MAX_MARKS:
         return Page(reason="too many elements", detail=f"{marks} marks, limit {MAX_MARKS}")
     page = _cheaper(page)
+    if marks > 2 * MAX_DEPTH and (depth := _depth(page)) > MAX_DEPTH:
+        return Page(reason="nested too deep", detail=f"{depth} elements in each other, limit {MAX_DEPTH}")
     whole = _whole_text(page)
     if len(whole) < MIN_RAW_CHARACTERS:
         return Page(reason="no main text", detail=f"{len(whole)} characters on the whole page")
@@ -79,6 +86,7 @@ def html_to_text(page: str, *, mode: Mode = "fast", wanted: Callable[[str], bool
 
 def _cheaper(page: str) -> str:
     """`page` without what costs parsers most and holds no text."""
+    page = encodable(page)
     if "\x00" in page:
         page = page.replace("\x00", "")
     if ";base64," in page:
@@ -86,6 +94,15 @@ def _cheaper(page: str) -> str:
     if len(page) > 60_000:
         page = _LONG_TAG.sub(r"<\1>", page)
     return page
+
+
+def _depth(page: str) -> int:
+    """How deep elements stand in each other, by counting tags; those that close by themselves do not count."""
+    depth = deepest = 0
+    for match in _NESTING_TAG.finditer(page):
+        depth = max(0, depth - 1) if match[1] else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _whole_text(page: str) -> str:
@@ -171,7 +188,7 @@ def _body(tree: Any, page: str, mode: Mode) -> Any:
 
     if mode == "baseline":
         return trafilatura.baseline(page)[0]
-    document = trafilatura.bare_extraction(
+    document: Any = trafilatura.bare_extraction(
         tree,
         fast=mode == "fast",
         favor_precision=mode == "precision",

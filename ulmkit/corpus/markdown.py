@@ -14,7 +14,8 @@ _CODE_SPAN = re.compile(r"(?<![`\\])(?:`([^`\n]++(?:\n[^`\n]++)?)`|``([^\n]*?[^`
 _MASK = re.compile("\x1a([0-9]+)\x1a")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|\{/\*.*?\*/\}", re.S)
+# A pattern that looks for an end stops at the next beginning: unclosed ones must not each read to the end of the text.
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|\{/\*[^{*]*+(?:(?:\{(?!/\*)|\*(?!/\}))[^{*]*+)*+\*/\}", re.S)
 _UNREAD_ELEMENT = re.compile(
     r"<((?i:script|style|svg|pre|table|iframe|video|audio|math|template|button|select|form|canvas|object|sandpack"
     r"|figure|picture|diagram|yt))\b[^<>]*+(?:(?<=/)>|>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*>)",
@@ -22,16 +23,16 @@ _UNREAD_ELEMENT = re.compile(
 )
 _BREAK = re.compile(r"<br\s*/?>", re.I)
 # an attribute of a component may hold an arrow, so quoted and braced parts may hold a bracket
-_TAG = re.compile(r"</?[A-Za-z][\w.:-]*+(?:[^<>\"'{}]|\"[^\"]*\"|'[^'\n]*'|\{[^{}]*\}|\{\{[^{}]*\}\})*+>|</?>")
+_TAG = re.compile(
+    r"</?[A-Za-z][\w.:-]*+(?:[^<>\"'{}]|\"[^\"]*\"|'[^'\n]*'|\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\})*+>|</?>"
+)
 _AUTOLINK = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[^\s<>@]+@[^\s<>@]+)>")
 
 # Macros: the reference macros of MDN show their last word, all others are instructions.
 _REFERENCE_MACRO = re.compile(
-    r"\{\{\s*(?i:htmlelement|domxref|jsxref|cssxref|svgelement|svgattr|mathmlelement|httpheader|httpmethod|httpstatus"
-    r"|glossary|csp|rfc|bug|webextapiref|interfacename)\s*\(([^{}]*)\)\s*\}\}"
+    r"\{\{[^{}\n]*\}\}|\{%[^{%\n]*+(?:(?:\{(?!%)|%(?!\}))[^{%\n]*+)*+%\}"
+    r"|\{[:#@][^{}\n]*\}|\{/[a-z]+\}|\{\.[\w -]+\}"
 )
-_STRING = re.compile(r"\"([^\"]*)\"|'([^']*)'")
-_MACRO = re.compile(r"\{\{[^{}\n]*\}\}|\{%.*?%\}|\{:[^{}\n]*\}|\{#[^{}\n]*\}|\{/[a-z]+\}|\{\.[\w -]+\}|\{@[^{}\n]*\}")
 _DIRECTIVE = re.compile(r"\[!(?:include|video|image|code|div|div-checklist|notebook)\b[^\n]*", re.I)
 _CALLOUT = re.compile(r"^\[!([\w-]+)\][+-]?[ \t]*", re.M)
 _MODULE = re.compile(
@@ -44,7 +45,7 @@ _LINK = re.compile(
 )
 _REFERENCE_LINK = re.compile(r"\[([^\[\]]+)\][ ]?\[[^\[\]]*\]")
 _DEFINITION = re.compile(r"^ {0,3}\[(?!\^)([^\[\]\n]+)\]:[ \t]*\S+[^\n]*$|^\*\[[^\[\]\n]+\]:[^\n]*$", re.M)
-_FOOTNOTE = re.compile(r"\[\^[^\[\]\s]+\](:?)[ \t]*")
+_FOOTNOTE = re.compile(r"\[\^[^\[\]\s]+\](?::[ \t]*)?")
 _STARS = re.compile(r"(?<![\s\d*])\*{1,3}|\*{1,3}(?![\s\d*])")
 _UNDERSCORES = re.compile(r"(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])")
 _EMOJI = re.compile(r"(?<!\S):[a-z][a-z0-9_+-]{1,30}:(?!\S)")
@@ -78,9 +79,12 @@ def markdown_to_text(source: str) -> tuple[str, str]:
         text = text[front.end() :]
     code: list[str] = []
     text = _without_markup(_masked(_without_fences(text), code))
-    blocks, heading = _blocks(text)
-    title = _unmasked(_inline(title), code) if title else _unmasked(heading, code)
-    return joined((_unmasked(block, code) for block in blocks), title), title
+    reader = _Reader()
+    for line in text.split("\n"):
+        reader.read(line)
+    reader.close_block()
+    title = _unmasked(_inline(title) or reader.title, code)
+    return joined((_unmasked(block, code) for block in reader.blocks if has_word(block)), title), title
 
 
 def _without_fences(text: str) -> str:
@@ -154,78 +158,88 @@ def _last_string(match: re.Match[str]) -> str:
     return next((string for string in reversed(strings) if string), "")
 
 
-def _blocks(text: str) -> tuple[list[str], str]:
-    """Finished blocks, each of one or more lines, and the first heading of the first level."""
-    blocks: list[str] = []
-    lines: list[str] = []  # finished lines of the block
-    open_line = ""  # the paragraph or item being read
-    in_list = was_blank = False
-    title = ""
+class _Reader:
+    """Lines in, blocks out: what a paragraph, an item, a heading and a table are."""
 
-    def close_line() -> None:
-        nonlocal open_line
-        finished = (_inline(part) for part in open_line.split("\n"))
-        lines.extend(part for part in finished if has_word(part))
-        open_line = ""
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self.title = ""  # the first heading of the first level
+        self._lines: list[str] = []  # finished lines of the block
+        self._open: list[str] = []  # pieces of the line being read; the source may wrap it
+        self._in_list = False
+        self._was_blank = True
 
-    def close_block() -> None:
-        close_line()
-        if lines:
-            blocks.append("\n".join(lines))
-            lines.clear()
-
-    for raw in text.split("\n"):
-        line = _QUOTE.sub("", raw) if ">" in raw else raw
+    def read(self, line: str) -> None:
+        hard = line.endswith(("  ", "\\"))
+        line = _QUOTE.sub("", line) if ">" in line else line
         line = _CALLOUT.sub("", line) if line.startswith("[!") else line
         stripped = line.strip()
         if not stripped:
-            close_line()
-            if not in_list:
-                close_block()
-            was_blank = True
-            continue
-        indented = line.startswith(("    ", "\t"))
-        if match := _HEADING.match(line):
-            close_block()
-            in_list = False
-            heading = _inline(match[2] or "")
-            if len(match[1]) == 1 and not title:
-                title = heading
-            if has_word(heading):
-                blocks.append(heading)
-        elif _RULE.match(line):  # also the line under a heading written without #
-            close_block()
-            if stripped[0] == "=" and blocks and not title and "\n" not in blocks[-1]:
-                title = blocks[-1]
-        elif match := _CONTAINER.match(line):
-            close_block()
-            if has_word(match[2]) and "=" not in match[2]:
-                blocks.append(_inline(match[2]))
-        elif stripped.startswith("|") or (_TABLE_RULE.match(line) and "|" in line):
-            close_block()
-            cells = (_inline(cell) for cell in _CELL_EDGE.split(stripped.strip("|")))
-            blocks.extend(cell for cell in cells if is_prose(cell))
-        elif indented and was_blank and not in_list and _CODE_SIGN.search(stripped):
-            close_block()
-        elif match := _ITEM.match(line):
-            close_line() if in_list else close_block()
-            in_list = True
-            open_line = line[match.end() :]
-        else:
-            if in_list and was_blank and not line[0].isspace():
-                close_block()
-                in_list = False
-            hard = raw.endswith(("  ", "\\"))
-            open_line = f"{open_line}{' ' if open_line and not open_line.endswith('\n') else ''}{stripped.rstrip('\\')}"
+            self._close_line()
+            if not self._in_list:
+                self.close_block()
+        elif not self._is_block(line, stripped):
+            self._continue(line, stripped.rstrip("\\"))
             if hard:
-                open_line += "\n"
-            was_blank = False
-            continue
-        if open_line and (raw.endswith(("  ", "\\"))):
-            open_line = open_line.rstrip("\\") + "\n"
-        was_blank = False
-    close_block()
-    return blocks, title
+                self._close_line()
+        self._was_blank = not stripped
+
+    def _is_block(self, line: str, stripped: str) -> bool:
+        """Whether the line was one of those that are a block, or begin one, whatever stands before them."""
+        if match := _HEADING.match(line):
+            self.close_block()
+            self._in_list = False
+            heading = _inline(match[2] or "")
+            if len(match[1]) == 1:
+                self.title = self.title or heading
+            self.blocks.append(heading)
+        elif _RULE.match(line):  # also the line under a heading that is written without #
+            self.close_block()
+            if stripped[0] == "=" and self.blocks and not self.title and "\n" not in self.blocks[-1]:
+                self.title = self.blocks[-1]
+        elif match := _CONTAINER.match(line):
+            self.close_block()
+            if "=" not in match[2]:
+                self.blocks.append(_inline(match[2]))
+        elif stripped.startswith("|") or (_TABLE_RULE.match(line) and "|" in line):
+            self.close_block()
+            cells = (_inline(cell) for cell in _CELL_EDGE.split(stripped.strip("|")))
+            self.blocks.extend(cell for cell in cells if is_prose(cell))
+        else:
+            return self._is_code(line, stripped)
+        return True
+
+    def _is_code(self, line: str, stripped: str) -> bool:
+        """An indented block of code; verse that is indented has no brackets."""
+        indented = line.startswith(("    ", "\t"))
+        return indented and self._was_blank and not self._in_list and bool(_CODE_SIGN.search(stripped))
+
+    def _continue(self, line: str, stripped: str) -> None:
+        if match := _ITEM.match(line):
+            if self._in_list or stripped[0] == ":":  # a definition stands under its term
+                self._close_line()
+            else:
+                self.close_block()
+            self._in_list = True
+            self._open.append(line[match.end() :].rstrip("\\"))
+            return
+        if self._in_list and self._was_blank and not line[0].isspace():
+            self.close_block()
+            self._in_list = False
+        self._open.append(stripped)
+
+    def _close_line(self) -> None:
+        if self._open:
+            line = _inline(" ".join(self._open))
+            if has_word(line):
+                self._lines.append(line)
+            self._open.clear()
+
+    def close_block(self) -> None:
+        self._close_line()
+        if self._lines:
+            self.blocks.append("\n".join(self._lines))
+            self._lines.clear()
 
 
 def _inline(text: str) -> str:

@@ -9,6 +9,7 @@ _TRAILING = re.compile(r"[^\S\n]+\n")
 _WIDTHS = range(50, 101)
 _MIN_WRAPPED_LINES = 8
 _MIN_WRAPPED_SHARE = 0.95
+_MIN_LENGTHS = 5  # different lengths of wrapped lines: items of a list made by a program are all as long
 
 
 def plain_to_text(source: str) -> str:
@@ -34,6 +35,6 @@ def unwrapped(text: str) -> str:
     if len(followed) < _MIN_WRAPPED_LINES:
         return text
     full = {i for i in followed if len(lines[i]) + 1 + len(lines[i + 1].split(None, 1)[0]) > width}
-    if len(full) < _MIN_WRAPPED_SHARE * len(followed):
+    if len(full) < _MIN_WRAPPED_SHARE * len(followed) or len({len(lines[i]) for i in full}) < _MIN_LENGTHS:
         return text
     return "".join(line + (" " if i in full else "\n") for i, line in enumerate(lines)).rstrip()

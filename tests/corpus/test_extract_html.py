@@ -1,0 +1,167 @@
+"""A page's main text: paragraphs, headings and items kept, menus and machinery dropped, hostile pages survived."""
+
+import time
+
+import pytest
+
+from ulmkit.corpus import html as html_module
+from ulmkit.corpus.html import MAX_CHARACTERS, fragment_to_text, html_to_text
+
+SENTENCES = [
+    "آبان امسال باران خوبی بارید و باغبان\u200cها خوشحال\u200cتر از همیشه به سراغ درخت\u200cهای خود رفتند.",
+    "پیرمرد گفت که چنین پاییزی را سال\u200cها ندیده است و امیدوار است که زمستان نیز پربارش باشد.",
+    "در بازار روستا قیمت سیب پایین آمد، اما فروشندگان می\u200cگویند که سود آن\u200cها چندان کم نشده است.",
+    "مدرسه از هفته\u200cی آینده اردوی یک\u200cروزه\u200cای برای دیدن باغ\u200cها برگزار می\u200cکند.",
+]
+MENU = "<ul class='menu'>" + "".join(f"<li><a href='/{i}'>بخش شماره {i}</a></li>" for i in range(12)) + "</ul>"
+
+
+def page(body: str, title: str = "پاییز در باغ - خبرنامه", head: str = "") -> str:
+    return (
+        f"<!DOCTYPE html><html lang=fa><head><title>{title}</title>{head}<style>p{{color:red}}</style></head><body>"
+        f"<nav>{MENU}</nav><div id=cookie-banner class='cookie'>ما از کوکی استفاده می\u200cکنیم. می\u200cپذیرم</div>"
+        f"<article>{body}</article><aside class=related><h3>مطالب مرتبط</h3>{MENU}</aside>"
+        f"<div class='comments'><p>نظر شما چیست؟ خیلی عالی بود دوستان عزیز، ممنون از شما.</p></div>"
+        f"<footer>{MENU}<p>تمام حقوق محفوظ است</p></footer><script>var x = 'متن اسکریپت';</script></body></html>"
+    )
+
+
+ARTICLE = "<h1>پاییز در باغ</h1>" + "".join(f"<p>{s}</p>" for s in SENTENCES)
+
+
+def test_the_article_comes_out_and_nothing_else() -> None:
+    result = html_to_text(page(ARTICLE))
+    assert result.text == "\n\n".join(SENTENCES)
+    assert result.title == "پاییز در باغ"
+
+
+def test_headings_and_items_are_lines_of_their_own() -> None:
+    body = (
+        ARTICLE
+        + "<h2>سه سفارش</h2><ul><li>هرس را عقب نیندازید و ابزار تیز به کار ببرید.</li><li>آب را کم کنید.</li></ul>"
+    )
+    text = html_to_text(page(body)).text
+    assert text.endswith("\n\nسه سفارش\n\nهرس را عقب نیندازید و ابزار تیز به کار ببرید.\nآب را کم کنید.")
+
+
+def test_a_break_is_a_line_and_inline_markup_is_none() -> None:
+    verse = "<p>توانا بود هر که دانا بود<br>ز دانش دل <b>پیر</b> <a href='/x'>برنا</a> بود</p>"
+    assert "توانا بود هر که دانا بود\nز دانش دل پیر برنا بود" in html_to_text(page(ARTICLE + verse)).text
+
+
+def test_blocks_of_code_go_and_names_in_a_sentence_stay() -> None:
+    sentence = "<p>تابع <code>print()</code> خروجی را نشان می\u200cدهد.</p>"
+    body = f"{ARTICLE}{sentence}<pre><code>for x in y:\n    print(x)\n</code></pre>"
+    text = html_to_text(page(body)).text
+    assert "تابع print() خروجی را نشان می\u200cدهد." in text
+    assert "for x in y" not in text
+
+
+def test_cells_that_hold_sentences_are_paragraphs_and_figures_go() -> None:
+    rows = "<tr><td>سیب</td><td>۱۲</td></tr><tr><td>گلابی</td><td>۱۴</td></tr>"
+    body = ARTICLE + f"<table>{rows}<tr><td>جمع</td><td>{SENTENCES[1]} {SENTENCES[0]}</td></tr></table>"
+    text = html_to_text(page(body)).text
+    assert f"{SENTENCES[1]} {SENTENCES[0]}" in text.split("\n")
+    assert "گلابی" not in text
+
+
+def test_runs_of_links_go_and_a_single_link_stays() -> None:
+    links = "".join(f"<p><a href='/{i}'>خبر دیگری با عنوانی نسبتاً بلند شماره {i}</a></p>" for i in range(5))
+    single = "<p><a href='/s'>گزارش کامل را در این نشانی بخوانید</a></p>"
+    text = html_to_text(page(f"{ARTICLE}{single}<p>{SENTENCES[0][:-1]} باز هم.</p>{links}")).text
+    assert "خبر دیگری" not in text
+    assert "گزارش کامل را در این نشانی بخوانید" in text
+
+
+def test_repeated_paragraphs_are_kept() -> None:
+    """Duplicates are counted and filtered later, where the count is written down."""
+    assert html_to_text(page(ARTICLE + ARTICLE)).text.count(SENTENCES[0]) == 2
+
+
+def test_entities_are_characters() -> None:
+    text = html_to_text(
+        page(ARTICLE + "<p>می&zwnj;رود &laquo;خانه&raquo; &amp; باغ&nbsp;بزرگ &#1576;&#x627; دوستان خود.</p>")
+    ).text
+    assert "می\u200cرود «خانه» & باغ بزرگ با دوستان خود." in text
+
+
+@pytest.mark.parametrize(
+    ("head", "title"),
+    [
+        ("<meta property='og:title' content='پاییز در باغ | خبرنامه'>", "پاییز در باغ"),
+        ("<meta property='og:title' content='عنوانی دیگر'>", "عنوانی دیگر"),
+        ("", "پاییز در باغ"),
+    ],
+)
+def test_the_title_is_the_articles_not_the_sites(head: str, title: str) -> None:
+    assert html_to_text(page(ARTICLE, head=head)).title == title
+
+
+def test_a_page_of_menus_is_refused() -> None:
+    result = html_to_text(f"<html><head><title>خانه</title></head><body>{MENU * 3}<p>ورود</p></body></html>")
+    assert (result.text, result.reason) == ("", "no main text")
+
+
+def test_an_empty_page_is_refused() -> None:
+    for source in ("", "<html></html>", "   ", "<!-- x -->", "<html><body><script>x</script></body></html>"):
+        assert html_to_text(source).reason == "no main text"
+
+
+def test_pages_in_another_language_never_reach_the_slow_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(html_module, "_thorough", lambda *_: pytest.fail("reached"))
+    result = html_to_text(page(ARTICLE), wanted=lambda text: bool(seen.append(text)))
+    assert result.reason == "other language"
+    assert SENTENCES[0] in seen[0]
+
+
+def test_markup_without_a_document_around_it_is_read() -> None:
+    assert html_to_text("".join(f"<p>{s}</p>" for s in SENTENCES)).text == "\n\n".join(SENTENCES)
+    assert html_to_text("<div><div>" + "<br><br>".join(SENTENCES)).text.replace("\n\n", "\n") == "\n".join(SENTENCES)
+
+
+def test_a_piece_of_a_page_is_kept_whole() -> None:
+    piece = f"<p>{SENTENCES[0]}</p><ul><li>یک</li><li>دو</li></ul><p>کوتاه&zwnj;تر</p>"
+    assert fragment_to_text(piece).text == f"{SENTENCES[0]}\n\nیک\nدو\n\nکوتاه\u200cتر"
+
+
+def test_a_page_deeper_than_the_slow_parser_goes_is_read_by_the_fast_one() -> None:
+    text = html_to_text("<html><body>" + "<div>" * 900 + "".join(f"<p>{s}</p>" for s in SENTENCES)).text
+    assert SENTENCES[2] in text
+
+
+HOSTILE = {
+    "deep": "<html><body>" + "<div>" * 100_000 + SENTENCES[0] + "</div>" * 100_000,
+    "deep inline": "<html><body>" + "<b>" * 100_000 + SENTENCES[0],
+    "deep tables": "<html><body>" + "<table><tr><td>" * 30_000 + SENTENCES[0],
+    "misnested": "<html><body>" + "<p><font><b><i><u>x" * 10_000,
+    "marks": "<" * 500_000,
+    "comments": "<!--" * 200_000,
+    "attribute": "<html><body><p title='" + "x" * 10_000_000 + "'>" + SENTENCES[0] + "</p>",
+    "attributes": "<html><body><p " + " ".join(f"a{i}=1" for i in range(100_000)) + ">" + SENTENCES[0] + "</p>",
+    "data": "<html><body><img src='data:image/png;base64," + "A" * 5_000_000 + "'><p>" + SENTENCES[0] + "</p>",
+    "entities": "<html><body><p>" + "&zwnj;&amp;" * 100_000,
+    "paragraphs": "<html><body>" + "<p>متن این است و آن</p>" * 110_000,
+    "nulls": "<html><body>\x00<p>\x00" + SENTENCES[0] * 3 + "\x00</p>",
+    "controls": "<html><body><p>\x01\x02\x0b\x1f\ufffe\uffff\ud800" + SENTENCES[0] * 3 + "</p>",
+    "doctype": "<!DOCTYPE html [<!ENTITY a 'b'><!ENTITY c '&a;&a;&a;'>]><html><body><p>&c;" + SENTENCES[0] * 3,
+    "xml": "<?xml version='1.0' encoding='windows-1256'?><html><body><p>" + SENTENCES[0] * 3 + "</p></body></html>",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pages_end_soon_and_well(name: str) -> None:
+    start = time.process_time()
+    result = html_to_text(HOSTILE[name])
+    assert time.process_time() - start < 8.0
+    assert bool(result.text) != bool(result.reason)
+
+
+def test_pages_over_the_limits_are_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html_module, "_whole_text", lambda _: pytest.fail("parsed"))
+    start = time.process_time()
+    assert html_to_text("<p title='" + "x" * 100_000_000 + "'>").reason == "too large"
+    tables = "<table></table>" * 1_000_000
+    assert len(tables) < MAX_CHARACTERS
+    assert html_to_text(tables).reason == "too many elements"
+    assert time.process_time() - start < 1.0
