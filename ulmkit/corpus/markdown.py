@@ -30,6 +30,11 @@ _AUTOLINK = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[^\s<>@]+@[^\s<
 
 # Macros: the reference macros of MDN show their last word, all others are instructions.
 _REFERENCE_MACRO = re.compile(
+    r"\{\{\s*(?i:htmlelement|domxref|jsxref|cssxref|svgelement|svgattr|mathmlelement|httpheader|httpmethod|httpstatus"
+    r"|glossary|csp|rfc|bug|webextapiref|interfacename)\s*\(([^{}]*)\)\s*\}\}"
+)
+_STRING = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+_MACRO = re.compile(
     r"\{\{[^{}\n]*\}\}|\{%[^{%\n]*+(?:(?:\{(?!%)|%(?!\}))[^{%\n]*+)*+%\}"
     r"|\{[:#@][^{}\n]*\}|\{/[a-z]+\}|\{\.[\w -]+\}"
 )
