@@ -193,7 +193,8 @@ def duplicate_lines(page: Page) -> Verdict:
 def repetition(page: Page) -> Verdict:
     if not page.repeats:
         return KEEP
-    for n, limit in enumerate(page.limits.max_top_ngram, 2):
+    # a refrain is what makes a poem, not a fault of it
+    for n, limit in enumerate(page.limits.max_top_ngram if not page.verse else (), 2):
         verdict = over(f"top {n}-gram", page.top_share(n), limit)
         if not verdict.keep:
             return verdict
