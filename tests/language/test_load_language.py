@@ -1,0 +1,159 @@
+"""A language is found and loaded; whatever is wrong with its folder is said with file and line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ulmkit.errors import LanguageError, UsageError
+from ulmkit.language import registry
+from ulmkit.language.load import load_language
+
+TOML = """[language]
+code = "xx"
+iso639_3 = "xxx"
+name = "Example"
+native_name = "Example"
+script = "Latn"
+
+[normalization]
+train = ["dashes", "characters"]
+
+[[sources]]
+name = "w"
+kind = "wikipedia"
+locator = "xxwiki"
+licence = "CC0-1.0"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "languages" / "xx"
+    path.mkdir(parents=True)
+    (path / "language.toml").write_text(TOML, encoding="utf-8")
+    return path
+
+
+MISTAKES = [
+    ("train =", "trian =", "9: no setting 'trian' in [normalization]. Did you mean 'train'?"),
+    ("[normalization]", "[normalisation]", "8: no section [normalisation]. Did you mean 'normalization'?"),
+    ('"dashes"', '"dash"', "9: no operation 'dash'. Did you mean 'dashes'?"),
+    (
+        '"dashes"',
+        '"rules.x"',
+        "9: operation 'rules.x': the folder has no rules.py. Write one, or remove the operation.",
+    ),
+    ('code = "xx"', 'code = "yy"', "2: code 'yy' in a folder called 'xx'. Rename one."),
+    ('name = "Example"\nn', "n", "1: [language] needs 'name'."),
+    ('"Latn"', '"Latin"', "6: no script 'Latin'. Did you mean 'Latn'?"),
+    ('"CC0-1.0"', '""', "15: source 'w' has no licence. Name it (SPDX)."),
+    ('licence = "CC0-1.0"\n', "", "11: [sources] needs 'licence'."),
+    ('train = ["dashes", "characters"]', "train = 3", "9: 'train' must be a list, not 3."),
+    (
+        'train = ["dashes"',
+        'digits = "roman"\ntrain = ["dashes"',
+        "9: 'digits' must be 'native' or 'ascii' or 'keep', not \"roman\".",
+    ),
+    ('train = ["dashes"', 'protect = ["urls"]\ntrain = ["dashes"', "9: no protected span 'urls'. Did you mean 'url'?"),
+    (
+        'train = ["dashes"',
+        'tail = ["nfc"]\ntrain = ["dashes"',
+        "9: operation 'spaces' is needed by every language. Put it back.",
+    ),
+    ("[normalization]", "[filters]\nboilerplate = ['(']\n[normalization]", "9: '(' is no regular expression"),
+    (
+        "[normalization]",
+        "[filters]\nmin_words = 1.5\n[normalization]",
+        "9: 'min_words' must be a whole number, not 1.5.",
+    ),
+    ("[normalization]", "[normalization", "8: "),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES)
+def test_a_mistake_is_named_with_file_and_line(folder: Path, old: str, new: str, message: str) -> None:
+    assert old in TOML
+    (folder / "language.toml").write_text(TOML.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(LanguageError) as caught:
+        load_language(folder)
+    assert str(caught.value).startswith(f"languages/xx/language.toml:{message}")
+
+
+def test_a_character_mapped_twice_is_named_with_both_lines(folder: Path) -> None:
+    (folder / "characters.tsv").write_text("U+0061\tU+0062\tx\n# c\nU+0061\tU+0063\ty\n", encoding="utf-8")
+    with pytest.raises(LanguageError) as caught:
+        load_language(folder)
+    assert str(caught.value) == "languages/xx/characters.tsv:3: U+0061 is mapped twice (first on line 1)."
+
+
+def test_an_error_in_rules_is_named_with_its_line(folder: Path) -> None:
+    (folder / "rules.py").write_text("x = 1\ny = nothing\n", encoding="utf-8")
+    (folder / "language.toml").write_text(TOML.replace('"dashes"', '"rules.f"'), encoding="utf-8")
+    with pytest.raises(LanguageError, match=r"rules.py:2: NameError"):
+        load_language(folder)
+
+
+def test_a_language_inherits_its_script_and_the_defaults(folder: Path) -> None:
+    language = load_language(folder)
+    assert "zero_width" in language.normalization.head  # Latn.toml
+    assert language.filters.min_words == 30  # spec.py
+    assert language.normalize("a—b") == "a–b"
+
+
+def test_the_fingerprint_follows_all_data_that_shapes_output_and_no_comment(folder: Path) -> None:
+    first = load_language(folder).fingerprint
+    (folder / "language.toml").write_text(TOML + "# remark\n", encoding="utf-8")
+    assert load_language(folder).fingerprint == first
+    (folder / "characters.tsv").write_text("U+0061\tU+0062\tx\n", encoding="utf-8")
+    second = load_language(folder).fingerprint
+    (folder / "characters.tsv").write_text("# remark\nU+0061\tU+0062\tanother reason\n", encoding="utf-8")
+    assert load_language(folder).fingerprint == second
+    (folder / "stopwords.txt").write_text("ja\n", encoding="utf-8")
+    third = load_language(folder).fingerprint
+    assert len({first, second, third}) == 3
+
+
+def test_a_rule_of_the_language_is_run(folder: Path) -> None:
+    (folder / "rules.py").write_text("def f(text):\n    return text.replace('q', 'k')\n", encoding="utf-8")
+    (folder / "language.toml").write_text(TOML.replace('"dashes"', '"rules.f"'), encoding="utf-8")
+    assert load_language(folder).normalize("aqua") == "akua"
+
+
+def test_unknown_language_names_the_nearest_and_all() -> None:
+    with pytest.raises(UsageError) as caught:
+        registry.find("fas")
+    assert str(caught.value).startswith("no language 'fas'. Did you mean 'fa'? Known: ")
+    assert caught.value.exit_code == 2
+
+
+def test_a_broken_folder_is_listed_and_stops_nobody(folder: Path) -> None:
+    shutil.copytree(folder, folder.parent / "zz")
+    found = {known.code: known for known in registry.known(folder.parent)}
+    assert found["xx"].language is not None
+    assert found["fa"].language is not None
+    assert found["zz"].language is None
+    assert "code 'xx' in a folder called 'zz'" in found["zz"].error
+
+
+def test_a_named_folder_wins_over_the_environment_and_the_bundled_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(registry.VARIABLE, str(folder.parent))
+    assert registry.find("xx") == folder
+    other = folder.parent.parent / "others" / "fa"
+    other.mkdir(parents=True)
+    (other / "language.toml").write_text("", encoding="utf-8")
+    assert registry.find("fa", other.parent) == other
+    with pytest.raises(UsageError, match="no language 'xx'"):
+        registry.find("xx", other.parent)
+
+
+def test_a_folder_that_is_not_there_is_asked_wrongly(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such folder of languages"):
+        registry.find("fa", tmp_path / "none")
+
+
+def test_a_language_is_loaded_once() -> None:
+    assert registry.get("fa") is registry.get("fa")
