@@ -52,6 +52,6 @@ def joined(blocks: Iterable[str], title: str = "") -> str:
     kept = [block for block in blocks if block]
     names = {key(part) for part in title_parts(title)} - {""}
     start = 0
-    while start < min(2, len(kept)) and key(kept[start]) in names:
+    while start < min(2, len(kept)) and len(kept[start]) < 2 * len(title) + 20 and key(kept[start]) in names:
         start += 1
     return "\n\n".join(kept[start:])

@@ -19,15 +19,17 @@ _WIKI_OTHER = (
     re.compile(r"<ref[\s>/]"),
 )
 
+# what must be in the text before a pattern is tried, and the pattern
 _MARKDOWN = (
-    re.compile(r"\A\ufeff?---[ \t]*\r?\n(?:[\w.-]+:.*\r?\n)"),  # front matter
-    re.compile(r"^#{1,6} +\S", re.M),
-    re.compile(r"\[[^\[\]\n]+\]\((?:https?:|/|\.|#|mailto:)[^\s()]*"),
-    re.compile(r"!\[[^\[\]\n]*\]\([^\s()]+"),
-    re.compile(r"^[ \t]*(?:```|~~~)", re.M),
-    re.compile(r"\*\*[^\s*][^*\n]*\*\*"),
-    re.compile(r"^\|?[ \t]*:?-{3,}:?[ \t]*\|[-| :\t]*$", re.M),  # a table's rule
-    re.compile(r"^>[ \t]*\[!\w+\]", re.M),
+    ("---", re.compile(r"\A\ufeff?---[ \t]*\r?\n(?:[\w.-]+:.*\r?\n)")),  # front matter
+    ("# ", re.compile(r"^#{1,6} +\S", re.M)),
+    ("](", re.compile(r"(?<!!)\[[^\[\]\n]+\]\((?:https?:|/|\.|#|mailto:)[^\s()]*")),
+    ("![", re.compile(r"!\[[^\[\]\n]*\]\([^\s()]+")),
+    ("```", re.compile(r"^[ \t]*```", re.M)),
+    ("~~~", re.compile(r"^[ \t]*~~~", re.M)),
+    ("**", re.compile(r"\*\*[^\s*][^*\n]*\*\*")),
+    ("---", re.compile(r"^\|?[ \t]*:?-{3,}:?[ \t]*\|[-| :\t]*$", re.M)),  # a table's rule
+    ("[!", re.compile(r"^>[ \t]*\[!\w+\]", re.M)),
 )
 
 
@@ -49,7 +51,7 @@ def looks_like_wikitext(text: str) -> bool:
 def looks_like_markdown(text: str) -> bool:
     """Whether two different marks of Markdown are in `text`; a heading alone or a starred word alone may be chance."""
     sample = text[:_SAMPLE]
-    return sum(1 for pattern in _MARKDOWN if pattern.search(sample)) >= 2
+    return sum(1 for mark, pattern in _MARKDOWN if mark in sample and pattern.search(sample)) >= 2
 
 
 def kind_of(text: str) -> Kind:
