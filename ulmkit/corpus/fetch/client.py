@@ -74,6 +74,7 @@ class Client:
     deadline_s: float = 120.0  # for a page that is read whole
     sleep: Callable[[float], None] = time.sleep
     last: float = float("-inf")
+    reached: bool = False  # whether any server has answered yet
     pools: dict[str, urllib3.PoolManager] = field(default_factory=dict)
 
     def pool(self, url: str) -> urllib3.PoolManager:
@@ -108,23 +109,26 @@ class Client:
             response.close()  # not back to the pool: the body may be half read
 
     def _answer(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        problem, status = "", 0
-        for attempt in range(self.attempts):
+        problem, status, attempt = "", 0, 0
+        while True:
             pause = self.backoff_s * 2**attempt
+            attempt += 1
             try:
                 response = self._follow(url, headers)
             except NETWORK_ERRORS as error:
                 problem, status = f"cannot be reached ({reason_of(error)})", 0
             else:
+                self.reached = True
                 if response.status not in RETRIED:
                     return response
                 problem, status = f"answers {response.status} {response.reason or ''}".rstrip(), response.status
                 asked = retry_after(response.headers.get("Retry-After"), time.time())
                 pause = pause if asked is None else max(asked, self.delay_s)
                 response.close()
-            if attempt + 1 < self.attempts:
-                self.sleep(pause)
-        raise FetchError(url, f"{problem}, {self.attempts} attempts", status)
+            # without a network there is nothing to be patient for
+            if attempt >= (self.attempts if self.reached else min(self.attempts, 2)):
+                raise FetchError(url, f"{problem}, {attempt} attempts", status)
+            self.sleep(pause)
 
     def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """One request, its redirects followed; never from https to http, nor to anything but the two."""
