@@ -127,7 +127,7 @@ def test_letters_digits_and_joiners_are_pieces_however_rare(tmp_path: Path):
 
 
 def test_a_piece_holds_letters_with_punctuation_only_where_scripts_are_not_split(tmp_path: Path):
-    texts = [" ".join(f"{word}،" for word in r["text"].split()) for r in documents(60)]
+    texts = [" ".join(f"کتاب،{word}" for word in r["text"].split()) for r in documents(60)]
     corpus = write_corpus(tmp_path / "corpus", {"train": [[row(str(n), text) for n, text in enumerate(texts)]]})
 
     def mixed(split_by_script: bool) -> int:

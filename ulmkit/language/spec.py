@@ -169,7 +169,8 @@ class TokenizerSettings:
     split_by_script: bool = True
     split_digits: bool = True
     character_coverage: float = 0.9998  # the rest is spelled in bytes
-    sample_characters: int = 200_000_000
+    # 50 million, balanced over sources, fitted modern prose better than 97 million unbalanced, at half time and memory
+    sample_characters: int = 50_000_000
     demo_vocabulary: int = 2_000
 
 
