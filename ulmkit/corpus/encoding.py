@@ -105,7 +105,7 @@ def utf16_without_mark(data: bytes) -> str:
     best, best_share = "", 0.0
     for name in ("utf-16-le", "utf-16-be"):
         text = codecs.getincrementaldecoder(name)("replace").decode(sample)
-        good = sum("\t" <= char < "\x7f" or unicodedata.category(char)[0] in "LNPM" for char in text)
+        good = sum("\t" <= char < "\x7f" or unicodedata.category(char)[0] in "LNPMZ" for char in text)
         spaces = sum(map(text.count, " \n"))
         share = good / max(len(text), 1) if spaces * 50 >= len(text) else 0.0
         if "\0" not in text and share > best_share:

@@ -30,6 +30,8 @@ def read_markdown(stream: Stream, origin: Origin) -> Iterator[Record]:
     """One document; its front matter gives title, address, date and licence."""
     data = origin.whole(stream)
     text = data if isinstance(data, Unreadable) else decoded(origin, data)
+    if isinstance(text, str) and stream.failure and "---".startswith(text[:3]) and not FRONT_MATTER.match(text):
+        return  # cut off inside its settings: there is no text, and the cut is told by whoever cut it
     yield text if isinstance(text, Unreadable) else markdown(origin, text)
 
 
