@@ -243,18 +243,27 @@ def _every_unit() -> str:
 
 
 @cache
+def _beyond() -> str:
+    return "".join(map(chr, range(0x10000, 0x110000)))
+
+
+@cache
 def units(body: str) -> "np.ndarray":
     """Which UTF-16 code units the character class `[body]` holds: shape (65536,), bool.
 
-    A class that holds characters beyond U+FFFF holds all units that such characters are written with.
+    A character beyond U+FFFF is held as the two units it is written with; a class that excludes (`^`) holds them all.
     """
     import numpy as np
 
     mask = np.zeros(0x10000, bool)
     pattern = re.compile(f"[{body}]")
     mask[[ord(character) for character in pattern.findall(_every_unit())]] = True
-    if re.search(r"[\U00010000-\U0010ffff]|\\U000|\\[SWD]", body) or body.startswith("^"):
+    if body.startswith("^") or "\\w" in body:
         mask[0xD800:0xE000] = True
+    elif re.search(r"[\U00010000-\U0010ffff]|\\U000", body):
+        points = np.array([ord(character) for character in pattern.findall(_beyond())]) - 0x10000
+        mask[0xD800 + (points >> 10)] = True
+        mask[0xDC00 + (points & 0x3FF)] = True
     return mask
 
 
