@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ulmkit.corpus.sources import reasons
-from ulmkit.corpus.sources.containers import Member, tar_members, zip_members
+from ulmkit.corpus.sources.containers import BLOCK, Member, tar_members, zip_members
 from ulmkit.corpus.sources.json_records import read_json, read_json_lines
 from ulmkit.corpus.sources.mediawiki import read_mediawiki
 from ulmkit.corpus.sources.origin import Origin, Record, with_suffix_gone
@@ -167,6 +167,9 @@ def read_stream(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Reco
     head = stream.head()
     if not head:
         yield origin.unreadable(*(stream.failure or (reasons.EMPTY, "")))
+        return
+    if stream.failure and origin.name.lower().endswith(".tar") and len(head) < BLOCK:
+        yield origin.unreadable(*stream.failure)  # too little of an archive to be known as one; it is no text
         return
     found = recognise(head, origin.name)
     if not found.name:
