@@ -61,16 +61,17 @@ def run_ours(source: Path, target: Path, code: str) -> None:
 
     from ulmkit.artifacts.shards import write_shard
     from ulmkit.corpus.sources.files import read_file
+    from ulmkit.document import RawDocument
     from ulmkit.language.registry import get
 
     language = get(code)
     normalize = language.normalizers["train"].batch
     seen: set[bytes] = set()
     rows: list[dict] = []
-    raws = []
+    raws: list[RawDocument] = []
 
     def flush() -> None:
-        for raw, text in zip(raws, normalize([raw.content for raw in raws]), strict=True):
+        for raw, text in zip(raws, normalize([str(raw.content) for raw in raws]), strict=True):
             digest = xxhash.xxh3_128_digest(text.encode())
             if digest in seen:
                 continue
@@ -81,7 +82,8 @@ def run_ours(source: Path, target: Path, code: str) -> None:
         raws.clear()
 
     for raw in read_file(source, name=source.name):
-        raws.append(raw)
+        if isinstance(raw, RawDocument):
+            raws.append(raw)
         if len(raws) == 256:
             flush()
     flush()

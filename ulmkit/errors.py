@@ -29,7 +29,7 @@ class BusyError(UlmkitError):
     """Another process is writing the same artifact; the message names its pid and host."""
 
 
-class Interrupted(UlmkitError):
+class Interrupted(UlmkitError):  # noqa: N818 — nothing went wrong
     """Stopped by a signal after the state was saved; the message names the command that resumes."""
 
     def __init__(self, message: str, signal_number: int = 2) -> None:

@@ -25,10 +25,15 @@ from ulmkit.errors import ArtifactError, BusyError
 def test_a_file_appears_only_when_whole(tmp_path: Path):
     path = tmp_path / "a"
     path.write_text("old")
-    with pytest.raises(RuntimeError), atomic_write(path, "w") as file:
-        file.write("new")
-        file.flush()
-        raise RuntimeError
+
+    def killed() -> None:
+        with atomic_write(path, "w") as file:
+            file.write("new")
+            file.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        killed()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -36,9 +41,14 @@ def test_a_file_appears_only_when_whole(tmp_path: Path):
 @pytest.mark.parametrize(("number", "says"), [(errno.ENOSPC, "no space left"), (errno.EROFS, "cannot write here")])
 def test_a_full_or_readonly_disk_is_one_line(tmp_path: Path, number: int, says: str):
     path = tmp_path / "deep" / "a"
-    with pytest.raises(ArtifactError, match=says) as caught, atomic_write(path) as file:
-        file.write(b"x")
-        raise OSError(number, os.strerror(number))
+
+    def refused() -> None:
+        with atomic_write(path) as file:
+            file.write(b"x")
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(ArtifactError, match=says) as caught:
+        refused()
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
     assert list(path.parent.iterdir()) == []
@@ -53,7 +63,7 @@ def test_a_killed_exchange_of_folders_is_finished_or_undone(tmp_path: Path):
         replace_folder(new, final)
     assert (final / "x").read_text() == "two"
     # killed after the first rename: the old one comes back
-    os.replace(final, tmp_path / ".corpus.old")
+    final.replace(tmp_path / ".corpus.old")
     recover_folder(final)
     assert (final / "x").read_text() == "two"
     # killed after the second: the rest of the old one goes

@@ -15,7 +15,8 @@ from ulmkit.errors import ArtifactError
 def rows(count: int) -> list[dict]:
     return [
         {
-            "id": f"s/{i}", "text": f"متن {i}\nمی\u200cروم", "title": "", "url": "", "source": "s", "licence": "CC0-1.0",
+            "id": f"s/{i}", "text": f"متن {i}\nمی\u200cروم", "title": "", "url": "", "source": "s",
+            "licence": "CC0-1.0",
             "language": "xx", "fetched_at": datetime(2024, 1, 2, tzinfo=UTC), "published_at": None,
             "content_hash": bytes(16), "cluster": -i, "cluster_size": 1, "characters": 9, "words": 3,
         }

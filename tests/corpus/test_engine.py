@@ -21,7 +21,7 @@ def setup():
                 raise ValueError("no such word")
             if item == "refuse":
                 raise ArtifactError("disk: full.")
-        return [item for item in items]
+        return list(items)
 
     return work
 

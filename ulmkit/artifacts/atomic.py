@@ -60,7 +60,7 @@ def atomic_write(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[An
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            temporary.replace(path)
             sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -93,8 +93,8 @@ def replace_folder(new: Path, final: Path) -> None:
     old = final.with_name(f".{final.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
-        os.replace(final, old)
-    os.replace(new, final)
+        final.replace(old)
+    new.replace(final)
     sync_folder(final.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -106,7 +106,7 @@ def recover_folder(final: Path) -> None:
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:
-            os.replace(old, final)
+            old.replace(final)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -3,10 +3,14 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ulmkit.cli.common import Scene, shared, table
+
+if TYPE_CHECKING:
+    from ulmkit.tokenizer.model import Tokenizer
 
 
 @click.group()
@@ -128,7 +132,7 @@ def evaluate(scene: Scene, code: str, inputs: tuple[str, ...]) -> None:
     scene.finish(result)
 
 
-def round_trips(scene: Scene, inputs: tuple[str, ...], tokenizer: object) -> list[dict[str, object]]:
+def round_trips(scene: Scene, inputs: tuple[str, ...], tokenizer: "Tokenizer") -> list[dict[str, object]]:
     """decode(encode(normalize(x))) over the raw text of files, counted file by file."""
     from ulmkit.corpus.sources.files import expand_inputs, read_file
     from ulmkit.document import RawDocument

@@ -51,7 +51,7 @@ from ulmkit.corpus.extract import extract
 from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.shingles import WordHasher
-from ulmkit.corpus.sources.files import expand_inputs, input_names, plain_name, read_file
+from ulmkit.corpus.sources.files import expand_inputs, input_names, read_file, source_name
 from ulmkit.corpus.split import cluster_number, split_of
 from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
 from ulmkit.errors import ArtifactError, InputError, UsageError
@@ -649,7 +649,7 @@ def named_inputs(
             sources = dict.fromkeys(files, name or root.resolve().name)
         else:
             keys = input_names(files)
-            sources = {path: name or plain_name(path.name).partition(".")[0] for path in files}
+            sources = {path: name or source_name(path.name) for path in files}
         result += [Input(path, sources[path], keys[path], licence, text_field) for path in files]
     return distinct(result)
 

@@ -85,8 +85,8 @@ def undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in noted:
-            signal.raise_signal(number)
+        for late in noted:
+            signal.raise_signal(late)
 
 
 class Pool:
@@ -135,7 +135,7 @@ class Pool:
             for chunk in chunks:
                 yield [self.inline(chunk)]
             return
-        source = iter(chunks)
+        source: Iterator[list[Any] | None] = iter(chunks)
         window: deque[Task] = deque()
         ready: deque[Task] = deque()
         exhausted = False

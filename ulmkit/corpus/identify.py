@@ -96,7 +96,7 @@ def identify(text: str, language: Language) -> Verdict:
         if share > relative.max_share:
             return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
         if relative.words and language.stop_words:
-            theirs, ours = function_words(words, relative, language)
-            if theirs > ours:
-                return drop("close language", f"{relative.name}: {theirs} of its function words, {ours} of ours")
+            theirs, mine = function_words(words, relative, language)
+            if theirs > mine:
+                return drop("close language", f"{relative.name}: {theirs} of its function words, {mine} of ours")
     return KEEP

@@ -256,8 +256,24 @@ def _nfc_triggers() -> Triggers:
             triggers.append((character_class(letters_before), second))
         else:
             common.append(second)
-    marks = _marks()
-    return (("", character_class(replaced)), ("", character_class(common)), (marks, marks), *triggers, *_HANGUL)
+    near = character_class(c for c in _points() if unicodedata.combining(c) and c < "\U00010000")
+    beyond = [c for c in (*replaced, *common, *filter(unicodedata.combining, _points())) if c > "\uffff"]
+    return (
+        ("", character_class(c for c in replaced if c < "\U00010000")),
+        ("", character_class(c for c in common if c < "\U00010000")),
+        (near, near),
+        _units_of(beyond),
+        *triggers,
+        *_HANGUL,
+    )
+
+
+def _units_of(characters: list[str]) -> tuple[str, str]:
+    """The trigger for characters beyond U+FFFF: the first unit that they are written with, then the second."""
+    pairs = [c.encode("utf-16-be") for c in characters]
+    first = {chr(int.from_bytes(pair[:2], "big")) for pair in pairs}
+    second = {chr(int.from_bytes(pair[2:], "big")) for pair in pairs}
+    return character_class(first), character_class(second)
 
 
 @operation
@@ -538,7 +554,7 @@ def spacing(settings: Settings) -> Operation:
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
     # two literal characters lead each pattern, and the text is asked for them first: that is a search for bytes
-    tight = [(f" {mark}", re.compile(f" {re.escape(mark)}(?<!{OPAQUE} {re.escape(mark)})"), mark) for mark in own]
+    tight = [(f" {mark}", re.compile(f" {re.escape(mark)}(?<![ {OPAQUE}] {re.escape(mark)})"), mark) for mark in own]
     for mark in ".:!…)]}":
         m = re.escape(mark)
         run = "" if mark not in ".…" else f"(?<!… {m})"
