@@ -1,6 +1,7 @@
 """Where the work runs: this machine's cores, one chunk at a time, with a document that kills a worker set aside."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -135,20 +136,17 @@ class Pool:
             for chunk in chunks:
                 yield [self.inline(chunk)]
             return
-        source: Iterator[list[Any] | None] = iter(chunks)
+        source = iter(chunks)
         window: deque[Task] = deque()
         ready: deque[Task] = deque()
         exhausted = False
         while True:
             # two chunks a worker ahead: enough that none waits, little enough that memory stays flat
-            while not exhausted and len(window) < 2 * self.size + 2:
-                chunk = next(source, None)
-                if chunk is None:
-                    exhausted = True
-                    break
-                task = Task(left=deque([chunk]))
-                window.append(task)
-                ready.append(task)
+            room = 0 if exhausted else 2 * self.size + 2 - len(window)
+            fresh = [Task(left=deque([chunk])) for chunk in itertools.islice(source, room)]
+            exhausted = exhausted or len(fresh) < room
+            window.extend(fresh)
+            ready.extend(fresh)
             self._hand_out(ready)
             while window and not window[0].left and not any(w.task is window[0] for w in self.workers):
                 yield window.popleft().parts
