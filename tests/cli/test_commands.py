@@ -1,0 +1,208 @@
+"""At the prompt: results on stdout, one line for an error, and an exit code that says which kind it was."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ulmkit.cli.common import Lines, readable, table
+from ulmkit.cli.lm import clock
+from ulmkit.cli.main import main
+from ulmkit.language.registry import get
+from ulmkit.progress import Progress
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    return int(left.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with everything built from the bundled samples, as small as it gets."""
+    root = tmp_path_factory.mktemp("data")
+    samples = get("fa").samples
+    shares = ("--valid-share", 0.15, "--test-share", 0.1)
+    assert run("corpus", "build", "fa", "--root", root, "--input", samples, "--workers", 0, "-q", *shares) == 0
+    assert run("tokenizer", "train", "fa", "--root", root, "--vocab", 700, "-q") == 0
+    sizes = [word for pair in ("embedding_size=16", "hidden_size=24", "layers=2") for word in ("--set", pair)]
+    train = ("--preset", "tiny", "--steps", 12, "--batch-size", 8, "--device", "cpu")
+    assert run("lm", "pretrain", "fa", "--root", root, "-q", *train, *sizes) == 0
+    return root
+
+
+def test_the_chain_leaves_what_the_plan_names(chain: Path):
+    home = chain / "fa"
+    for name in (
+        "corpus/train/part-00000.parquet", "corpus/README.md", "corpus/manifest.json", "corpus/dropped/samples.jsonl",
+        "tokenizer/spm.model", "tokenizer/vocab.json", "tokens/train.bin", "tokens/valid.docs.npy",
+        "lm/pretrained/config.json", "lm/pretrained/metrics.jsonl", "lm/pretrained/best/model.safetensors",
+        "lm/pretrained/last/state.json", "lm/pretrained/manifest.json",
+    ):  # fmt: skip
+        assert (home / name).is_file(), name
+
+
+def test_verify_finds_a_changed_byte_in_every_stage(chain: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("verify", "fa", "--root", chain) == 0
+    assert capsys.readouterr().out.count("whole") == 4
+    for name in ("corpus/valid/part-00000.parquet", "tokenizer/spm.model", "tokens/test.bin",
+                 "lm/pretrained/best/model.safetensors"):  # fmt: skip
+        path = chain / "fa" / name
+        content = path.read_bytes()
+        path.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
+        assert run("verify", "fa", "--root", chain) == 1
+        assert f"{path}: content changed" in capsys.readouterr().err
+        path.write_bytes(content)
+
+
+def test_evaluation_puts_the_model_beside_its_baselines(chain: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("lm", "evaluate", "fa", "--root", chain, "--split", "test", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["models"]) == {"unigram", "kneser-ney-3", "pretrained (best)"}
+    for figures in found["models"].values():
+        assert figures["bits_per_character"] > figures["bits_per_byte"] > 1
+    assert found["signature"].startswith("evaluation|language:fa|split:test|")
+
+
+def test_generation_repeats_for_a_seed_and_starts_with_the_prompt(chain: Path, capsys: pytest.CaptureFixture[str]):
+    words = ("lm", "generate", "fa", "--root", chain, "--prompt", "كتاب‌ها", "--length", 20, "--json")
+    texts = []
+    for seed in (1, 1, 2):
+        assert run(*words, "--seed", seed) == 0
+        texts.append(json.loads(capsys.readouterr().out)["texts"])
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0][0].startswith("کتاب‌ها")
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused(chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    import shutil
+
+    root = tmp_path / "other"
+    shutil.copytree(chain, root)
+    assert run("tokenizer", "train", "fa", "--root", root, "--vocab", 600, "-q") == 0
+    assert run("lm", "generate", "fa", "--root", root) == 1
+    assert "trained with tokenizer" in capsys.readouterr().err
+    assert run("lm", "pretrain", "fa", "--root", root, "--resume", "-q") != 0
+
+
+def test_tokens_go_out_and_come_back(chain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    text = "نمی‌دانم؛ ۳٫۵ کیلو 🙂 x²"
+    monkeypatch.setattr("sys.stdin", io.StringIO(text + "\n"))
+    assert run("tokenizer", "encode", "fa", "--root", chain) == 0
+    ids = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.StringIO(ids))
+    assert run("tokenizer", "decode", "fa", "--root", chain) == 0
+    assert capsys.readouterr().out == get("fa").normalize(text) + "\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("1 x\n"))
+    assert run("tokenizer", "decode", "fa", "--root", chain) == 2
+    assert "stdin:1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("corpus", "build", "fas"), 2, "Did you mean 'fa'?"),
+        (("corpus", "build", "fa", "--input", "/nowhere/*.txt"), 2, "/nowhere/*.txt"),
+        (("corpus", "build", "fa", "--bogus"), 2, "--bogus"),
+        (("corpus", "build", "fa", "--valid-share", "0.9"), 2, "valid-share"),
+        (("bogus",), 2, "bogus"),
+        (("tokenizer", "train", "fa"), 1, "corpus build"),
+        (("tokenizer", "evaluate", "fa"), 1, "tokenizer"),
+        (("lm", "evaluate", "fa"), 1, "lm"),
+        (("lm", "pretrain", "fa", "--preset", "tinny"), 2, "Did you mean 'tiny'?"),
+        (("lm", "pretrain", "fa", "--set", "drop"), 2, "NAME=VALUE"),
+        (("verify", "fa"), 1, "corpus build fa"),
+        (("demo", "xx"), 2, "no language 'xx'"),
+    ],
+)
+def test_every_error_is_one_line(
+    tmp_path: Path, words: tuple[str, ...], code: int, says: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(*words) == code
+    errors = capsys.readouterr().err.strip()
+    assert errors.startswith("Error: ")
+    assert "\n" not in errors
+    assert says in errors
+
+
+def test_json_says_errors_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("verify", "fa", "--root", tmp_path, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 1
+
+
+def test_without_a_network_the_error_names_what_works_without(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    # the discard port of this machine: nothing listens there
+    assert run("corpus", "build", "fa", "--root", tmp_path, "--mirror", "http://127.0.0.1:9", "-q") == 1
+    errors = capsys.readouterr().err.strip()
+    assert "\n" not in errors
+    assert "--input" in errors
+    assert "ulmkit demo fa" in errors
+
+
+def normalized(text: bytes, *words: str) -> bytes:
+    command = [sys.executable, "-m", "ulmkit", "normalize", "fa", *words]
+    return subprocess.run(command, input=text, capture_output=True, check=True).stdout
+
+
+def test_the_filter_normalizes_line_by_line():
+    given = "كتاب  علي\n\nمي‌روم به https://example.org/a.b?x=1,5 و 2.7.19\n\u200f".encode()
+    assert normalized(given).decode() == "کتاب علی\n\nمی‌روم به https://example.org/a.b?x=1,5 و 2.7.19\n\n"
+    assert normalized(normalized(given)) == normalized(given)
+
+
+def test_the_filter_explains_and_folds():
+    assert normalized("كتاب‌ها، ۱۲".encode(), "--match").decode() == "کتابها 00\n"
+    explained = normalized("كتاب علي".encode(), "--explain").decode()
+    assert "characters" in explained
+    assert explained.startswith("1\t")
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_filter():
+    assert normalized(b"\xff\xfe\x00\n" + "سلام".encode()).decode().endswith("سلام\n")
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m ulmkit normalize fa < {__file__} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_broken_languages_are_listed_and_stop_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "zz").mkdir()
+    (tmp_path / "zz" / "language.toml").write_text("[language\n")
+    assert run("language", "list", "--languages", tmp_path) == 0
+    listed = capsys.readouterr().out
+    assert "broken" in listed
+    assert "Persian" in listed
+    assert run("language", "show", "fa", "--languages", tmp_path) == 0
+    assert run("language", "show", "zz", "--languages", tmp_path) == 1
+    assert "language.toml:1" in capsys.readouterr().err
+
+
+def test_what_comes_from_outside_cannot_move_the_cursor():
+    assert readable("\x1b[2J\u202eabc\u200cd") == "·[2J·abc\u200cd"
+    assert len(readable("x" * 500)) == 60
+
+
+def test_tables_line_up():
+    assert table(("a", "n"), [("xx", "1"), ("y", "100")]).splitlines() == ["a     n", "──  ───", "xx    1", "y   100"]
+
+
+def test_times_are_read_like_clocks():
+    assert [clock(s) for s in (5, 65, 3725)] == ["0:05", "1:05", "1:02:05"]
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Lines, "EVERY", 0.0)
+    lines = Lines()
+    lines(Progress("read", 1_500_000, 3_000_000, "bytes", "a\x1b.jsonl"))
+    lines(Progress("write", 5, None, "documents"))
+    assert capsys.readouterr().err.splitlines() == ["read: 1.5 of 3.0 MB a·.jsonl", "write: 5 documents"]
