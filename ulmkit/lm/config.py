@@ -140,9 +140,9 @@ PRESETS: dict[str, LMConfig] = {
     "origin": LMConfig(),
     # the same model with AR and TAR as in the paper; a guess until a long run on a GPU has compared them
     "default": LMConfig(ar=2.0, tar=1.0, clip=0.4, lr=2e-3, wd=0.01),
-    # twenty to sixty minutes on one CPU core, a corpus of a few million tokens. In such a time the number of steps
-    # decides: 16 rows reached 2.03 bits per character where 32 reached 2.08 and 64 still less, at equal CPU time
-    # (2 minutes, 6 M tokens of Persian news, 8,000 pieces), though wider batches read more tokens a second
+    # twenty to sixty minutes on one CPU core, a corpus of a few million tokens. A light choice: in single runs of two
+    # CPU minutes on a busy machine (6 M tokens of Persian news, 8,000 pieces) 16 rows of 36 reached 2.03 bits per
+    # character, 16 of 72 2.10, 32 of 36 2.08, and 32 of 36 at twice the rate 2.00 with a quarter more tokens read
     "small": LMConfig(
         embedding_size=128,
         hidden_size=256,
