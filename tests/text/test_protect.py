@@ -13,6 +13,7 @@ SPANS = [
     ("(http://a.b/c).", "http://a.b/c", "url"),
     ("www.example.com/a,b", "www.example.com/a,b", "url"),
     ("https://fa.wikipedia.org/wiki/كتاب", "https://fa.wikipedia.org/wiki/كتاب", "url"),
+    ("https://fa.wikipedia.org/wiki/می\u200cروم", "https://fa.wikipedia.org/wiki/می\u200cروم", "url"),
     ("نشانی:a.b@c.org.", "a.b@c.org", "email"),
     ("192.168.1.10", "192.168.1.10", "number"),
     ("2001:db8::8a2e:370:7334", "2001:db8::8a2e:370:7334", "ip"),
@@ -48,6 +49,11 @@ def test_spans_come_back_in_their_places() -> None:
     hidden = protect(text, ALL, spans)
     assert hidden == f"در {NUMBER} و {OPAQUE} و {NUMBER}"
     assert restore(hidden, spans) == text
+
+
+def test_what_shows_nothing_between_a_span_and_a_word_becomes_a_space() -> None:
+    """Deleted, it would make the word a part of the span."""
+    assert protect("@ali\u200bرفت", ALL, []) == f"{OPAQUE} رفت"
 
 
 def test_a_mark_that_comes_to_stand_after_a_span_is_composed() -> None:

@@ -28,7 +28,7 @@ def command() -> None:
 def train(
     scene: Scene, code: str, vocabulary: int | None, model: str | None, split_by_script: bool | None, force: bool
 ) -> None:
-    """Train the tokenizer of LANGUAGE on its corpus, then encode the corpus.
+    """Train the tokenizer of LANGUAGE on its corpus.
 
     \b
     ulmkit tokenizer train fa --vocab 30000

@@ -52,7 +52,7 @@ class Normalization:
         "invisible",
         "space_forms",
         "word_boundary",
-              "nfc",
+        "nfc",
         "protect",
     )
     train: tuple[str, ...] = ()

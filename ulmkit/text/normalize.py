@@ -324,7 +324,7 @@ class Normalizer:
         for stage in self._before:  # rules that need no scan: they look for a literal
             for step in stage.steps:
                 if step.rule and any(literal in text for literal in step.rule.literals):
-                    text = step.rule.apply(text)[0]
+                    text = step.rule.apply(decode(encode(text)))[0]  # without lone surrogates
         codes = encode(text)
         start, met = 0, None
         if self._fused:

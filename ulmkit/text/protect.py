@@ -25,7 +25,10 @@ _D = "0-9\u0660-\u0669\u06f0-\u06f9"
 _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
 # what may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks; a reference to a character
 # that cannot be part of a URL ends it
-_URL_BODY = r"(?:[\w\-.~:/?#\[\]@!$'()*+,;=%]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);))"
+_URL_BODY = (
+    r"(?:[\w\-.~:/?#\[\]@!$'()*+,;=%]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
+    "|\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff]))"
+)
 _URL_END = r"[\w/#=%~+$@&\-]"
 _SCHEMES = "[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh"
 _AFTER_NAME = rf"(?:[/?]{_URL_BODY}*{_URL_END})?"
@@ -67,6 +70,10 @@ _ORDER = {kind: place for place, kind in enumerate(KINDS)}  # where two are the 
 _PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in KINDS.items()}
 
 
+# what shows nothing and may be deleted later; between a span and a word it parts the two, as a space does then
+_GLUE = re.compile("[\u200b-\u200d\ufe0f\u00ac\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u08ca-\u08ff]+(?=\\w)")
+
+
 def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
     """The protected spans of `text` as (start, end, kind), in order, without overlap: the one that starts first wins,
     then the longest, then the one whose kind stands first in `KINDS`."""
@@ -85,10 +92,6 @@ def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
 
 def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     """`text` with a placeholder for every span of `kinds`; the spans are appended to `spans` in order, in NFC."""
-    if kinds == _NUMBERS:
-        # most texts hold no other kind: one substitution, without sorting
-        spans += _PATTERNS["number"].findall(text)
-        return _PATTERNS["number"].sub(NUMBER, text)
     out: list[str] = []
     last = 0
     for start, end, kind in find_spans(text, kinds):
@@ -96,11 +99,12 @@ def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
         span = text[start:end]
         spans.append(span if span.isascii() else unicodedata.normalize("NFC", span))
         last = end
+        glue = _GLUE.match(text, end)
+        if glue:
+            out.append(" ")
+            last = glue.end()
     out.append(text[last:])
     return "".join(out)
-
-
-_NUMBERS = frozenset({"number"})
 
 
 def restore(text: str, spans: list[str]) -> str:
