@@ -151,10 +151,7 @@ def child(side: str, source: Path, code: str) -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        with open(os.devnull, "w") as sink:
-            keep, sys.stderr = sys.stderr, sink
-            SIDES[side](source, Path(folder), code)
-            sys.stderr = keep
+        SIDES[side](source, Path(folder), code)
         wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)

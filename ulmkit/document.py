@@ -1,10 +1,10 @@
 """The records that travel from a source to a shard."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal
 
 Kind = Literal["text", "markdown", "html", "wikitext"]
@@ -73,7 +73,6 @@ def drop(reason: str, detail: str = "") -> Verdict:
 
 
 JOINERS = {"U+200C": "\u200c", "U+200D": "\u200d"}
-INSIDE_A_WORD = {name: re.compile(f"(?<=[^\\W\\d_]){joiner}(?=[^\\W\\d_])") for name, joiner in JOINERS.items()}
 
 
 def count_joiners(texts: Iterable[str]) -> Counter[str]:
@@ -89,5 +88,7 @@ def count_joiners(texts: Iterable[str]) -> Counter[str]:
         for name, joiner in JOINERS.items():
             if joiner in text:
                 counts[name] += text.count(joiner)
-                counts[f"{name} in words"] += len(INSIDE_A_WORD[name].findall(text))
+                counts[f"{name} in words"] += sum(
+                    left[-1:].isalpha() and right[:1].isalpha() for left, right in pairwise(text.split(joiner))
+                )
     return counts

@@ -14,11 +14,22 @@ import numpy as np
 from ulmkit.corpus.shingles import ngrams
 from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.spec import Filters, Language
+from ulmkit.text.census import Census, code_points, letters, members
+from ulmkit.text.census import digits as digits_of_any_script
 from ulmkit.text.script import script_share
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
-NOT_TEXT = re.compile("[\ufffd\ue000-\uf8ff]")
+DAMAGE = "\ufffd\ue000-\uf8ff"  # what a decoder could not read, and private use
+
+
+SPACE, NEWLINE = ord(" "), ord("\n")
+
+
+@functools.cache
+def census() -> Census:
+    """The classes that filters ask about, whatever the language."""
+    return Census({"digits": digits_of_any_script(), "damage": members(DAMAGE)})
 
 
 class Page:
@@ -35,6 +46,15 @@ class Page:
     @functools.cached_property
     def lines(self) -> list[str]:
         return [line for line in self.text.split("\n") if line]
+
+    @functools.cached_property
+    def codes(self) -> np.ndarray:
+        return code_points(self.text)
+
+    @functools.cached_property
+    def counts(self) -> dict[str, int]:
+        """Characters by class: digits, damage."""
+        return census()(self.codes)
 
     @functools.cached_property
     def lengths(self) -> np.ndarray:
@@ -107,7 +127,7 @@ def too_long(page: Page) -> Verdict:
 
 
 def not_text(page: Page) -> Verdict:
-    share = len(NOT_TEXT.findall(page.text)) / len(page.text)
+    share = page.counts["damage"] / len(page.text)
     return over("damaged characters", share, page.limits.max_replacement_characters)
 
 
@@ -117,7 +137,7 @@ def wrong_script(page: Page) -> Verdict:
 
 
 def digits(page: Page) -> Verdict:
-    share = sum(map(str.isdigit, page.text)) / len(page.text)
+    share = page.counts["digits"] / len(page.text)
     return over("mostly digits", share, page.limits.max_digit_share)
 
 
@@ -132,11 +152,12 @@ def stop_words(page: Page) -> Verdict:
     known = page.language.stop_words
     if not known:
         return KEEP
-    hits = [word for word in page.words if word in known]
-    verdict = under("few stop words", len(set(hits)), page.limits.min_stop_words)
-    if not verdict.keep:
+    found = known.intersection(page.words)
+    verdict = under("few stop words", len(found), page.limits.min_stop_words)
+    if not verdict.keep or not page.limits.min_stop_word_share:
         return verdict
-    return under("few stop words", len(hits) / len(page.words), page.limits.min_stop_word_share)
+    hits = sum(map(found.__contains__, page.words))
+    return under("few stop words", hits / len(page.words), page.limits.min_stop_word_share)
 
 
 def symbols(page: Page) -> Verdict:
@@ -145,8 +166,9 @@ def symbols(page: Page) -> Verdict:
 
 
 def words_without_letters(page: Page) -> Verdict:
-    tokens = page.text.split()
-    share = sum(any(map(str.isalpha, token)) for token in tokens) / len(tokens)
+    blank = (page.codes == SPACE) | (page.codes == NEWLINE)  # no other white space is in normal form
+    starts = np.flatnonzero(np.diff(blank, prepend=True) & ~blank)
+    share = float(np.logical_or.reduceat(letters()[page.codes], starts).mean())
     return under("few words with letters", share, page.limits.min_word_with_letter)
 
 

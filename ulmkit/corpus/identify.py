@@ -4,15 +4,17 @@ import functools
 import re
 import threading
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import pycld2
 
 from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.spec import Language, Relative
+from ulmkit.text.census import Census, code_points, letters, members
 
 SHORT = 200  # UTF-8 bytes below which pycld2 guesses, and the slower py3langid is asked too
-SHOWN = 8_000  # characters looked at, half from the start and half from the middle: pages begin with menus
+SHOWN = 4_000  # characters looked at, half from the start and half from the middle: pages begin with menus
 
 # pycld2 refuses what is not text for interchange: controls, lone surrogates, noncharacters
 NOT_INTERCHANGE = re.compile(
@@ -38,10 +40,13 @@ def guess(text: str, wanted: frozenset[str]) -> list[Guess]:
     """The languages of `text`, the largest share first; never empty."""
     middle = len(text) // 2
     shown = text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}\n{text[middle : middle + SHOWN // 2]}"
-    shown = NOT_INTERCHANGE.sub(" ", shown)
     if SHAPES.search(shown):
         shown = unicodedata.normalize("NFKC", shown)
-    reliable, _, found = pycld2.detect(shown)
+    try:
+        reliable, _, found = pycld2.detect(shown)
+    except (pycld2.error, UnicodeEncodeError):
+        shown = NOT_INTERCHANGE.sub(" ", shown)
+        reliable, _, found = pycld2.detect(shown)
     guesses = [Guess(label, percent / 100, "pycld2") for _, label, percent, _ in found if percent and label != "un"]
     if any(g.label in wanted for g in guesses) or (guesses and reliable and len(shown.encode()) >= SHORT):
         return guesses
@@ -55,24 +60,30 @@ def _langid(text: str) -> str:
     return py3langid.classify(text)[0]
 
 
-@functools.cache
-def _counter(letters: str) -> re.Pattern[str]:
-    return re.compile(f"[{re.escape(letters)}]")
+@functools.lru_cache(maxsize=8)
+def _census(relatives: tuple[Relative, ...]) -> Census:
+    return Census({"letters": letters()} | {r.name: members(r.letters) for r in relatives})
 
 
-def relative_share(text: str, relative: Relative) -> float:
-    """Share of the letters of `text` that only the close language `relative` uses."""
-    hits = len(_counter(relative.letters).findall(text)) if relative.letters else 0
-    return hits / letters if hits and (letters := sum(map(str.isalpha, text))) else 0.0
+def close_language(text: str, language: Language) -> Verdict:
+    """Drop `text` if it is in one of the languages that identifiers take for this one.
 
-
-def function_words(words: list[str], relative: Relative, language: Language) -> tuple[int, int]:
-    """How many of `words` are function words of the close language alone, and of our own alone."""
-    theirs = frozenset(relative.words)
-    shared = theirs & language.stop_words
-    mine = language.stop_words - shared
-    theirs -= shared
-    return sum(word in theirs for word in words), sum(word in mine for word in words)
+    It is where more of its letters than allowed are ones that only the relative uses, or where the relative's
+    function words outnumber ours, shared ones apart.
+    """
+    relatives = language.identification.relatives
+    counts = _census(relatives)(code_points(text))
+    words = Counter(text[:SHOWN].split())
+    for relative in relatives:
+        share = counts[relative.name] / max(counts["letters"], 1)
+        if share > relative.max_share:
+            return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
+        theirs = sum(words[word] for word in relative.words if word not in language.stop_words)
+        if theirs and language.stop_words:
+            ours = sum(words[word] for word in language.stop_words if word not in relative.words)
+            if theirs > ours:
+                return drop("close language", f"{relative.name}: {theirs} of its function words, {ours} of ours")
+    return KEEP
 
 
 def identify(text: str, language: Language) -> Verdict:
@@ -90,13 +101,4 @@ def identify(text: str, language: Language) -> Verdict:
         if ours is not main or ours.share < settings.min_share:
             shares = ", ".join(f"{g.label} {g.share:.2f}" for g in found)
             return drop("mixed languages", f"{shares}; least {settings.min_share:.2f} and more than any other")
-    words = text[:SHOWN].split()
-    for relative in settings.relatives:
-        share = relative_share(text, relative)
-        if share > relative.max_share:
-            return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
-        if relative.words and language.stop_words:
-            theirs, mine = function_words(words, relative, language)
-            if theirs > mine:
-                return drop("close language", f"{relative.name}: {theirs} of its function words, {mine} of ours")
-    return KEEP
+    return close_language(text, language) if settings.relatives else KEEP

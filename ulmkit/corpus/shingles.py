@@ -19,17 +19,15 @@ class WordHasher:
     def __call__(self, words: Sequence[str]) -> np.ndarray:
         """Hashes of `words`, shape (len(words),), dtype uint64."""
         known = self._known
-        hashes = np.empty(len(words), np.uint64)
         try:
-            hashes[:] = [known[word] for word in words]
+            return np.fromiter(map(known.__getitem__, words), np.uint64, len(words))
         except KeyError:
             if len(known) > self.LIMIT:
                 known.clear()
             for word in words:
                 if word not in known:
                     known[word] = xxhash.xxh3_64_intdigest(word.encode("utf-8", "surrogatepass"))
-            hashes[:] = [known[word] for word in words]
-        return hashes
+            return np.fromiter(map(known.__getitem__, words), np.uint64, len(words))
 
 
 def ngrams(hashes: np.ndarray, n: int) -> np.ndarray:

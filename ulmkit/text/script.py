@@ -1,14 +1,14 @@
 """Which script a letter belongs to, and how much of a text is written in it.
 
-A script is a set of code point ranges (Unicode's Scripts.txt and Blocks.txt, letters and marks only), kept here as
-the body of a regular expression's character class: `re` searches such a class at hundreds of MB/s, and a property
-class of the `regex` module at four.
+A script is a set of code point ranges (Unicode's Scripts.txt and Blocks.txt, letters only), kept here as the body of a
+regular expression's character class.
 """
 
-import re
 from functools import cache
 
 from ulmkit.errors import UsageError
+from ulmkit.text import census
+from ulmkit.text.census import Census
 
 # ISO 15924 code -> body of a character class of its letters
 LETTERS = {
@@ -30,9 +30,6 @@ LETTERS = {
     "Hang": "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3",
 }
 
-# every letter that has a case or belongs to an alphabet: \w without digits and the underscore
-_LETTER = re.compile(r"[^\W\d_]+")
-
 
 def letters(script: str) -> str:
     """The body of the character class of `script`'s letters, or a `UsageError` that lists the known scripts."""
@@ -43,8 +40,8 @@ def letters(script: str) -> str:
 
 
 @cache
-def _others(script: str) -> re.Pattern[str]:
-    return re.compile(f"[{letters(script)}]+")
+def _census(script: str) -> Census:
+    return Census({"letters": census.letters(), "script": census.members(letters(script))})
 
 
 def script_share(text: str, script: str) -> float:
@@ -53,6 +50,5 @@ def script_share(text: str, script: str) -> float:
     >>> script_share("سلام Tallinn!", "Arab")
     0.36363636363636365
     """
-    inside = sum(map(len, _others(script).findall(text)))
-    total = sum(map(len, _LETTER.findall(text)))
-    return min(1.0, inside / total) if total else 0.0
+    counts = _census(script)(census.code_points(text))
+    return min(1.0, counts["script"] / counts["letters"]) if counts["letters"] else 0.0

@@ -1,0 +1,31 @@
+"""One look at every character counts as many passes would."""
+
+import re
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ulmkit.text.census import Census, code_points, digits, letters, members
+from ulmkit.text.script import LETTERS
+
+CLASSES = {"letters": letters(), "digits": digits(), "vowels": members("aeiou"), "range": members("a-cx\u0600-\u06ff")}
+COUNT = Census(CLASSES)
+
+
+@given(st.text(st.characters() | st.sampled_from("abcxyz ۱۲3سلام\ud800\U0001d400")))
+def test_counts_are_those_of_asking_each_character(text: str):
+    assert COUNT(code_points(text)) == {
+        "letters": sum(map(str.isalpha, text)),
+        "digits": sum(map(str.isdigit, text)),
+        "vowels": sum(char in "aeiou" for char in text),
+        "range": len(re.findall("[a-cx\u0600-\u06ff]", text)),
+    }
+
+
+def test_a_class_is_read_like_a_regular_expressions():
+    for body in LETTERS.values():
+        points = np.flatnonzero(members(body))
+        pattern = re.compile(f"[{body}]")
+        assert all(pattern.match(chr(point)) for point in points)
+        assert len(points) == sum(1 for i in range(0x110000) if pattern.match(chr(i)))
