@@ -27,7 +27,7 @@ bench: .venv/.bench ## what benchmarks/ measures against peers; give DATA=<folde
 	$(BIN)/python benchmarks/corpus.py $(DATA)
 
 faults: .venv/.installed ## the full figures of the fault rows, in minutes rather than seconds
-	ULMKIT_FAULTS=full $(TEST) -m slow tests $(ARGS)
+	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 $(TEST) -k kill tests/corpus tests/lm $(ARGS)
 
 docs: .venv/.installed ## docs/cli.md from --help
 	$(BIN)/python docs/make_cli.py

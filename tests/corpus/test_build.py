@@ -353,10 +353,9 @@ def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Pa
     assert len(errors.strip().splitlines()) == 1
 
 
-KILLS = 20 if os.environ.get("ULMKIT_FAULTS") == "full" else 1
+KILLS = int(os.environ.get("ULMKIT_BUILD_KILLS", "1"))  # `make faults` sets more
 
 
-@pytest.mark.slow
 def test_builds_killed_at_random_moments_end_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """SIGKILL to the whole process group, again and again until a build gets through."""
     folder = tmp_path / "in"

@@ -120,7 +120,9 @@ def surrogates(_: Settings) -> Operation:
 
 
 _ENTITY = re.compile(r"&(?:amp;|#0*38;|#[xX]0*26;)*(?:#[0-9]{1,7};|#[xX][0-9A-Fa-f]{1,6};|[A-Za-z][A-Za-z0-9]{1,31};)")
-_KEEP_ENTITIES = r"`(?!\s)(?:[^`\n ]| (?! ))+`|[A-Za-z]{2,6}://(?:[^\s&`]|&(?:amp;|[A-Za-z0-9_]+=))+|"
+_KEEP_ENTITIES = (
+    "`(?!\\s)(?:[^`\n\r\x0b\x0c\x85\u2028\u2029 ]| (?! ))+`|[A-Za-z]{2,6}://(?:[^\\s&`]|&(?:amp;|[A-Za-z0-9_]+=))+|"
+)
 
 
 def _named(reference: str) -> str:
