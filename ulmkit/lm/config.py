@@ -155,7 +155,7 @@ PRESETS: dict[str, LMConfig] = {
         clip=0.4,
         checkpoint_minutes=2.0,
     ),
-    # a hundred kilobytes of text in a minute or two. It sees its text dozens of times, so it takes much noise, AR and TAR;
+    # a hundred kilobytes of text in a minute or two. It sees its text dozens of times, so it takes much noise;
     # the best of seven settings on four held-out articles (perplexity 244), so no more than a good guess
     "tiny": LMConfig(
         embedding_size=128,
