@@ -20,7 +20,8 @@ def make_cli():
 
 def test_the_command_line_page_is_fresh():
     module = make_cli()
-    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
+    # how wide the columns are is the business of click's release
+    assert module.PAGE.read_text(encoding="utf-8").split() == module.page().split(), "run `make docs`"
 
 
 def test_every_command_in_the_documents_exists():

@@ -323,7 +323,15 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_after_it(tmp_path: Path):
 def start(root: Path, source: Path, output: int = subprocess.DEVNULL) -> subprocess.Popen:
     command = [sys.executable, "-m", "ulmkit", "corpus", "build", "fa", "--root", str(root), "--input", str(source),
                "--valid-share", "0.2", "--test-share", "0.2", "--workers", "1", "-q"]  # fmt: skip
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=output, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=output,
+        text=True,
+        start_new_session=True,
+        # a shell that runs the suite in the background has interrupts ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )
 
 
 def test_two_builds_at_once_refuse_each_other(tmp_path: Path):
