@@ -12,7 +12,8 @@ PAGE = Path(__file__).with_name("cli.md")
 
 def sections(command: click.Command, path: str, parent: click.Context | None = None) -> list[str]:
     """The help of `command` and of everything below it, as Markdown."""
-    context = click.Context(command, info_name=path.split()[-1], parent=parent, max_content_width=100)
+    # made as a call makes it, so that the group's settings hold; the width is ours, not the terminal's
+    context = command.make_context(path.split()[-1], [], parent=parent, resilient_parsing=True, terminal_width=100)
     found = [f"## {path}", "", "```", command.get_help(context), "```", ""]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

@@ -20,8 +20,7 @@ def make_cli():
 
 def test_the_command_line_page_is_fresh():
     module = make_cli()
-    # how wide the columns are is the business of click's release
-    assert module.PAGE.read_text(encoding="utf-8").split() == module.page().split(), "run `make docs`"
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
 
 
 def test_every_command_in_the_documents_exists():

@@ -26,7 +26,7 @@ _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
 # what may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks; a reference to a character
 # that cannot be part of a URL ends it
 _URL_BODY = (
-    r"(?:[\w\-.~:/?#\[\]@!$'()*+,;=%]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
+    r"(?:[\w\-.~:/?#\[\]@!$()*+,;=%]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
     "|\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff]))"
 )
 _URL_END = r"[\w/#=%~+$@&\-]"
