@@ -486,7 +486,9 @@ def punctuation(settings: Settings) -> Operation:
     rules = []
     for mark, own in settings.punctuation:
         m = re.escape(mark)
-        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…]{m})|(?<=[{letter}] {m})|(?= ?[{letter}«]))'
+        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…]{m})|(?<=[{letter}] {m})'
+        # the space before a closing mark goes in `spacing`
+        pattern += f"|(?<=[{letter}] [»)\\]!…]{m})|(?= ?[{letter}«]))"
         triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
         rules.append(Rule(_own_mark(mark, own, re.compile(pattern)), triggers, enables=("spacing",)))
     return Operation("punctuation", rules=tuple(rules))
