@@ -24,9 +24,10 @@ _RESTORE = re.compile(f"[{PLACEHOLDERS}]")
 _D = "0-9\u0660-\u0669\u06f0-\u06f9"
 _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
 # what may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks; a reference to a character
-# that cannot be part of a URL ends it
+# that cannot be part of a URL ends it. The hyphens and minus signs that become U+002D belong to it from the start: a
+# URL that grew in the second pass would swallow the head of a number behind it
 _URL_BODY = (
-    r"(?:[\w\-.~:/?#\[\]@!$()*+,;=%]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
+    r"(?:[\w\-.~:/?#\[\]@!$()*+,;=%‐‑−－˗﹣]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
     "|\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff]))"
 )
 _URL_END = r"[\w/#=%~+$@&\-]"
