@@ -5,6 +5,7 @@ several small ones), so a unit is what is resumed: its result lies under `work/`
 Only deduplication remembers other documents.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -279,7 +280,7 @@ def units(inputs: Sequence[Input]) -> list[list[Input]]:
     result: list[list[Input]] = []
     size = 0
     for item in sorted(inputs, key=lambda item: (item.source, item.key)):
-        bytes_ = item.path.stat().st_size
+        bytes_ = file_size(item.path)
         if result and size + bytes_ <= UNIT_BYTES and result[-1][-1].source == item.source:
             result[-1].append(item)
             size += bytes_
@@ -289,15 +290,27 @@ def units(inputs: Sequence[Input]) -> list[list[Input]]:
     return result
 
 
+@contextlib.contextmanager
+def input_errors(path: Path) -> Iterator[None]:
+    """Turn a file that is gone or closed to us into one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Leave it out or change its rights.") from error
+
+
+def file_size(path: Path) -> int:
+    """The file's size in bytes."""
+    with input_errors(path):
+        return path.stat().st_size
+
+
 def file_hash(path: Path) -> str:
     """xxh3 of the file's bytes: names an input's content, at the disk's speed."""
     digest = xxhash.xxh3_128()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}). Leave it out or change its rights.") from error
+    with input_errors(path), open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 
@@ -321,7 +334,7 @@ class Build:
                 "source": item.source,
                 "licence": item.licence,
                 "text_field": item.text_field,
-                "bytes": item.path.stat().st_size,
+                "bytes": file_size(item.path),
                 "xxh3": file_hash(item.path),
             }
             for item in unit
@@ -337,7 +350,7 @@ class Build:
 
     def documents(self, unit: list[Input]) -> Iterator[RawDocument | Unreadable]:
         for item in unit:
-            finished = self.bytes_done + item.path.stat().st_size
+            finished = self.bytes_done + file_size(item.path)
 
             def advance(count: int, key: str = item.key) -> None:
                 self.bytes_done += count
@@ -398,7 +411,7 @@ class Build:
         remove_leftovers(self.layout.home)
         recover_folder(self.layout.corpus)
         planned = units(inputs)
-        self.bytes_total = sum(item.path.stat().st_size for unit in planned for item in unit)
+        self.bytes_total = sum(file_size(item.path) for unit in planned for item in unit)
         keyed = [(unit, *self.key(unit)) for unit in planned]
         inputs_described = [entry for _, _, described in keyed for entry in described]
         options = {k: v for k, v in dataclasses.asdict(self.options).items() if k not in ("workers", "deadline_s")}
@@ -412,7 +425,7 @@ class Build:
         with Pool(setup, workers=workers, deadline_s=self.options.deadline_s) as pool:
             for unit, key, _ in keyed:
                 if (self.work / f"{key}.json").exists():
-                    self.bytes_done += sum(item.path.stat().st_size for item in unit)
+                    self.bytes_done += sum(file_size(item.path) for item in unit)
                     continue
                 self.stage(unit, key, pool)
         return self.finish([key for _, key, _ in keyed], name, inputs_described, options, pins)

@@ -177,6 +177,12 @@ def as_page(
     return origin.unreadable(reasons.NOT_TEXT, f"{kind or 'no type'} {url}", number)
 
 
+def whole(stream: Stream, size: int) -> tuple[bytes, int]:
+    """The next `size` bytes, and how many of them the stream no longer had."""
+    block = stream.read(size)
+    return block, size - len(block)
+
+
 def skip(stream: Stream, count: int) -> int:
     """Pass over `count` bytes; returns how many are missing."""
     while count > 0 and (data := stream.read(min(count, 1 << 18))):
@@ -218,12 +224,7 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
             complaint = origin.unreadable(reasons.REVISIT, headers.get("warc-target-uri", ""), number)
         elif size > origin.limits.record:
             complaint = origin.unreadable(reasons.TOO_LARGE, f"{size:,} bytes", number)
-        block = b""
-        if complaint:
-            missing = skip(stream, size)
-        else:
-            block = stream.read(size)
-            missing = size - len(block)
+        block, missing = (b"", skip(stream, size)) if complaint else whole(stream, size)
         if missing:
             if stream.failure is None:
                 yield origin.unreadable(reasons.TRUNCATED, f"{missing:,} bytes of a {kind} are missing", number)
@@ -277,12 +278,7 @@ def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
             complaint = origin.unreadable(reasons.NOT_A_PAGE, url, number)
         elif size > origin.limits.record:
             complaint = origin.unreadable(reasons.TOO_LARGE, f"{size:,} bytes", number)
-        block = b""
-        if complaint:
-            missing = skip(stream, size)
-        else:
-            block = stream.read(size)
-            missing = size - len(block)
+        block, missing = (b"", skip(stream, size)) if complaint else whole(stream, size)
         if missing:
             if stream.failure is None:
                 yield origin.unreadable(reasons.TRUNCATED, f"{missing:,} bytes of {url} are missing", number)
