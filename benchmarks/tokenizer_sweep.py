@@ -1,12 +1,13 @@
 """Which vocabulary and which script setting a language should have: bits per character of quick models, not counts.
 
 For each choice the tokenizer is trained on the corpus under ROOT, the corpus is encoded, and models that cost
-seconds (unigram, modified Kneser-Ney) or minutes (`--lstm-minutes`: an LSTM of the preset `small`, each with the
-same CPU time) predict the valid split. All of it happens in a scratch folder. Tokens of different vocabularies are
-not comparable; bits per character are.
+seconds (unigram, modified Kneser-Ney) or minutes (`--lstm-epochs`: an LSTM of the preset `small`, each reading the
+same text) predict the valid split. All of it happens in a scratch folder. Tokens of different vocabularies are
+not comparable; bits per character are. Equal text rather than equal time, because that does not depend on what else
+the machine does; the CPU time that each took stands beside it.
 
     python benchmarks/tokenizer_sweep.py data fa --out sweep.json
-    python benchmarks/tokenizer_sweep.py data fa --vocab 8000 --vocab 30000 --lstm-minutes 10
+    python benchmarks/tokenizer_sweep.py data fa --vocab 8000 --vocab 30000 --by-script yes --lstm-epochs 0.5
 """
 
 import argparse
@@ -42,17 +43,19 @@ def n_grams(train: TokenFile, valid: TokenFile) -> dict[str, float]:
     return {name: round(one.bits_per_character, 5) for name, one in found.items()}
 
 
-def lstm(train: TokenFile, valid: TokenFile, folder: Path, minutes: float, seed: int) -> Evaluation:
-    """A small LSTM after so many minutes of CPU time, as it was at its best epoch."""
-    pretrain(
-        train, valid, folder, preset("small", seed=seed), device="cpu", time_budget_s=60 * minutes, budget_clock="cpu"
-    )
-    model, _ = load_model(folder)
-    return evaluate(model, valid)
+def lstm(train: TokenFile, valid: TokenFile, folder: Path, epochs: float, seed: int) -> tuple[Evaluation, float]:
+    """A small LSTM after `epochs` passes over the text, a whole 1cycle; and the CPU seconds it took."""
+    config = preset("small", seed=seed)
+    steps = max(1, round(epochs * len(train.ids) / (config.batch_size * config.bptt)))
+    started = time.process_time()
+    pretrain(train, valid, folder, preset("small", seed=seed, steps=steps), device="cpu")
+    seconds = time.process_time() - started
+    model, _ = load_model(folder, "last")
+    return evaluate(model, valid), seconds
 
 
 def measure(
-    language: Language, corpus: Path, scratch: Path, choice: dict[str, Any], minutes: float, seeds: int
+    language: Language, corpus: Path, scratch: Path, choice: dict[str, Any], epochs: float, seeds: int
 ) -> dict[str, Any]:
     """One row of the table."""
     started = time.monotonic()
@@ -72,9 +75,10 @@ def measure(
         "joiner_pieces": fit.joiner_pieces,
         "bits_per_character": n_grams(train, valid),
     }
-    if minutes:
-        runs = [lstm(train, valid, scratch / f"lstm{seed}", minutes, seed) for seed in range(1, seeds + 1)]
-        row["lstm"] = [round(run.bits_per_character, 5) for run in runs]
+    if epochs:
+        runs = [lstm(train, valid, scratch / f"lstm{seed}", epochs, seed) for seed in range(1, seeds + 1)]
+        row["lstm"] = [round(run.bits_per_character, 5) for run, _ in runs]
+        row["lstm_cpu_minutes"] = [round(seconds / 60, 2) for _, seconds in runs]
     return row
 
 
@@ -100,7 +104,8 @@ def main() -> int:
     parser.add_argument("--languages", type=Path, help="a folder of language folders")
     parser.add_argument("--vocab", type=int, action="append", help="default: 8000, 16000 and 30000")
     parser.add_argument("--model", action="append", choices=["unigram", "bpe"], help="default: unigram")
-    parser.add_argument("--lstm-minutes", type=float, default=0.0, help="CPU minutes for each LSTM; 0: none")
+    parser.add_argument("--by-script", choices=["yes", "no", "both"], default="both", help="split at script borders")
+    parser.add_argument("--lstm-epochs", type=float, default=0.0, help="passes over the text for each LSTM; 0: none")
     parser.add_argument("--seeds", type=int, default=1, help="LSTM runs for each choice")
     parser.add_argument("--out", type=Path, help="write the rows as JSON")
     options = parser.parse_args()
@@ -108,11 +113,12 @@ def main() -> int:
     try:
         language = get(options.language, options.languages)
         corpus = Layout(options.root, language.code).corpus
-        choices = itertools.product(options.model or ["unigram"], options.vocab or [8000, 16000, 30000], [True, False])
-        for model, vocabulary, by_script in choices:
-            choice = {"model": model, "vocabulary": vocabulary, "split_by_script": by_script}
+        by_script = {"yes": [True], "no": [False], "both": [True, False]}[options.by_script]
+        choices = itertools.product(options.model or ["unigram"], options.vocab or [8000, 16000, 30000], by_script)
+        for model, vocabulary, split in choices:
+            choice = {"model": model, "vocabulary": vocabulary, "split_by_script": split}
             with tempfile.TemporaryDirectory(prefix="tokenizer-sweep-") as scratch:
-                rows.append(measure(language, corpus, Path(scratch), choice, options.lstm_minutes, options.seeds))
+                rows.append(measure(language, corpus, Path(scratch), choice, options.lstm_epochs, options.seeds))
             print("  ".join(shown(rows[-1])), file=sys.stderr, flush=True)
             if options.out:
                 options.out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
