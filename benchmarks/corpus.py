@@ -93,7 +93,8 @@ def run_ours(source: Path, target: Path, code: str) -> None:
 def run_build(source: Path, target: Path, code: str) -> None:
     """The whole chain of `ulmkit corpus build`, in this process."""
     from ulmkit.artifacts.layout import Layout
-    from ulmkit.corpus.build import BuildOptions, Input, build_corpus
+    from ulmkit.corpus.build import BuildOptions, build_corpus
+    from ulmkit.corpus.inputs import Input
     from ulmkit.language.registry import get
 
     inputs = [Input(source, source.stem, source.name)]

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ulmkit.corpus.build import named_inputs
 from ulmkit.corpus.encoding import decode
 from ulmkit.corpus.extract import extract
+from ulmkit.corpus.inputs import named_inputs
 from ulmkit.corpus.sources.files import read_file
 from ulmkit.document import Document, Unreadable, count_joiners
 from ulmkit.language.registry import get

@@ -17,10 +17,14 @@ from corpus_text import SMALL, article, articles
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.artifacts.shards import read_batches, shard_paths
-from ulmkit.corpus import build as chain
-from ulmkit.corpus.build import BuildOptions, build_corpus, named_inputs, units
+from ulmkit.corpus import build as building
+from ulmkit.corpus import inputs as reading
+from ulmkit.corpus import staging
+from ulmkit.corpus.build import BuildOptions, build_corpus
+from ulmkit.corpus.chain import Chain
 from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
+from ulmkit.corpus.inputs import named_inputs, units
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
 from ulmkit.language.registry import get
@@ -132,8 +136,8 @@ def test_only_new_files_are_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     big = [write_lines(tmp_path / f"{name}.jsonl", articles(12, seed)) for seed, name in enumerate("ab")]
     build(tmp_path, big[0])
     read = []
-    original = chain.read_file
-    monkeypatch.setattr(chain, "read_file", lambda path, **k: (read.append(path.name), original(path, **k))[1])
+    original = staging.read_file
+    monkeypatch.setattr(staging, "read_file", lambda path, **k: (read.append(path.name), original(path, **k))[1])
     build(tmp_path, *big)
     assert read == ["b.jsonl"]
 
@@ -210,7 +214,7 @@ def test_boilerplate_lines_go_and_nothing_else():
 
 
 def test_small_files_share_a_unit_and_large_ones_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(chain, "UNIT_BYTES", 1000)
+    monkeypatch.setattr(reading, "UNIT_BYTES", 1000)
     for name, size in (("a", 400), ("b", 400), ("c", 400), ("d", 5000), ("e", 10)):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"x" * size)
@@ -233,18 +237,18 @@ def test_a_file_given_twice_is_read_once(tmp_path: Path):
 
 @pytest.mark.parametrize("bad", ["raise", "die"])
 def test_a_page_that_kills_its_worker_is_set_aside(tmp_path: Path, bad: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(chain, "chain_for", {"raise": raising_chain, "die": dying_chain}[bad])
+    monkeypatch.setattr(building, "chain_for", {"raise": raising_chain, "die": dying_chain}[bad])
     source = write_lines(tmp_path / "a.jsonl", [*articles(8), "بمب " * 100])
     manifest = build(tmp_path, source, options=replace(HERE, workers=1))
     assert manifest["counts"]["dropped"] == {"crash" if bad == "die" else "error": 1}
     assert len(rows(tmp_path)) == 8
 
 
-class Fragile(chain.Chain):
-    def extracted(self, raw, part):
-        if "بمب" in raw.content:
+class Fragile(Chain):
+    def judged(self, article, tally):
+        if "بمب" in article.text:
             self.explode()
-        return super().extracted(raw, part)
+        return super().judged(article, tally)
 
     def explode(self):
         raise RuntimeError("بمب")
@@ -255,25 +259,25 @@ class Mortal(Fragile):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def raising_chain(folder: Path, near_duplicates: bool) -> chain.Chain:
+def raising_chain(folder: Path, near_duplicates: bool) -> Chain:
     return Fragile(get("fa"), near_duplicates)
 
 
-def dying_chain(folder: Path, near_duplicates: bool) -> chain.Chain:
+def dying_chain(folder: Path, near_duplicates: bool) -> Chain:
     return Mortal(get("fa"), near_duplicates)
 
 
 def test_losing_joiners_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     careless = replace(PERSIAN, normalizers=dict(PERSIAN.normalizers) | {"train": Careless()})
-    monkeypatch.setattr(chain, "chain_for", lambda folder, near: chain.Chain(careless, near))
+    monkeypatch.setattr(building, "chain_for", lambda folder, near: Chain(careless, near))
     source = write_lines(tmp_path / "a.jsonl", articles(30))
     with pytest.raises(ArtifactError, match=r"U\+200C in words: normalization lost"):
         build(tmp_path, source)
 
 
 class Careless:
-    def batch(self, texts: list[str]) -> list[str]:
-        return [text.replace("\u200c", "") for text in PERSIAN.normalizers["train"].batch(texts)]
+    def __call__(self, text: str) -> str:
+        return PERSIAN.normalize(text).replace("\u200c", "")
 
 
 def test_wrong_questions_get_one_line(tmp_path: Path):
@@ -306,7 +310,7 @@ def test_a_file_closed_to_us_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         raise PermissionError(13, "Permission denied")
 
     source = write_lines(tmp_path / "a.jsonl", articles(3))
-    monkeypatch.setattr(chain, "open", refuse, raising=False)
+    monkeypatch.setattr(reading, "open", refuse, raising=False)
     with pytest.raises(InputError, match=r"a\.jsonl: cannot be read \(Permission denied\)"):
         build(tmp_path, source)
 

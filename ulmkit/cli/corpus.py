@@ -68,7 +68,7 @@ def build(
     pins: dict[str, Any] = {}
     with scene.progress() as report:
         if inputs:
-            from ulmkit.corpus.build import named_inputs
+            from ulmkit.corpus.inputs import named_inputs
 
             chosen = named_inputs(inputs, name=name, licence=licence, text_field=text_field)
         else:

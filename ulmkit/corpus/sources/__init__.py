@@ -13,7 +13,7 @@ from ulmkit.language.spec import Language, SourceSpec
 from ulmkit.progress import Report, silent
 
 if TYPE_CHECKING:
-    from ulmkit.corpus.build import Input
+    from ulmkit.corpus.inputs import Input
 
 # kind → the module whose `fetch` brings it; an installed package adds its own under the entry-point group below
 KINDS = {"wikipedia": "ulmkit.corpus.sources.wikipedia"}
@@ -57,7 +57,7 @@ def fetch_sources(
 
     `limit` is the number of articles to take of each. Raises `UsageError` where the language declares none.
     """
-    from ulmkit.corpus.build import Input
+    from ulmkit.corpus.inputs import Input
 
     if not language.sources:
         raise UsageError(f"language '{language.code}' declares no sources. Give files with --input.")

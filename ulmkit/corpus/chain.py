@@ -1,0 +1,198 @@
+"""Steps 2 to 5, extract to filter: what becomes of one chunk of documents.
+
+A pure function of the chunk, which is what runs in a worker process.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from ulmkit.corpus.dedup import signatures
+from ulmkit.corpus.encoding import decode, repair
+from ulmkit.corpus.extract import extract
+from ulmkit.corpus.filters import Page, judge, without_boilerplate
+from ulmkit.corpus.identify import identify
+from ulmkit.corpus.shingles import WordHasher
+from ulmkit.corpus.tally import Sample, Tally, document_sample
+from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
+from ulmkit.language.load import load_language
+from ulmkit.language.spec import Language
+
+CHAIN = 1  # raised when the chain changes what it makes of the same input
+CHUNK_DOCUMENTS = 64
+CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
+
+NO_WORDS = np.empty(0, np.uint64)
+
+
+@dataclass(slots=True)
+class Article:
+    """A document on its way through the steps: each reads what the one before left, and leaves its own."""
+
+    doc: RawDocument | Document
+    text: str  # in its newest form
+    hashes: np.ndarray = field(default_factory=lambda: NO_WORDS)  # of the words of its match form
+
+
+@dataclass
+class Part:
+    """What became of one chunk: rows that stay (with their signatures), samples of what went, and the counts."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    signature: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint32))
+    samples: list[Sample] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+    def read(self, raw: RawDocument) -> None:
+        self.tally.read += 1
+        self.tally.source(raw.source)["read"] += 1
+
+    def drop(self, doc: RawDocument | Document, reason: str, detail: str, text: str) -> None:
+        self.tally.dropped[reason] += 1
+        self.tally.source(doc.source)["dropped"] += 1
+        self.samples.append(document_sample(doc, reason, detail, text))
+
+    def keep(self, row: dict[str, Any]) -> None:
+        self.tally.kept += 1
+        self.tally.characters_kept += row["characters"]
+        self.tally.source(row["source"])["kept"] += 1
+        self.rows.append(row)
+
+
+class Chain:
+    """The steps for one language, run on a chunk at a time; one per worker process."""
+
+    def __init__(self, language: Language, near_duplicates: bool) -> None:
+        self.language = language
+        self.near_duplicates = near_duplicates
+        self.hasher = WordHasher()
+        self.decode = functools.partial(
+            decode, candidates=language.extraction.encodings, letters=language.alphabet.letters
+        )
+
+    def __call__(self, raws: list[RawDocument]) -> Part:
+        part = Part()
+        hashes = []
+        for raw in raws:
+            part.read(raw)
+            article = Article(raw, raw.content if isinstance(raw.content, str) else "")
+            verdict = self.judged(article, part.tally)
+            if verdict.keep:
+                part.keep(self.row(article))
+                hashes.append(article.hashes)
+            else:
+                part.drop(article.doc, verdict.reason, verdict.detail, article.text)
+        if self.near_duplicates:
+            part.signature = signatures(hashes, self.language.dedup)
+        return part
+
+    def judged(self, article: Article, tally: Tally) -> Verdict:
+        """Take `article` through `STEPS` up to the first that drops it."""
+        for step, counted in STEPS:
+            verdict = step(self, article, tally)
+            if not verdict.keep:
+                return verdict
+            if counted:
+                tally.count_joiners(counted, [article.text])
+        return KEEP
+
+    def wanted(self, text: str) -> bool:
+        """Whether a page's whole text, menus and all, can hold an article in this language."""
+        return identify(text, self.language).reason != "other language"
+
+    def row(self, article: Article) -> dict[str, Any]:
+        """The article as a row of a shard, and the hash by which exact duplicates are found."""
+        doc, text = article.doc, article.text
+        return {
+            "id": doc.id,
+            "text": text,
+            "title": self.language.normalize(doc.title).replace("\n", " "),
+            "url": doc.url,
+            "source": doc.source,
+            "licence": doc.licence,
+            "language": self.language.code,
+            "fetched_at": doc.fetched_at,
+            "published_at": doc.published_at,
+            "content_hash": xxhash.xxh3_128_digest(text.encode()),
+            "characters": len(text),
+            "words": len(article.hashes),
+            "match": xxhash.xxh3_64_intdigest(article.hashes.tobytes()),
+        }
+
+
+def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
+    """The page's text, in the letters it was written in."""
+    assert isinstance(article.doc, RawDocument)
+    doc = extract(article.doc, chain.language.extraction, decode=chain.decode, wanted=chain.wanted)
+    if isinstance(doc, Unreadable):
+        return drop(doc.reason, doc.detail)
+    article.doc, article.text = doc, repair(doc.text)
+    tally.characters_read += len(article.text)
+    tally.bytes_read += len(article.text.encode("utf-8", "surrogatepass"))
+    return KEEP
+
+
+def identify_language(chain: Chain, article: Article, _: Tally) -> Verdict:
+    """Whether it is in this language, which folded letters would no longer show."""
+    least = chain.language.filters.min_characters
+    if len(article.text) < least:
+        # a few words are no ground to call a language by, and would go for their length anyway
+        return drop("too short", f"{len(article.text)} < {least}")
+    return identify(article.text, chain.language)
+
+
+def normalize_text(chain: Chain, article: Article, _: Tally) -> Verdict:
+    """The one form in which the corpus is written."""
+    article.text = chain.language.normalize(article.text)
+    return KEEP
+
+
+def remove_boilerplate(chain: Chain, article: Article, tally: Tally) -> Verdict:
+    """What the language's pages say on every page."""
+    article.text, removed = without_boilerplate(article.text, chain.language)
+    tally.boilerplate_lines += removed
+    return KEEP
+
+
+def filter_page(chain: Chain, article: Article, _: Tally) -> Verdict:
+    """Whether what is left is an article worth learning from."""
+    words = chain.language.fold(article.text).split()
+    article.hashes = chain.hasher(words)
+    return judge(Page(article.text, words, article.hashes, chain.language))
+
+
+# in order; the first that drops an article gives the reason. After some of them the joiners in the text are counted
+STEPS: tuple[tuple[Callable[[Chain, Article, Tally], Verdict], str], ...] = (
+    (extract_text, ""),
+    (identify_language, "extracted"),
+    (normalize_text, "normalized"),
+    (remove_boilerplate, ""),
+    (filter_page, "kept"),
+)
+
+
+def chain_for(folder: Path, near_duplicates: bool) -> Chain:
+    """The chain of the language in `folder`: what each worker process starts with."""
+    return Chain(load_language(folder), near_duplicates)
+
+
+def chunked(records: Iterable[RawDocument | Unreadable], refuse: Callable[[Unreadable], None]) -> Iterator[list[Any]]:
+    """Documents in chunks of bounded size; what could not be read goes to `refuse`."""
+    chunk: list[RawDocument] = []
+    size = 0
+    for record in records:
+        if isinstance(record, Unreadable):
+            refuse(record)
+            continue
+        chunk.append(record)
+        size += len(record.content)
+        if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

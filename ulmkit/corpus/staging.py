@@ -1,0 +1,119 @@
+"""What a unit of input leaves: the rows it keeps, their signatures, and what was counted.
+
+A unit is what is resumed, so its three files lie under `work/` by the hash of all that shaped them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
+from ulmkit.artifacts.manifest import fingerprint
+from ulmkit.artifacts.shards import SCHEMA
+from ulmkit.corpus.chain import CHAIN, Part, chunked
+from ulmkit.corpus.engine import Broken, Pool
+from ulmkit.corpus.inputs import Input
+from ulmkit.corpus.sources.files import read_file
+from ulmkit.corpus.tally import Sample, Samples, Tally
+from ulmkit.document import RawDocument, Unreadable
+from ulmkit.language.spec import Language
+
+STAGED = pa.schema(
+    [*(SCHEMA.field(name) for name in SCHEMA.names if not name.startswith("cluster")), ("match", pa.uint64())]
+)
+
+
+class Staging:
+    """The folder of staged units of one language."""
+
+    def __init__(self, folder: Path, language: Language, near_duplicates: bool) -> None:
+        self.folder = folder
+        self.language = language
+        self.near_duplicates = near_duplicates
+
+    def key(self, described: Sequence[dict[str, Any]]) -> str:
+        """What names the result of a unit whose inputs are `described`."""
+        return fingerprint(
+            {
+                "inputs": described,
+                "language": self.language.fingerprint,
+                "near_duplicates": self.near_duplicates,
+                "chain": CHAIN,
+                "format": str(STAGED),
+            }
+        )
+
+    def has(self, key: str) -> bool:
+        return (self.folder / f"{key}.json").exists()
+
+    def stage(self, unit: Sequence[Input], key: str, pool: Pool, advance: Callable[[Input, int], None]) -> None:
+        """Run the chain on one unit; `advance` hears of each input how many more bytes were read."""
+        tally, samples, matrices = Tally(), Samples(), []
+
+        def refuse(record: Unreadable) -> None:
+            tally.unreadable[record.reason] += 1
+
+        with atomic_write(self.folder / f"{key}.parquet") as file, pq.ParquetWriter(file, STAGED) as writer:
+            for parts in pool.map(chunked(self.records(unit, advance), refuse)):
+                for part in parts:
+                    if isinstance(part, Broken):
+                        part = quarantined(part)
+                    tally.add(part.tally)
+                    samples.add(part.samples)
+                    if part.rows:
+                        writer.write_table(pa.Table.from_pylist(part.rows, schema=STAGED))
+                        matrices.append(part.signature)
+        with atomic_write(self.folder / f"{key}.npy") as file:
+            width = self.language.dedup.permutations if self.near_duplicates else 0
+            np.save(file, np.concatenate(matrices) if matrices and width else np.empty((tally.kept, width), np.uint32))
+        # written last: its presence says that the unit is whole
+        write_json(self.folder / f"{key}.json", {"tally": tally.to_json(), "samples": samples.all()})
+
+    def records(self, unit: Sequence[Input], advance: Callable[[Input, int], None]) -> Iterator[Any]:
+        """The documents of the unit's files, and a complaint for each record that is none."""
+        for item in unit:
+
+            def progress(count: int, item: Input = item) -> None:
+                advance(item, count)
+
+            yield from read_file(
+                item.path,
+                name=item.source,
+                key=item.key,
+                licence=item.licence,
+                text_field=item.text_field,
+                redirect_words=self.language.extraction.redirect_words,
+                candidates=self.language.extraction.encodings,
+                letters=self.language.alphabet.letters,
+                progress=progress,
+            )
+
+    def counted(self, key: str) -> tuple[Tally, list[Sample]]:
+        staged = read_json(self.folder / f"{key}.json")
+        return Tally.from_json(staged["tally"]), staged["samples"]
+
+    def columns(self, key: str, names: list[str]) -> pa.Table:
+        return pq.read_table(self.folder / f"{key}.parquet", columns=names)
+
+    def signatures(self, key: str) -> np.ndarray:
+        """The signatures of the unit's rows, (rows, permutations), as a memory map."""
+        return np.load(self.folder / f"{key}.npy", mmap_mode="r", allow_pickle=False)
+
+    def rows(self, key: str) -> Iterator[list[dict[str, Any]]]:
+        """The unit's rows, some at a time."""
+        with pq.ParquetFile(self.folder / f"{key}.parquet") as file:
+            for batch in file.iter_batches():
+                yield batch.to_pylist()
+
+
+def quarantined(broken: Broken) -> Part:
+    """A document that no worker survived, as a part of its own."""
+    part = Part()
+    raw: RawDocument = broken.item
+    part.read(raw)
+    part.drop(raw, broken.reason, broken.detail, raw.content if isinstance(raw.content, str) else "")
+    return part
