@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmkit.text.census import Census, code_points, digits, letters, members
-from ulmkit.text.script import LETTERS
+from ulmkit.text.script import letters as letters_of
 
 CLASSES = {"letters": letters(), "digits": digits(), "vowels": members("aeiou"), "range": members("a-cx\u0600-\u06ff")}
 COUNT = Census(CLASSES)
@@ -24,7 +24,7 @@ def test_counts_are_those_of_asking_each_character(text: str):
 
 
 def test_a_class_is_read_like_a_regular_expressions():
-    for body in LETTERS.values():
+    for body in map(letters_of, ("Arab", "Latn", "Deva", "Jpan", "Adlm")):
         points = np.flatnonzero(members(body))
         pattern = re.compile(f"[{body}]")
         assert all(pattern.match(chr(point)) for point in points)

@@ -18,7 +18,7 @@ from ulmkit.text.characters import CharacterTable, Row, parse_table
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED, VERSION, Settings
 from ulmkit.text.protect import KINDS
-from ulmkit.text.script import LETTERS
+from ulmkit.text.script import KNOWN
 
 _SECTIONS: dict[str, tuple[str, type]] = {
     # TOML key -> field of Language, its type
@@ -232,8 +232,8 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
     identity, alphabet, normalization = language["identity"], language["alphabet"], language["normalization"]
     if identity.code != folder.name:
         raise file.fail("language", "code", f"code '{identity.code}' in a folder called '{folder.name}'. Rename one.")
-    if identity.script not in LETTERS:
-        raise file.fail("language", "script", f"no script '{identity.script}'. {_nearest(identity.script, LETTERS)}")
+    if identity.script not in KNOWN:
+        raise file.fail("language", "script", f"no script '{identity.script}'. {_nearest(identity.script, KNOWN)}")
     if len(alphabet.digits) != 10:
         raise file.fail("alphabet", "digits", f"'digits' must be ten characters, not {len(alphabet.digits)}.")
     if len(normalization.quotes) not in (0, 2):

@@ -1,0 +1,56 @@
+"""Every script that a language may be written in is known by its letters."""
+
+import re
+
+import pytest
+
+from ulmkit.errors import UsageError
+from ulmkit.text.script import KNOWN, SCRIPTS, class_body, letters, script_share
+
+# script, letters of it, letters and signs that are not
+EXAMPLES = [
+    ("Arab", "سلامیٹڈێ", "aא\u0640ُ"),
+    ("Latn", "aÕžəßŋ", "аα𝐀"),
+    ("Cyrl", "аңіђ", "aα"),
+    ("Deva", "मऱळऽॐ\u0958", "মa\u093e\u094d०"),
+    ("Ethi", "ሀቨ", "።a"),
+    ("Hebr", "אםש", "ّ־"),
+    ("Geor", "აႠᲐ", "ա"),
+    ("Jpan", "東おオー々", "가"),
+    ("Kore", "한ㄱ韓", "お"),
+    ("Hans", "汉", "お"),
+    ("Adlm", "𞤀𞤢", "ا"),
+    ("Olck", "ᱚᱛ", "᱐"),
+]
+
+
+@pytest.mark.parametrize(("script", "inside", "outside"), EXAMPLES)
+def test_a_script_holds_its_letters_and_no_others(script: str, inside: str, outside: str) -> None:
+    pattern = re.compile(f"[{letters(script)}]")
+    assert all(pattern.match(c) for c in inside)
+    assert not any(pattern.match(c) for c in outside)
+    assert script_share(inside, script) == 1.0
+
+
+@pytest.mark.parametrize("script", sorted(KNOWN))
+def test_every_known_script_has_letters_and_compiles(script: str) -> None:
+    body = letters(script)
+    assert re.compile(f"[{body}]")
+    assert not re.search(r"[\]\\^]", body)
+
+
+def test_scripts_do_not_share_a_letter() -> None:
+    seen: dict[str, str] = {}
+    for script in sorted(SCRIPTS):
+        for match in re.finditer(f"[{letters(script)}]", "".join(map(chr, range(0x32400)))):
+            assert seen.setdefault(match[0], script) == script
+
+
+def test_a_script_nobody_knows_is_asked_wrongly() -> None:
+    with pytest.raises(UsageError, match=r"no script 'Arabic'. Known: Adlm"):
+        letters("Arabic")
+
+
+def test_characters_fold_to_ranges() -> None:
+    assert class_body(["x", "b", "a", "c"]) == "a-cx"
+    assert class_body([]) == ""
