@@ -46,3 +46,15 @@ def test_words_keep_joiners_apostrophes_and_the_ezafe() -> None:
 
 def test_lines_are_those_that_hold_something() -> None:
     assert lines("a\n\nb\n") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("मराठी भाषा।", ["मराठी", "भाषा"]),  # vowel signs are marks, and belong to the word
+        ("क्‍ष सर्व‌नाम", ["क्‍ष", "सर्व‌नाम"]),
+        ("ẹ́kọ́ dára", ["ẹ́kọ́", "dára"]),
+    ],
+)
+def test_a_mark_belongs_to_its_word(text: str, found: list[str]) -> None:
+    assert words(text) == found

@@ -149,7 +149,7 @@ def word_length(page: Page) -> Verdict:
 
 
 def stop_words(page: Page) -> Verdict:
-    known = page.language.stop_words
+    known = page.language.matched_stop_words
     if not known:
         return KEEP
     found = known.intersection(page.words)

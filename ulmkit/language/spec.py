@@ -6,6 +6,7 @@ TOML keys; `language.load` refuses a key that no field here knows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -219,6 +220,11 @@ class Language:
     def fold(self, text: str) -> str:
         """`match` of a text that is in normal form already: the same, without normalizing it again."""
         return self.normalizers["fold"](text)
+
+    @cached_property
+    def matched_stop_words(self) -> frozenset[str]:
+        """`stop_words` in match form, as the words of a folded text are."""
+        return frozenset(self.fold(word) for word in self.stop_words)
 
     @property
     def samples(self) -> Path:

@@ -19,7 +19,7 @@ from typing import Any
 from ulmkit.errors import LanguageError
 from ulmkit.text.characters import CharacterTable, Row, character_class, compatibility, drop_surrogates
 from ulmkit.text.protect import KINDS, NUMBER, OPAQUE
-from ulmkit.text.script import letters
+from ulmkit.text.script import letters, marks, viramas
 
 Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
 Triggers = tuple[tuple[str, str], ...]
@@ -403,16 +403,45 @@ def joiners(settings: Settings) -> Operation:
     return Operation("joiners", rules=(Rule(apply, triggers),))
 
 
+@operation
+def virama_joiners(settings: Settings) -> Operation:
+    """U+200C and U+200D stay where a script with viramas needs them, as Unicode says (UAX #31, contexts A2 and B):
+    either after a virama, U+200C only before a letter; U+200D also between a letter and a virama (Bengali ya-phala).
+
+    Elsewhere they show nothing and are deleted, doubled ones too, and so is U+200B where it is none of the language's
+    joiners. An emoji sequence keeps its own.
+    """
+    letter, virama = letters(settings.script), viramas()
+    word = re.compile(f"[{letter}{marks(settings.script)}]")
+    starts, emoji = re.compile(f"[{letter}]"), re.compile(f"[{_EMOJI}\ufe0f]")
+    after_virama = re.compile(f"[{virama}]")
+
+    def joiner(match: re.Match[str]) -> str:
+        before, after = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
+        if after_virama.match(before):
+            return match[0][0] if match[0][0] == "\u200d" or starts.match(after) else ""
+        holds = "\u200d" in match[0]
+        if holds and (after_virama.match(after) and word.match(before) or emoji.match(before) and emoji.match(after)):
+            return "\u200d"
+        return ""
+
+    zero = {} if "\u200b" in settings.joiners else {"\u200b": ""}
+    rule = substitution("[\u200c\u200d]+", joiner, ("", "\u200c\u200d"), enables=())
+    return Operation("virama_joiners", CharacterTable.of(zero, "virama_joiners"), (rule,))
+
+
 _EMOJI = "\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff"
 
 
 @operation
 def emoji_joiners(settings: Settings) -> Operation:
-    """U+200D stays inside an emoji sequence (and after `zwj_after` where no letter follows), U+FE0F after an emoji
-    and before a keycap."""
+    """U+200D stays inside an emoji sequence (after `zwj_after` where no letter follows; beside a virama where it is one
+    of the language's joiners), U+FE0F after an emoji and before a keycap."""
     kept = f"(?<=[{_EMOJI}\ufe0f]\u200d)(?=[{_EMOJI}])"
     if settings.zwj_after:
         kept += f"|(?<=[{settings.zwj_after}]\u200d)(?![{letters(settings.script)}\u200c\u200d])"
+    if "\u200d" in settings.joiners:
+        kept += f"|(?<=[{viramas()}]\u200d)|(?=[{viramas()}])"  # `virama_joiners` looks further
     selector = f"\ufe0f(?:(?<![{_EMOJI}0-9#*]\ufe0f)|(?<=[0-9#*]\ufe0f)(?!\u20e3))"
     return Operation(
         "emoji_joiners",
@@ -481,7 +510,7 @@ RUNS = {"=3": 3, "=4": 4}
 @operation
 def punctuation(settings: Settings) -> Operation:
     """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
-    letter = letters(settings.script) + _MARKS + "\u200c"
+    letter = letters(settings.script) + _MARKS + marks(settings.script) + "\u200c"
     near = f"{letter}{settings.native_digits}\u00bb\u00ab)("
     rules = []
     for mark, own in settings.punctuation:
@@ -553,7 +582,7 @@ def spacing(settings: Settings) -> Operation:
     one of them three. Beside protected spans, Latin and code nothing changes.
     """
     letter = letters(settings.script)
-    word = letter + _MARKS
+    word = letter + _MARKS + marks(settings.script)
     solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER

@@ -4,6 +4,7 @@ A script's letters are those of Unicode's Script property, asked of `regex` once
 a plain character class, which `re` and the lookups search at full speed.
 """
 
+import unicodedata
 from functools import cache
 
 import numpy as np
@@ -71,6 +72,23 @@ def letters(script: str) -> str:
     if script not in KNOWN:
         raise UsageError(f"no script '{script}'. Known: {', '.join(sorted(KNOWN))}.")
     return class_body(_members(script))
+
+
+@cache
+def marks(script: str) -> str:
+    """The body of the character class of the combining marks that are `script`'s own: vowel signs, viramas."""
+    points = [c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M"]
+    parts, _ = COMPOSED.get(script, ((script,), ""))
+    return class_body(regex.findall("[" + "".join(rf"\p{{Script={part}}}" for part in parts) + "]", "".join(points)))
+
+
+VIRAMA = 9  # the combining class that Unicode gives to viramas and their like in every script of India and beyond
+
+
+@cache
+def viramas() -> str:
+    """The body of the character class of every script's virama: the sign that a consonant has no vowel."""
+    return class_body([c for c in map(chr, range(0x900, 0x11F80)) if unicodedata.combining(c) == VIRAMA])
 
 
 @cache

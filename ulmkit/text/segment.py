@@ -6,10 +6,15 @@ that goes on in lower case.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 
-_WORD = re.compile("[^\\W_]+(?:[\u200c\u200d'\u2019\u0300-\u036f\u064b-\u0655\u0670]+[^\\W_]+)*[\u064b-\u0655\u0670]*")
+from ulmkit.text.characters import character_class
+
+# in many scripts a vowel is a mark on its consonant, and `\w` holds no marks
+_MARK = character_class(c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M")
+_WORD = re.compile(f"[^\\W_]+(?:[\u200c\u200d'\u2019{_MARK}]+[^\\W_]+)*[{_MARK}]*")
 _ROMAN = re.compile("[IVXLCDM]+")
 
 
