@@ -421,7 +421,9 @@ def virama_joiners(settings: Settings) -> Operation:
         if after_virama.match(before):
             return match[0][0] if match[0][0] == "\u200d" or starts.match(after) else ""
         holds = "\u200d" in match[0]
-        if holds and (after_virama.match(after) and word.match(before) or emoji.match(before) and emoji.match(after)):
+        if holds and (
+            (after_virama.match(after) and word.match(before)) or (emoji.match(before) and emoji.match(after))
+        ):
             return "\u200d"
         return ""
 
