@@ -1,8 +1,14 @@
 """`ulmkit language`: what languages there are."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from ulmkit.cli.common import Scene, shared, table
+from ulmkit.cli.common import Scene, readable, shared, table
+
+if TYPE_CHECKING:
+    from ulmkit.language.check import Conformance
 
 
 @click.group()
@@ -64,3 +70,52 @@ def show(scene: Scene, code: str) -> None:
                 "sources": [dataclasses.asdict(source) for source in language.sources],
             }
         )
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@shared
+def check(scene: Scene, code: str) -> None:
+    """Whether the folder of LANGUAGE keeps what a language promises: checks, a grade, and what would raise it.
+
+    Grades: L0 stub, L1 normalizes, L2 corpus-ready, L3 complete, L4 trained baseline. Takes under a minute; nothing
+    is left on disk. Exit code 1 where a check failed.
+
+    \b
+    ulmkit language check fa
+    """
+    from ulmkit.cli.stages import stages
+    from ulmkit.errors import LanguageError
+    from ulmkit.language.check import broken, check_language
+
+    try:
+        language = scene.language(code)
+    except LanguageError as error:
+        result = broken(code, error)
+    else:
+        with scene.progress() as report:
+            result = check_language(language, stages(), report=report)
+    scene.say(check_page(result))
+    scene.finish(result.to_json())
+    if result.failed:
+        click.get_current_context().exit(1)
+
+
+def listed(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of words: every column to the left."""
+    widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (headers, *rows)]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def check_page(result: "Conformance") -> str:
+    """The table of checks, the grade, and what to do first."""
+    from ulmkit.language.check import GRADES
+
+    rows = [(line.name, line.grade, line.outcome.status, readable(line.outcome.evidence, 120)) for line in result.lines]
+    name, promise = GRADES[result.grade]
+    blocks = [listed(("check", "grade", "result", "found"), rows), f"{result.code}: {result.grade} {name} ({promise})."]
+    if result.todo:
+        blocks.append("To do, first things first:\n" + "\n".join(f"  {readable(todo, 200)}" for todo in result.todo))
+    return "\n\n".join(blocks)

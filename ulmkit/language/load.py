@@ -33,16 +33,42 @@ _SECTIONS: dict[str, tuple[str, type]] = {
     "sources": ("sources", spec.SourceSpec),
     "tokenizer": ("tokenizer", spec.TokenizerSettings),
     "lm": ("lm", spec.LMSettings),
+    "tasks": ("tasks", spec.Task),
 }
-_LISTS = {"sources"}
+_LISTS = {"sources", "tasks"}
+MAX_BYTES = 8_000_000  # of a file in a language folder; the largest word lists have a tenth of it
 
 
 def shown(path: Path) -> str:
     """`path` as an error names it: from the working directory where it lies inside."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # outside of it, or a link that leads back to itself
         return str(path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of a language folder, with `\\n` at line ends and without a byte order mark.
+
+    Raises `LanguageError` for a file that is not there, cannot be read, is no UTF-8, or is larger than any folder's.
+    """
+    name = shown(path)
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise LanguageError(
+                f"{name}: {size:,} bytes, at most {MAX_BYTES:,} are read. Keep data like this elsewhere."
+            )
+        data = path.read_bytes()
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError as error:
+        raise LanguageError(f"{name}: not there. A language folder needs one.") from error
+    except OSError as error:
+        raise LanguageError(
+            f"{name}: cannot be read ({error.strerror}). Look at what it links to, and its rights."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LanguageError(f"{name}:{line}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
 
 
 class _File:
@@ -50,13 +76,9 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, shown(path)
+        self.text = read_text(path)
         try:
-            self.text = path.read_text(encoding="utf-8")
             self.data = tomllib.loads(self.text)
-        except FileNotFoundError as error:
-            raise LanguageError(f"{self.name}: not there. A language folder needs one.") from error
-        except UnicodeDecodeError as error:
-            raise LanguageError(f"{self.name}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
         except tomllib.TOMLDecodeError as error:
             found = re.search(r"\(at line (\d+), column \d+\)", str(error))
             message = re.sub(r"\s*\(at .*\)", "", str(error))
@@ -169,10 +191,11 @@ def _script_file(folder: Path, script: str) -> _File | None:
     return None
 
 
-def _read_words(path: Path) -> tuple[str, ...]:
+def read_words(path: Path) -> tuple[str, ...]:
+    """The words of a list, one a line, as they are written; lines that start with `#` are remarks."""
     if not path.is_file():
         return ()
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_text(path).split("\n")
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
@@ -244,6 +267,9 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
     for index, source in enumerate(language["sources"]):
         if not source.licence.strip():
             raise file.fail("sources", "licence", f"source '{source.name}' has no licence. Name it (SPDX).", index)
+    for index, task in enumerate(language["tasks"]):
+        if not task.licence.strip():
+            raise file.fail("tasks", "licence", f"task '{task.name}' has no licence. Name it (SPDX).", index)
     for pattern in language["filters"].boilerplate:
         try:
             re.compile(pattern)
@@ -306,7 +332,7 @@ def load_language(folder: Path) -> spec.Language:
         parts[name] = kind(**values)
     _check(parts, folder, file)
     normalizers = _normalizers(parts, folder, file)
-    words = _read_words(folder / "stopwords.txt")
+    words = read_words(folder / "stopwords.txt")
     stop_words = frozenset(normalizers["train"](word) for word in words)
     return spec.Language(
         **parts,

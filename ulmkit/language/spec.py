@@ -176,10 +176,44 @@ class TokenizerSettings:
 
 
 @dataclass(frozen=True)
-class LMSettings:
-    """`[lm]`: prompts that `lm generate` starts from when none is given."""
+class Baseline:
+    """`[[lm.baselines]]`: a language model's published result, which the next one is compared with."""
 
-    prompts: tuple[str, ...] = ()
+    model: str  # what it is and where it can be had
+    bits_per_character: float  # on the test split; compares across tokenizers
+    signature: str  # the line that `lm evaluate` prints: how to get the figure again
+    source: str = ""  # where it is published
+
+
+@dataclass(frozen=True)
+class LMSettings:
+    """`[lm]`: prompts that `lm generate` starts from when none is given, and results to compare with."""
+
+    prompts: tuple[str, ...] = ()  # beginnings of sentences
+    baselines: tuple[Baseline, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """`[[tasks.scores]]`: what another system reached on a task, and where that is said."""
+
+    model: str
+    value: float  # of the task's metric
+    source: str  # paper, page or repository
+
+
+@dataclass(frozen=True)
+class Task:
+    """`[[tasks]]`: a labelled set that a classifier is trained and measured on."""
+
+    name: str
+    kind: Literal["classification", "regression", "tagging", "sentence-pairs"]
+    locator: str  # where it lies: a URL, a hub's name, a folder
+    licence: str  # SPDX, or what its authors say
+    metric: Literal["accuracy", "f1-macro", "f1-micro", "f1-weighted", "mcc", "pearson", "spearman"]
+    labels: tuple[str, ...] = ()  # as the set writes them
+    attribution: str = ""
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +238,7 @@ class Language:
     stop_words: frozenset[str]
     folder: Path
     fingerprint: str
+    tasks: tuple[Task, ...] = ()
 
     @property
     def code(self) -> str:

@@ -70,7 +70,7 @@ def parse_table(path: Path, name: str = "") -> tuple[Row, ...]:
     rows: list[Row] = []
     first: dict[str, int] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise LanguageError(f"{name}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
     for number, line in enumerate(lines, 1):

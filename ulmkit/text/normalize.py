@@ -270,6 +270,15 @@ def make_operation(name: str, settings: Settings) -> Operation:
     return factory(settings)
 
 
+def about_operation(name: str, settings: Settings) -> str:
+    """What the operation called `name` does: the first paragraph of its docstring, on one line."""
+    if name.startswith("rules."):
+        made: Any = getattr(_rules_module(settings.rules), name.removeprefix("rules."), None)
+    else:
+        made = OPERATIONS.get(name)
+    return " ".join((getattr(made, "__doc__", "") or "").split("\n\n")[0].split())
+
+
 class Normalizer:
     """Named operations in order, compiled: `normalizer(text)` is the text in normal form, and twice is once.
 

@@ -1,0 +1,91 @@
+"""The cases a language folder keeps: what its operations do, what passes unchanged, what is junk, what is a relative's.
+
+All are text files that people write, so each reader names the line of what it cannot read.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ulmkit.errors import LanguageError
+from ulmkit.language.load import read_text, shown
+
+EXAMPLES, KEEP, JUNK, RELATIVES = "examples.tsv", "keep.txt", "junk.txt", "relatives.tsv"
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[ntr])")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One line of examples.tsv: what `operation` makes of `raw`, when all operations have run."""
+
+    operation: str
+    raw: str
+    normal: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A string to keep, a junk page, or (`name`) a text of a close language, with the line it starts on."""
+
+    text: str
+    line: int
+    name: str = ""
+
+
+def unescape(cell: str) -> str:
+    r"""`cell` with `\u200c`, `\U0001f600`, `\n`, `\t` and `\r` as the characters they name."""
+    return _ESCAPE.sub(lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1]) or chr(int(m[1][1:], 16)), cell)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number, line) of the lines that say something; a remark starts with `# `, because `#tag` is a case."""
+    if path.is_file():
+        for number, line in enumerate(read_text(path).split("\n"), 1):
+            if line and line != "#" and not line.startswith("# "):
+                yield number, line
+
+
+def _cells(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in _lines(path):
+        cells = line.split("\t")
+        if len(cells) != len(names):
+            wanted = f"{', '.join(names[:-1])} and {names[-1]}"
+            raise LanguageError(f"{shown(path)}:{number}: expected {wanted}, separated by tabs.")
+        yield number, cells
+
+
+def read_examples(folder: Path) -> tuple[Example, ...]:
+    """The lines of examples.tsv: operation, raw text, text in normal form."""
+    rows = _cells(folder / EXAMPLES, ("operation", "raw text", "text in normal form"))
+    return tuple(Example(name, unescape(raw), unescape(normal), number) for number, (name, raw, normal) in rows)
+
+
+def read_keep(folder: Path) -> tuple[Case, ...]:
+    """The strings of keep.txt, one a line, which pass unchanged."""
+    return tuple(Case(line, number) for number, line in _lines(folder / KEEP))
+
+
+def read_relatives(folder: Path) -> tuple[Case, ...]:
+    """The lines of relatives.tsv: a close language's name, and a text in it that must not count as this language."""
+    rows = _cells(folder / RELATIVES, ("a close language's name", "a text in it"))
+    return tuple(Case(unescape(text), number, name) for number, (name, text) in rows)
+
+
+def read_junk(folder: Path) -> tuple[Case, ...]:
+    """The pages of junk.txt, parted by empty lines: what a crawl brings home and no corpus wants."""
+    path, start = folder / JUNK, 0
+    pages: list[Case] = []
+    lines: list[str] = []
+    text = read_text(path) if path.is_file() else ""
+    for number, line in enumerate([*text.split("\n"), ""], 1):
+        if line.startswith("# "):
+            continue
+        if line.strip():
+            start = start if lines else number
+            lines.append(line)
+        elif lines:
+            pages.append(Case("\n".join(lines), start))
+            lines = []
+    return tuple(pages)
