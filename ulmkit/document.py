@@ -33,11 +33,16 @@ class RawDocument:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that a source could not deliver: where it stands, and the reason from a closed list."""
+    """A record that a source could not deliver: where it stands, and the reason from a closed list.
+
+    `where` is written like an id: input, member, and `#` with the number of the line or record. `excerpt` shows on
+    one line what stands there, as far as it can be shown.
+    """
 
     where: str
     reason: str
     detail: str = ""
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

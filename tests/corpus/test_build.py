@@ -1,5 +1,6 @@
 """From files to shards: what stays, what goes and why, and that it is the same every time."""
 
+import gzip
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from corpus_text import SMALL, article, articles
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.cli.corpus import unread_table
 from ulmkit.corpus import build as building
 from ulmkit.corpus import inputs as reading
 from ulmkit.corpus import staging
@@ -26,6 +29,7 @@ from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.inputs import named_inputs, units
 from ulmkit.corpus.shingles import WordHasher
+from ulmkit.corpus.tally import read_samples
 from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
 from ulmkit.language.registry import get
 
@@ -420,3 +424,45 @@ def test_word_lengths_are_of_the_match_form():
     words = ["کتابها", "را"]
     page = Page("کتاب‌ها را", words, WordHasher()(words), PERSIAN)
     assert np.array_equal(page.lengths, [6, 2])
+
+
+def test_what_cannot_be_read_is_shown_with_its_place_and_counted_by_file(tmp_path: Path):
+    good = write_lines(tmp_path / "in" / "a.jsonl", articles(5)).read_bytes()
+    (tmp_path / "in" / "a.jsonl").write_bytes(good + b'{"text": "\xff\xfe"}\n{"text": oops}\n[1, 2]\n' + good[:100])
+    with zipfile.ZipFile(tmp_path / "in" / "b.zip", "w") as archive:
+        archive.writestr("deep/c.jsonl", "{broken\n" + good.decode())
+        link = zipfile.ZipInfo("way/out")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    (tmp_path / "in" / "d.jsonl.gz").write_bytes(gzip.compress(good)[:-200])
+    (tmp_path / "in" / "e.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(99))
+    counts = build(tmp_path, tmp_path / "in")["counts"]
+    assert counts["unread"] == {
+        "in/a.jsonl": {"encoding": 1, "bad record": 3},
+        "in/b.zip": {"bad record": 1, "link or device": 1},
+        "in/d.jsonl.gz": {"truncated": 1},
+        "in/e.7z": {"format not read": 1},
+    }
+    assert counts["unreadable"] == {
+        "bad record": 4, "encoding": 1, "link or device": 1, "truncated": 1, "format not read": 1
+    }  # fmt: skip
+    samples = read_samples(Layout(tmp_path / "data", "fa").corpus / "dropped" / "unread.jsonl")
+    found = {(s["file"], s["place"]): (s["reason"], s["excerpt"]) for s in samples}
+    assert found["a.jsonl", "#6"] == ("encoding", '{"text": "\\xff\\xfe"}')
+    assert found["a.jsonl", "#7"] == ("bad record", '{"text": oops}')
+    assert found["a.jsonl", "#8"] == ("bad record", "[1, 2]")
+    assert found["b.zip", "deep/c.jsonl#1"] == ("bad record", "{broken")
+    assert found["b.zip", "way/out"] == ("link or device", "")
+    reason, tail = found["d.jsonl.gz", ""]
+    assert reason == "truncated"
+    assert tail.rpartition(" ")[0][-20:] in good.decode()  # half a character at the cut may be shown as bytes
+    assert next(s["detail"] for s in samples if s["file"] == "d.jsonl.gz").startswith("gzip data ends, after ")
+    table = unread_table(counts["unread"], samples)
+    assert "in/e.7z" in table
+    assert "7-Zip is not read; unpack it first" in table
+
+
+def test_of_a_folder_of_refused_files_the_error_says_what_to_do(tmp_path: Path):
+    (tmp_path / "e.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(99))
+    with pytest.raises(ArtifactError, match=r"1 format not read\). First: e\.7z: format not read, 7-Zip is not read; unpack it first\."):
+        build(tmp_path, tmp_path / "e.7z")

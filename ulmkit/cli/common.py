@@ -152,14 +152,14 @@ def bars() -> Iterator[Report]:
         yield report
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A plain table: the first column to the left, numbers to the right."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
+    """A plain table: the first columns, of words, to the left, numbers to the right."""
     cells = [list(map(str, row)) for row in (headers, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
     lines = []
     for number, row in enumerate(cells):
-        first, *rest = row
-        lines.append("  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]))
+        padded = [c.ljust(w) if i < words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(padded))
         if number == 0:
             lines.append("  ".join("─" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)

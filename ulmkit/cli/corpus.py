@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.common import Scene, shared, table
+from ulmkit.cli.common import Scene, readable, shared, table
 
 JOINER_STAGES = ("extracted", "normalized", "kept")
 
@@ -62,6 +62,7 @@ def build(
     ulmkit corpus build fa --input news.jsonl.zst --input pages/ --licence CC-BY-4.0
     """
     from ulmkit.corpus.build import BuildOptions, build_corpus
+    from ulmkit.corpus.tally import read_samples
 
     language = scene.language(code)
     layout = scene.layout(language.code)
@@ -78,6 +79,7 @@ def build(
         options = BuildOptions(valid_share, test_share, near_duplicates, workers)
         manifest = build_corpus(language, layout, chosen, options=options, pins=pins, report=report)
     scene.say(summary(manifest))
+    scene.say(unread_table(manifest["counts"]["unread"], read_samples(layout.corpus / "dropped" / "unread.jsonl")))
     if manifest.get("unchanged"):
         scene.remark(f"{layout.corpus} is up to date.")
     scene.finish(manifest)
@@ -92,13 +94,12 @@ def summary(manifest: dict[str, Any]) -> str:
         for name, c in sorted(counts["sources"].items())
     ]  # fmt: skip
     reasons = sorted(counts["dropped"].items(), key=lambda item: -item[1])
-    refused = sorted(counts["unreadable"].items(), key=lambda item: -item[1])
     joiners = counts["joiners"]
     blocks = [
         table(("source", "read", "dropped", "duplicate", "kept"), sources),
         table(
             ("dropped because", "documents"),
-            [(reason, f"{n:,}") for reason, n in reasons] + [(f"not read: {r}", f"{n:,}") for r, n in refused],
+            [(reason, f"{n:,}") for reason, n in reasons],
         ),
         table(
             ("split", "documents", "words", "characters", "U+200C"),
@@ -116,3 +117,26 @@ def summary(manifest: dict[str, Any]) -> str:
         "U+200C: " + ", ".join(f"{stage} {joiners[stage].get('U+200C', 0):,}" for stage in JOINER_STAGES),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+UNREAD_ROWS = 20
+
+
+def unread_table(unread: dict[str, dict[str, int]], samples: list[dict[str, str]]) -> str:
+    """What could not be read, by file and reason, faults first, with what was said of one; empty where all was read."""
+    from ulmkit.corpus.sources.reasons import UNWANTED
+
+    first: dict[tuple[str, str], str] = {}
+    for sample in samples:
+        first.setdefault((f"{sample['source']}/{sample['file']}", sample["reason"]), sample["detail"])
+    counts = [(n, file, reason) for file, reasons in unread.items() for reason, n in reasons.items()]
+    rows = [
+        (readable(file, 50), reason, readable(first.get((file, reason), "")), f"{n:,}")
+        for n, file, reason in sorted(counts, key=lambda row: (row[2] in UNWANTED, -row[0], row[1:]))
+    ]
+    if not rows:
+        return ""
+    shown = rows[:UNREAD_ROWS]
+    if len(rows) > len(shown):
+        shown.append((f"{len(rows) - len(shown):,} more", "", "", ""))
+    return "\n" + table(("not read", "because", "the first", "records"), shown, words=3) + "\n"

@@ -6,18 +6,15 @@ resumed, `gather` duplicates, splits and shards, `tally` what is counted.
 
 import dataclasses
 import functools
-import json
 import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ulmkit.artifacts.atomic import (
     TEMPORARY,
-    atomic_write,
     lock,
     recover_folder,
     remove_leftovers,
@@ -39,6 +36,7 @@ from ulmkit.corpus.chain import chain_for
 from ulmkit.corpus.engine import Pool, available_cores
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.inputs import Input, describe, file_size, units
+from ulmkit.corpus.sources.reasons import UNWANTED
 from ulmkit.corpus.staging import Staging
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.errors import ArtifactError, UsageError
@@ -139,14 +137,15 @@ class Build:
 
     def finish(self, keys: list[str], name: str, inputs: list[dict[str, Any]], pins: dict[str, Any]) -> dict[str, Any]:
         """Steps 6 to 8 over all units, and the finished corpus in its place."""
-        tally, samples = Tally(), Samples()
+        tally, samples, unread = Tally(), Samples.dropped(), Samples.unread()
         for key in keys:
-            counts, went = self.staging.counted(key)
+            counts, dropped, refused = self.staging.counted(key)
             tally.add(counts)
-            samples.add(went)
+            samples.add(dropped)
+            unread.add(refused)
         check_joiners(tally, self.language)
         if not tally.kept:
-            raise ArtifactError(empty_message(tally))
+            raise ArtifactError(empty_message(tally, unread))
         new = self.layout.home / f".corpus{TEMPORARY}"
         shutil.rmtree(new, ignore_errors=True)
         splits = gather(
@@ -159,7 +158,8 @@ class Build:
             test_share=self.options.test_share,
             report=self.report,
         )
-        write_samples(new / "dropped" / "samples.jsonl", samples)
+        samples.write(new / "dropped" / "samples.jsonl")
+        unread.write(new / "dropped" / "unread.jsonl")
         manifest = {
             "fingerprint": name,
             "language": self.language.code,
@@ -186,13 +186,6 @@ class Build:
         return read_manifest(self.layout.corpus, "corpus")
 
 
-def write_samples(path: Path, samples: Samples) -> None:
-    """A line of JSON for each document that went, of those kept for reading."""
-    with atomic_write(path, "w", encoding="utf-8") as file:
-        for sample in samples.all():
-            file.write(json.dumps(sample, ensure_ascii=False) + "\n")
-
-
 def check_joiners(tally: Tally, language: Language) -> None:
     """Fail where normalizing lost more joiners than the language allows."""
     before, after = tally.joiners.get("extracted", Counter()), tally.joiners.get("normalized", Counter())
@@ -209,10 +202,9 @@ def check_joiners(tally: Tally, language: Language) -> None:
             )
 
 
-def empty_message(tally: Tally) -> str:
-    """Why nothing is left, by the commonest reasons."""
+def empty_message(tally: Tally, unread: Samples) -> str:
+    """Why nothing is left, by the commonest reasons, and the first fault met in reading."""
     reasons = (tally.dropped + tally.unreadable).most_common(3)
     why = ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "the inputs hold no documents"
-    return (
-        f"No document is left of {tally.read:,} read ({why}). Read dropped reasons with --json, or give more --input."
-    )
+    first = next((f" First: {s['file']}{s['place']}: {s['reason']}, {s['detail']}." for s in unread.all() if s["reason"] not in UNWANTED), "")
+    return f"No document is left of {tally.read:,} read ({why}).{first} Give more --input."

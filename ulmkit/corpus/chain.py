@@ -18,12 +18,13 @@ from ulmkit.corpus.extract import extract
 from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.shingles import WordHasher
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.tally import Sample, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 
-CHAIN = 1  # raised when the chain changes what it makes of the same input
+CHAIN = 2  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 
@@ -80,7 +81,7 @@ class Chain:
         hashes = []
         for raw in raws:
             part.read(raw)
-            article = Article(raw, raw.content if isinstance(raw.content, str) else "")
+            article = Article(raw, raw.content if isinstance(raw.content, str) else excerpt(raw.content))
             verdict = self.judged(article, part.tally)
             if verdict.keep:
                 part.keep(self.row(article))
@@ -181,16 +182,13 @@ def chain_for(folder: Path, near_duplicates: bool) -> Chain:
     return Chain(load_language(folder), near_duplicates)
 
 
-def chunked(records: Iterable[RawDocument | Unreadable], refuse: Callable[[Unreadable], None]) -> Iterator[list[Any]]:
-    """Documents in chunks of bounded size; what could not be read goes to `refuse`."""
+def chunked(documents: Iterable[RawDocument]) -> Iterator[list[RawDocument]]:
+    """Documents in chunks of bounded size."""
     chunk: list[RawDocument] = []
     size = 0
-    for record in records:
-        if isinstance(record, Unreadable):
-            refuse(record)
-            continue
-        chunk.append(record)
-        size += len(record.content)
+    for document in documents:
+        chunk.append(document)
+        size += len(document.content)
         if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_CHARACTERS:
             yield chunk
             chunk, size = [], 0

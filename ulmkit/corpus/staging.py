@@ -17,8 +17,9 @@ from ulmkit.artifacts.shards import SCHEMA
 from ulmkit.corpus.chain import CHAIN, Part, chunked
 from ulmkit.corpus.engine import Broken, Pool
 from ulmkit.corpus.inputs import Input
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.files import read_file
-from ulmkit.corpus.tally import Sample, Samples, Tally
+from ulmkit.corpus.tally import Sample, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.language.spec import Language
 
@@ -52,13 +53,14 @@ class Staging:
 
     def stage(self, unit: Sequence[Input], key: str, pool: Pool, advance: Callable[[Input, int], None]) -> None:
         """Run the chain on one unit; `advance` hears of each input how many more bytes were read."""
-        tally, samples, matrices = Tally(), Samples(), []
+        tally, samples, unread, matrices = Tally(), Samples.dropped(), Samples.unread(), []
 
-        def refuse(record: Unreadable) -> None:
-            tally.unreadable[record.reason] += 1
+        def refuse(item: Input, record: Unreadable) -> None:
+            tally.refuse(f"{item.source}/{item.key}", record.reason)
+            unread.add([unread_sample(record, item.source, item.key)])
 
         with atomic_write(self.folder / f"{key}.parquet") as file, pq.ParquetWriter(file, STAGED) as writer:
-            for parts in pool.map(chunked(self.records(unit, advance), refuse)):
+            for parts in pool.map(chunked(self.documents(unit, advance, refuse))):
                 for part in parts:
                     if isinstance(part, Broken):
                         part = quarantined(part)
@@ -71,16 +73,24 @@ class Staging:
             width = self.language.dedup.permutations if self.near_duplicates else 0
             np.save(file, np.concatenate(matrices) if matrices and width else np.empty((tally.kept, width), np.uint32))
         # written last: its presence says that the unit is whole
-        write_json(self.folder / f"{key}.json", {"tally": tally.to_json(), "samples": samples.all()})
+        write_json(
+            self.folder / f"{key}.json",
+            {"tally": tally.to_json(), "samples": samples.all(), "unread": unread.all()},
+        )
 
-    def records(self, unit: Sequence[Input], advance: Callable[[Input, int], None]) -> Iterator[Any]:
-        """The documents of the unit's files, and a complaint for each record that is none."""
+    def documents(
+        self,
+        unit: Sequence[Input],
+        advance: Callable[[Input, int], None],
+        refuse: Callable[[Input, Unreadable], None],
+    ) -> Iterator[RawDocument]:
+        """The documents of the unit's files; a record that is none goes to `refuse`."""
         for item in unit:
 
             def progress(count: int, item: Input = item) -> None:
                 advance(item, count)
 
-            yield from read_file(
+            for record in read_file(
                 item.path,
                 name=item.source,
                 key=item.key,
@@ -90,11 +100,16 @@ class Staging:
                 candidates=self.language.extraction.encodings,
                 letters=self.language.alphabet.letters,
                 progress=progress,
-            )
+            ):
+                if isinstance(record, Unreadable):
+                    refuse(item, record)
+                else:
+                    yield record
 
-    def counted(self, key: str) -> tuple[Tally, list[Sample]]:
+    def counted(self, key: str) -> tuple[Tally, list[Sample], list[Sample]]:
+        """The unit's counts, and samples of what was dropped and of what could not be read."""
         staged = read_json(self.folder / f"{key}.json")
-        return Tally.from_json(staged["tally"]), staged["samples"]
+        return Tally.from_json(staged["tally"]), staged["samples"], staged["unread"]
 
     def columns(self, key: str, names: list[str]) -> pa.Table:
         return pq.read_table(self.folder / f"{key}.parquet", columns=names)
@@ -115,5 +130,5 @@ def quarantined(broken: Broken) -> Part:
     part = Part()
     raw: RawDocument = broken.item
     part.read(raw)
-    part.drop(raw, broken.reason, broken.detail, raw.content if isinstance(raw.content, str) else "")
+    part.drop(raw, broken.reason, broken.detail, raw.content if isinstance(raw.content, str) else excerpt(raw.content))
     return part

@@ -1,16 +1,21 @@
 """What a build counts, and what it keeps for reading of all that went."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ulmkit.document import Document, RawDocument, count_joiners
+from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
 
-SAMPLES = 20  # kept for reading, for each source and reason
+NESTED = ("joiners", "sources", "unread")
 SAMPLE_CHARACTERS = 600
 
-Sample = dict[str, str]  # id, source, reason, detail, url, text
+# what went: source and reason, and beside them id, detail, url and text of a document that was dropped, or file,
+# place, detail and excerpt of a record that could not be read
+Sample = dict[str, str]
 
 
 @dataclass
@@ -27,21 +32,29 @@ class Tally:
     boilerplate_lines: int = 0
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
+    unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
 
     def add(self, other: "Tally") -> None:
         for name in ("read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.dropped.update(other.dropped)
         self.unreadable.update(other.unreadable)
-        for mine, theirs in ((self.joiners, other.joiners), (self.sources, other.sources)):
+        for mine, theirs in zip(self.nested(), other.nested(), strict=True):
             for key, counts in theirs.items():
                 mine.setdefault(key, Counter()).update(counts)
+
+    def nested(self) -> tuple[dict[str, Counter[str]], ...]:
+        return self.joiners, self.sources, self.unread
 
     def count_joiners(self, stage: str, texts: Iterable[str]) -> None:
         self.joiners.setdefault(stage, Counter()).update(count_joiners(texts))
 
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())
+
+    def refuse(self, file: str, reason: str) -> None:
+        self.unreadable[reason] += 1
+        self.unread.setdefault(file, Counter())[reason] += 1
 
     def to_json(self) -> dict[str, Any]:
         """Counters as plain objects, the commonest first where a person reads them."""
@@ -53,7 +66,7 @@ class Tally:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Tally":
         counters = {name: Counter(value[name]) for name in ("dropped", "unreadable")}
-        nested = {name: {key: Counter(c) for key, c in value[name].items()} for name in ("joiners", "sources")}
+        nested = {name: {key: Counter(c) for key, c in value[name].items()} for name in NESTED}
         return cls(**(value | counters | nested))
 
 
@@ -81,19 +94,54 @@ def duplicate_sample(row: dict[str, Any], kept: str) -> Sample:
     }
 
 
-class Samples:
-    """The first few of what went, for each source and reason."""
+def unread_sample(record: Unreadable, source: str, key: str) -> Sample:
+    """A record that could not be read: its file, its place in it (`member#record`), why, and what is there."""
+    return {
+        "source": source,
+        "file": key,
+        "place": record.where.removeprefix(f"{source}/{key}").removeprefix("/"),
+        "reason": record.reason,
+        "detail": record.detail,
+        "excerpt": record.excerpt,
+    }
 
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], list[Sample]] = {}
+
+class Samples:
+    """The first `limit` of what went, for each value of the fields `by`."""
+
+    def __init__(self, *by: str, limit: int) -> None:
+        self.by = by
+        self.limit = limit
+        self.kept: dict[tuple[str, ...], list[Sample]] = {}
+
+    @classmethod
+    def dropped(cls) -> "Samples":
+        """Of documents that were read and did not stay."""
+        return cls("reason", "source", limit=20)
+
+    @classmethod
+    def unread(cls) -> "Samples":
+        """Of records that could not be read: some of every file."""
+        return cls("reason", "source", "file", limit=5)
 
     def add(self, samples: Iterable[Sample]) -> None:
         for sample in samples:
-            kept = self.kept.setdefault((sample["source"], sample["reason"]), [])
-            if len(kept) < SAMPLES:
+            kept = self.kept.setdefault(tuple(sample[name] for name in self.by), [])
+            if len(kept) < self.limit:
                 kept.append(sample)
 
     def all(self) -> list[Sample]:
-        """Everything kept, in the order of reason, source and id."""
-        everything = [sample for kept in self.kept.values() for sample in kept]
-        return sorted(everything, key=lambda s: (s["reason"], s["source"], s["id"]))
+        """Everything kept, in the order of the fields, then as it came."""
+        return [sample for key in sorted(self.kept) for sample in self.kept[key]]
+
+    def write(self, path: Path) -> None:
+        """A line of JSON for each."""
+        with atomic_write(path, "w", encoding="utf-8") as file:
+            for sample in self.all():
+                file.write(json.dumps(sample, ensure_ascii=False) + "\n")
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """What `Samples.write` wrote."""
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]

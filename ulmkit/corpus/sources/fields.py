@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.origin import Origin, Record, licence_name, moment, scalar
 from ulmkit.document import Kind
 
@@ -203,7 +205,8 @@ def documents(rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Or
             number, record = row
             text = joined(get(record, choice.path)) if choice else None
             if choice is None or text is None:
-                yield origin.unreadable(reasons.NO_TEXT, detail, number)
+                facts = "; ".join(f"{key}: {str(value)[:40]}" for key, value in islice(record.items(), 8))
+                yield origin.unreadable(reasons.NO_TEXT, detail, number, shown=excerpt(facts))
             else:
                 yield _document(origin, choice.kind, number, record, text)
 

@@ -10,6 +10,7 @@ from typing import IO
 
 from ulmkit.corpus.sources import reasons
 from ulmkit.corpus.sources.containers import BLOCK, Member, tar_members, zip_members
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.json_records import read_json, read_json_lines
 from ulmkit.corpus.sources.mediawiki import read_mediawiki
 from ulmkit.corpus.sources.origin import Origin, Record, with_suffix_gone
@@ -166,14 +167,14 @@ def read_stream(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Reco
     """The records of a stream, each layer of packing taken off in turn."""
     head = stream.head()
     if not head:
-        yield origin.unreadable(*(stream.failure or (reasons.EMPTY, "")))
+        yield origin.unreadable(*(stream.failed() if stream.failure else (reasons.EMPTY, "")))
         return
     if stream.failure and origin.name.lower().endswith(".tar") and len(head) < BLOCK:
-        yield origin.unreadable(*stream.failure)  # too little of an archive to be known as one; it is no text
+        yield origin.unreadable(*stream.failed())  # too little of an archive to be known as one; it is no text
         return
     found = recognise(head, origin.name)
     if not found.name:
-        yield origin.unreadable(found.reason, found.detail)
+        yield origin.unreadable(found.reason, found.detail, shown=excerpt(head))
     elif found.name in READERS:
         yield from with_failure(READERS[found.name](stream, origin), stream, origin)
     elif origin.depth >= origin.limits.nesting:
@@ -222,4 +223,4 @@ def with_failure(records: Iterator[Record], stream: Stream, origin: Origin) -> I
             isinstance(record, Unreadable) and stream.failure is not None and record.reason == stream.failure.reason
         )
     if stream.failure and not told:
-        yield origin.unreadable(*stream.failure)
+        yield origin.unreadable(*stream.failed(), shown=stream.tail())

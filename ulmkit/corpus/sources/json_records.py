@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.fields import TEXT_FIELDS, documents
 from ulmkit.corpus.sources.lines import text_lines, unified
 from ulmkit.corpus.sources.origin import Origin, Record
@@ -30,7 +31,12 @@ def _lines(stream: Stream, origin: Origin) -> Iterator[Row]:
             try:
                 yield _row(json.loads(line), number, origin)
             except (ValueError, RecursionError) as error:
-                yield origin.unreadable(reasons.BAD_RECORD, error, number)
+                yield origin.unreadable(reasons.BAD_RECORD, error, number, shown=excerpt(line, position(error)))
+
+
+def position(error: Exception) -> int:
+    """The character at which JSON was found wrong, as far as the error says."""
+    return error.pos if isinstance(error, json.JSONDecodeError) else 0
 
 
 def _row(value: Any, number: int, origin: Origin) -> Row:
@@ -38,7 +44,8 @@ def _row(value: Any, number: int, origin: Origin) -> Row:
         return number, value
     if isinstance(value, str):
         return number, {"text": value}
-    return origin.unreadable(reasons.BAD_RECORD, f"a JSON {type(value).__name__}, not an object", number)
+    detail = f"a JSON {type(value).__name__}, not an object"
+    return origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(str(value)))
 
 
 def read_json(stream: Stream, origin: Origin) -> Iterator[Record]:
@@ -109,7 +116,9 @@ def _values(stream: Stream, origin: Origin) -> Iterator[Row]:
         try:
             text = text[at:] + decode(data, final=not data and stream.failure is None)
         except UnicodeDecodeError as error:
-            yield origin.unreadable(reasons.ENCODING, f"not utf-8: {error.reason}", number + 1)
+            yield origin.unreadable(
+                reasons.ENCODING, f"not utf-8: {error.reason}", number + 1, shown=excerpt(data, error.start)
+            )
             return
         at = 0
         while True:
@@ -126,14 +135,14 @@ def _values(stream: Stream, origin: Origin) -> Iterator[Row]:
             try:
                 value, end = decoder.raw_decode(text, at)
             except RecursionError:
-                yield origin.unreadable(reasons.BAD_RECORD, "nested too deep", number + 1)
+                yield origin.unreadable(reasons.BAD_RECORD, "nested too deep", number + 1, shown=excerpt(text, at))
                 return
             except ValueError as error:
                 if data and len(text) - at <= origin.limits.record:
                     break
                 if data:
                     detail = f"a JSON value over {origin.limits.record:,} characters"
-                    yield origin.unreadable(reasons.TOO_LARGE, detail, number + 1)
+                    yield origin.unreadable(reasons.TOO_LARGE, detail, number + 1, shown=excerpt(text, at))
                 elif stream.failure is None:
                     yield _unfinished(error, origin, number + 1)
                 return
@@ -146,7 +155,9 @@ def _values(stream: Stream, origin: Origin) -> Iterator[Row]:
             return
         if not data:
             if in_array and stream.failure is None:
-                yield origin.unreadable(reasons.TRUNCATED, "the array is not closed")
+                yield origin.unreadable(
+                    reasons.TRUNCATED, "the array is not closed", number, shown=excerpt(text, len(text))
+                )
             return
         wanted = max(BUFFER, len(text) - at)
 
@@ -157,6 +168,7 @@ def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:
         # an escape or a word such as `false` may be cut too
         error.pos >= len(error.doc.rstrip()) - len("\\uffff") or error.msg.startswith("Unterminated string")
     )
+    shown = excerpt(error.doc, error.pos) if isinstance(error, json.JSONDecodeError) else ""
     if at_end:
-        return origin.unreadable(reasons.TRUNCATED, "the JSON ends inside a value")
-    return origin.unreadable(reasons.BAD_RECORD, error, number)
+        return origin.unreadable(reasons.TRUNCATED, "the JSON ends inside a value", number, shown=shown)
+    return origin.unreadable(reasons.BAD_RECORD, error, number, shown=shown)

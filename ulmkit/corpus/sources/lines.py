@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ulmkit.corpus.encoding import Undecodable, guess, is_utf8, marked
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.origin import Origin
 from ulmkit.corpus.sources.streams import Stream, as_utf8
 from ulmkit.document import Unreadable
@@ -26,7 +27,7 @@ def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unre
         encoding = guess(head, declared, origin.candidates, origin.letters)
     except Undecodable as error:
         if not mostly_utf8_lines(head):
-            return origin.unreadable(reasons.ENCODING, error)
+            return origin.unreadable(reasons.ENCODING, error, shown=excerpt(head))
         encoding = "utf-8"
     if encoding not in ("utf-8", *UTF) and mostly_utf8_lines(head):
         encoding = "utf-8"
@@ -54,13 +55,17 @@ def text_lines(stream: Stream, origin: Origin) -> Iterator[tuple[int, str | Unre
             while rest := even.readline(limit):
                 if rest.endswith(b"\n"):
                     break
-            yield number, origin.unreadable(reasons.TOO_LARGE, f"a line over {limit:,} bytes", number)
+            yield (
+                number,
+                origin.unreadable(reasons.TOO_LARGE, f"a line over {limit:,} bytes", number, shown=excerpt(line)),
+            )
             continue
         if not line.endswith(b"\n") and even.failure:
             break
         try:
             yield number, line.decode()
         except UnicodeDecodeError as error:
-            yield number, origin.unreadable(reasons.ENCODING, f"not utf-8: {error.reason}", number)
+            detail = f"not utf-8 at byte {error.start}: {error.reason}"
+            yield number, origin.unreadable(reasons.ENCODING, detail, number, shown=excerpt(line, error.start))
     if even is not stream and even.failure and stream.failure is None:
-        yield number, origin.unreadable(*even.failure)
+        yield number, origin.unreadable(*even.failed(), number, shown=even.tail())

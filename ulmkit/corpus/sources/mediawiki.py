@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from ulmkit.corpus.encoding import declared_in
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.lines import unified
 from ulmkit.corpus.sources.origin import Origin, Record, moment
 from ulmkit.corpus.sources.streams import Stream
@@ -25,6 +26,7 @@ ENTITY = re.compile(rb"&(?:lt|gt|quot|amp|apos|#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,
 TIMESTAMP = re.compile(rb"<timestamp>([^<]{0,40})</timestamp>")
 NAMESPACE = re.compile(rb'<namespace\s+key="(-?\d+)"[^>]*>([^<]*)</namespace>')
 BASE = re.compile(rb"<base>([^<]*)</base>")
+NO_DOCTYPE = "no MediaWiki dump has one; nothing of it was read"
 WIKITEXT_MODELS = (b"", b"wikitext")
 
 # where a dump has neither <ns> nor site information: MediaWiki's own English names
@@ -101,17 +103,17 @@ def read_mediawiki(stream: Stream, origin: Origin) -> Iterator[Record]:
             return
         before, body = found
         if site is None:
-            if DOCTYPE.search(before):
-                yield origin.unreadable(reasons.DOCTYPE, "no MediaWiki dump has one; nothing of it was read")
+            if declared := DOCTYPE.search(before):
+                yield origin.unreadable(reasons.DOCTYPE, NO_DOCTYPE, shown=excerpt(before, declared.start()))
                 return
             whole = b"<mediawiki" in before
             site = site_of(before)
         if body:
             yield page(body, site, redirect, origin)
         elif whole and b"</mediawiki>" not in before and even.failure is None:
-            yield origin.unreadable(reasons.TRUNCATED, "the dump is not closed")
+            yield origin.unreadable(reasons.TRUNCATED, "the dump is not closed", shown=excerpt(before, len(before)))
     if even is not stream and even.failure and stream.failure is None:
-        yield origin.unreadable(*even.failure)
+        yield origin.unreadable(*even.failed(), shown=even.tail())
 
 
 def pages(stream: Stream, limit: int) -> Iterator[tuple[bytes, bytes] | Unreadable]:
@@ -183,12 +185,12 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
     try:
         title = unescape(between(head, b"<title>", b"</title>")).decode().strip()
     except UnicodeDecodeError as error:
-        return origin.unreadable(reasons.ENCODING, f"title: {error.reason}", number)
+        return origin.unreadable(reasons.ENCODING, f"title: {error.reason}", number, shown=excerpt(head))
     said = between(head, b"<ns>", b"</ns>").strip()
     namespace = int(said) if re.fullmatch(rb"-?[0-9]{1,9}", said) else site.namespace(title)
     number = number or title
     if namespace not in origin.namespaces:
-        return origin.unreadable(reasons.NAMESPACE, namespace, number)
+        return origin.unreadable(reasons.NAMESPACE, namespace, number, shown=title)
     if b"<redirect" in head:
         return origin.unreadable(reasons.REDIRECT, title, number)
     if between(revision, b"<model>", b"</model>") not in WIKITEXT_MODELS:
@@ -198,7 +200,8 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
         raw = text_of(revision)
         text = unescape(raw.replace(b"\r\n", b"\n") if b"\r" in raw else raw).decode()
     except UnicodeDecodeError as error:
-        return origin.unreadable(reasons.ENCODING, f"{title}: {error.reason}", number)
+        shown = excerpt(error.object, error.start)
+        return origin.unreadable(reasons.ENCODING, f"{title}: {error.reason}", number, shown=shown)
     if redirect.match(text):
         return origin.unreadable(reasons.REDIRECT, title, number)
     time = TIMESTAMP.search(revision)

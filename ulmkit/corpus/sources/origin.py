@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from ulmkit.corpus.encoding import Undecodable, decode
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import CONTROL, excerpt
 from ulmkit.corpus.sources.streams import LIMITS, Limits, Stream
 from ulmkit.document import Kind, RawDocument, Unreadable
 
 Record = RawDocument | Unreadable
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Origin:
         """The origin of what one layer of compression held: the same place under a shorter name."""
         return replace(self, name=name, depth=self.depth + 1)
 
-    def unreadable(self, reason: str, detail: object = "", record: object = None) -> Unreadable:
-        """A complaint about this origin, or about one record of it."""
+    def unreadable(self, reason: str, detail: object = "", record: object = None, *, shown: str = "") -> Unreadable:
+        """A complaint about this origin, or about one record of it; `shown` is an excerpt of it."""
         where = self.where if record is None else f"{self.where}#{record}"
-        return Unreadable(where, reason, CONTROL.sub(" ", str(detail))[:300])
+        return Unreadable(where, reason, CONTROL.sub(" ", str(detail))[:300], shown)
 
     def document(
         self,
@@ -90,7 +90,9 @@ class Origin:
         data = stream.read(self.limits.record + 1)
         if len(data) > self.limits.record:
             return self.unreadable(
-                reasons.TOO_LARGE, f"over {self.limits.record:,} bytes; give one document a line as JSON lines"
+                reasons.TOO_LARGE,
+                f"over {self.limits.record:,} bytes; give one document a line as JSON lines",
+                shown=excerpt(data),
             )
         return data
 
@@ -105,7 +107,7 @@ def decoded(origin: Origin, data: bytes) -> str | Unreadable:
     try:
         return origin.decode(data)
     except Undecodable as error:
-        return origin.unreadable(reasons.ENCODING, error)
+        return origin.unreadable(reasons.ENCODING, error, shown=excerpt(data))
 
 
 ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?")

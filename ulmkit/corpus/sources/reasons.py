@@ -22,6 +22,9 @@ STATUS = "http status"
 REVISIT = "revisit"
 STORAGE = "cannot be opened"
 
+# no fault: left out because nobody would want it as text
+UNWANTED = frozenset((REDIRECT, NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY))
+
 REASONS: dict[str, str] = {
     TRUNCATED: "the file ends in the middle; everything before the cut was read",
     DAMAGED: "the bytes contradict their own format or checksum",

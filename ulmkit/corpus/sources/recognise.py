@@ -56,6 +56,7 @@ CODE = re.compile(
 )
 MARKDOWN = re.compile(r"\.(md|mdx|markdown|rmd|qmd)$")
 TABLE = re.compile(r"\.(csv|tsv|tab)$")
+JSON_LINES = re.compile(r"\.(jsonl|jsonlines|ndjson)$")
 PAGE = re.compile(r"\.(html?|xhtml)$")
 STARTS_PAGE = re.compile(r"(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 TAGS = re.compile(r"</(?:p|div|a|span|h[1-6]|body|table|title)>", re.I)
@@ -115,6 +116,8 @@ def recognise_text(text: str, name: str) -> Format:
         return recognise_markup(start, name)
     if start.startswith(("{", "[")) and (json_format := recognise_json(start)):
         return json_format
+    if JSON_LINES.search(name) and any(recognise_json(line) for line in start.split("\n", 20)[1:20]):
+        return Format("json lines")  # its first record alone is bad
     if TREEBANK.match(start):
         return Format("treebank")
     if SQL.match(start):

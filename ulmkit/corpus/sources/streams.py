@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import LENGTH, excerpt
 
 BUFFER = 1 << 18  # bytes looked at to recognise a format, and read at a time
 SLICE = 1 << 12  # zstd cannot be told to stop: 4 KB of it hold at most 1,024 blocks of 128 KB
@@ -60,6 +61,8 @@ class RawBytes(io.RawIOBase):
     def __init__(self) -> None:
         super().__init__()
         self.failure: Failure | None = None
+        self.delivered = 0
+        self.last = b""  # what was delivered last: what stands before a cut
 
     def readable(self) -> bool:
         return True
@@ -77,6 +80,9 @@ class RawBytes(io.RawIOBase):
                 break
             view[filled : filled + len(chunk)] = chunk
             filled += len(chunk)
+        self.delivered += filled
+        if filled:
+            self.last = bytes(view[max(0, filled - LENGTH) : filled])
         return filled
 
 
@@ -91,6 +97,16 @@ class Stream(io.BufferedReader):
     @property
     def failure(self) -> Failure | None:
         return self.source.failure
+
+    def failed(self) -> Failure:
+        """The failure, with how far the stream came."""
+        assert self.failure is not None
+        reason, detail = self.failure
+        return Failure(reason, f"{detail}{', ' if detail else ''}after {self.source.delivered:,} bytes")
+
+    def tail(self) -> str:
+        """What the stream delivered last, for a complaint about its end."""
+        return excerpt(self.source.last)
 
     def head(self) -> bytes:
         """The first `BUFFER` bytes (all of a shorter stream), before anything was read."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.fields import (
     FETCHED_FIELDS,
     LICENCE_FIELDS,
@@ -152,7 +153,8 @@ def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
             if not row or (number == 1 and header is not None):
                 continue
             if len(row) < width:
-                yield origin.unreadable(reasons.BAD_RECORD, f"{len(row)} cells instead of {width}", number)
+                detail = f"{len(row)} cells instead of {width}"
+                yield origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(layout.delimiter.join(row)))
             else:
                 yield number, dict(zip(names, row, strict=False))
         yield from complaints

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import cast
 
 from ulmkit.corpus.sources import reasons
+from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.sources.origin import Origin, Record, moment
 from ulmkit.corpus.sources.streams import CODECS, Budget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
 from ulmkit.corpus.sources.streams import decompressed as one_layer_off
@@ -198,7 +199,7 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
         if not line.startswith(b"WARC/"):
             if line.strip() and not lost:
                 lost = True
-                yield origin.unreadable(reasons.DAMAGED, "bytes between records", number)
+                yield origin.unreadable(reasons.DAMAGED, "bytes between records", number, shown=excerpt(line))
             continue
         lost = False
         lines: list[bytes] = []
@@ -209,10 +210,12 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
         length = headers.get("content-length", "")
         if not line:
             if stream.failure is None:
-                yield origin.unreadable(reasons.TRUNCATED, "ends inside a record's header", number)
+                yield origin.unreadable(reasons.TRUNCATED, "ends inside a record's header", number, shown=stream.tail())
             return
         if not LENGTH.fullmatch(length):
-            yield origin.unreadable(reasons.DAMAGED, "a record without its length", number)
+            yield origin.unreadable(
+                reasons.DAMAGED, "a record without its length", number, shown=excerpt(b"".join(lines))
+            )
             lost = True
             continue
         size = int(length)
@@ -227,7 +230,9 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
         block, missing = (b"", skip(stream, size)) if complaint else whole(stream, size)
         if missing:
             if stream.failure is None:
-                yield origin.unreadable(reasons.TRUNCATED, f"{missing:,} bytes of a {kind} are missing", number)
+                yield origin.unreadable(
+                    reasons.TRUNCATED, f"{missing:,} bytes of a {kind} are missing", number, shown=stream.tail()
+                )
             return
         yield complaint or warc_record(kind, headers, block, origin, number)
 
@@ -260,12 +265,12 @@ def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
         if match is None or not ARC_HEADER.match(line):
             if not lost:
                 lost = True
-                yield origin.unreadable(reasons.DAMAGED, "bytes between records", number)
+                yield origin.unreadable(reasons.DAMAGED, "bytes between records", number, shown=excerpt(line))
             continue
         number += 1
         url, kind = match[1].decode("utf-8", "replace"), match[4].decode("ascii", "replace")
         if not LENGTH.fullmatch(match[6].decode("ascii", "replace")):
-            yield origin.unreadable(reasons.DAMAGED, f"no length: {url}", number)
+            yield origin.unreadable(reasons.DAMAGED, f"no length: {url}", number, shown=excerpt(line))
             lost = True
             continue
         lost = False
@@ -281,6 +286,8 @@ def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
         block, missing = (b"", skip(stream, size)) if complaint else whole(stream, size)
         if missing:
             if stream.failure is None:
-                yield origin.unreadable(reasons.TRUNCATED, f"{missing:,} bytes of {url} are missing", number)
+                yield origin.unreadable(
+                    reasons.TRUNCATED, f"{missing:,} bytes of {url} are missing", number, shown=stream.tail()
+                )
             return
         yield complaint or as_page(block, kind, origin, number=number, url=url, fetched_at=when)
