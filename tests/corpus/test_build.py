@@ -464,5 +464,7 @@ def test_what_cannot_be_read_is_shown_with_its_place_and_counted_by_file(tmp_pat
 
 def test_of_a_folder_of_refused_files_the_error_says_what_to_do(tmp_path: Path):
     (tmp_path / "e.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(99))
-    with pytest.raises(ArtifactError, match=r"1 format not read\). First: e\.7z: format not read, 7-Zip is not read; unpack it first\."):
+    with pytest.raises(
+        ArtifactError, match=r"1 format not read\). First: e\.7z: format not read, 7-Zip is not read; unpack it first\."
+    ):
         build(tmp_path, tmp_path / "e.7z")

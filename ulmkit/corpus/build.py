@@ -206,5 +206,12 @@ def empty_message(tally: Tally, unread: Samples) -> str:
     """Why nothing is left, by the commonest reasons, and the first fault met in reading."""
     reasons = (tally.dropped + tally.unreadable).most_common(3)
     why = ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "the inputs hold no documents"
-    first = next((f" First: {s['file']}{s['place']}: {s['reason']}, {s['detail']}." for s in unread.all() if s["reason"] not in UNWANTED), "")
+    first = next(
+        (
+            f" First: {s['file']}{s['place']}: {s['reason']}, {s['detail']}."
+            for s in unread.all()
+            if s["reason"] not in UNWANTED
+        ),
+        "",
+    )
     return f"No document is left of {tally.read:,} read ({why}).{first} Give more --input."
