@@ -3,6 +3,7 @@
 Counts are small here; `make faults` sets ULMKIT_KILLS (runs killed) and ULMKIT_SAVE_KILLS (saves killed).
 """
 
+import dataclasses
 import json
 import os
 import random
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,14 @@ CONFIG = LMConfig(
     valid_batch_size=2,
     checkpoint_minutes=0.02 / 60,  # every few steps, wherever they are
 )
+# every kind of memory that a run can have: the optimizer's, an average's, and of when an average began
+RECIPES = [
+    CONFIG,
+    dataclasses.replace(CONFIG, ema=0.95, label_smoothing=0.1, layer_rate=0.5),
+    dataclasses.replace(
+        CONFIG, optimizer="nt-asgd", schedule="constant", lr=5.0, nonmono=1, epochs=6, backward=True, wd=1e-6
+    ),
+]
 MADE_BY_THE_CLOCK = ("seconds", "tokens_per_second")
 
 
@@ -101,33 +111,42 @@ def outcome(folder: Path) -> tuple[Any, ...]:
     )
 
 
+Unbroken = Callable[[LMConfig], tuple[tuple[Any, ...], float]]
+
+
 @pytest.fixture(scope="module")
-def unbroken(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[Any, ...], float]:
-    """The run that nobody disturbed, and how many seconds it took."""
-    folder = tmp_path_factory.mktemp("unbroken") / "run"
-    started = time.monotonic()
-    server.start(folder=folder, config=CONFIG.to_json())
-    assert server.wait() == 0
-    return outcome(folder), time.monotonic() - started
+def unbroken(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
+    """The run of a recipe that nobody disturbed, and how many seconds it took."""
+
+    @cache
+    def run(config: LMConfig) -> tuple[tuple[Any, ...], float]:
+        folder = tmp_path_factory.mktemp("unbroken") / "run"
+        started = time.monotonic()
+        server.start(folder=folder, config=config.to_json())
+        assert server.wait() == 0
+        return outcome(folder), time.monotonic() - started
+
+    return run
 
 
 @pytest.mark.parametrize("number", range(KILLS))
 def test_a_killed_and_resumed_run_equals_the_unbroken_one(
-    number: int, server: Server, unbroken: tuple[tuple[Any, ...], float], tmp_path: Path
+    number: int, server: Server, unbroken: Unbroken, tmp_path: Path
 ) -> None:
     """SIGKILL once or several times, at any moment from the first import of data to the manifest."""
-    expected, seconds = unbroken
+    config = RECIPES[number % len(RECIPES)]
+    expected, seconds = unbroken(config)
     chance = random.Random(f"{SEED} {number}")
     folder, killed = tmp_path / "run", 0
     for _ in range(chance.choice((1, 1, 2, 3))):
-        pid = server.start(folder=folder, config=CONFIG.to_json())
+        pid = server.start(folder=folder, config=config.to_json())
         stop = threading.Timer(chance.uniform(0.01, 1.05 * seconds), os.kill, (pid, signal.SIGKILL))
         stop.start()
         status = server.wait()
         stop.cancel()
         killed += status == signal.SIGKILL
         assert status in (0, signal.SIGKILL), f"seed {SEED} {number}"
-    server.start(folder=folder, config=CONFIG.to_json())
+    server.start(folder=folder, config=config.to_json())
     assert server.wait() == 0, f"seed {SEED} {number}"
     assert outcome(folder) == expected, f"seed {SEED} {number}, {killed} kills"
     assert verify_folder(folder, "lm") == []
@@ -136,10 +155,10 @@ def test_a_killed_and_resumed_run_equals_the_unbroken_one(
 
 @pytest.mark.parametrize("number", range(2 + KILLS // 10))
 def test_a_stopped_run_says_so_saves_and_goes_on(
-    number: int, server: Server, unbroken: tuple[tuple[Any, ...], float], tmp_path: Path
+    number: int, server: Server, unbroken: Unbroken, tmp_path: Path
 ) -> None:
     """SIGTERM and SIGINT: exit status 143 or 130 within seconds, and nothing is lost."""
-    expected, _ = unbroken
+    expected, _ = unbroken(CONFIG)
     folder = tmp_path / "run"
     code = (signal.SIGTERM, signal.SIGINT)[number % 2]
     patient = CONFIG.to_json() | {"checkpoint_minutes": 60.0}  # so that only the signal can have saved

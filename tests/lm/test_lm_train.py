@@ -79,6 +79,7 @@ def test_the_folder_holds_what_the_house_says(tmp_path: Path) -> None:
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert names == {
         ".lock",
+        "audit.json",
         "config.json",
         "metrics.jsonl",
         "manifest.json",

@@ -15,6 +15,7 @@ from ulmkit.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
     from ulmkit.artifacts.tokens import TokenFile
+    from ulmkit.lm.audit import Finding
     from ulmkit.lm.config import LMConfig
     from ulmkit.lm.evaluate import Evaluation
     from ulmkit.lm.model import AWDLSTM
@@ -41,6 +42,7 @@ def recipe(function: Any) -> Any:
         click.option("--bptt", type=click.IntRange(min=2), help="Tokens per step in time."),
         click.option("--lr", type=float, help="Highest learning rate of the cycle."),
         click.option("--drop-mult", type=float, help="Factor on every dropout."),
+        click.option("--backward", is_flag=True, default=None, help="Read from the end of each document."),
         click.option(
             "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the preset, in JSON."
         ),
@@ -123,6 +125,7 @@ def pretrain(
             device=device,
             time_budget_s=None if minutes is None else 60 * minutes,
             progress=progress,
+            audited=lambda findings: scene.remark(audit_table(findings)),
         )
     scene.say(
         f"{folder}: {result.step:,} steps, {result.tokens:,} tokens in {result.seconds:,.0f} s "
@@ -132,6 +135,20 @@ def pretrain(
     )
     scene.remark(f"Next: ulmkit lm evaluate {code}, ulmkit lm generate {code}")
     scene.finish(dataclasses.asdict(result))
+
+
+def audit_table(findings: "Sequence[Finding]") -> str:
+    """What every ingredient changes, as measured before the first step."""
+    rows = [
+        (
+            finding.ingredient,
+            finding.setting,
+            "off" if finding.effect is None else f"{finding.effect:.2e}",
+            finding.measured,
+        )
+        for finding in findings
+    ]
+    return table(("ingredient", "setting", "change", "of"), rows)
 
 
 @contextlib.contextmanager
@@ -290,12 +307,13 @@ def generate(
 
 
 def continuations(model: "AWDLSTM", tokenizer: "Tokenizer", prompts: Sequence[str], **options: Any) -> list[str]:
-    """Each prompt with what the model adds, as text."""
+    """Each prompt with what the model adds, as text: behind it, or before it where the model reads backward."""
     from ulmkit.lm.generate import generate as sample
 
-    heads = [[tokenizer.bos, *(int(i) for i in tokenizer.encode(prompt))] for prompt in prompts]
+    order = -1 if model.config.backward else 1
+    heads = [[tokenizer.bos, *[int(i) for i in tokenizer.encode(prompt)][::order]] for prompt in prompts]
     tails = sample(model, heads, forbidden=(tokenizer.pad, tokenizer.unk, tokenizer.eos), stop=tokenizer.bos, **options)
-    return [tokenizer.decode(head[1:] + tail) for head, tail in zip(heads, tails, strict=True)]
+    return [tokenizer.decode((head[1:] + tail)[::order]) for head, tail in zip(heads, tails, strict=True)]
 
 
 @command.command("find-lr")

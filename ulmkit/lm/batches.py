@@ -1,5 +1,6 @@
 """Token file to batches: (x, y), both (T, B), time first, where y is x one token later."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,6 +21,15 @@ def document_starts(tokens: TokenFile) -> np.ndarray:
     """Index of each document's first id, shape (documents,)."""
     ends = tokens.documents["end"]
     return np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+
+
+def backward(tokens: TokenFile) -> TokenFile:
+    """`tokens` with every document's pieces in reverse order behind its `bos`, for models that read from the end."""
+    starts, ends = document_starts(tokens)[: len(tokens.documents)], tokens.documents["end"]
+    # place i of document [s, e) holds what stood at s + e - i; the `bos` at s stays
+    place = np.repeat(starts + ends, ends - starts) - np.arange(len(tokens.ids))
+    place[starts] = starts
+    return dataclasses.replace(tokens, ids=tokens.ids[place])
 
 
 def shuffled_ids(tokens: TokenFile, seed: int, epoch: int) -> np.ndarray:

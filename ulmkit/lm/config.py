@@ -11,6 +11,8 @@ from typing import Any, Literal
 from ulmkit.errors import UsageError
 
 Backend = Literal["vendor", "reference"]
+OptimizerName = Literal["adam", "nt-asgd"]
+ScheduleName = Literal["1cycle", "constant"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class LMConfig:
     # regularization of the last layer's output; 0 in the origin, whose fastai most likely applied neither
     ar: float = 0.0  # times the mean square of the dropped output
     tar: float = 0.0  # times the mean square of the raw output's change from one step to the next
+    label_smoothing: float = 0.0  # Szegedy et al. 2016; in training alone, so validation stays a plain cross-entropy
 
     # data
     batch_size: int = 128
     bptt: int = 72  # window: tokens per step in time
     variable_bptt: bool = False  # window drawn anew for each step, as in the paper; the rate is scaled with it
+    backward: bool = False  # read every document from its end: ULMFiT averages a forward and a backward model
 
-    # schedule: 1cycle (Smith 2018) with fastai's shape, which was tuned as a whole
+    # schedule: 1cycle (Smith 2018) with fastai's shape, which was tuned as a whole; or one rate throughout
+    schedule: ScheduleName = "1cycle"
     epochs: int = 10
     steps: int | None = None  # instead of epochs, when given
     lr: float = 5.33e-4
@@ -50,8 +55,14 @@ class LMConfig:
     pct_start: float = 0.25  # share of the steps in which the rate rises
     div: float = 25.0  # the rate starts at lr / div
     div_final: float = 1e5  # and ends at lr / div_final
+    # a layer group's rate as a share of the next higher one's; ULMFiT fine-tunes with 1 / 2.6 (Howard & Ruder 2018)
+    layer_rate: float = 1.0
 
-    # optimizer: AdamW as in fastai, not as in torch (whose defaults are eps 1e-8 and 0.999)
+    # optimizer: AdamW as in fastai, not as in torch (whose defaults are eps 1e-8 and 0.999); or plain SGD that begins
+    # to average its weights when validation stops improving (NT-ASGD, Merity et al. 2017, algorithm 1)
+    optimizer: OptimizerName = "adam"
+    nonmono: int = 5  # NT-ASGD: validations that the latest may be worse than
+    ema: float = 0.0  # decay a step of a moving average of the weights, which is validated and kept as best; 0: none
     wd: float = 0.1  # decoupled; never on biases
     eps: float = 1e-5
     sqr_mom: float = 0.99
@@ -67,7 +78,8 @@ class LMConfig:
     def __post_init__(self) -> None:
         for name in ("embedding_size", "hidden_size", "layers", "batch_size", "bptt", "epochs", "valid_batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(self.log_every >= 1, "log_every", self.log_every, "at least 1")
+        for name in ("log_every", "nonmono"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         _require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
         for name in ("embed_p", "input_p", "hidden_p", "weight_p", "output_p"):
             p = getattr(self, name)
@@ -77,10 +89,18 @@ class LMConfig:
         for name in ("lr", "div", "div_final", "eps"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
         _require(0 < self.pct_start < 1, "pct_start", self.pct_start, "between 0 and 1")
+        _require(0 < self.layer_rate <= 1, "layer_rate", self.layer_rate, "above 0 and at most 1")
+        for name in ("label_smoothing", "ema"):
+            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
+        _require(
+            not (self.ema and self.optimizer == "nt-asgd"), "ema", self.ema, "0 with nt-asgd, which averages by itself"
+        )
         _require(len(self.moms) == 3, "moms", self.moms, "three numbers")
         for mom in (*self.moms, self.sqr_mom):
             _require(0 <= mom < 1, "moms", mom, "at least 0 and below 1")
-        _require(self.backend in typing.get_args(Backend), "backend", self.backend, "vendor or reference")
+        for name, known in (("backend", Backend), ("optimizer", OptimizerName), ("schedule", ScheduleName)):
+            names = typing.get_args(known)
+            _require(getattr(self, name) in names, name, getattr(self, name), " or ".join(names))
 
     def dropout(self, name: str) -> float:
         """The probability that acts: `embed`, `input`, `hidden`, `weight` or `output`, times `drop_mult`."""

@@ -13,7 +13,7 @@ import torch
 
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError
-from ulmkit.lm.batches import EvaluationBatches, document_starts
+from ulmkit.lm.batches import EvaluationBatches, backward, document_starts
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.loss import token_losses
 from ulmkit.lm.model import AWDLSTM
@@ -108,6 +108,8 @@ def evaluate(model: AWDLSTM, tokens: TokenFile, *, batch_size: int | None = None
     """
     if model.identity is not None:
         model.identity.refuse_other(Identity.of(tokens), tokens.path)
+    if model.config.backward:
+        tokens = backward(tokens)
     return summarize(tokens, *model_losses(model, tokens, batch_size=batch_size))
 
 

@@ -8,17 +8,25 @@ with warnings.catch_warnings():
     # and it sets a pandas option that pandas 3 no longer has a use for
     warnings.filterwarnings("ignore", message="The 'mode.chained_assignment' option is deprecated")
     import fastai.callback.schedule  # adds fit_one_cycle and lr_find to Learner
-    from fastai.callback.core import Callback, CancelEpochException, CancelFitException, TrainEvalCallback
+    from fastai.callback.core import (
+        Callback,
+        CancelBatchException,
+        CancelEpochException,
+        CancelFitException,
+        TrainEvalCallback,
+    )
     from fastai.callback.training import GradientClip
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner, Metric, Recorder
-    from fastai.optimizer import Optimizer
+    from fastai.optimizer import SGD, Optimizer
 
 ParamScheduler = fastai.callback.schedule.ParamScheduler
 combined_cos = fastai.callback.schedule.combined_cos
 
 __all__ = [
+    "SGD",
     "Callback",
+    "CancelBatchException",
     "CancelEpochException",
     "CancelFitException",
     "DataLoaders",

@@ -16,14 +16,18 @@ from safetensors import SafetensorError, safe_open
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, UsageError
-from ulmkit.lm.batches import EvaluationBatches, TrainBatches
+from ulmkit.lm.averages import MovingAverage, NonMonotonicAverage, WeightAverage
+from ulmkit.lm.batches import EvaluationBatches, TrainBatches, backward
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.fastai_imports import (
+    SGD,
     Callback,
     CancelEpochException,
     DataLoaders,
+    GradientClip,
     Learner,
     Metric,
+    ParamScheduler,
     Recorder,
     TrainEvalCallback,
 )
@@ -143,10 +147,48 @@ class ActivationPenalty(Callback):
         self.learn.loss_grad = self.learn.loss_grad + activation_penalty(self.learn.pred, self.ar, self.tar)
 
 
+class ScaleRate(Callback):
+    """With variable windows, a short one gets a smaller step (Merity et al. 2017, section 5)."""
+
+    order, run_valid = 61, False  # after ParamScheduler has set the rate
+
+    def __init__(self, bptt: int) -> None:
+        self.bptt = bptt
+
+    def before_batch(self) -> None:
+        share = len(self.learn.xb[0]) / self.bptt
+        for group in self.opt.hypers:
+            group["lr"] = group["lr"] * share
+
+
 class LMLearner(Learner):
     """fastai's Learner, whose saved files are safetensors under fastai's file name, and which may start late."""
 
     first_epoch = 0
+    average: WeightAverage | None = None
+
+    def weights(self, *, averaged: bool) -> dict[str, torch.Tensor]:
+        """The model's state dict: what is evaluated, or what is trained; the same where there is no `average`."""
+        weights: dict[str, torch.Tensor] = self.model.state_dict()
+        return weights if self.average is None else self.average.weights(averaged=averaged)
+
+    def fit_schedule(self, epochs: int, config: LMConfig) -> None:
+        """`epochs` on the schedule of `config`, in fastai's own loop."""
+        groups = len(layer_groups(self.model))
+        rates = [config.lr * config.layer_rate ** (groups - 1 - group) for group in range(groups)]
+        if config.schedule == "constant":
+            # set anew for each batch, because ScaleRate changes it
+            self.fit(epochs, slice(rates[0], rates[-1]), wd=config.wd, cbs=ParamScheduler({"lr": lambda _: rates}))
+            return
+        self.fit_one_cycle(
+            epochs,
+            slice(rates[0], rates[-1]),
+            div=config.div,
+            div_final=config.div_final,
+            pct_start=config.pct_start,
+            moms=config.moms,
+            wd=config.wd,
+        )
 
     def _do_fit(self) -> None:
         for epoch in range(self.first_epoch, self.n_epoch):
@@ -215,6 +257,22 @@ def pick_device(device: str) -> torch.device:
     return torch.device("cuda", picked.index or 0) if picked.type == "cuda" else picked
 
 
+def _ingredients(config: LMConfig) -> list[Any]:
+    """The callbacks that `config` asks for: those of the recipe, not of the bookkeeping."""
+    found: list[Any] = []
+    if config.ar or config.tar:
+        found.append(ActivationPenalty(config.ar, config.tar))
+    if config.clip:
+        found.append(GradientClip(config.clip))
+    if config.variable_bptt:
+        found.append(ScaleRate(config.bptt))
+    if config.ema:
+        found.append(MovingAverage(config.ema))
+    if config.optimizer == "nt-asgd":
+        found.append(NonMonotonicAverage(config.nonmono))
+    return found
+
+
 def _silent(*_: Any) -> None:
     """A library does not print; `CSVLogger` and others put their own logger in this place."""
 
@@ -233,6 +291,8 @@ def learner(
     `folder` is where callbacks write. Weights come from torch's random numbers; seed them before.
     """
     Identity.of(train).refuse_other(Identity.of(valid), valid.path)
+    if config.backward:
+        train, valid = backward(train), backward(valid)
     batches = TrainBatches(train, config.batch_size, config.bptt, seed=config.seed, variable_bptt=config.variable_bptt)
     picked = pick_device(device)
     loaders = DataLoaders(
@@ -240,15 +300,16 @@ def learner(
     )
     model = AWDLSTM(train.vocabulary, config).to(picked)
     model.identity = Identity.of(train)
-    regularizers = [ActivationPenalty(config.ar, config.tar)] if config.ar or config.tar else []
+    adam = partial(FusedAdam, sqr_mom=config.sqr_mom, eps=config.eps)
+    ingredients = _ingredients(config)
     learn = LMLearner(
         loaders,
         model,
-        loss_func=LMLoss(),
-        opt_func=partial(FusedAdam, sqr_mom=config.sqr_mom, eps=config.eps),
+        loss_func=LMLoss(config.label_smoothing),
+        opt_func=adam if config.optimizer == "adam" else partial(SGD, mom=0.0),
         lr=config.lr,
         splitter=layer_groups,
-        cbs=[TrainEvalCallback(), TokenRecorder(), StateKeeper(), *regularizers, *callbacks],
+        cbs=[TrainEvalCallback(), TokenRecorder(), StateKeeper(), *ingredients, *callbacks],
         metrics=[Accuracy(), Perplexity()],
         path=folder,
         wd=config.wd,
@@ -256,6 +317,7 @@ def learner(
         default_cbs=False,  # fastai's Recorder reads the loss back at every step; its progress bar prints
     )
     learn.logger = _silent
+    learn.average = next((one for one in ingredients if isinstance(one, WeightAverage)), None)
     return learn
 
 

@@ -20,12 +20,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """Mean cross-entropy of `hidden @ weight.T + bias`; the gradient is formed beside the loss, chunk by chunk.
 
     A chunk's logits become its probabilities in place and are gone before the next chunk, so the memory is one
-    chunk's. No value is read back on the host, so a GPU never waits.
+    chunk's. No value is read back on the host, so a GPU never waits. With `smoothing` s the target is worth 1 - s and
+    every piece, the target too, s / V.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        targets: torch.Tensor,
+        smoothing: float,
     ) -> torch.Tensor:
         """`hidden` (N, E), `weight` (V, E), `bias` (V,), `targets` (N,) -> a scalar."""
         counted = targets != IGNORE
@@ -40,11 +46,16 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             part = slice(start, start + _chunk(hidden))
             h, y, share = hidden[part], targets[part], scale[part]
             log_p = torch.log_softmax(torch.addmm(bias, h, weight.T), 1)  # (N, E) -> (N, V)
-            loss -= log_p.gather(1, y).squeeze(1) @ share
+            nats = (1 - smoothing) * log_p.gather(1, y).squeeze(1)
+            if smoothing:
+                nats += smoothing * log_p.mean(1)
+            loss -= nats @ share
             if d_hidden is None or d_weight is None or d_bias is None:
                 continue
             p = log_p.exp_()
-            p.scatter_add_(1, y, p.new_full((), -1).expand(y.shape))
+            if smoothing:
+                p -= smoothing / p.shape[1]
+            p.scatter_add_(1, y, p.new_full((), smoothing - 1).expand(y.shape))
             # the mean's 1/n meets (N, E) and (N,), never (N, V)
             torch.mm(p, weight, out=d_hidden[part])
             d_hidden[part] *= share.unsqueeze(1)
@@ -56,13 +67,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return *(saved * grads[0] for saved in ctx.saved_tensors), None
+        return *(saved * grads[0] for saved in ctx.saved_tensors), None, None
 
 
-def cross_entropy(output: Output, targets: torch.Tensor) -> torch.Tensor:
-    """Mean loss in nats over `targets` (T, B) that are not `IGNORE`."""
+def cross_entropy(output: Output, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+    """Mean loss in nats over `targets` (T, B) that are not `IGNORE`, with labels smoothed by `smoothing`."""
     hidden = output.dropped.flatten(0, 1)  # (T, B, E) -> (T * B, E)
-    loss: torch.Tensor = _ChunkedCrossEntropy.apply(hidden, output.weight, output.bias, targets.flatten())
+    loss: torch.Tensor = _ChunkedCrossEntropy.apply(hidden, output.weight, output.bias, targets.flatten(), smoothing)
     return loss
 
 
@@ -99,17 +110,19 @@ def _accurate(dtype: torch.dtype) -> torch.dtype:
 class LMLoss:
     """The loss function that `Learner` calls: cross-entropy alone, so that training and validation compare.
 
-    In validation it also counts: `total`, `right` and `count` belong to the last batch.
+    In training labels are smoothed by `smoothing`. In validation it also counts: `total`, `right` and `count` belong
+    to the last batch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self.smoothing = smoothing
         self.total: torch.Tensor | None = None
         self.right: torch.Tensor | None = None
         self.count: torch.Tensor | None = None
 
     def __call__(self, output: Output, targets: torch.Tensor) -> torch.Tensor:
         if torch.is_grad_enabled():
-            return cross_entropy(output, targets)
+            return cross_entropy(output, targets, self.smoothing)
         losses, right = token_losses(output, targets)
         self.total = losses.sum(dtype=torch.float64)
         self.right, self.count = right.sum(), (targets != IGNORE).sum()

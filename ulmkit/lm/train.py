@@ -23,10 +23,11 @@ from ulmkit.artifacts.manifest import describe_files, fingerprint, package_versi
 from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, Interrupted, UlmkitError, UsageError
+from ulmkit.lm.audit import Finding, audit
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.checkpoint import load_weights, read_checkpoint, read_state, save_checkpoint
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.fastai_imports import Callback, CancelFitException, GradientClip
+from ulmkit.lm.fastai_imports import Callback, CancelFitException
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.learner import LMLearner, LRFinding, find_lr, learner, pick_device
@@ -35,7 +36,7 @@ from ulmkit.lm.optimizer import optimizer_tensors, restore_optimizer
 __all__ = ["LRFinding", "TrainProgress", "TrainResult", "find_lr", "learner", "pretrain"]
 
 STAGE = "lm"
-LAST, BEST, METRICS, CONFIG = "last", "best", "metrics.jsonl", "config.json"
+LAST, BEST, METRICS, CONFIG, AUDIT = "last", "best", "metrics.jsonl", "config.json", "audit.json"
 
 # a resumed run may save or report more often; anything else would make it another run
 FREE_SETTINGS = ("checkpoint_minutes",)
@@ -233,20 +234,6 @@ class Schedule(Callback):
             self.learn.pct_train = self.position.share
 
 
-class ScaleRate(Callback):
-    """With variable windows, a short one gets a smaller step (Merity et al. 2017, section 5)."""
-
-    order, run_valid = 61, False  # after ParamScheduler has set the rate
-
-    def __init__(self, bptt: int) -> None:
-        self.bptt = bptt
-
-    def before_batch(self) -> None:
-        share = len(self.learn.xb[0]) / self.bptt
-        for group in self.opt.hypers:
-            group["lr"] = group["lr"] * share
-
-
 class RunKeeper(Callback):
     """Writes down what happens: metrics, progress, checkpoints; and ends the run when it must.
 
@@ -438,7 +425,7 @@ class Run:
             }
         )
         if better:
-            save_checkpoint(self.folder / BEST, self.learn.model.state_dict(), None, self._state())
+            self._save_best()
         # saving all of a tiny model after each of its short epochs would take longer than training it
         if position.done or time.monotonic() - self.saved_time >= min(60.0, self.config.checkpoint_minutes * 60) / 4:
             self.save_last()
@@ -463,6 +450,7 @@ class Run:
             "budget": asdict(self.budget) if self.budget else None,
             "losses": [self.sum, self.count],
             "valid_loss": self.valid_loss,
+            "average": self.learn.average.memory() if self.learn.average is not None else None,
             "best": [self.best_loss if math.isfinite(self.best_loss) else None, self.best_step],
             "metrics_bytes": self._metrics.settle(),
             "seconds": self.elapsed,
@@ -470,17 +458,23 @@ class Run:
             "versions": self.versions,
         }
 
+    def _save_best(self) -> None:
+        """What was validated: the average of the weights where there is one."""
+        save_checkpoint(self.folder / BEST, self.learn.weights(averaged=True), None, self._state())
+
     def save_last(self) -> None:
         """Everything that is needed to go on as if nothing had happened."""
-        model = self.learn.model
+        model, average = self.learn.model, self.learn.average
         training = optimizer_tensors(self.learn.opt, model)
+        if average is not None:
+            training |= {f"average.{name}": value for name, value in average.average().items()}
         training["random.cpu"] = torch.get_rng_state()
         device = next(model.parameters()).device
         if device.type == "cuda":
             training["random.cuda"] = torch.cuda.get_rng_state(device)
         for index, layer in enumerate(model.state or []):
             training[f"hidden.{index}.h"], training[f"hidden.{index}.c"] = layer
-        save_checkpoint(self.folder / LAST, model.state_dict(), training, self._state())
+        save_checkpoint(self.folder / LAST, self.learn.weights(averaged=False), training, self._state())
         self.saved_step, self.saved_time = self.position.step, time.monotonic()
 
     def restore(self) -> None:
@@ -490,6 +484,9 @@ class Run:
         load_weights(learn.model, checkpoint.model, checkpoint.folder)
         learn.create_opt()
         restore_optimizer(learn.opt, learn.model, tensors)
+        if learn.average is not None:
+            kept = {name.removeprefix("average."): t for name, t in tensors.items() if name.startswith("average.")}
+            learn.average.recall(state["average"], {name: t.to(learn.dls.device) for name, t in kept.items()})
         for name, value in state["position"].items():
             setattr(self.position, name, value)
         if self.budget and state["budget"]:
@@ -526,15 +523,7 @@ class Run:
         epochs = 10**9 if self.budget else epochs_for(learn.dls.train, self.position.total or 0)
         try:
             with self.signals.watched(), contextlib.suppress(CancelFitException):
-                learn.fit_one_cycle(
-                    epochs,
-                    config.lr,
-                    div=config.div,
-                    div_final=config.div_final,
-                    pct_start=config.pct_start,
-                    moms=config.moms,
-                    wd=config.wd,
-                )
+                learn.fit_schedule(epochs, config)
         except torch.OutOfMemoryError as error:
             half = max(1, config.batch_size // 2)
             raise UlmkitError(
@@ -550,7 +539,7 @@ class Run:
         if self.saved_step != self.position.step:
             self.save_last()
         if not (self.folder / BEST).exists():
-            save_checkpoint(self.folder / BEST, self.learn.model.state_dict(), None, self._state())
+            self._save_best()
 
 
 def epochs_for(batches: TrainBatches, steps: int) -> int:
@@ -594,16 +583,19 @@ def pretrain(
     resume: bool = False,
     device: str = "auto",
     progress: Callable[[TrainProgress], None] | None = None,
+    audited: Callable[[list[Finding]], None] | None = None,
     callbacks: Sequence[Any] = (),
     time_budget_s: float | None = None,
     budget_clock: Clock = "wall",
 ) -> TrainResult:
     """Train a language model on `train`, validating on `valid` after each epoch, in run folder `folder`.
 
-    The folder gets config.json, metrics.jsonl, last/ (to resume from), best/ (lowest validation loss) and, at the
-    end, manifest.json. With `resume` an interrupted run goes on from last/ as if it had never stopped: on a CPU in
-    float32 with the same number of threads, to the bit. A run that was killed before its first checkpoint begins
-    again; one that is finished only returns its result. `callbacks` are fastai's; their own memory is not saved.
+    Before the first step every ingredient is audited: one that is on and does nothing stops the run; `audited` gets
+    the findings. The folder gets config.json, audit.json, metrics.jsonl, last/ (to resume from), best/ (lowest
+    validation loss) and, at the end, manifest.json. With `resume` an interrupted run goes on from last/ as if it had
+    never stopped: on a CPU in float32 with the same number of threads, to the bit. A run that was killed before its
+    first checkpoint begins again; one that is finished only returns its result. `callbacks` are fastai's; their own
+    memory is not saved.
     `time_budget_s` stretches one 1cycle schedule over that many seconds of `budget_clock` instead of `epochs`.
 
     Raises `UsageError` where the folder holds a run and `resume` is not given, or where its settings differ;
@@ -643,9 +635,7 @@ def pretrain(
             if (folder / "manifest.json").exists():
                 return _result(folder, read_manifest(folder, STAGE))
         torch.manual_seed(config.seed)
-        extra: list[Any] = [GradientClip(config.clip)] if config.clip else []
-        extra += [ScaleRate(config.bptt)] if config.variable_bptt else []
-        learn = learner(train, valid, config, folder=folder, device=device, callbacks=[*extra, *callbacks])
+        learn = learner(train, valid, config, folder=folder, device=device, callbacks=callbacks)
         budget = _budget(learn, time_budget_s) if time_budget_s else None
         run = Run(folder, learn, config, about, budget, clock, started, progress)
         learn.add_cbs([Schedule(run.position), RunKeeper(run)])
@@ -653,6 +643,10 @@ def pretrain(
             run.restore()
         else:
             _begin(folder, about)
+            findings = audit(train, config, device=str(picked))
+            write_json(folder / AUDIT, [asdict(finding) | {"acts": finding.acts} for finding in findings])
+            if audited:
+                audited(findings)
             run.metrics = MetricsFile(folder / METRICS, 0)
         run.fit()
         return _finish(run)
@@ -699,7 +693,7 @@ def _finish(run: Run) -> TrainResult:
         "seconds": run.elapsed,
         "tokens_per_second": position.tokens / max(run.elapsed, 1e-9),
     }
-    files = [run.folder / CONFIG, run.folder / METRICS]
+    files = [run.folder / CONFIG, run.folder / AUDIT, run.folder / METRICS]
     files += [path for name in (LAST, BEST) for path in (run.folder / name).iterdir()]
     manifest = {
         **run.about,
