@@ -26,7 +26,8 @@ format: .venv/.check
 bench: .venv/.bench ## what benchmarks/ measures against peers; give DATA=<folder with .jsonl.zst files>
 	$(BIN)/python benchmarks/corpus.py $(DATA)
 
-faults: .venv/.installed ## the full figures of the fault rows, in minutes rather than seconds
+faults: .venv/.installed ## the full figures of the fault rows, in minutes rather than seconds; TEXT=<folder with fa/, et/ …>
+	$(BIN)/python tests/languages/normalizer_fuzz.py --inputs 1000000 --processes $$(nproc) --growth $(if $(TEXT),--text $(TEXT))
 	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 $(TEST) -k kill tests/corpus tests/lm $(ARGS)
 
 docs: .venv/.installed ## docs/cli.md from --help

@@ -30,15 +30,20 @@ mojibake_controls.literals = "\u009a\u009e\u008a\u008e"
 def mojibake_letters(text: str) -> str:
     """š and ž of windows-1257 or ISO 8859-13 (ð þ) and of ISO 8859-15 (¨ ¸ ¦ ´), inside words of Estonian letters.
 
-    A text with letters that only Icelandic and Faroese have keeps ð and þ.
+    A line with letters that only Icelandic and Faroese have keeps ð and þ.
 
     >>> mojibake_letters("garaaþ, ðokolaad, ma¨in, fini¨")
     'garaaž, šokolaad, mašin, fini¨'
     >>> mojibake_letters("það er gott að sjá þig")
     'það er gott að sjá þig'
     """
-    if not _ICELANDIC.search(text):
-        text = _ETH_WORD.sub(lambda match: match[0].translate(_ETH) if len(match[0]) > 2 else match[0], text)
+
+    def line(text: str) -> str:
+        if _ICELANDIC.search(text):
+            return text
+        return _ETH_WORD.sub(lambda match: match[0].translate(_ETH) if len(match[0]) > 2 else match[0], text)
+
+    text = "\n".join(map(line, text.split("\n")))
     return _LATIN_9.sub(lambda match: _LATIN_9_LETTER[match[0]], text)
 
 

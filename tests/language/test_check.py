@@ -129,7 +129,7 @@ DAMAGE = [
     ("keeps", "keep.txt", "1,5", "x—y", "keep.txt:4"),
     ("keeps", "keep.txt", "aeg", "axxb", "keep.txt:2"),
     ("operations idempotent", "rules.py", "while", "if", "rules.double_x"),
-    ("sequence idempotent", "rules.py", "while", "if", "on the second"),
+    ("sequence idempotent", "rules.py", "return text", "return text.swapcase()", "on the second"),
     ("letters kept", "rules.py", "xx", "k", "→"),
     ("alphabet covers", "language.toml", "klm", "kl", "not m"),
     ("stop words", "stopwords.txt", "ning", "ni—ng", "not in normal form"),

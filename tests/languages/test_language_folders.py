@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from normalizer_fuzz import PIECES
 
 from ulmkit.language import registry
 from ulmkit.language.spec import Language
@@ -34,33 +35,6 @@ def kept(code: str) -> list[str]:
 EXAMPLES = [(code, *row) for code in LANGUAGES for row in rows(code)]
 KEPT = [(code, text) for code in LANGUAGES for text in kept(code)]
 
-# pieces that real pages are made of, and pieces that break normalizers; one string each, split at spaces, reads better
-# ruff: noqa: SIM905, E501
-PIECES = [
-    *"كتاب علي یکی بندر‌ها می‌روم خانهٔ ۀ ﻻ ﷺ ﷼ ﷽ ٱ ہھە ئ ؤ ً ٌ ّ ٓ ٔ ٕ ٰ ـ ـــ ۍ ے ڵ ښ ۔ ٪ ٫ ٬ ٭".split(),
-    *"õunad Peugeot’ga jäääär š ž „Tere” “x” ðþ \u009a \u009e ¨ ´ ` ﬁ Ａ １ ． ａ＠ｂ ＃ ： ／".split(),
-    *"0 12 ۳ ٤ 1.5 2,5 ۱۲:۳۰ 1402/05/12 5% % 10 2.7.19 192.168.1.10 ::1 fe80:: v1.0-rc.1 1−2".split(),
-    *"http://a.b/c?d=1,2 www.x.ir https://xn--a.ir/كتاب &amp; &zwnj; &nbsp; &#8204; &amp;amp;lt; &lt &#x64A; a.b@c.org @ali #تگ_۱ # @".split(),
-    *". .. ... …. , ; ? ! !!!! ؟ ؛ ، : « » ( ) [ ] { } \" ' ‘ ’ “ ” „ ‟ ‹ › - – — ‑ ⋯ / _ ▁ `a b` `ك` `` ` * = + | \\ ~ < >".split(),
-    *[" ", "  ", "\n", "\n\n\n", "\t", "\r\n", "\r", "\u00a0", "\u2028", "\u2029", "\x85", "\u3000", "\x00", "\x01"],
-    *"\u200b \u200c \u200d \u200e \u200f \u202b \u2066 \u2060 \ufeff \u00ad \u034f \u061c \ufe0f \ufe0e \ufdd0 \ufdd1 \uffff \ufffd \ue000 ¬".split(),
-    *[
-        "\ud800",
-        "\udc00",
-        "\ud83d\ude00",
-        "😀",
-        "👨\u200d👩\u200d👧",
-        "❤\ufe0f",
-        "1\ufe0f\u20e3",
-        "\U000e0041",
-        "\U0001fffe",
-        "𝒳",
-        "é",
-        "e\u0301",
-    ],
-    *"\u0301 \u0308 \u0323 \u030c \u0303 \u1161 가 \u11a8 \u0bd7 \u0bc6".split(),
-    *"a b Z x10 iPhone GPT-4 et .NET ...args İ ß ŉ ǰ".split(),
-]
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
 FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BAD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2581\ufdd0-\ufdef]|  | \n|\n |\n\n\n|\\A[ \n]|[ \n]\\Z")

@@ -3,6 +3,9 @@
 Most of a text needs little: so the character tables that follow one another are one lookup, and one look at every pair
 of neighbouring characters says which rules can act at all. A rule that cannot is not run. `reference` runs everything
 in plain order; the tests hold the two equal.
+
+What a pass deletes can bring together what the next one would change (a mark inside a number, a control character
+inside a URL), so a text is passed until a pass leaves it as it is. That is what makes twice the same as once.
 """
 
 import hashlib
@@ -24,6 +27,9 @@ from ulmkit.text.protect import KINDS, protect, restore
 if TYPE_CHECKING:
     import numpy as np
 
+# the most a text gets, so that time stays linear; plain text needs two, of which the second finds little. A prime: two
+# operations that undo each other in turns are not hidden by a number of passes that brings a text back
+PASSES = 5
 _CHUNK = 1 << 15  # code units looked at together: the working set stays in the cache
 LOOK_AGAIN = -1  # in place of the bits that a step may set: scan the changed text
 
@@ -290,6 +296,11 @@ class Normalizer:
         self.operations = tuple(operations)
         self._steps = [make_operation(name, self.settings) for name in self.operations]
         self._kinds = frozenset(self.settings.protect)
+        # passes repeat up to where the spans are back; what follows (the match form) is tables, settled at once
+        whole = self.operations[::-1].index("restore") if "restore" in self.operations else 0
+        self._cut = len(self.operations) - whole
+        self._passes = PASSES if "restore" in self.operations else 1
+        self._after = Normalizer(self.operations[self._cut :], self.settings) if whole else None
         stages = self._compile()
         # what comes before the first table and looks only for literals
         lead = next((i for i, stage in enumerate(stages) if stage.lookup or not stage.scan.nothing), len(stages))
@@ -300,7 +311,7 @@ class Normalizer:
         stages: list[_Stage] = []
         tables: list[CharacterTable] = []
         rules: list[tuple[str, int, Rule | None]] = []
-        for step in self._steps:
+        for step in self._steps[: self._cut]:
             if step.table is not None and step.table.singles:
                 if rules:
                     stages.append(_Stage(tables, rules, sorted(self._kinds)))
@@ -328,7 +339,14 @@ class Normalizer:
         return digest.hexdigest()
 
     def __call__(self, text: str) -> str:
+        for _ in range(self._passes):
+            before, text = text, self._pass(text)
+            if text == before:
+                break
+        return self._after(text) if self._after else text
 
+    def _pass(self, text: str) -> str:
+        """`text` after every operation once."""
         spans: list[str] = []
         for stage in self._before:  # rules that need no scan: they look for a literal
             for step in stage.steps:
@@ -389,8 +407,15 @@ class Normalizer:
 
     def _plain(self, text: str, seen: Callable[[str, int, str, str], None]) -> str:
         """Every operation in order, without triggers; `seen(name, hits, before, after)` for each that acted."""
+        for _ in range(self._passes):
+            before, text = text, self._plain_pass(text, seen)
+            if text == before:
+                break
+        return self._after._plain(text, seen) if self._after else text
+
+    def _plain_pass(self, text: str, seen: Callable[[str, int, str, str], None]) -> str:
         spans: list[str] = []
-        for step in self._steps:
+        for step in self._steps[: self._cut]:
             before = text
             if step.name == "protect":
                 text = protect(text, self._kinds, spans)

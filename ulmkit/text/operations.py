@@ -12,7 +12,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from ulmkit.text.script import letters, marks, viramas
 Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
 Triggers = tuple[tuple[str, str], ...]
 # raised by hand when a change here makes another text of the same input: fingerprints change with it
-VERSION = 1
+VERSION = 2
 NEVER: Triggers = (("\x00", "\x00"),)
 
 
@@ -62,12 +62,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Operation:
-    """A named step. `settled`: a pattern that the finished text must not hold; where it does, all runs again."""
+    """A named step: a table, rules, or both."""
 
     name: str
     table: CharacterTable | None = None
     rules: tuple[Rule, ...] = ()
-    settled: re.Pattern[str] | None = field(default=None, compare=False)
 
     def apply(self, text: str) -> tuple[str, int]:
         """`text` after this operation, without looking at triggers, and how often it acted."""
@@ -226,6 +225,7 @@ def _compositions() -> tuple[list[str], dict[str, set[str]]]:
     """The characters that NFC replaces; and second character -> the first ones that it composes with."""
     replaced = []
     firsts: dict[str, set[str]] = {}
+    composed: dict[str, set[str]] = {}  # letter -> characters that are it and marks
     for character in _points():
         parts = unicodedata.decomposition(character).split()
         if not parts or parts[0].startswith("<"):
@@ -234,6 +234,10 @@ def _compositions() -> tuple[list[str], dict[str, set[str]]]:
             replaced.append(character)
         elif len(parts) == 2:
             firsts.setdefault(chr(int(parts[1], 16)), set()).add(chr(int(parts[0], 16)))
+        composed.setdefault(unicodedata.normalize("NFD", character)[0], set()).add(character)
+    for before in firsts.values():
+        # a mark of a lower class composes past the marks that its letter holds already: ï and U+0330
+        before.update(*(composed.get(first, ()) for first in tuple(before)))
     return replaced, firsts
 
 
@@ -254,7 +258,7 @@ def _nfc_triggers() -> Triggers:
     replaced, firsts = _compositions()
     common, triggers = [], []
     for second, letters_before in firsts.items():
-        if len(letters_before) <= 8 and ord(second) < 0x700:
+        if len(letters_before) <= 40 and ord(second) < 0x700:
             triggers.append((character_class(letters_before), second))
         else:
             common.append(second)
@@ -513,7 +517,7 @@ RUNS = {"=3": 3, "=4": 4}
 def punctuation(settings: Settings) -> Operation:
     """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
     letter = letters(settings.script) + _MARKS + marks(settings.script) + "\u200c"
-    near = f"{letter}{settings.native_digits}\u00bb\u00ab)("
+    near = f'{letter}{settings.native_digits}\u00bb\u00ab)(\\]"!…'
     rules = []
     for mark, own in settings.punctuation:
         m = re.escape(mark)

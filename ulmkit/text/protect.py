@@ -32,6 +32,8 @@ _URL_BODY = (
 )
 _URL_END = r"[\w/#=%~+$@&\-]"
 _SCHEMES = "[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh"
+# a number with separators is a span of its own, behind # and within a tag, too: #2023/10/12
+_TAG = rf"(?:[^\W{_D}]|[{_D}]++(?![{_SEPARATOR}][{_D}]))++"
 _AFTER_NAME = rf"(?:[/?]{_URL_BODY}*{_URL_END})?"
 
 # kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span. A pattern
@@ -49,8 +51,8 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}",
         (("A-Za-z0-9._%+\\-", "@"),),
     ),
-    "user": (r"@\w+(?:\.\w+)*", (("@", r"\w"),)),
-    "hashtag": ("#\\w+(?:\u200c\\w+)*", (("#", r"\w"),)),
+    "user": (f"@{_TAG}(?:[.\u200c]{_TAG})*+", (("@", r"\w"),)),
+    "hashtag": (f"#(?<!&.){_TAG}(?:\u200c{_TAG})*+", (("#", r"\w"),)),
     "domain": (
         r"[A-Za-z0-9](?<![A-Za-z0-9._\-].)[A-Za-z0-9\-]*+(?:\.[A-Za-z0-9][A-Za-z0-9\-]*+)+(?<=[A-Za-z]{2})"
         + _AFTER_NAME,
@@ -71,8 +73,8 @@ _ORDER = {kind: place for place, kind in enumerate(KINDS)}  # where two are the 
 _PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in KINDS.items()}
 
 
-# what shows nothing and may be deleted later; between a span and a word it parts the two, as a space does then
-_GLUE = re.compile("[\u200b-\u200d\ufe0f\u00ac\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u08ca-\u08ff]+(?=\\w)")
+# what shows nothing but parts a span from the word behind it: a space does that when it is gone
+_GLUE = re.compile("[\u200b-\u200d]+(?=\\w)")
 
 
 def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:

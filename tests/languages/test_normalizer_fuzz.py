@@ -1,0 +1,74 @@
+"""No text breaks a normalizer: a slice of what `make faults` throws at each, and proof that it would notice."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from normalizer_fuzz import Checks, Texts, fuzz, minimal, real_text
+
+from ulmkit.language import registry
+from ulmkit.text.normalize import Normalizer
+
+LANGUAGES = [known.folder.name for known in registry.known()]
+SEED = Random().getrandbits(32) if os.environ.get("ULMKIT_FUZZ") else 20261124
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_text_breaks_a_normalizer(code: str) -> None:
+    report = fuzz(code, 2000, SEED)
+    assert not report.faults, "\n".join(report.lines())
+
+
+class Broken(Normalizer):
+    """A normalizer after which something is done to the text that must not be."""
+
+    def __init__(self, form: Normalizer, damage: Callable[[str], str]) -> None:
+        super().__init__(form.operations, form.settings)
+        self.damage = damage
+
+    def _pass(self, text: str) -> str:
+        return self.damage(super()._pass(text))
+
+
+def _raise(text: str) -> str:
+    raise RecursionError
+
+
+DAMAGE = [
+    ("et", "accents are stripped", lambda t: t.replace("õ", "o")),
+    ("et", "a run of four letters shrinks", lambda t: t.replace("ääää", "ää")),
+    ("et", "a look-alike of another script is folded", lambda t: t.replace("а", "a")),
+    ("et", "a digit is lost", lambda t: t.replace("9", "")),
+    ("et", "not in NFC", lambda t: t.replace("é", "e\u0301")),
+    ("et", "a URL is taken apart", lambda t: t.replace("://", ": //")),
+    ("et", "an e-mail address is taken apart", lambda t: t.replace(".org", ". org")),
+    ("et", "another one at every pass", lambda t: t + "!"),
+    ("et", "paragraphs are joined", lambda t: t.replace("\n\n", "\n")),
+    ("et", "a mark of direction is left", lambda t: t.replace("«", "\u200e«")),
+    ("et", "an exception", _raise),
+    ("fa", "joiners are spaces", lambda t: t.replace("\u200c", " ")),
+    ("fa", "a vowelless letter is lost", lambda t: t.replace("ء", "")),
+    ("fa", "a decimal is taken apart", lambda t: t.replace("2,5", "2, 5")),
+    ("fa", "the foreign letter ڵ is folded", lambda t: t.replace("ڵ", "ل")),
+    ("fa", "a letter of the table is left", lambda t: t.replace("ی", "ي")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "what", "damage"), DAMAGE, ids=[what for _, what, _ in DAMAGE])
+def test_the_checks_notice_what_a_broken_normalizer_does(code: str, what: str, damage: Callable[[str], str]) -> None:
+    language = registry.get(code)
+    broken = Broken(language.normalizers["train"], damage)
+    checks = Checks(dataclasses.replace(language, normalizers={**language.normalizers, "train": broken}))
+    texts = Texts(SEED, real_text(code, []))
+    assert any(checks.faults(text) for number in range(3) for text in texts.block(number))
+
+
+def test_a_failing_text_is_made_short() -> None:
+    assert minimal("õun, pirn ja ploom, kirss", lambda text: "n" in text and "m" in text) == "nm"
+
+
+def test_texts_are_the_same_for_the_same_seed() -> None:
+    first, again, other = (Texts(seed, "Tere, ilus ilm!").block(3) for seed in (1, 1, 2))
+    assert first == again != other
