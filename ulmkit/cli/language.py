@@ -1,6 +1,7 @@
 """`ulmkit language`: what languages there are."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -119,3 +120,40 @@ def check_page(result: "Conformance") -> str:
     if result.todo:
         blocks.append("To do, first things first:\n" + "\n".join(f"  {readable(todo, 200)}" for todo in result.todo))
     return "\n\n".join(blocks)
+
+
+@command.command()
+@click.argument("code", metavar="CODE")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of languages to write it into.  [default: --languages, else ./languages]",
+)
+@shared
+def new(scene: Scene, code: str, into: Path | None) -> None:
+    """Write a new language folder, filled from CLDR and Unicode; what they do not know is left out and marked so.
+
+    CODE is BCP-47: a language, and a script where it is not the usual one (sr-Latn).
+
+    \b
+    ulmkit language new sw --into ~/languages
+    """
+    from datetime import UTC, datetime
+
+    from ulmkit.cli.stages import stages
+    from ulmkit.corpus.identify import known_labels
+    from ulmkit.language.check import check_language
+    from ulmkit.language.scaffold import create
+
+    into = (into or scene.languages or Path("languages")).expanduser()
+    language = create(code, into, labels=known_labels(), date=datetime.now(UTC).date().isoformat())
+    identity, files = language.identity, sorted(path.name for path in language.folder.iterdir())
+    with scene.progress() as report:
+        result = check_language(language, stages(), report=report)
+    scene.say(f"{language.folder}: {', '.join(files)}")
+    scene.say(
+        f"{identity.name} ({identity.native_name}), {identity.script}, {identity.direction}; grade {result.grade}."
+    )
+    scene.say("To do, first things first:\n" + "\n".join(f"  {readable(todo, 200)}" for todo in result.todo))
+    scene.remark(f"Use it with --languages {into}, or set ULMKIT_LANGUAGES. The walk: docs/add-a-language.md")
+    scene.finish({"folder": str(language.folder), "files": files} | result.to_json())

@@ -35,7 +35,7 @@ def samples(language: "Language", report: Report) -> list["Sample"]:
 
     chain = Chain(language, near_duplicates=False)
     found = []
-    inputs = named_inputs([str(language.samples)])
+    inputs = named_inputs([str(language.samples)]) if any(language.samples.iterdir()) else []
     for number, item in enumerate(inputs):
         report(Progress("samples", number, len(inputs), "files", item.key))
         records = read_file(

@@ -102,3 +102,11 @@ def identify(text: str, language: Language) -> Verdict:
             shares = ", ".join(f"{g.label} {g.share:.2f}" for g in found)
             return drop("mixed languages", f"{shares}; least {settings.min_share:.2f} and more than any other")
     return close_language(text, language) if settings.relatives else KEEP
+
+
+def known_labels() -> frozenset[str]:
+    """The labels that the identifiers give."""
+    from py3langid import langid
+
+    model = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE)
+    return frozenset(label for _, label in pycld2.LANGUAGES) | frozenset(map(str, model.labels))

@@ -328,7 +328,10 @@ def load_language(folder: Path) -> spec.Language:
             if each and section in each.data:
                 if not isinstance(each.data[section], dict):
                     raise each.fail(section, "", f"[{section}] must be a table.")
-                values |= _values(each.data[section], kind, each, section)
+                own = _values(each.data[section], kind, each, section)
+                if "origins" in own:  # each file tells of its own numbers
+                    own["origins"] = types.MappingProxyType({**values.get("origins", {}), **own["origins"]})
+                values |= own
         parts[name] = kind(**values)
     _check(parts, folder, file)
     normalizers = _normalizers(parts, folder, file)

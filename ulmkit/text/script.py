@@ -49,10 +49,21 @@ def _every_letter() -> str:
     return regex.sub(r"[\U0001d400-\U0001d7ff\U0001ee00-\U0001eeff]+", "", text)
 
 
-def _members(script: str) -> list[str]:
-    parts, more = COMPOSED.get(script, ((script,), ""))
-    pattern = "".join(rf"\p{{Script={part}}}" for part in parts)
-    return [*regex.findall(f"[{pattern}]", _every_letter()), *more]
+def parts(script: str) -> tuple[str, ...]:
+    """The scripts of Unicode that `script` stands for: itself, mostly."""
+    return COMPOSED[script][0] if script in COMPOSED else (script,)
+
+
+def _property(script: str) -> str:
+    return "[" + "".join(rf"\p{{Script={part}}}" for part in parts(script)) + "]"
+
+
+@cache
+def letter_list(script: str) -> list[str]:
+    """The letters of `script`, one by one; a `UsageError` lists the known scripts."""
+    if script not in KNOWN:
+        raise UsageError(f"no script '{script}'. Known: {', '.join(sorted(KNOWN))}.")
+    return [*regex.findall(_property(script), _every_letter()), *COMPOSED.get(script, ((), ""))[1]]
 
 
 def class_body(characters: list[str]) -> str:
@@ -68,18 +79,24 @@ def class_body(characters: list[str]) -> str:
 
 @cache
 def letters(script: str) -> str:
-    """The body of the character class of `script`'s letters, or a `UsageError` that lists the known scripts."""
-    if script not in KNOWN:
-        raise UsageError(f"no script '{script}'. Known: {', '.join(sorted(KNOWN))}.")
-    return class_body(_members(script))
+    """The body of the character class of `script`'s letters; a `UsageError` lists the known scripts."""
+    return class_body(letter_list(script))
+
+
+@cache
+def _every_mark() -> str:
+    return "".join(c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M")
+
+
+def mark_list(script: str) -> list[str]:
+    """The combining marks that are `script`'s own, one by one: vowel signs, viramas."""
+    return regex.findall(_property(script), _every_mark())
 
 
 @cache
 def marks(script: str) -> str:
-    """The body of the character class of the combining marks that are `script`'s own: vowel signs, viramas."""
-    points = [c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M"]
-    parts, _ = COMPOSED.get(script, ((script,), ""))
-    return class_body(regex.findall("[" + "".join(rf"\p{{Script={part}}}" for part in parts) + "]", "".join(points)))
+    """The body of the character class of `mark_list(script)`."""
+    return class_body(mark_list(script))
 
 
 VIRAMA = 9  # the combining class that Unicode gives to viramas and their like in every script of India and beyond
@@ -88,7 +105,7 @@ VIRAMA = 9  # the combining class that Unicode gives to viramas and their like i
 @cache
 def viramas() -> str:
     """The body of the character class of every script's virama: the sign that a consonant has no vowel."""
-    return class_body([c for c in map(chr, range(0x900, 0x11F80)) if unicodedata.combining(c) == VIRAMA])
+    return class_body([c for c in _every_mark() if unicodedata.combining(c) == VIRAMA])
 
 
 @cache

@@ -1,0 +1,155 @@
+"""A new language folder loads as it was written, keeps its own alphabet, and says what nobody knows."""
+
+import tomllib
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ulmkit.errors import UsageError
+from ulmkit.language.load import load_language
+from ulmkit.language.scaffold import create, facts, labels_for, quoted, sentence_terminals, unspaced
+from ulmkit.language.spec import Language
+
+LABELS = frozenset({"sw", "hi", "iw", "he", "ja", "mr"})
+# code, ISO 639-3, script, direction, case, ten digits, a mark that ends a sentence
+CODES = [
+    ("sw", "swa", "Latn", "ltr", True, "0123456789", "."),
+    ("mr", "mar", "Deva", "ltr", False, "०१२३४५६७८९", "।"),
+    ("am", "amh", "Ethi", "ltr", False, "0123456789", "።"),
+    ("he", "heb", "Hebr", "rtl", False, "0123456789", "?"),
+    ("ka", "kat", "Geor", "ltr", True, "0123456789", "."),
+    ("yo", "yor", "Latn", "ltr", True, "0123456789", "!"),
+    ("ckb", "ckb", "Arab", "rtl", False, "٠١٢٣٤٥٦٧٨٩", "؟"),
+    ("ur", "urd", "Arab", "rtl", False, "۰۱۲۳۴۵۶۷۸۹", "۔"),
+    ("ja", "jpn", "Jpan", "ltr", False, "0123456789", "。"),
+    ("el", "ell", "Grek", "ltr", True, "0123456789", "."),
+    ("vi", "vie", "Latn", "ltr", True, "0123456789", "…"),
+    ("th", "tha", "Thai", "ltr", False, "0123456789", "."),
+    ("bn", "ben", "Beng", "ltr", False, "০১২৩৪৫৬৭৮৯", "।"),
+    ("ff-Adlm", "ful", "Adlm", "rtl", True, "𞥐𞥑𞥒𞥓𞥔𞥕𞥖𞥗𞥘𞥙", "؟"),
+    ("sr-Latn", "srp", "Latn", "ltr", True, "0123456789", "."),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Language]:
+    root = tmp_path_factory.mktemp("languages")
+    return {code: create(code, root, labels=LABELS, date="2026-11-24") for code, *_ in CODES}
+
+
+@pytest.mark.parametrize(("code", "iso", "script", "direction", "case", "digits", "end"), CODES)
+def test_a_new_folder_says_what_is_known(
+    made: dict[str, Language], code: str, iso: str, script: str, direction: str, case: bool, digits: str, end: str
+) -> None:
+    language = load_language(made[code].folder)
+    identity = language.identity
+    assert (identity.iso639_3, identity.script, identity.direction, identity.has_case) == (iso, script, direction, case)
+    assert language.alphabet.digits == digits
+    assert end in language.segmentation.sentence_ends
+    assert end in language.filters.line_ends
+    assert len(language.alphabet.letters) >= 20
+    assert identity.name
+    assert identity.native_name
+
+
+@pytest.mark.parametrize("code", [code for code, *_ in CODES])
+def test_its_alphabet_examples_and_kept_strings_hold(made: dict[str, Language], code: str) -> None:
+    language = made[code]
+    letters = [c for c in language.alphabet.letters if unicodedata.category(c)[0] == "L"]
+    assert language.normalize(" ".join(letters)) == " ".join(letters)
+    for line in (language.folder / "keep.txt").read_text(encoding="utf-8").splitlines():
+        assert line.startswith("# ") or language.normalize(line) == line
+    shown = {line.split("\t")[0] for line in (language.folder / "examples.tsv").read_text("utf-8").splitlines()}
+    assert set(language.normalizers["train"].operations) - {"protect", "restore", "characters"} <= shown
+
+
+@pytest.mark.parametrize("code", [code for code, *_ in CODES])
+def test_normalizing_twice_changes_nothing(made: dict[str, Language], code: str) -> None:
+    language = made[code]
+    signs = "\u200b\u200c\u200d\u00ac\u0640\u064b\u094d\u0301 .!?…—\u00a0&;#1\n\ufe0f👨\u0344"
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.text(st.sampled_from(language.alphabet.letters[:60] + signs) | st.characters()))
+    def check(text: str) -> None:
+        once = language.normalize(text)
+        assert language.normalize(once) == once
+        assert language.normalizers["train"].reference(text) == once
+        assert language.match(once) == language.match(text)
+
+    check()
+
+
+def test_every_value_says_where_it_is_from(made: dict[str, Language]) -> None:
+    text = (made["mr"].folder / "language.toml").read_text(encoding="utf-8")
+    for line in text.partition("[normalization]")[0].splitlines():
+        if "=" in line and not line.startswith("#") and not line.startswith(("code", "letters")):
+            assert "CLDR" in line or "Unicode" in line, line
+    assert "to be checked" in text
+
+
+def test_vowel_signs_stay_in_the_match_form(made: dict[str, Language]) -> None:
+    assert made["mr"].match("मराठी भाषेत 2") == "मराठी भाषेत 0"
+
+
+def test_labels_are_the_languages_own_and_those_withdrawn_for_it(made: dict[str, Language]) -> None:
+    assert labels_for("he", LABELS) == ("he", "iw")
+    assert made["sw"].identification.labels == ("sw",)
+    assert made["ckb"].identification.labels == ()
+
+
+def test_a_folder_is_never_overwritten(made: dict[str, Language]) -> None:
+    with pytest.raises(UsageError, match="there already"):
+        create("sw", made["sw"].folder.parent, date="2026-11-24")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("marathi", "no language 'marathi' in CLDR. Did you mean 'mr' (Marathi)"),
+        ("Swahili", "Did you mean 'sw' (Swahili)"),
+        ("mar", "'mar' is 'mr' in BCP-47. Use that."),
+        ("de-Foo", "no language 'de-Foo' in CLDR"),
+        ("../x", "no language '../x' in CLDR"),
+    ],
+)
+def test_an_unknown_code_is_told_the_nearest(tmp_path: Path, code: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        create(code, tmp_path, date="2026-11-24")
+    assert message in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_language_without_exemplars_says_so(tmp_path: Path) -> None:
+    language = create("zza", tmp_path, date="2026-11-24")  # Zaza
+    assert language.alphabet.letters == ""
+    assert "CLDR has no exemplar characters" in (language.folder / "language.toml").read_text(encoding="utf-8")
+
+
+def test_a_script_shared_by_two_languages_is_written_once(tmp_path: Path) -> None:
+    create("hi", tmp_path, date="2026-11-24")
+    shared = tmp_path / "_scripts" / "Deva.toml"
+    shared.write_text(shared.read_text(encoding="utf-8") + "# mine\n", encoding="utf-8")
+    assert create("mr", tmp_path, date="2026-11-24").alphabet.joiners == "\u200c\u200d"
+    assert shared.read_text(encoding="utf-8").endswith("# mine\n")
+
+
+def test_what_unicode_says_of_a_script() -> None:
+    assert sentence_terminals("Deva") == "।॥"
+    assert unspaced("Thai")
+    assert unspaced("Jpan")
+    assert not unspaced("Deva")
+    assert not unspaced("Hang")
+
+
+@given(st.text())
+def test_a_quoted_string_is_read_back(text: str) -> None:
+    clean = text.encode("utf-8", "ignore").decode("utf-8")
+    assert tomllib.loads(f"x = {quoted(clean)}")["x"] == clean
+
+
+def test_facts_of_a_language_named_with_its_script() -> None:
+    assert facts("sr-Latn").letters.startswith("abcč")
+    assert facts("sr").letters.startswith("абв")

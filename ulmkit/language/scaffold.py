@@ -1,0 +1,461 @@
+"""A new language folder, filled with what CLDR and Unicode know; nothing is invented.
+
+Names, script and direction come through Babel; exemplar characters, digits and quotation marks from cldr.tsv, which
+Babel leaves out; how a script treats marks, joiners and spaces from Unicode's properties. Every value says in a comment
+where it is from. What nobody knows is left out, with a comment that says how to find it.
+"""
+
+import json
+import tomllib
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+import regex
+
+from ulmkit.errors import UsageError
+from ulmkit.language.load import load_language
+from ulmkit.language.registry import bundled
+from ulmkit.language.spec import Filters, Language, Normalization, Segmentation
+from ulmkit.text.script import KNOWN, VIRAMA, letter_list, letters, mark_list, parts
+
+TABLE = Path(__file__).with_name("cldr.tsv")
+JOINERS = "\u200b\u200c\u200d"
+UNICODE = f"Unicode {unicodedata.unidata_version}"
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """One line of cldr.tsv: characters in CLDR's order; empty where CLDR says nothing."""
+
+    letters: str = ""
+    auxiliary: str = ""
+    index: str = ""
+    punctuation: str = ""
+    digits: str = ""
+    quotes: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a language. `origins`: field -> where it is from."""
+
+    code: str
+    iso639_3: str
+    name: str
+    native_name: str
+    script: str
+    direction: str
+    exemplars: Exemplars
+    origins: Mapping[str, str]
+
+    @property
+    def letters(self) -> str:
+        """The standard alphabet, with vowel signs; capitals after it where there is case."""
+        small = self.exemplars.letters
+        capitals = "".join(c for c in [*small.upper(), *self.exemplars.index] if c.isupper())
+        return "".join(dict.fromkeys(small + capitals))
+
+    @property
+    def joiners(self) -> str:
+        """U+200B, U+200C and U+200D as far as texts hold them: exemplars do, or the script has viramas (UAX #31)."""
+        held = self.exemplars.letters + self.exemplars.auxiliary + JOINERS[1:] * has_viramas(self.script)
+        return "".join(c for c in JOINERS if c in held)
+
+    @property
+    def sentence_ends(self) -> str:
+        """The default's, the script's own, and those among the language's punctuation (Sentence_Terminal)."""
+        more = sentence_terminals(self.script)
+        more += "".join(regex.findall(r"\p{STerm}", self.exemplars.punctuation))
+        return "".join(dict.fromkeys(Segmentation.sentence_ends + more))
+
+
+@cache
+def _table() -> tuple[str, dict[str, tuple[str, ...]]]:
+    """CLDR's version, and locale -> the cells of its line."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines()
+    version = lines[0].removeprefix("# Unicode CLDR ").partition(":")[0]
+    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return version, {name: tuple(json.loads(f'"{cell}"') for cell in cells) for name, *cells in rows[1:]}
+
+
+def _nearest(code: str) -> str:
+    """Codes whose letters or English names are close to what was asked for."""
+    from babel import Locale
+
+    names = {key: name for key, name in Locale("en").languages.items() if "_" not in key}
+    by_name = {name.casefold(): key for key, name in names.items()}
+    found = [by_name[name] for name in get_close_matches(code.casefold(), by_name, 2, 0.8)]
+    found += [key for key in get_close_matches(code.casefold(), names, 3, 0.6) if key not in found]
+    return ", ".join(f"'{key}' ({names[key]})" for key in found[:3])
+
+
+def facts(code: str) -> Facts:
+    """What is known of the language `code`: BCP-47, a language and perhaps a script (`sw`, `sr-Latn`).
+
+    Raises `UsageError`, with the nearest codes, where CLDR knows no such language, or knows it by another code.
+    """
+    from babel import Locale
+    from babel.core import UnknownLocaleError, get_cldr_version, get_global
+
+    base, _, script = code.partition("-")
+    english = Locale("en").languages
+    if alias := get_global("language_aliases").get(base):
+        raise UsageError(f"'{code}' is '{alias.partition('_')[0]}' in BCP-47. Use that.")
+    if base not in english or base != base.lower() or script not in {"", *KNOWN}:
+        near = _nearest(base)
+        hint = f"Did you mean {near}?" if near else "Codes are those of BCP-47 (IANA language-subtag-registry)."
+        raise UsageError(f"no language '{code}' in CLDR. {hint}")
+    likely = (get_global("likely_subtags").get(base) or "").split("_")
+    script = script or (likely[1] if len(likely) > 1 else "")
+    if script not in KNOWN:
+        raise UsageError(f"'{code}': CLDR does not say which script it is written in. Name it, as in {code}-Latn.")
+    own = f"CLDR {get_cldr_version()}"
+    version, rows = _table()
+    name = english[base] if code == base else f"{english[base]} ({Locale('en').scripts.get(script, script)})"
+    native, direction = "", "rtl" if unicodedata.bidirectional(letters(script)[0]) in ("R", "AL") else "ltr"
+    origins = {"name": own, "script": f"{own}, likely subtags", "direction": f"{UNICODE}, its letters' bidi class"}
+    try:
+        locale = Locale.parse(f"{base}_{script}" if code != base else base)
+        native = locale.languages.get(base, "")
+        origins["native_name"] = own
+    except (ValueError, UnknownLocaleError):
+        pass  # a name is all that CLDR has of it
+    cells = rows.get(f"{base}-{script}") or rows.get(base) or ("",) * 7
+    iso = (rows.get(base) or ("",))[0] or (base if len(base) == 3 else "")
+    # a language's line is in its likeliest script; that of another script is no help
+    if cells[1] and not regex.search(f"[{letters(script)}]", cells[1]):
+        cells = ("",) * 7
+    origins |= {"iso639_3": f"CLDR {version}, aliases", "exemplars": f"CLDR {version}"}
+    return Facts(code, iso, name, native, script, direction, Exemplars(*cells[1:]), origins)
+
+
+# ---------------------------------------------------------------- what Unicode says of a script
+
+
+def sentence_terminals(script: str) -> str:
+    """The script's own marks that end a sentence (property Sentence_Terminal).
+
+    >>> sentence_terminals("Deva")
+    '।॥'
+    """
+    points = "".join(c for c in map(chr, range(0xA0, 0x11FFF)) if unicodedata.category(c)[0] == "P")
+    own = "".join(rf"\p{{scx={part}}}" for part in parts(script))
+    found = regex.findall(rf"[\p{{STerm}}&&[{own}]]", points, flags=regex.V1)
+    return "".join(c for c in found if unicodedata.normalize("NFKC", c) == c)
+
+
+def unspaced(script: str) -> bool:
+    """Whether words stand without spaces: most letters are ideographs, kana, or break by a dictionary (UAX #14)."""
+    own = letter_list(script)
+    return len(regex.findall(r"\p{lb=ID}|\p{lb=SA}|\p{lb=CJ}", "".join(own))) > len(own) / 2
+
+
+def has_viramas(script: str) -> bool:
+    return any(unicodedata.combining(mark) == VIRAMA for mark in mark_list(script))
+
+
+# ---------------------------------------------------------------- writing TOML
+
+
+def quoted(text: str) -> str:
+    """`text` as a TOML string; what cannot be seen is written as its code point."""
+    out = []
+    for character in json.dumps(text, ensure_ascii=False):
+        shown = character == " " or unicodedata.category(character)[0] not in "CZ"
+        point = ord(character)
+        out.append(character if shown else f"\\u{point:04X}" if point < 0x10000 else f"\\U{point:08X}")
+    return "".join(out)
+
+
+def listed(values: Collection[str], indent: str = "  ") -> str:
+    """A list of names, one line if it fits, else one name a line."""
+    one = f"[{', '.join(map(quoted, values))}]"
+    return one if len(one) <= 100 else "[\n" + "".join(f"{indent}{quoted(v)},\n" for v in values) + "]"
+
+
+def operations(found: Facts) -> tuple[str, ...]:
+    """The operations of `train`, in order, for the language's script."""
+    if found.script == "Arab":
+        return (
+            "presentation_forms", "characters", "pseudo_joiners", "emoji_joiners", "tatweel", "joiners", "dashes",
+            "ellipsis", "repeats",
+        )  # fmt: skip
+    if found.joiners and has_viramas(found.script):
+        return ("characters", "virama_joiners", "dashes", "ellipsis", "repeats")
+    if unspaced(found.script):
+        return ("characters", "repeats")  # doubled dashes and ellipses are these scripts' own
+    return ("characters", "dashes", "ellipsis", "repeats")
+
+
+def script_toml(found: Facts) -> str:
+    """What the languages in `found.script` share, as a file for `_scripts/`."""
+    script, ends = found.script, found.sentence_ends
+    more = ends.removeprefix(Segmentation.sentence_ends)
+    head = [name for name in Normalization.head if name not in ("nfc", "protect")]
+    plain = not found.joiners
+    head += ["zero_width"] * plain + ["emoji_joiners", "nfc", "protect"]
+    lines = [
+        f"# What the languages in {script} script share. Written by `ulmkit language new`; a language's own file comes",
+        "# after, and wins.",
+        "",
+    ]
+    if found.joiners:
+        lines += ["[alphabet]", f"joiners = {quoted(found.joiners)} # {found.origins['exemplars']}, exemplars", ""]
+    lines += ["[normalization]"]
+    why = "has no use for joiners" if plain else "needs joiners"
+    lines += [f"# the script {why}: {found.origins['exemplars']}, exemplars", f"head = {listed(head)}"]
+    if set(mark_list(script)) & set(found.exemplars.letters):
+        match = [name for name in Normalization.match if name != "drop_marks"]
+        lines += ["# vowels are marks here: none is dropped", f"match = {listed(match)}"]
+    if more:
+        lines += ["", "[segmentation]", f"# {UNICODE}, Sentence_Terminal", f"sentence_ends = {quoted(ends)}"]
+    filters, origins = [], []
+    if more:
+        filters += [f"line_ends = {quoted(Filters.line_ends + more)}"]
+        origins += [f'line_ends = "the default, and {UNICODE}, Sentence_Terminal"']
+    if unspaced(script):
+        filters += ["min_words = 1", "mean_word_length = [1.0, 10000.0]"]
+        why = quoted("words stand without spaces: what is counted as one is a phrase")
+        origins += [f"min_words = {why}", f"mean_word_length = {why}"]
+    if filters:
+        lines += ["", "[filters]", *filters, "", "[filters.origins]", *origins]
+    return "\n".join(lines) + "\n"
+
+
+def language_toml(found: Facts, labels: Collection[str], date: str, shared_ends: str) -> str:
+    """The folder's language.toml; `labels` are those by which identifiers know the language, `shared_ends` the marks
+    that end a sentence in its script."""
+    origin, said = found.origins, found.exemplars
+    case = any(c.lower() != c.upper() for c in said.letters)
+
+    def known(key: str, value: str, source: str, find: str) -> str:
+        """A line with its source, or what to do where the value is unknown."""
+        return f"{key} = {quoted(value)} # {source}" if value else f'{key} = "" # unknown: {find}'
+
+    ends = []
+    if set(found.sentence_ends) - set(shared_ends):
+        every = "".join(dict.fromkeys(shared_ends + found.sentence_ends))
+        ends = [f"sentence_ends = {quoted(every)} # {origin['exemplars']}, punctuation; {UNICODE}, Sentence_Terminal"]
+    lines = [
+        f"# {found.name}. Written by `ulmkit language new {found.code}` on {date}: each value says where it is",
+        "# from, and what is missing says how to find it. What is not here is the default (ulmkit/language/spec.py)",
+        f"# or the script's (../_scripts/{found.script}.toml). Delete the remarks as you settle them.",
+        "",
+        "[language]",
+        f"code = {quoted(found.code)}",
+        known("iso639_3", found.iso639_3, origin["iso639_3"], "look at https://iso639-3.sil.org"),
+        f"name = {quoted(found.name)} # {origin['name']}",
+        known("native_name", found.native_name, origin.get("native_name", ""), "what its speakers call it"),
+        f"script = {quoted(found.script)} # {origin['script']}",
+        f"direction = {quoted(found.direction)} # {origin['direction']}",
+        f"has_case = {str(case).lower()} # {UNICODE}" if said.letters else "# has_case = false",
+        "",
+        "[alphabet]",
+    ]
+    if said.letters:
+        lines += [f"# {origin['exemplars']}, main exemplar characters{', and their capitals' if case else ''}"]
+        lines += [f"letters = {quoted(found.letters)}"]
+        extra = "".join(c for c in said.auxiliary if c.isprintable())
+        lines += [f"# {origin['exemplars']}, auxiliary, seen in names and loans: {extra}"] if extra else []
+    else:
+        lines += ["# CLDR has no exemplar characters. Write down the letters of a primer or a grammar, capitals too:"]
+        lines += ['# letters = ""']
+    if said.digits:
+        lines += [f"digits = {quoted(said.digits)} # {origin['exemplars']}, numbers"]
+    lines += [
+        "",
+        "[normalization]",
+        "# in this order; `characters` is the table characters.tsv. `ulmkit language show` explains each",
+        f"train = {listed(operations(found))}",
+    ]
+    if said.digits:
+        lines += ['# digits = "native" # or "ascii": add the operation "digits" to `train`; texts have both until then']
+    if said.quotes:
+        lines += [f'# quotes = {quoted(said.quotes)} # {origin["exemplars"]}; add the operation "quotes" to write them']
+    lines += [
+        "",
+        "[segmentation]",
+        *ends,
+        "# abbreviations that end in a dot and end no sentence: read the wrongly split sentences of a few pages",
+        "# abbreviations = []",
+        "",
+        "[identification]",
+        f"labels = {listed(labels)} # {'what pycld2 and py3langid call it' if labels else 'no identifier knows it'}",
+        "# a language it is mistaken for, and the letters or words that only that one has:",
+        "# [[identification.relatives]]",
+        '# name = ""',
+        '# letters = ""',
+        "# words = []",
+        "",
+        "[filters]",
+        f"# measure them on text you trust: ulmkit language calibrate {found.code} --sample FILE --write",
+        "",
+        "[extraction]",
+        "# what its wiki calls things; a dump says the namespaces at its start (keys 6 and 14)",
+        '# file_namespaces = ["File", "Image", "Media"]',
+        '# category_namespaces = ["Category"]',
+        '# redirect_words = ["REDIRECT"]',
+        "# headings of sections that hold no prose: references, see also, external links",
+        "# drop_sections = []",
+        "",
+        "[[sources]]",
+        f"# to be checked: is there https://dumps.wikimedia.org/{wiki(found.code)}/, and is this its licence?",
+        'name = "wikipedia"',
+        'kind = "wikipedia"',
+        f"locator = {quoted(wiki(found.code))}",
+        'licence = "CC-BY-SA-4.0"',
+        f'attribution = "Authors of the {found.name} Wikipedia, https://{found.code.lower()}.wikipedia.org"',
+        "",
+        "[lm]",
+        "# how a few sentences of the language begin: `lm generate` starts from them",
+        "# prompts = []",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def wiki(code: str) -> str:
+    """The database name of a language's Wikipedia, as Wikimedia forms it."""
+    return f"{code.lower().replace('-', '_')}wiki"
+
+
+# ---------------------------------------------------------------- the other files
+
+CHARACTERS = """\
+# Which characters become which. Columns: source, target, reason; code points; an empty target deletes. As in
+# U+0643	U+06A9	Arabic kaf, typed for the Persian one
+"""
+# raw texts that make the shared operations act, whatever the language: `a` and `b` stand for two of its letters
+TRIALS = {
+    "surrogates": "ab\ud800 ba",
+    "entities": "1 &amp; 2",
+    "line_ends": "ab\r\nba",
+    "controls": "a\u0001b ba",
+    "invisible": "\ufeffab b\u00ada",
+    "space_forms": "ab\u00a0ba",
+    "word_boundary": "ab\u2581ba",
+    "zero_width": "a\u200bb",
+    "widths": "ab １２",
+    "emoji_joiners": "a\u200db",
+    "nfc": "cafe\u0301",
+    "virama_joiners": "a\u200cb",
+    "presentation_forms": "ab \ufefb",
+    "pseudo_joiners": "a\u200b b",
+    "tatweel": "a\u0640\u0640b",
+    "joiners": "ab\u200c ba",
+    "dashes": "ab \u2014 ba",
+    "ellipsis": "ab...",
+    "repeats": "ab!!!!! ba",
+    "broken_entities": "1 &\u0001lt; 2",
+    "spaces": " ab  ba \n\n\n ab ",
+}
+KEEP = (
+    "https://example.org/a.b?x=1.5", "name@example.org", "192.168.1.10", "2.7.19", "10.5", "2024-11-30", "#tag_1",
+    "👨\u200d👩\u200d👧",
+)  # fmt: skip
+
+
+def two_letters(found: Facts) -> str:
+    """Two letters of the alphabet, of those that are no composition: a sign may stand between them."""
+    script = frozenset(letter_list(found.script))
+    own = [c for c in found.exemplars.letters if c in script] or letter_list(found.script)
+    plain = [c for c in own if unicodedata.normalize("NFD", c) == c]
+    return "".join((plain or own)[-12:][:2])
+
+
+def escaped(text: str) -> str:
+    """`text` as a cell of examples.tsv."""
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return "".join(
+        named.get(c)
+        or (c if c == " " or (unicodedata.category(c)[0] not in "CZ" and c != "\u0301") else f"\\u{ord(c):04x}")
+        for c in text
+    )
+
+
+def trial(name: str, first: str, second: str) -> str:
+    """A raw text that makes the operation act."""
+    raw = TRIALS.get(name, "")
+    return raw if "&" in raw or name == "nfc" else raw.translate({ord("a"): first, ord("b"): second})
+
+
+def examples(language: Language, found: Facts) -> str:
+    """examples.tsv: an example of each shared operation that acts on the language's letters, as it acts now."""
+    first, second = two_letters(found)[0], two_letters(found)[1]
+    lines = [
+        "# What each operation does: operation, raw text, text in normal form. \\uXXXX, \\n and \\t stand for the",
+        "# characters they name. These lines were made from two letters; write your own with real words.",
+    ]
+    train = language.normalizers["train"]
+    for name in dict.fromkeys(train.operations):
+        raw = trial(name, first, second)
+        if (raw and any(change.operation == name for change in train.explain(raw))) or name == "surrogates":
+            lines.append(f"{name}\t{escaped(raw)}\t{escaped(train(raw))}")
+    return "\n".join(lines) + "\n"
+
+
+def keep(language: Language) -> str:
+    """keep.txt: what no language's normalization touches; and the language's own words, to be written."""
+    cases = [text for text in KEEP if language.normalize(text) == text]
+    return (
+        "\n".join(["# Strings that must pass unchanged, one a line. Add words that a wrong rule would hurt.", *cases])
+        + "\n"
+    )
+
+
+def sources(found: Facts) -> str:
+    origin, wiki_licence = found.origins, "CC-BY-SA-4.0, to be checked"
+    rows = [
+        ("language.toml `[language]`", "names, script, direction", f"{origin['name']} through Babel", "Unicode-3.0"),
+        ("language.toml `[alphabet]`", "letters, digits, joiners", f"{origin['exemplars']}, exemplars", "Unicode-3.0"),
+        ("examples.tsv, keep.txt", "made from two letters", "`ulmkit language new`", "Apache-2.0"),
+        ("`[[sources]]` wikipedia", "crawl source", f"https://dumps.wikimedia.org/{wiki(found.code)}/", wiki_licence),
+    ]
+    head = [("file", "what", "source", "licence"), ("---",) * 4]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
+    return f"# Where the data in this folder comes from\n\n{table}\n"
+
+
+def labels_for(code: str, known: Collection[str]) -> tuple[str, ...]:
+    """Those of the labels `known` to identifiers that mean the language `code`: its own, or one withdrawn for it.
+
+    >>> labels_for("he", {"he", "iw", "yi"})
+    ('he', 'iw')
+    """
+    from babel.core import get_global
+
+    base, aliases = code.partition("-")[0], get_global("language_aliases")
+    return tuple(sorted(label for label in known if label == base or aliases.get(label) == base))
+
+
+def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) -> Language:
+    """Write the folder of a new language into `into`, and a file for its script where there is none; the language.
+
+    `labels` are all that the identifiers know. Raises `UsageError` for an unknown code and where there is such a
+    folder already.
+    """
+    found = facts(code)
+    folder = into / code
+    if folder.exists():
+        raise UsageError(f"{folder}: there already. Remove it, or choose another --into.")
+    name = f"{found.script}.toml"
+    script = next((p for p in (into / "_scripts" / name, bundled() / "_scripts" / name) if p.is_file()), None)
+    if script is None:
+        script = into / "_scripts" / name
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(script_toml(found), encoding="utf-8")
+    shared = tomllib.loads(script.read_text(encoding="utf-8")).get("segmentation", {})
+    ends = str(shared.get("sentence_ends", Segmentation.sentence_ends))
+    folder.mkdir(parents=True)
+    (folder / "samples").mkdir()
+    written = language_toml(found, labels_for(code, labels), date, ends)
+    (folder / "language.toml").write_text(written, encoding="utf-8")
+    (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
+    (folder / "SOURCES.md").write_text(sources(found), encoding="utf-8")
+    language = load_language(folder)
+    (folder / "examples.tsv").write_text(examples(language, found), encoding="utf-8")
+    (folder / "keep.txt").write_text(keep(language), encoding="utf-8")
+    return language
