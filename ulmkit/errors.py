@@ -1,5 +1,15 @@
 """What can go wrong, as few kinds as the prompt has to tell apart."""
 
+from pathlib import Path
+
+
+def shown(path: Path) -> str:
+    """`path` as an error names it: from the working directory where it lies inside."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError, RuntimeError):  # outside of it, or a link that leads back to itself
+        return str(path)
+
 
 class UlmkitError(Exception):
     """Something failed. The message says where, what, and what to do next, in one line."""
@@ -15,6 +25,10 @@ class UsageError(UlmkitError):
 
 class LanguageError(UlmkitError):
     """A language folder is broken; the message starts with file and line."""
+
+
+class RuleError(LanguageError):
+    """A function of a language's rules.py raised, hung, or returned no text; the document is set aside."""
 
 
 class InputError(UlmkitError):

@@ -131,6 +131,7 @@ DAMAGE = [
     ("operations idempotent", "rules.py", "while", "if", "rules.double_x"),
     ("sequence idempotent", "rules.py", "return text", "return text.swapcase()", "on the second"),
     ("letters kept", "rules.py", "xx", "k", "→"),
+    ("rules keep letters", "examples.tsv", "rules.double_x", "nfc", "rules.double_x deletes letters: "),
     ("alphabet covers", "language.toml", "klm", "kl", "not m"),
     ("stop words", "stopwords.txt", "ning", "ni—ng", "not in normal form"),
     ("stop words", "stopwords.txt", "\nb\nc\nd\ne", "", "words"),

@@ -88,9 +88,12 @@ def check(scene: Scene, code: str) -> None:
     from ulmkit.cli.stages import stages
     from ulmkit.errors import LanguageError
     from ulmkit.language.check import broken, check_language
+    from ulmkit.language.load import load_language
+    from ulmkit.language.registry import find
 
+    folder = find(code, scene.languages)
     try:
-        language = scene.language(code)
+        language = load_language(folder, limited=True)
     except LanguageError as error:
         result = broken(code, error)
     else:

@@ -21,12 +21,14 @@ from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.tally import Sample, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
+from ulmkit.errors import LanguageError, RuleError
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 
 CHAIN = 2  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
+MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
 
 NO_WORDS = np.empty(0, np.uint64)
 
@@ -72,6 +74,7 @@ class Chain:
         self.language = language
         self.near_duplicates = near_duplicates
         self.hasher = WordHasher()
+        self.judgements = self.failures = 0
         self.decode = functools.partial(
             decode, candidates=language.extraction.encodings, letters=language.alphabet.letters
         )
@@ -82,9 +85,13 @@ class Chain:
         for raw in raws:
             part.read(raw)
             article = Article(raw, raw.content if isinstance(raw.content, str) else excerpt(raw.content))
-            verdict = self.judged(article, part.tally)
+            try:
+                verdict = self.judged(article, part.tally)
+                row = self.row(article) if verdict.keep else {}
+            except RuleError as error:
+                verdict = self.set_aside(error)
             if verdict.keep:
-                part.keep(self.row(article))
+                part.keep(row)
                 hashes.append(article.hashes)
             else:
                 part.drop(article.doc, verdict.reason, verdict.detail, article.text)
@@ -94,6 +101,7 @@ class Chain:
 
     def judged(self, article: Article, tally: Tally) -> Verdict:
         """Take `article` through `STEPS` up to the first that drops it."""
+        self.judgements += 1
         for step, counted in STEPS:
             verdict = step(self, article, tally)
             if not verdict.keep:
@@ -101,6 +109,16 @@ class Chain:
             if counted:
                 tally.count_joiners(counted, [article.text])
         return KEEP
+
+    def set_aside(self, error: RuleError) -> Verdict:
+        """A document that a rule of the language failed on goes; a rule that fails on most of them ends the build."""
+        self.failures += 1
+        if self.failures > MAX_FAILURES and 2 * self.failures > self.judgements:
+            raise LanguageError(
+                f"{error} It failed on {self.failures} of the first {self.judgements} documents. "
+                "Correct it, or take it out of [normalization]."
+            ) from error
+        return drop("rule failed", str(error))
 
     def wanted(self, text: str) -> bool:
         """Whether a page's whole text, menus and all, can hold an article in this language."""

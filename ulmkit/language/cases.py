@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ulmkit.errors import LanguageError
-from ulmkit.language.load import read_text, shown
+from ulmkit.errors import LanguageError, shown
+from ulmkit.language.load import read_text
 
 EXAMPLES, KEEP, JUNK, RELATIVES = "examples.tsv", "keep.txt", "junk.txt", "relatives.tsv"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[ntr])")

@@ -349,6 +349,26 @@ def letters_kept(subject: Subject) -> Outcome:
     return ok(f"{len(set(language.alphabet.letters))} letters, {len(subject.samples):,} samples")
 
 
+def rules_keep_letters(subject: Subject) -> Outcome:
+    """No function of rules.py loses a letter of the alphabet, unless an example of it shows that it does."""
+    own = {name: operation for name, operation in subject.operations.items() if name.startswith("rules.")}
+    if not own:
+        return not_applicable("no rules of its own")
+    letters = set(subject.language.alphabet.letters)
+
+    def lost(operation: Operation, text: str) -> int:
+        return sum(c in letters for c in text) - sum(c in letters for c in operation.apply(text)[0])
+
+    for name, operation in own.items():
+        if any(example.operation == name and lost(operation, example.raw) > 0 for example in subject.examples):
+            continue
+        for text in (*subject.fuzz, *(sample.text for sample in subject.samples)):
+            if lost(operation, text) > 0:
+                where = differing(text, operation.apply(text)[0])
+                return failed(f"{name} deletes letters: {where}", f"Correct {name}, or show the loss in examples.tsv.")
+    return ok(f"{len(own)} rules")
+
+
 def speed(subject: Subject) -> Outcome:
     """Megabytes a second beside `unicodedata`'s NFC on the same text. Only ever a warning: machines differ."""
     texts = [sample.text for sample in subject.samples] or list(subject.fuzz)
@@ -706,6 +726,7 @@ CHECKS: tuple[Check, ...] = (
     Check(sequence_idempotent, "L1"),
     Check(composed, "L1"),
     Check(letters_kept, "L1"),
+    Check(rules_keep_letters, "L1"),
     Check(speed, "L1"),
     Check(samples_enough, "L2"),
     Check(alphabet_covers, "L2"),

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from ulmkit.errors import LanguageError
+from ulmkit.errors import LanguageError, shown
 from ulmkit.language import spec
 from ulmkit.text.characters import CharacterTable, Row, parse_table
 from ulmkit.text.normalize import Normalizer
@@ -37,14 +37,6 @@ _SECTIONS: dict[str, tuple[str, type]] = {
 }
 _LISTS = {"sources", "tasks"}
 MAX_BYTES = 8_000_000  # of a file in a language folder; the largest word lists have a tenth of it
-
-
-def shown(path: Path) -> str:
-    """`path` as an error names it: from the working directory where it lies inside."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError, RuntimeError):  # outside of it, or a link that leads back to itself
-        return str(path)
 
 
 def read_text(path: Path) -> str:
@@ -207,7 +199,7 @@ def _table(path: Path) -> tuple[Row, ...]:
     return tuple(Row(row.source, row.target) for row in table.rows)
 
 
-def _normalizers(language: dict[str, Any], folder: Path, file: _File) -> dict[str, Normalizer]:
+def _normalizers(language: dict[str, Any], folder: Path, file: _File, limited: bool) -> dict[str, Normalizer]:
     identity, alphabet, normalization = language["identity"], language["alphabet"], language["normalization"]
     rules = folder / "rules.py"
     settings = Settings(
@@ -227,6 +219,7 @@ def _normalizers(language: dict[str, Any], folder: Path, file: _File) -> dict[st
         characters=_table(folder / "characters.tsv"),
         match_characters=_table(folder / "match.tsv"),
         rules=str(rules) if rules.is_file() else "",
+        limited=limited,
     )
     train = normalization.head + normalization.train + normalization.tail
     fold = normalization.match + normalization.match_tail
@@ -296,11 +289,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def load_language(folder: Path) -> spec.Language:
+def load_language(folder: Path, *, limited: bool = False) -> spec.Language:
     """The language in `folder`: the defaults of `spec`, then its script's file, then its own.
 
+    The functions of its rules.py are stopped when they run for too long where they did not come with ulmkit, or where
+    it is `limited`.
     Raises `LanguageError`, with file and line, for whatever is wrong in the folder.
     """
+    from ulmkit.language.registry import bundled
+
     folder = Path(folder)
     file = _File(folder / "language.toml")
     for section in file.data:
@@ -334,7 +331,7 @@ def load_language(folder: Path) -> spec.Language:
                 values |= own
         parts[name] = kind(**values)
     _check(parts, folder, file)
-    normalizers = _normalizers(parts, folder, file)
+    normalizers = _normalizers(parts, folder, file, limited or folder.parent.resolve() != bundled())
     words = read_words(folder / "stopwords.txt")
     stop_words = frozenset(normalizers["train"](word) for word in words)
     return spec.Language(

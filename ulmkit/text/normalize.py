@@ -19,10 +19,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ulmkit.errors import LanguageError
+from ulmkit.errors import LanguageError, shown
 from ulmkit.text.characters import UNTOUCHED, CharacterTable, Lookup, decode, encode, units
 from ulmkit.text.operations import NEVER, OPERATIONS, RUNS, Operation, Rule, Settings, Triggers
 from ulmkit.text.protect import KINDS, protect, restore
+from ulmkit.text.watch import load_rules, watched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -219,21 +220,8 @@ def _rules_module(path: str) -> ModuleType:
         raise LanguageError(f"{path}: cannot be loaded as Python.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        line = getattr(error, "lineno", None) or _last_line(error, path)
-        raise LanguageError(f"{path}:{line}: {type(error).__name__}: {error}.") from error
+    load_rules(module, spec.loader.exec_module, path)
     return module
-
-
-def _last_line(error: BaseException, path: str) -> int:
-    line, trace = 1, error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == path:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
 
 
 def _own_rule(name: str, settings: Settings) -> Operation:
@@ -244,10 +232,12 @@ def _own_rule(name: str, settings: Settings) -> Operation:
         raise LanguageError(f"operation '{name}': the folder has no rules.py. Write one, or remove the operation.")
     function = getattr(_rules_module(settings.rules), function_name, None)
     if not callable(function):
-        raise LanguageError(f"operation '{name}': {settings.rules} has no function '{function_name}'.")
+        where = shown(Path(settings.rules))
+        raise LanguageError(f"operation '{name}': {where} has no function '{function_name}'.")
+    run = watched(function, settings.rules, limited=settings.limited)
 
     def apply(text: str) -> tuple[str, int]:
-        changed = function(text)
+        changed = run(text)
         return changed, int(changed != text)
 
     enables = getattr(function, "enables", None)
@@ -333,7 +323,7 @@ class Normalizer:
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits of a hash of all that shapes the output."""
         digest = hashlib.blake2b(digest_size=6)
-        digest.update(repr((self.operations, astuple(self.settings)[:-1])).encode("utf-8", "surrogatepass"))
+        digest.update(repr((self.operations, astuple(self.settings)[:-2])).encode("utf-8", "surrogatepass"))
         if self.settings.rules:
             digest.update(Path(self.settings.rules).read_bytes())
         return digest.hexdigest()

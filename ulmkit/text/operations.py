@@ -47,7 +47,9 @@ class Settings:
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
     characters: tuple[Row, ...] = ()
     match_characters: tuple[Row, ...] = ()
+    # the two that are no part of a fingerprint
     rules: str = ""  # path of rules.py
+    limited: bool = False  # its functions are stopped when they run for too long: it did not come with ulmkit
 
 
 @dataclass(frozen=True)

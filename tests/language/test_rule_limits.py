@@ -1,0 +1,123 @@
+"""A function of a foreign rules.py that hangs, raises or returns no text is stopped and named."""
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from ulmkit.corpus.chain import MAX_FAILURES, Chain
+from ulmkit.document import RawDocument
+from ulmkit.errors import LanguageError, RuleError
+from ulmkit.language.load import load_language
+from ulmkit.language.spec import Language
+from ulmkit.text import watch
+
+TOML = """[language]
+code = "xx"
+iso639_3 = "xxx"
+name = "Example"
+native_name = "Example"
+script = "Latn"
+
+[normalization]
+train = ["rules.odd"]
+
+[filters]
+min_characters = 5
+min_words = 1
+min_line_punctuation = 0.0
+max_short_lines = 1.0
+"""
+HEAD = "import re\nimport time\n\n\n"
+# what the rule does with a text that says "odd", line of the error, what is said
+FAULTS = {
+    "loops": ('while "odd" in text: pass', 6, "took more than 0.2"),
+    "sleeps": ('if "odd" in text: time.sleep(60)', 6, "took more than 0.2"),
+    "swallows": ('while "odd" in text:\n        try: pass\n        except Exception: pass', None, "took more than 0.2"),
+    "backtracks": ('re.match(r"(a+)+$", "a" * 60 + "b" if "odd" in text else "")', 6, "took more than 0.2"),
+    "raises": ('if "odd" in text: raise ValueError("no odd")', 6, "raised ValueError (no odd)"),
+    "exits": ('if "odd" in text: raise SystemExit(3)', 6, "raised SystemExit (3)"),
+    "recurses": ('odd(text) if "odd" in text else 0', 6, "raised RecursionError"),
+    "bytes": ('if "odd" in text: return text.encode()', 5, "returned bytes, not a string,"),
+    "none": ('if "odd" in text: return None', 5, "returned NoneType, not a string,"),
+}
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watch, "RULE_SECONDS", 0.2)
+
+    def language(body: str) -> Language:
+        folder = tmp_path / "languages" / "xx"
+        folder.mkdir(parents=True)
+        (folder / "language.toml").write_text(TOML, encoding="utf-8")
+        (folder / "rules.py").write_text(f"{HEAD}def odd(text):\n    {body}\n    return text\n", encoding="utf-8")
+        return load_language(folder)
+
+    return language
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_a_rule_does_wrong_is_named_with_its_line(make, name: str) -> None:
+    body, line, said = FAULTS[name]
+    language = make(body)
+    assert language.normalize("even") == "even"
+    with pytest.raises(RuleError) as caught:
+        language.normalize("an odd text")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(f"languages/xx/rules.py:{line or ''}")
+    assert str(caught.value).endswith("on a text of 11 characters.")
+    assert language.normalize("even") == "even"
+
+
+@pytest.mark.parametrize("name", ["loops", "raises"])
+def test_a_build_sets_the_document_aside_with_the_reason_and_goes_on(make, name: str) -> None:
+    chain = Chain(make(FAULTS[name][0]), near_duplicates=False)
+    texts = ["an even text, one of many", "an odd text, one of few", "a last one that is even"]
+    part = chain([RawDocument(f"{n}", text, "text", "s") for n, text in enumerate(texts)])
+    assert [row["id"] for row in part.rows] == ["0", "2"]
+    assert part.tally.dropped == {"rule failed": 1}
+    assert "rule 'odd'" in part.samples[0]["detail"]
+
+
+def test_a_rule_that_fails_on_most_documents_ends_the_build(make) -> None:
+    chain = Chain(make(FAULTS["raises"][0]), near_duplicates=False)
+    odd = [RawDocument(f"{n}", f"an odd text, number {n}", "text", "s") for n in range(MAX_FAILURES + 1)]
+    with pytest.raises(LanguageError, match=r"rule 'odd' raised .* failed on 21 of the first 21 documents") as caught:
+        chain(odd)
+    assert not isinstance(caught.value, RuleError)
+
+
+def test_the_timer_and_its_handler_are_as_they_were(make) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(RuleError):
+        make(FAULTS["loops"][0]).normalize("odd")
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_somebody_elses_timer_is_left_alone(make) -> None:
+    language = make("pass")
+    signal.setitimer(signal.ITIMER_REAL, 500.0)
+    try:
+        assert language.normalize("odd") == "odd"
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 400
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def test_another_thread_runs_rules_without_a_limit(make) -> None:
+    language, made = make("time.sleep(0.3)"), []
+    thread = threading.Thread(target=lambda: made.append(language.normalize("even")))
+    thread.start()
+    thread.join()
+    assert made == ["even"]
+
+
+def test_a_bundled_rule_costs_no_timer() -> None:
+    from ulmkit.language import registry
+
+    assert not registry.get("fa").normalizers["train"].settings.limited
+    assert load_language(registry.find("fa"), limited=True).normalizers["train"].settings.limited
