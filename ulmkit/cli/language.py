@@ -9,6 +9,7 @@ import click
 from ulmkit.cli.common import Scene, readable, shared, table
 
 if TYPE_CHECKING:
+    from ulmkit.language.calibrate import Calibration
     from ulmkit.language.check import Conformance
 
 
@@ -160,3 +161,102 @@ def new(scene: Scene, code: str, into: Path | None) -> None:
     scene.say("To do, first things first:\n" + "\n".join(f"  {readable(todo, 200)}" for todo in result.todo))
     scene.remark(f"Use it with --languages {into}, or set ULMKIT_LANGUAGES. The walk: docs/add-a-language.md")
     scene.finish({"folder": str(language.folder), "files": files} | result.to_json())
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option(
+    "--sample",
+    "samples",
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help="Text you trust: a file, a folder or a glob of any kind a build reads. May be given again.",
+)
+@click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
+@click.option(
+    "--keep", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="What each limit shall keep."
+)
+@click.option(
+    "--jointly", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True, help="What all shall keep."
+)
+@click.option("--stop-words", type=click.IntRange(min=1), help="Propose so many, where the folder has none.")
+@click.option("--write", "writes", is_flag=True, help="Write into language.toml, with the sample's hash.")
+@shared
+def calibrate(
+    scene: Scene,
+    code: str,
+    samples: tuple[str, ...],
+    text_field: str | None,
+    keep: float,
+    jointly: float,
+    stop_words: int | None,
+    writes: bool,
+) -> None:
+    """Limits of the filters of LANGUAGE from text you trust: each keeps 99 % of it, all together 95 %.
+
+    Measured with the functions that judge in a build. What the language decides is set where the sample lies; limits on
+    repetition and layout are only widened.
+
+    \b
+    ulmkit language calibrate fa --sample news.jsonl.zst
+    ulmkit language calibrate mr --sample articles/ --stop-words 100 --write
+    """
+    from datetime import UTC, datetime
+
+    from ulmkit.corpus.inputs import named_inputs
+    from ulmkit.corpus.measure import describe, frequent_words, measure, read_texts
+    from ulmkit.errors import UsageError
+    from ulmkit.language import calibrate as limits
+
+    language = scene.language(code)
+    if stop_words and language.stop_words:
+        raise UsageError(f"'{code}' has stop words: leave --stop-words out, or remove its stopwords.txt.")
+    inputs = named_inputs(samples, text_field=text_field)
+    date, written = datetime.now(UTC).date().isoformat(), []
+    with scene.progress() as report:
+        texts = read_texts(language, inputs, report=report)
+        sample = describe(inputs, texts)
+        words = frequent_words(language, texts, stop_words) if stop_words else []
+        measured = measure(limits.with_stop_words(language, words) if words else language, texts)
+    result = limits.calibrate(language, sample, measured, each=keep, jointly=jointly)
+    scene.say(f"{sample.documents:,} documents of {sample.name}, SHA-256 {sample.sha256}\n")
+    rows = [
+        (
+            p.name,
+            shown_limit(p.present),
+            f"{p.keeps:.2%}",
+            shown_limit(p.proposed) if p.changed else "",
+            f"{p.would_keep:.2%}",
+        )
+        for p in result.proposals
+    ]
+    scene.say(table(("limit", "present", "keeps", "proposed", "keeps"), [*rows, total_row(result)]))
+    if words:
+        scene.say(f"\n{len(words)} words that stand in most documents: {' '.join(words)}")
+    if writes:
+        if words:
+            written.append(str(limits.write_stop_words(language, words, sample, date=date)))
+        written.append(str(limits.write(language, result, date=date)))
+        scene.remark(f"Written: {', '.join(written)}")
+    else:
+        scene.remark("Nothing is written without --write.")
+    scene.finish(
+        {
+            "sample": vars(sample),
+            "each": result.each,
+            "keeps": result.keeps,
+            "would_keep": result.would_keep,
+            "limits": [vars(proposal) | {"changed": proposal.changed} for proposal in result.proposals],
+            "stop_words": words,
+            "written": written,
+        }
+    )
+
+
+def shown_limit(limit: "float | tuple[float, ...]") -> str:
+    return " ".join(f"{part:g}" for part in (limit if isinstance(limit, tuple) else (limit,)))
+
+
+def total_row(result: "Calibration") -> tuple[str, ...]:
+    return ("all together", "", f"{result.keeps:.2%}", "", f"{result.would_keep:.2%}")

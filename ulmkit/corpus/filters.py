@@ -24,6 +24,7 @@ DAMAGE = "\ufffd\ue000-\uf8ff"  # what a decoder could not read, and private use
 
 
 SPACE, NEWLINE = ord(" "), ord("\n")
+NAN = float("nan")  # what a filter does not ask of a page; it is over no limit and under none
 
 
 @functools.cache
@@ -117,6 +118,114 @@ def under(reason: str, value: float, limit: float) -> Verdict:
     return drop(reason, f"{value:.3g} < {limit:.3g}") if value < limit else KEEP
 
 
+# ---------------------------------------------------------------- what is measured of a page
+
+
+def damage_share(page: Page) -> float:
+    return page.counts["damage"] / len(page.text)
+
+
+def letters_in_script(page: Page) -> float:
+    return script_share(page.text, page.language.identity.script)
+
+
+def digit_share(page: Page) -> float:
+    return page.counts["digits"] / len(page.text)
+
+
+def mean_word_length(page: Page) -> float:
+    return float(page.lengths.mean())
+
+
+def stop_words_found(page: Page) -> float:
+    """How many different stop words are there; NaN where the language has none."""
+    known = page.language.matched_stop_words
+    return len(known.intersection(page.words)) if known else NAN
+
+
+def stop_word_share(page: Page) -> float:
+    """The share of the words that are stop words; NaN where the language has none."""
+    known = page.language.matched_stop_words
+    return sum(map(known.__contains__, page.words)) / len(page.words) if known else NAN
+
+
+def symbol_word_ratio(page: Page) -> float:
+    return (page.text.count("#") + page.text.count("…") + page.text.count("...")) / len(page.words)
+
+
+def words_with_letter(page: Page) -> float:
+    blank = (page.codes == SPACE) | (page.codes == NEWLINE)  # no other white space is in normal form
+    starts = np.flatnonzero(np.diff(blank, prepend=True) & ~blank)
+    return float(np.logical_or.reduceat(letters()[page.codes], starts).mean())
+
+
+def bullet_lines(page: Page) -> float:
+    return sum(line[0] in BULLETS for line in page.lines) / len(page.lines)
+
+
+def ellipsis_lines(page: Page) -> float:
+    return sum(line.endswith(("…", "...")) for line in page.lines) / len(page.lines)
+
+
+def punctuated_lines(page: Page) -> float:
+    """The share of lines that end in punctuation; NaN for verse, which needs none."""
+    if page.verse:
+        return NAN
+    return sum(line[-1] in page.limits.line_ends for line in page.lines) / len(page.lines)
+
+
+def short_line_share(page: Page) -> float:
+    """The share of short lines; NaN for verse."""
+    return NAN if page.verse else sum(len(line) <= SHORT_LINE for line in page.lines) / len(page.lines)
+
+
+def duplicate_line_share(page: Page) -> float:
+    return 1 - len(set(page.lines)) / len(page.lines)
+
+
+def duplicate_line_characters(page: Page) -> float:
+    """The share of the text's characters that lie in lines which stood before."""
+    seen: set[str] = set()
+    again = 0
+    for line in page.lines:
+        if line in seen:
+            again += len(line)
+        seen.add(line)
+    return again / len(page.text)
+
+
+def top_ngrams(page: Page) -> list[float]:
+    """For 2-, 3- and 4-grams, what the commonest covers; NaN for verse, which a refrain makes."""
+    return [NAN if page.verse else page.top_share(n) if page.repeats else 0.0 for n in range(2, 5)]
+
+
+def duplicate_ngrams(page: Page) -> list[float]:
+    """For 5- to 10-grams, the share that lies in one which occurred before."""
+    return [page.duplicated_share(n) if page.repeats else 0.0 for n in range(5, 11)]
+
+
+# limit of [filters] -> what it is a limit of: calibration measures these on pages that are trusted
+MEASURES: dict[str, Callable[[Page], float | list[float]]] = {
+    "min_script_share": letters_in_script,
+    "mean_word_length": mean_word_length,
+    "min_stop_words": stop_words_found,
+    "min_stop_word_share": stop_word_share,
+    "min_word_with_letter": words_with_letter,
+    "min_line_punctuation": punctuated_lines,
+    "max_digit_share": digit_share,
+    "max_symbol_word_ratio": symbol_word_ratio,
+    "max_bullet_lines": bullet_lines,
+    "max_ellipsis_lines": ellipsis_lines,
+    "max_short_lines": short_line_share,
+    "max_duplicate_lines": duplicate_line_share,
+    "max_duplicate_line_characters": duplicate_line_characters,
+    "max_top_ngram": top_ngrams,
+    "max_duplicate_ngrams": duplicate_ngrams,
+}
+
+# ---------------------------------------------------------------- the questions
+
+
 def too_short(page: Page) -> Verdict:
     verdict = under("too short", len(page.text), page.limits.min_characters)
     return verdict if not verdict.keep else under("too few words", len(page.words), page.limits.min_words)
@@ -127,95 +236,68 @@ def too_long(page: Page) -> Verdict:
 
 
 def not_text(page: Page) -> Verdict:
-    share = page.counts["damage"] / len(page.text)
-    return over("damaged characters", share, page.limits.max_replacement_characters)
+    return over("damaged characters", damage_share(page), page.limits.max_replacement_characters)
 
 
 def wrong_script(page: Page) -> Verdict:
-    share = script_share(page.text, page.language.identity.script)
-    return under("other script", share, page.limits.min_script_share)
+    return under("other script", letters_in_script(page), page.limits.min_script_share)
 
 
 def digits(page: Page) -> Verdict:
-    share = page.counts["digits"] / len(page.text)
-    return over("mostly digits", share, page.limits.max_digit_share)
+    return over("mostly digits", digit_share(page), page.limits.max_digit_share)
 
 
 def word_length(page: Page) -> Verdict:
     low, high = page.limits.mean_word_length
-    mean = float(page.lengths.mean())
+    mean = mean_word_length(page)
     verdict = under("short words", mean, low)
     return verdict if not verdict.keep else over("long words", mean, high)
 
 
 def stop_words(page: Page) -> Verdict:
-    known = page.language.matched_stop_words
-    if not known:
-        return KEEP
-    found = known.intersection(page.words)
-    verdict = under("few stop words", len(found), page.limits.min_stop_words)
+    verdict = under("few stop words", stop_words_found(page), page.limits.min_stop_words)
     if not verdict.keep or not page.limits.min_stop_word_share:
         return verdict
-    hits = sum(map(found.__contains__, page.words))
-    return under("few stop words", hits / len(page.words), page.limits.min_stop_word_share)
+    return under("few stop words", stop_word_share(page), page.limits.min_stop_word_share)
 
 
 def symbols(page: Page) -> Verdict:
-    ratio = (page.text.count("#") + page.text.count("…") + page.text.count("...")) / len(page.words)
-    return over("many symbols", ratio, page.limits.max_symbol_word_ratio)
+    return over("many symbols", symbol_word_ratio(page), page.limits.max_symbol_word_ratio)
 
 
 def words_without_letters(page: Page) -> Verdict:
-    blank = (page.codes == SPACE) | (page.codes == NEWLINE)  # no other white space is in normal form
-    starts = np.flatnonzero(np.diff(blank, prepend=True) & ~blank)
-    share = float(np.logical_or.reduceat(letters()[page.codes], starts).mean())
-    return under("few words with letters", share, page.limits.min_word_with_letter)
+    return under("few words with letters", words_with_letter(page), page.limits.min_word_with_letter)
 
 
 def bullets(page: Page) -> Verdict:
-    share = sum(line[0] in BULLETS for line in page.lines) / len(page.lines)
-    return over("bullet list", share, page.limits.max_bullet_lines)
+    return over("bullet list", bullet_lines(page), page.limits.max_bullet_lines)
 
 
 def ellipses(page: Page) -> Verdict:
-    share = sum(line.endswith(("…", "...")) for line in page.lines) / len(page.lines)
-    return over("teaser lines", share, page.limits.max_ellipsis_lines)
+    return over("teaser lines", ellipsis_lines(page), page.limits.max_ellipsis_lines)
 
 
 def line_punctuation(page: Page) -> Verdict:
-    if page.verse:
-        return KEEP
-    share = sum(line[-1] in page.limits.line_ends for line in page.lines) / len(page.lines)
-    return under("few lines end in punctuation", share, page.limits.min_line_punctuation)
+    return under("few lines end in punctuation", punctuated_lines(page), page.limits.min_line_punctuation)
 
 
 def short_lines(page: Page) -> Verdict:
-    if page.verse:
-        return KEEP
-    share = sum(len(line) <= SHORT_LINE for line in page.lines) / len(page.lines)
-    return over("short lines", share, page.limits.max_short_lines)
+    return over("short lines", short_line_share(page), page.limits.max_short_lines)
 
 
 def duplicate_lines(page: Page) -> Verdict:
-    if len(set(page.lines)) == len(page.lines):
+    share = duplicate_line_share(page)
+    if not share:
         return KEEP
-    seen: set[str] = set()
-    again = 0
-    for line in page.lines:
-        if line in seen:
-            again += len(line)
-        seen.add(line)
-    share = 1 - len(seen) / len(page.lines)
     verdict = over("duplicate lines", share, page.limits.max_duplicate_lines)
     if not verdict.keep:
         return verdict
-    return over("duplicate line characters", again / len(page.text), page.limits.max_duplicate_line_characters)
+    return over("duplicate line characters", duplicate_line_characters(page), page.limits.max_duplicate_line_characters)
 
 
 def repetition(page: Page) -> Verdict:
     if not page.repeats:
         return KEEP
-    # a refrain is what makes a poem, not a fault of it
     for n, limit in enumerate(page.limits.max_top_ngram if not page.verse else (), 2):
         verdict = over(f"top {n}-gram", page.top_share(n), limit)
         if not verdict.keep:

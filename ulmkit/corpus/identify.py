@@ -104,6 +104,16 @@ def identify(text: str, language: Language) -> Verdict:
     return close_language(text, language) if settings.relatives else KEEP
 
 
+def own_share(text: str, language: Language) -> float:
+    """The share of `text` that is in `language`, as `identify` asks for it: 0 where another language's is larger, NaN
+    where no identifier knows the language."""
+    wanted = frozenset(language.identification.labels)
+    if not wanted:
+        return float("nan")
+    main = guess(text, wanted)[0]
+    return main.share if main.label in wanted else 0.0
+
+
 def known_labels() -> frozenset[str]:
     """The labels that the identifiers give."""
     from py3langid import langid

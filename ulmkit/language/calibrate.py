@@ -1,0 +1,251 @@
+"""Limits from a trusted sample: where most good documents lie, so that the filters keep them.
+
+The stages measure (corpus/measure.py, with the functions that judge in a build); this turns measurements into limits
+and writes them into language.toml. Two kinds of limits are told apart. What a language decides (how long its words are,
+how many are function words, how lines end) is set where the sample lies, tighter or wider. What any language's junk
+looks like (repetition, bullets, digits) is only widened, and only where the present limit drops too much of the sample:
+clean news has few digits, which says nothing against a page with more.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ulmkit.errors import LanguageError, UsageError
+from ulmkit.language.load import load_language
+from ulmkit.language.spec import Filters, Language
+
+MIN_DOCUMENTS = 200  # a hundredth of fewer is less than two documents
+IDENTIFICATION = "min_share"  # of [identification]; every other limit is one of [filters]
+# what the language decides
+OWN = (
+    IDENTIFICATION, "min_script_share", "mean_word_length", "min_stop_words", "min_stop_word_share",
+    "min_word_with_letter", "min_line_punctuation",
+)  # fmt: skip
+
+Limit = float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the limits were measured on. `sha256` is of its files' bytes, in order."""
+
+    name: str
+    documents: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A limit as it is and as the sample suggests it, each with the share of documents that it keeps."""
+
+    name: str
+    present: Limit
+    keeps: float
+    proposed: Limit
+    would_keep: float
+
+    @property
+    def section(self) -> str:
+        return "identification" if self.name == IDENTIFICATION else "filters"
+
+    @property
+    def changed(self) -> bool:
+        return self.proposed != self.present
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All limits. `each`: the share that each keeps at least; `jointly`: what all keep together, now and then."""
+
+    sample: Sample
+    proposals: tuple[Proposal, ...]
+    each: float
+    keeps: float
+    would_keep: float
+
+    @property
+    def changes(self) -> tuple[Proposal, ...]:
+        return tuple(proposal for proposal in self.proposals if proposal.changed)
+
+    def origin(self, proposal: Proposal, date: str) -> str:
+        sample = self.sample
+        return (
+            f"calibrated: keeps {proposal.would_keep:.1%} of {sample.documents:,} documents of {sample.name} "
+            f"(SHA-256 {sample.sha256}), {date}"
+        )
+
+
+def passes(name: str, values: np.ndarray, limit: Limit) -> np.ndarray:
+    """Which documents keep `limit`, shape (documents,), bool. NaN is what the filter does not ask: it passes."""
+    values = values.reshape(len(values), -1)  # (documents, parts)
+    if name == "mean_word_length":
+        low, high = np.asarray(limit)
+        return ~((values < low) | (values > high)).any(axis=1)
+    limits = np.asarray(limit, np.float64).reshape(1, -1)
+    return ~((values < limits) if name.startswith("min") else (values > limits)).any(axis=1)
+
+
+def quantile_limit(name: str, values: np.ndarray, keep: float) -> Limit:
+    """The tightest rounded limit that keeps the share `keep` of `values`: of each column, and of each side of a range.
+
+    >>> quantile_limit("min_stop_words", np.array([3.0, 8.0, 9.0, 9.0, 9.0]), 0.75)
+    8
+    """
+    if name == "mean_word_length":
+        return (
+            _rounded(np.nanquantile(values, 1 - keep), down=True),
+            _rounded(np.nanquantile(values, keep), down=False),
+        )
+    columns = values.reshape(len(values), -1)
+    down = name.startswith("min")
+    found = [_rounded(np.nanquantile(c, 1 - keep if down else keep), down=down) for c in columns.T]
+    if isinstance(getattr(Filters, name, 0.0), int):
+        return int(found[0])
+    return tuple(found) if values.ndim > 1 else found[0]
+
+
+def _rounded(value: float, *, down: bool) -> float:
+    """`value` to the side where it keeps more, at three decimals of a share or two of a length."""
+    scale = 1000 if value < 1 else 100
+    return (math.floor(value * scale) if down else math.ceil(value * scale)) / scale
+
+
+def wider(name: str, one: Limit, other: Limit) -> Limit:
+    """Of two limits, part by part, the one that keeps more."""
+    pick = min if name.startswith("min") else max
+    if isinstance(one, tuple):
+        assert isinstance(other, tuple)
+        return tuple(pick(a, b) for a, b in zip(one, other, strict=True))
+    assert not isinstance(other, tuple)
+    return pick(one, other)
+
+
+def present_limit(language: Language, name: str) -> Limit:
+    return language.identification.min_share if name == IDENTIFICATION else getattr(language.filters, name)
+
+
+def calibrate(
+    language: Language,
+    sample: Sample,
+    measured: Mapping[str, np.ndarray],
+    *,
+    each: float = 0.99,
+    jointly: float = 0.95,
+) -> Calibration:
+    """Limits of which each keeps the share `each` of the sample, and all together `jointly`.
+
+    `measured`: limit -> what it is a limit of, shape (documents,) or (documents, parts); NaN where it is not asked.
+    Where the limits together drop too much, each is widened until they do not. Raises `UsageError` for a sample too
+    small to say where its hundredth lies.
+    """
+    if sample.documents < MIN_DOCUMENTS:
+        raise UsageError(
+            f"{sample.name}: {sample.documents} documents of a page's length; to calibrate takes {MIN_DOCUMENTS}. "
+            "Give more --sample."
+        )
+    if not 0.5 <= jointly <= each < 1:
+        raise UsageError(f"--keep {each} and --jointly {jointly}: give shares from 0.5 up, the second not larger.")
+    asked = {name: values for name, values in measured.items() if not np.isnan(values).all()}
+    present = {name: present_limit(language, name) for name in asked}
+    share = each
+    while True:
+        proposed = {name: _propose(name, values, present[name], share) for name, values in asked.items()}
+        together = _jointly(asked, proposed)
+        if together >= jointly or share > 0.9999:
+            break
+        share = 1 - (1 - share) / 2
+    proposals = tuple(
+        Proposal(
+            name,
+            present[name],
+            float(passes(name, values, present[name]).mean()),
+            proposed[name],
+            float(passes(name, values, proposed[name]).mean()),
+        )
+        for name, values in asked.items()
+    )
+    return Calibration(sample, proposals, share, _jointly(asked, present), together)
+
+
+def _propose(name: str, values: np.ndarray, present: Limit, share: float) -> Limit:
+    found = quantile_limit(name, values, share)
+    if name in OWN:
+        return found
+    enough = passes(name, values, present).mean() >= share
+    return present if enough else wider(name, present, found)
+
+
+def _jointly(measured: Mapping[str, np.ndarray], limits: Mapping[str, Limit]) -> float:
+    kept = [passes(name, values, limits[name]) for name, values in measured.items()]
+    return float(np.logical_and.reduce(kept).mean())
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(language: Language, calibration: Calibration, *, date: str) -> Path:
+    """Put the changed limits and their origins into the folder's language.toml; comments and order stay.
+
+    Raises `LanguageError` where the file would not load with them; it is then as it was.
+    """
+    import tomlkit
+
+    path = language.folder / "language.toml"
+    before = path.read_bytes()
+    document = tomlkit.parse(before.decode("utf-8"))
+    for proposal in calibration.changes:
+        section = _table(document, proposal.section)
+        proposed = proposal.proposed
+        value = tomlkit.item(list(proposed) if isinstance(proposed, tuple) else proposed)
+        origin = calibration.origin(proposal, date)
+        if proposal.section == "identification":
+            value.comment(origin)
+            section[proposal.name] = value
+            continue
+        section[proposal.name] = value
+        _table(section, "origins")[proposal.name] = origin
+    _replace(path, tomlkit.dumps(document).encode("utf-8"))
+    try:
+        load_language(language.folder)
+    except LanguageError:
+        _replace(path, before)
+        raise
+    return path
+
+
+def _table(parent: Any, name: str) -> Any:
+    import tomlkit
+
+    if name not in parent:
+        parent[name] = tomlkit.table()
+    return parent[name]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
+    beside.replace(path)
+
+
+def write_stop_words(language: Language, words: Sequence[str], sample: Sample, *, date: str) -> Path:
+    """Write stopwords.txt with `words`. Raises `UsageError` where there is one."""
+    path = language.folder / "stopwords.txt"
+    if path.exists():
+        raise UsageError(f"{path}: there already. Remove it, or leave --stop-words out.")
+    head = [
+        f"# The {len(words)} words that stand in most of {sample.documents:,} documents of {sample.name} (SHA-256",
+        f"# {sample.sha256}), {date}. Counted, not chosen: strike out what belongs to the",
+        "# sample's subject, and add the closed classes of the grammar that are missing.",
+    ]
+    _replace(path, ("\n".join([*head, *words]) + "\n").encode("utf-8"))
+    return path
+
+
+def with_stop_words(language: Language, words: Collection[str]) -> Language:
+    """`language` as it would be with these stop words."""
+    return replace(language, stop_words=frozenset(map(language.normalize, words)))
