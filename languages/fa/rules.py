@@ -1,6 +1,8 @@
 """Rules of Persian that need context; the character table does the rest."""
 
+# ruff: noqa: SIM905 (a list of words reads better as one string)
 import re
+from functools import cache
 
 # letters of Urdu, Kurdish and Pashto: a word that holds one is not Persian, and its yeh is its own
 _FOREIGN = "ٹڈڑںڕڵۆێڤټډړښږځڅڼګ"
@@ -50,3 +52,103 @@ def percent(text: str) -> str:
 
 percent.triggers = [("0-9۰-۹\ufdd0 ", "%"), ("%", "0-9۰-۹\ufdd0")]
 percent.enables = ["spacing"]
+
+
+# ---------------------------------------------------------------- half_space: opt-in, in the profile of that name
+
+_LETTER = "ءآأؤإئابةپتثجچحخدذرزژسشصضطظعغفقکگلمنوهی\u064b\u0654"
+_STEM = re.compile(f"[{_LETTER}]+(?:\u200c[{_LETTER}]+)*")
+# not before a dot that a word touches: there the words' lengths say whether it is an abbreviation's
+_END = "(?=[ \n،؛؟!:…»)\\]]|\\.(?![^ \n»])|\\Z)"
+_VERB = re.compile(f"(?<=می) ([{_LETTER}]+)(?:(?=\u200c(?:ام|ای|ایم|اید|اند){_END})|{_END})")
+_DEGREE = re.compile(f" (ترین|تر){_END}")
+_PLURAL = re.compile(f" (ها|هایی|های){_END}")
+_ENDING = re.compile(f"(?<=ه) (ایم|اید|اند|ام|ات|اش|ای){_END}")
+_SILENT = re.compile("(?<=[ءآأؤإاةدذرزژو])\u200c")  # `joiners` deletes it
+_NUMERALS = tuple("0123456789۰۱۲۳۴۵۶۷۸۹\ufdd0")
+_LONGEST = 40  # letters of a word that is looked at
+
+# the word before the month of May: می is no prefix there
+_BEFORE_MAY = frozenset("ماه اول اوایل اواسط اواخر نیمه نیمه\u0654 یکم آوریل".split())
+_IMPERSONAL = frozenset(f"{prefix}\u200c{stem}" for prefix in ("می", "نمی") for stem in ("توان", "بایست", "شاید"))
+# nouns that may be wet (تر), where hazm calls them adjectives too
+_WET = frozenset("آب چشم لب دست هوا هوای چوب نان گل زمین میوه خاک علف".split())
+# function words in ه take no ending
+_NO_ENDING = frozenset(
+    "که به نه چه ده سه مه بله البته وگرنه اگرچه چنانچه آنچه هرچه گرچه همه هیچگاه هرگاه آنگاه".split()
+)
+# hazm's parts of speech: nouns, adjectives, adverbs, and 0 for words that nobody has told apart
+_NOMINAL, _GRADED = frozenset({"N", "AJ", "0"}), frozenset({"AJ", "ADV", "0"})
+
+
+@cache
+def _hazm() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+    """hazm's conjugated verbs, and its words with their parts of speech; 10 CPU-seconds, most of it hazm's imports."""
+    from hazm import Lemmatizer
+    from hazm.utils import words_list
+
+    verbs = frozenset(Lemmatizer(joined_verb_parts=False).verbs) | _IMPERSONAL
+    return verbs, {word: frozenset(tags) for word, _, tags in words_list()}
+
+
+def half_space(text: str) -> str:
+    """A space becomes U+200C between می or نمی and a verb, an adjective and تر, a noun and ها, ه and an ending.
+
+    Only where hazm's lexicon knows the verb, adjective or noun; not after a month's name, where می is May. What shows
+    nothing after a letter that joins nothing is taken out by `joiners`, which has to follow.
+
+    >>> half_space("می روم و کتاب های بزرگ تر را خوانده ام، ماه می آمد").replace("\u200c", "|")
+    'می|روم و کتاب|های بزرگ|تر را خوانده|ام، ماه می آمد'
+    """
+    for pattern, known in ((_VERB, _verb), (_DEGREE, _degree), (_PLURAL, _plural), (_ENDING, _ending)):
+        text = pattern.sub(lambda match, known=known: f"\u200c{match[1]}" if known(match) else match[0], text)  # type: ignore[misc]
+    return text
+
+
+half_space.triggers = [("یه", " "), (" ", "هت")]
+half_space.enables = ["joiners"]
+
+
+def _word_before(text: str, end: int) -> str:
+    """The word that ends at `end`, or nothing where it is too long, or not of letters alone."""
+    low = max(0, end - _LONGEST)
+    start = max(text.rfind(character, low, end) for character in " \n«([") + 1
+    word = text[start:end] if start or not low else ""
+    return _SILENT.sub("", word) if _STEM.fullmatch(word) else ""
+
+
+def _verb(match: re.Match[str]) -> bool:
+    prefix = _word_before(match.string, match.start())
+    if f"{prefix}\u200c{match[1]}" not in _hazm()[0] or prefix not in ("می", "نمی"):
+        return False
+    end = match.start() - len(prefix) - 1
+    before = match.string[max(0, end - 1) : end]
+    return prefix == "نمی" or (_word_before(match.string, end) not in _BEFORE_MAY and before not in _NUMERALS)
+
+
+def _tags(stem: str) -> frozenset[str]:
+    """The parts of speech of a word, or of its last part where it is a compound that nobody lists."""
+    words = _hazm()[1]
+    return words.get(stem) or words.get(stem.rpartition("\u200c")[2]) or frozenset()
+
+
+def _degree(match: re.Match[str]) -> bool:
+    stem = _word_before(match.string, match.start())
+    if not stem or stem in _WET or stem.endswith(("تر", "ترین", "ها", "های", "هایی")):
+        return False
+    words = _hazm()[1]
+    return stem + match[1] in words or f"{stem}\u200c{match[1]}" in words or bool(_tags(stem) & _GRADED)
+
+
+def _plural(match: re.Match[str]) -> bool:
+    stem = _word_before(match.string, match.start())
+    if not stem or stem.endswith(("ها", "های", "هایی")):
+        return False
+    if match[1] == "ها" and stem in _hazm()[0]:  # after a verb it may be the spoken language's "mind you"
+        return False
+    return bool(_tags(stem) & _NOMINAL)
+
+
+def _ending(match: re.Match[str]) -> bool:
+    stem = _word_before(match.string, match.start())
+    return len(stem) > 2 and stem not in _NO_ENDING and bool(_tags(stem))

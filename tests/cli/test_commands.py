@@ -150,6 +150,19 @@ def normalized(text: bytes, *words: str) -> bytes:
     return subprocess.run(command, input=text, capture_output=True, check=True).stdout
 
 
+def test_a_profile_that_is_not_there_is_asked_wrongly(capsys: pytest.CaptureFixture[str]):
+    assert run("normalize", "fa", "--profile", "socail") == 2
+    assert "fa has no profile 'socail'. Known: standard, social, half_space, shadda." in capsys.readouterr().err
+    assert run("normalize", "fa", "--profile", "social", "--match") == 2
+
+
+def test_language_show_says_what_a_profile_changes(capsys: pytest.CaptureFixture[str]):
+    assert run("language", "show", "fa") == 0
+    shown = capsys.readouterr().out
+    assert "profile social: max_letter_run = 4; letter_run_to = 2; + sign_runs\n" in shown
+    assert "profile half_space: + rules.half_space\n" in shown
+
+
 def test_the_filter_normalizes_line_by_line():
     given = "كتاب  علي\n\nمي‌روم به https://example.org/a.b?x=1,5 و 2.7.19\n\u200f".encode()
     assert normalized(given).decode() == "کتاب علی\n\nمی‌روم به https://example.org/a.b?x=1,5 و 2.7.19\n\n"
@@ -158,6 +171,10 @@ def test_the_filter_normalizes_line_by_line():
 
 def test_the_filter_explains_and_folds():
     assert normalized("كتاب‌ها، ۱۲".encode(), "--match").decode() == "کتابها 00\n"
+    assert normalized("خییییلی 😂😂😂😂😂".encode(), "--profile", "social").decode() == "خییلی 😂😂😂\n"
+    assert json.loads(normalized("ك\n".encode(), "--json")) == {"lines": ["ک"]}
+    changes = json.loads(normalized("كتاب علي".encode(), "--explain", "--json"))["changes"]
+    assert changes == [{"line": 1, "operation": "characters", "count": 2, "before": "كتاب علي", "after": "کتاب علی"}]
     explained = normalized("كتاب علي".encode(), "--explain").decode()
     assert "characters" in explained
     assert explained.startswith("1\t")

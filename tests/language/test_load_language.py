@@ -69,6 +69,42 @@ MISTAKES = [
         "9: 'min_words' must be a whole number, not 1.5.",
     ),
     ("[normalization]", "[normalization", "8: "),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\ntrian = []\n[[sources]]",
+        "12: no setting 'trian' in [normalization.profiles.p]. Did you mean 'train'?",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\ntrain = ['dash']\n[[sources]]",
+        "12: no operation 'dash'. Did you mean 'dashes'?",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nmatch = []\n[[sources]]",
+        "12: a profile is a form of raw text, 'match' is no part of it. Remove it.",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.match]\nquotes = '«»'\n[[sources]]",
+        "11: 'match' is no name for a profile, it has a meaning. Choose another.",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nquotes = '«'\n[[sources]]",
+        "12: 'quotes' must be two characters, the opening and the closing mark.",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nkeep_characters = 'é'\n[[sources]]",
+        "12: characters.tsv has no line for U+00E9. Nothing to keep.",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nmax_letter_run = 2\n[[sources]]",
+        "12: runs of 2 letters cannot shrink to 2. Use 0 for never, or 3 or more and a smaller number.",
+    ),
+    ("[[sources]]", "[normalization.profiles]\np = 3\n[[sources]]", "12: profile 'p' must be a table, not 3."),
 ]
 
 
@@ -113,6 +149,37 @@ def test_the_fingerprint_follows_all_data_that_shapes_output_and_no_comment(fold
     (folder / "stopwords.txt").write_text("ja\n", encoding="utf-8")
     third = load_language(folder).fingerprint
     assert len({first, second, third}) == 3
+
+
+PROFILE = '[normalization.profiles.loud]\ntrain = ["dashes", "repeats"]\nmax_letter_run = 3\nletter_run_to = 1\n'
+
+
+def test_a_profile_changes_what_it_names_and_inherits_the_rest(folder: Path) -> None:
+    (folder / "language.toml").write_text(TOML.replace("[[sources]]", f"{PROFILE}\n[[sources]]"), encoding="utf-8")
+    language = load_language(folder)
+    assert language.profiles == ("standard", "loud")
+    assert language.profile("standard") is language.normalizers["train"]
+    assert language.profile("standard")("aaa—b\u200b") == "aaa–b"
+    assert language.profile("loud")("aaa—b\u200b") == "a–b"
+    with pytest.raises(UsageError, match=r"xx has no profile 'quiet'. Known: standard, loud."):
+        language.profile("quiet")
+
+
+def test_the_fingerprint_follows_the_profiles_and_the_standard_normalizer_does_not(folder: Path) -> None:
+    before = load_language(folder)
+    (folder / "language.toml").write_text(TOML.replace("[[sources]]", f"{PROFILE}\n[[sources]]"), encoding="utf-8")
+    after = load_language(folder)
+    assert after.fingerprint != before.fingerprint
+    assert after.normalizers["train"].fingerprint == before.normalizers["train"].fingerprint
+
+
+def test_kept_characters_are_left_to_no_table(folder: Path) -> None:
+    (folder / "characters.tsv").write_text("U+0061\tU+0062\tx\nU+0063\t\ty\n", encoding="utf-8")
+    kept = TOML.replace("[[sources]]", "[normalization.profiles.kept]\nkeep_characters = 'c'\n\n[[sources]]")
+    (folder / "language.toml").write_text(kept, encoding="utf-8")
+    language = load_language(folder)
+    assert language.normalize("ac") == "b"
+    assert language.profile("kept")("ac") == "bc"
 
 
 def test_a_rule_of_the_language_is_run(folder: Path) -> None:

@@ -60,6 +60,8 @@ PIECES = [
     ],
     *"\u0301 \u0308 \u0323 \u030c \u0303 \u1161 가 \u11a8 \u0bd7 \u0bc6".split(),
     *"a b Z x10 iPhone GPT-4 et сорт Αθήνα .NET ...args İ ß ŉ ǰ".split(),
+    *["می ", "نمی ", "رود", "رفته", " ام", " ها", " های", " تر", " ترین", " ای", "خانه", "کتاب", "کار", "بزرگ", "ماه "],
+    *["😂😂😂😂", "🇮🇷🇮🇷", "👍🏽👍🏽👍🏽👍🏽", "))))", "،،،،", "~~~~", "یییی"],
 ]
 # where a random character is taken from, each as likely as the other: blocks that a normalizer has opinions on
 BLOCKS = [

@@ -10,30 +10,14 @@ from hypothesis import strategies as st
 from normalizer_fuzz import PIECES
 
 from ulmkit.language import registry
-from ulmkit.language.spec import Language
-from ulmkit.text.operations import MATCH_ONLY
+from ulmkit.language.cases import Example, read_examples, read_keep
+from ulmkit.language.spec import STANDARD, Language
+from ulmkit.text.normalize import Normalizer
 
 LANGUAGES = [known.folder.name for known in registry.known()]
-ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|[ntr])")
-
-
-def unescape(cell: str) -> str:
-    return ESCAPE.sub(lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1]) or chr(int(m[1][1:], 16)), cell)
-
-
-def rows(code: str) -> list[tuple[str, str, str]]:
-    lines = (registry.find(code) / "examples.tsv").read_text(encoding="utf-8").splitlines()
-    cells = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return [(operation, unescape(raw), unescape(normal)) for operation, raw, normal in cells]
-
-
-def kept(code: str) -> list[str]:
-    lines = (registry.find(code) / "keep.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("# ")]
-
-
-EXAMPLES = [(code, *row) for code in LANGUAGES for row in rows(code)]
-KEPT = [(code, text) for code in LANGUAGES for text in kept(code)]
+EXAMPLES = [(code, example) for code in LANGUAGES for example in read_examples(registry.find(code))]
+KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(registry.find(code))]
+PROFILES = [(code, profile) for code in LANGUAGES for profile in registry.get(code).profiles]
 
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
 FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,21 +29,33 @@ def language(request: pytest.FixtureRequest) -> Language:
     return registry.get(request.param)
 
 
-@pytest.mark.parametrize(("code", "operation", "raw", "normal"), EXAMPLES)
-def test_example(code: str, operation: str, raw: str, normal: str) -> None:
-    """The raw text becomes the normal one, and the named operation had a hand in it."""
-    language = registry.get(code)
-    assert language.normalize(raw) == normal
-    acted = [change.operation for change in language.normalizers["train"].explain(raw)]
-    encoded_away = operation == "surrogates"
-    assert operation in acted or encoded_away
+@pytest.fixture(params=PROFILES, ids=lambda each: "-".join(each), scope="module")
+def normalizer(request: pytest.FixtureRequest) -> Normalizer:
+    """Of every profile of every language."""
+    code, profile = request.param
+    return registry.get(code).profile(profile)
+
+
+@pytest.mark.parametrize(("code", "example"), EXAMPLES, ids=lambda each: getattr(each, "operation", each))
+def test_example(code: str, example: Example) -> None:
+    """The raw text becomes the normal one, stays it, and the named operation had a hand in it and was counted."""
+    normalize = registry.get(code).form(example.form)
+    assert normalize(example.raw) == example.normal
+    assert normalize(example.normal) == example.normal
+    assert example.operation in [change.operation for change in normalize.explain(example.raw)]
+    assert normalize.count(example.raw)[example.operation] > 0
+
+
+@pytest.mark.parametrize(("code", "profile"), PROFILES)
+def test_every_operation_has_an_example(code: str, profile: str) -> None:
+    shown = {example.operation for case, example in EXAMPLES if case == code and example.form in (STANDARD, profile)}
+    assert set(registry.get(code).profile(profile).operations) - {"protect", "restore"} <= shown
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_every_operation_has_an_example(code: str) -> None:
-    shown = {operation for operation, _, _ in rows(code)}
-    wanted = set(registry.get(code).normalizers["train"].operations) - {"protect", "restore"} - set(MATCH_ONLY)
-    assert wanted <= shown
+def test_every_profile_has_an_example(code: str) -> None:
+    shown = {example.form for case, example in EXAMPLES if case == code}
+    assert set(registry.get(code).normalization.profiles) <= shown
 
 
 @pytest.mark.parametrize(("code", "text"), KEPT)
@@ -71,35 +67,43 @@ def test_kept_string_is_unchanged(code: str, text: str) -> None:
     assert normalize(f"{around} {text} {around}") == f"{around} {text} {around}"
 
 
-def test_normalizing_twice_changes_nothing(language: Language) -> None:
+def test_normalizing_twice_changes_nothing(normalizer: Normalizer) -> None:
     @FUZZ
     @given(TEXTS)
     def check(text: str) -> None:
-        once = language.normalize(text)
-        assert language.normalize(once) == once
+        once = normalizer(text)
+        assert normalizer(once) == once
 
     check()
 
 
-def test_fast_path_equals_the_plain_order(language: Language) -> None:
+def test_fast_path_equals_the_plain_order(normalizer: Normalizer) -> None:
     @FUZZ
     @given(TEXTS)
     def check(text: str) -> None:
-        for normalizer in (language.normalizers["train"], language.normalizers["match"]):
-            assert normalizer(text) == normalizer.reference(text)
-        normal, fold = language.normalize(text), language.normalizers["fold"]
+        assert normalizer(text) == normalizer.reference(text)
+
+    check()
+
+
+def test_fast_path_of_the_match_form_equals_the_plain_order(language: Language) -> None:
+    @FUZZ
+    @given(TEXTS)
+    def check(text: str) -> None:
+        match, fold, normal = language.normalizers["match"], language.normalizers["fold"], language.normalize(text)
+        assert match(text) == match.reference(text)
         assert fold(normal) == fold.reference(normal)
 
     check()
 
 
-def test_normal_form_holds_only_what_can_be_written_and_read_back(language: Language) -> None:
+def test_normal_form_holds_only_what_can_be_written_and_read_back(normalizer: Normalizer) -> None:
     """No lone surrogates, controls, U+2581, doubled spaces or empty edges, and NFC."""
 
     @FUZZ
     @given(TEXTS)
     def check(text: str) -> None:
-        normal = language.normalize(text)
+        normal = normalizer(text)
         assert not BAD.search(normal)
         assert unicodedata.is_normalized("NFC", normal)
         normal.encode("utf-8")
@@ -108,7 +112,8 @@ def test_normal_form_holds_only_what_can_be_written_and_read_back(language: Lang
 
 
 def test_each_operation_alone_is_idempotent(language: Language) -> None:
-    steps = language.normalizers["match"]._steps
+    forms = [language.normalizers[name] for name in ("match", *language.normalization.profiles)]
+    steps = [step for each in forms for step in each._steps]
 
     @FUZZ
     @given(TEXTS)
@@ -158,7 +163,7 @@ def test_match_form_is_idempotent_and_does_not_depend_on_normalizing_before(lang
         "\u0640",
     ],
 )
-def test_time_grows_with_the_length(language: Language, unit: str) -> None:
+def test_time_grows_with_the_length(normalizer: Normalizer, unit: str) -> None:
     """Four times the text takes less than eight times the time (a quadratic step takes sixteen)."""
 
     def seconds(length: int) -> float:
@@ -166,7 +171,7 @@ def test_time_grows_with_the_length(language: Language, unit: str) -> None:
         best = float("inf")
         for _ in range(3):
             start = time.process_time()
-            language.normalize(text)
+            normalizer(text)
             best = min(best, time.process_time() - start)
         return best
 

@@ -31,6 +31,53 @@ def test_count_names_every_operation_in_order() -> None:
     assert Normalizer(BASIC).count("a\x00\x01  b   c") == {"surrogates": 0, "controls": 2, "spaces": 3}
 
 
+COUNTS = [
+    # operation, text, how often it acts
+    ("entities", "&amp; &zwnj; &lt;b&gt; AT&T", 4),
+    ("line_ends", "a\r\nb\rc", 2),
+    ("controls", "a\x00\x01b", 2),
+    ("invisible", "\ufeffa\u200e\u200f", 3),
+    ("space_forms", "a\u00a0\u2009b", 2),
+    ("protect", "a 2.7.19 https://a.b/c", 2),
+    ("presentation_forms", "\ufe81\ufefb", 2),
+    ("dashes", "\u2010 \u2014", 2),
+    ("characters", "\u0643\u064a \u0648\u0654", 3),
+    ("nfc", "e\u0301 o\u0308", 2),
+    ("watched", "\u0688\u0691 \ufffd \ue000 د", 4),
+    ("rules.foreign_yeh", "بچ\u06d2 عل\u06cd", 2),
+    ("rules.hamza_above", "ب\u0654 د\u0653", 2),
+    ("pseudo_joiners", "می\u00acروم می\u200bرود", 2),
+    ("emoji_joiners", "ن\u200dم\ufe0f", 2),
+    ("tatweel", "ســـلام دنیـا", 2),  # runs
+    ("joiners", "می\u200c\u200cروم \u200cدر", 2),
+    ("digits", "12 و 3", 2),
+    ("rules.percent", "۵% ۶%", 2),
+    ("ellipsis", "بعد... رفت....", 2),
+    ("quotes", "“او” گفت", 2),
+    ("punctuation", "او, تو; ما?", 3),
+    ("spacing", "او ، تو . ( ما )", 4),
+    ("repeats", "چرا!!!!! نه؟؟؟؟", 2),
+    ("spaces", "  a  b", 3),
+    ("rules.half_space", "می رود کتاب ها", 2),
+    ("sign_runs", "😂😂😂😂 )))))", 2),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "count"), COUNTS)
+def test_every_operation_is_counted(name: str, text: str, count: int) -> None:
+    language = registry.get("fa")
+    profile = next(p for p in language.profiles if name in language.profile(p).operations)
+    normalizer = language.profile(profile)
+    assert normalizer.count(text)[name] == count
+    explained = [change for change in normalizer.explain(text) if change.operation == name]
+    assert [change.count for change in explained] == ([] if name == "protect" else [count])
+
+
+def test_what_is_only_watched_is_explained_unchanged() -> None:
+    changes = registry.get("fa").normalizers["train"].explain("ڈاک")
+    assert changes == [Change("watched", 1, "ڈاک", "ڈاک")]
+
+
 def test_explain_shows_the_first_place_before_and_after() -> None:
     assert Normalizer(BASIC).explain("a  b") == [Change("spaces", 1, "a  b", "a b")]
 

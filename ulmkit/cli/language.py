@@ -1,8 +1,8 @@
 """`ulmkit language`: what languages there are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,6 +52,8 @@ def show(scene: Scene, code: str) -> None:
     scene.say(f"fingerprint {language.fingerprint}, read from {language.folder}\n")
     for form in ("train", "match"):
         scene.say(f"{form}: {', '.join(language.normalizers[form].operations)}")
+    for profile, changes in language.normalization.profiles.items():
+        scene.say(f"profile {profile}: {'; '.join(_changes(changes, language.normalization.train))}")
     scene.say(f"protected: {', '.join(language.normalization.protect)}\n")
     limits = [
         (field.name, str(getattr(language.filters, field.name)), language.filters.origins.get(field.name, "default"))
@@ -67,7 +69,10 @@ def show(scene: Scene, code: str) -> None:
                 "code": language.code,
                 "fingerprint": language.fingerprint,
                 "identity": dataclasses.asdict(identity),
-                "operations": {form: list(language.normalizers[form].operations) for form in ("train", "match")},
+                "operations": {
+                    form: list(language.normalizers[form].operations)
+                    for form in ("train", "match", *language.normalization.profiles)
+                },
                 "filters": {name: value for name, value, _ in limits},
                 "sources": [dataclasses.asdict(source) for source in language.sources],
             }
@@ -260,3 +265,13 @@ def shown_limit(limit: "float | tuple[float, ...]") -> str:
 
 def total_row(result: "Calibration") -> tuple[str, ...]:
     return ("all together", "", f"{result.keeps:.2%}", "", f"{result.would_keep:.2%}")
+
+
+def _changes(changes: Mapping[str, Any], train: Sequence[str]) -> Iterator[str]:
+    """What a profile does differently: operations beside the standard's as + and -, other settings as they are."""
+    for key, value in changes.items():
+        if key != "train":
+            yield f"{key} = {value!r}"
+            continue
+        yield from (f"+ {name}" for name in dict.fromkeys(value) if name not in train)
+        yield from (f"- {name}" for name in train if name not in value)

@@ -1,31 +1,50 @@
 """`ulmkit normalize`: the language's normalizer as a filter."""
 
 import sys
+from dataclasses import asdict
+from typing import Any
 
 import click
 
 from ulmkit.cli.common import Scene, shared
+from ulmkit.errors import UsageError
 
 
 @click.command()
 @click.argument("code", metavar="LANGUAGE")
 @click.option("--match", is_flag=True, help="The aggressive form for deduplication and counting.")
+@click.option("--profile", default=None, help="A named variation of the language, such as social.  [default: standard]")
 @click.option("--explain", is_flag=True, help="Say which operation changed what, instead of the text.")
 @shared
-def command(scene: Scene, code: str, match: bool, explain: bool) -> None:
+def command(scene: Scene, code: str, match: bool, profile: str | None, explain: bool) -> None:
     """Normalize text from stdin to stdout, paragraph by paragraph.
 
     \b
     ulmkit normalize fa < in.txt > out.txt
     ulmkit normalize fa --explain < in.txt
+    ulmkit normalize fa --profile social < comments.txt
     """
-    normalizer = scene.language(code).normalizers["match" if match else "train"]
+    from ulmkit.language.spec import STANDARD
+
+    if match and profile:
+        raise UsageError("--match is a form of its own: give it or --profile, not both.")
+    language = scene.language(code)
+    normalizer = language.normalizers["match"] if match else language.profile(profile or STANDARD)
+    lines: list[str] = []
+    changes: list[dict[str, Any]] = []
     # bytes that are no UTF-8 become U+FFFD, and newlines stay as they are
     source = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", newline="\n", closefd=False)  # noqa: SIM115
     for number, line in enumerate(source, 1):
         text = line.removesuffix("\n")
         if not explain:
-            click.echo(normalizer(text))
+            if scene.as_json:
+                lines.append(normalizer(text))
+            else:
+                click.echo(normalizer(text))
             continue
         for change in normalizer.explain(text):
             scene.say(f"{number}\t{change.operation}\t{change.count}\t{change.before}\t{change.after}")
+            if scene.as_json:
+                changes.append({"line": number} | asdict(change))
+    if scene.as_json:
+        scene.finish({"changes": changes} if explain else {"lines": lines})

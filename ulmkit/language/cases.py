@@ -10,19 +10,37 @@ from pathlib import Path
 
 from ulmkit.errors import LanguageError, shown
 from ulmkit.language.load import read_text
+from ulmkit.language.spec import STANDARD
 
 EXAMPLES, KEEP, JUNK, RELATIVES = "examples.tsv", "keep.txt", "junk.txt", "relatives.tsv"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[ntr])")
 
 
 @dataclass(frozen=True)
+class Group:
+    """A heading of examples.tsv, `# id | what | default | remark`: an entry of the language's list of operations."""
+
+    id: str
+    what: str
+    default: str
+    remark: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Example:
-    """One line of examples.tsv: what `operation` makes of `raw`, when all operations have run."""
+    """One line of examples.tsv: what `operation` makes of `raw`, when all operations have run.
+
+    `form` is the profile that was asked, or `match`; `cells` are raw and normal text as the file writes them.
+    """
 
     operation: str
     raw: str
     normal: str
     line: int
+    form: str = STANDARD
+    group: Group | None = None
+    cells: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -56,10 +74,30 @@ def _cells(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, list[str]]
         yield number, cells
 
 
+def read_groups(folder: Path) -> tuple[Group, ...]:
+    """The headings of examples.tsv, in order: remarks of four parts, the first of which is one word."""
+    path, groups = folder / EXAMPLES, []
+    for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), 1):
+        parts = [part.strip() for part in line.removeprefix("# ").split("|", 3)]
+        if line.startswith("# ") and len(parts) == 4 and " " not in parts[0]:
+            groups.append(Group(parts[0], parts[1], parts[2], parts[3], number))
+    return tuple(groups)
+
+
 def read_examples(folder: Path) -> tuple[Example, ...]:
-    """The lines of examples.tsv: operation, raw text, text in normal form."""
-    rows = _cells(folder / EXAMPLES, ("operation", "raw text", "text in normal form"))
-    return tuple(Example(name, unescape(raw), unescape(normal), number) for number, (name, raw, normal) in rows)
+    """The lines of examples.tsv: operation, raw text, text in normal form, and which form where it is not standard."""
+    path, found = folder / EXAMPLES, []
+    groups = read_groups(folder)
+    for number, line in _lines(path):
+        cells = line.split("\t")
+        if len(cells) not in (3, 4):
+            wanted = "operation, raw text and text in normal form"
+            raise LanguageError(f"{shown(path)}:{number}: expected {wanted}, separated by tabs.")
+        group = max((group for group in groups if group.line < number), key=lambda group: group.line, default=None)
+        form = cells[3] if len(cells) == 4 else STANDARD
+        raw, normal = unescape(cells[1]), unescape(cells[2])
+        found.append(Example(cells[0], raw, normal, number, form, group, (cells[1], cells[2])))
+    return tuple(found)
 
 
 def read_keep(folder: Path) -> tuple[Case, ...]:

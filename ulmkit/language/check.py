@@ -291,26 +291,29 @@ def composed(subject: Subject) -> Outcome:
 
 def examples_hold(subject: Subject) -> Outcome:
     """Every line of examples.tsv comes out as written, and the operation it names had a hand in it."""
-    normalizer = subject.language.normalizers["train"]
+    language = subject.language
     if not subject.examples:
         return missing(
             "no examples.tsv", "Write examples.tsv: operation, raw text, normal text; one line an operation."
         )
     for example in subject.examples:
         where = f"{cases.EXAMPLES}:{example.line}"
-        made = normalizer(example.raw)
+        if example.form not in (*language.profiles, "match"):
+            return failed(f"{where}: no profile '{example.form}'", f"Name a profile of [normalization] in {where}.")
+        made = language.form(example.form)(example.raw)
         if made != example.normal:
             return failed(
                 f"{where}: made {quoted(made)}, not {quoted(example.normal)}", f"Correct {where} or the rules."
             )
-        if example.operation not in acting(subject, example.raw):
+        if example.operation not in acting(subject, example):
             return failed(f"{where}: {example.operation} did nothing", f"Name the operation that acts in {where}.")
     return ok(f"{len(subject.examples):,} examples")
 
 
-def acting(subject: Subject, raw: str) -> set[str]:
-    """The operations that change something in `raw`."""
-    found = {change.operation for change in subject.language.normalizers["train"].explain(raw)}
+def acting(subject: Subject, example: cases.Example) -> set[str]:
+    """The operations that change or count something in the example's raw text."""
+    raw = example.raw
+    found = {change.operation for change in subject.language.form(example.form).explain(raw)}
     # reading a text as UTF-16 drops lone surrogates before any operation is asked
     return found | ({"surrogates"} if any("\ud800" <= c <= "\udfff" for c in raw) else set())
 
@@ -507,7 +510,7 @@ def share_of_samples(subject: Subject, reasons: Sequence[str], least: float, wor
 
 def every_operation_shown(subject: Subject) -> Outcome:
     """Every operation of the train form acts in some example."""
-    shown = set().union(*(acting(subject, example.raw) for example in subject.examples)) if subject.examples else set()
+    shown = set().union(*(acting(subject, example) for example in subject.examples)) if subject.examples else set()
     wanted = set(subject.language.normalizers["train"].operations) - {"protect", "restore"} - set(MATCH_ONLY)
     silent = [name for name in subject.language.normalizers["train"].operations if name in wanted - shown]
     if silent:

@@ -7,14 +7,15 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from ulmkit.errors import LanguageError, shown
 from ulmkit.language import spec
-from ulmkit.text.characters import CharacterTable, Row, parse_table
+from ulmkit.text.characters import CharacterTable, Row, parse_table, show
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED, VERSION, Settings
 from ulmkit.text.protect import KINDS
@@ -172,6 +173,21 @@ def _values(data: Mapping[str, Any], kind: type, file: _File, section: str, inde
     return values
 
 
+def _profiles(file: _File) -> Mapping[str, Mapping[str, Any]]:
+    """What each `[normalization.profiles.<name>]` of a file changes."""
+    profiles = {}
+    for name, changes in file.data["normalization"].get("profiles", {}).items():
+        section = f"normalization.profiles.{name}"
+        if not isinstance(changes, dict):
+            message = f"profile '{name}' must be a table, not {json.dumps(changes, default=str)}."
+            raise file.fail("normalization.profiles", name, message)
+        for key in ("match", "match_tail", "profiles"):
+            if key in changes:
+                raise file.fail(section, key, f"a profile is a form of raw text, '{key}' is no part of it. Remove it.")
+        profiles[name] = types.MappingProxyType(_values(changes, spec.Normalization, file, section))
+    return types.MappingProxyType(profiles)
+
+
 def _script_file(folder: Path, script: str) -> _File | None:
     """The script's own settings: beside the folder, else among the languages that came with the package."""
     from ulmkit.language.registry import bundled
@@ -199,8 +215,41 @@ def _table(path: Path) -> tuple[Row, ...]:
     return tuple(Row(row.source, row.target) for row in table.rows)
 
 
+def _kept(rows: tuple[Row, ...], keep: str, fail: Callable[[str, str], LanguageError]) -> tuple[Row, ...]:
+    """`rows` without those of the characters in `keep`."""
+    sources = {row.source for row in rows}
+    for character in keep:
+        if character not in sources:
+            raise fail("keep_characters", f"characters.tsv has no line for {show(character)}. Nothing to keep.")
+    return tuple(row for row in rows if row.source not in keep)
+
+
 def _normalizers(language: dict[str, Any], folder: Path, file: _File, limited: bool) -> dict[str, Normalizer]:
-    identity, alphabet, normalization = language["identity"], language["alphabet"], language["normalization"]
+    """`train`, `match`, `fold`, and one for each profile."""
+    normalization = language["normalization"]
+    make = partial(_forms, language, folder=folder, limited=limited)
+    built = make(normalization, fail=partial(file.fail, "normalization"))
+    for name, changes in normalization.profiles.items():
+        section = f"normalization.profiles.{name}"
+        if name in (*built, spec.STANDARD):
+            raise file.fail(section, "", f"'{name}' is no name for a profile, it has a meaning. Choose another.")
+        profile = dataclasses.replace(normalization, **changes)
+        _check_normalization(profile, file, section)
+        built[name] = make(profile, fail=partial(file.fail, section), wanted=("train",))["train"]
+    return built
+
+
+def _forms(
+    language: dict[str, Any],
+    normalization: spec.Normalization,
+    *,
+    folder: Path,
+    limited: bool,
+    fail: Callable[[str, str], LanguageError],
+    wanted: tuple[str, ...] = ("train", "match", "fold"),
+) -> dict[str, Normalizer]:
+    """The normalizers of one `[normalization]`; `fail(key, message)` makes the error with its line."""
+    identity, alphabet = language["identity"], language["alphabet"]
     rules = folder / "rules.py"
     settings = Settings(
         script=identity.script,
@@ -216,7 +265,8 @@ def _normalizers(language: dict[str, Any], folder: Path, file: _File, limited: b
         max_letter_run=normalization.max_letter_run,
         letter_run_to=normalization.letter_run_to,
         protect=normalization.protect,
-        characters=_table(folder / "characters.tsv"),
+        watched=alphabet.watched,
+        characters=_kept(_table(folder / "characters.tsv"), normalization.keep_characters, fail),
         match_characters=_table(folder / "match.tsv"),
         rules=str(rules) if rules.is_file() else "",
         limited=limited,
@@ -226,15 +276,16 @@ def _normalizers(language: dict[str, Any], folder: Path, file: _File, limited: b
     missing = [name for name in REQUIRED if name not in train]
     if missing:
         key = "tail" if missing[0] in spec.Normalization.tail else "head"
-        raise file.fail("normalization", key, f"operation '{missing[0]}' is needed by every language. Put it back.")
+        raise fail(key, f"operation '{missing[0]}' is needed by every language. Put it back.")
     built = {}
-    for name, operations in (("train", train), ("match", train + fold), ("fold", fold)):
+    operations = {"train": train, "match": train + fold, "fold": fold}
+    for name in wanted:
         try:
-            built[name] = Normalizer(operations, settings)
+            built[name] = Normalizer(operations[name], settings)
         except LanguageError as error:
             if str(error).startswith("operation ") or str(error).startswith("no operation "):
                 key = next(k for k in ("train", "match", "head", "tail") if _names(error, getattr(normalization, k)))
-                raise file.fail("normalization", key, str(error)) from error
+                raise fail(key, str(error)) from error
             raise
     return built
 
@@ -245,18 +296,14 @@ def _names(error: LanguageError, operations: tuple[str, ...]) -> bool:
 
 def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
     """What the types alone cannot say."""
-    identity, alphabet, normalization = language["identity"], language["alphabet"], language["normalization"]
+    identity, alphabet = language["identity"], language["alphabet"]
     if identity.code != folder.name:
         raise file.fail("language", "code", f"code '{identity.code}' in a folder called '{folder.name}'. Rename one.")
     if identity.script not in KNOWN:
         raise file.fail("language", "script", f"no script '{identity.script}'. {_nearest(identity.script, KNOWN)}")
     if len(alphabet.digits) != 10:
         raise file.fail("alphabet", "digits", f"'digits' must be ten characters, not {len(alphabet.digits)}.")
-    if len(normalization.quotes) not in (0, 2):
-        raise file.fail("normalization", "quotes", "'quotes' must be two characters, the opening and the closing mark.")
-    for kind in normalization.protect:
-        if kind not in KINDS:
-            raise file.fail("normalization", "protect", f"no protected span '{kind}'. {_nearest(kind, KINDS)}")
+    _check_normalization(language["normalization"], file, "normalization")
     for index, source in enumerate(language["sources"]):
         if not source.licence.strip():
             raise file.fail("sources", "licence", f"source '{source.name}' has no licence. Name it (SPDX).", index)
@@ -268,6 +315,18 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
             re.compile(pattern)
         except re.error as error:
             raise file.fail("filters", "boilerplate", f"'{pattern}' is no regular expression ({error}).") from error
+
+
+def _check_normalization(normalization: spec.Normalization, file: _File, section: str) -> None:
+    if len(normalization.quotes) not in (0, 2):
+        raise file.fail(section, "quotes", "'quotes' must be two characters, the opening and the closing mark.")
+    for kind in normalization.protect:
+        if kind not in KINDS:
+            raise file.fail(section, "protect", f"no protected span '{kind}'. {_nearest(kind, KINDS)}")
+    most, to = normalization.max_letter_run, normalization.letter_run_to
+    if most and not (most >= 3 and 1 <= to < most):
+        message = f"runs of {most} letters cannot shrink to {to}. Use 0 for never, or 3 or more and a smaller number."
+        raise file.fail(section, "max_letter_run", message)
 
 
 def _fingerprint(parts: Mapping[str, Any], normalizers: Mapping[str, Normalizer], stop_words: frozenset[str]) -> str:
@@ -325,7 +384,8 @@ def load_language(folder: Path, *, limited: bool = False) -> spec.Language:
             if each and section in each.data:
                 if not isinstance(each.data[section], dict):
                     raise each.fail(section, "", f"[{section}] must be a table.")
-                own = _values(each.data[section], kind, each, section)
+                profiles = {"profiles": _profiles(each)} if section == "normalization" else {}
+                own = _values(each.data[section], kind, each, section) | profiles
                 if "origins" in own:  # each file tells of its own numbers
                     own["origins"] = types.MappingProxyType({**values.get("origins", {}), **own["origins"]})
                 values |= own

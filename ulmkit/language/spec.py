@@ -10,7 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from ulmkit.errors import UsageError
 from ulmkit.text.normalize import Normalizer
+
+STANDARD = "standard"  # the profile that needs no name: [normalization] as it stands
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Alphabet:
     zwj_after: str = ""  # letters that keep U+200D after them, to show their initial form
     # share of joiners that normalization may delete (edges, doubles); more than this fails the build
     max_joiner_loss: float = 0.05
+    watched: str = ""  # never folded but counted, beside U+FFFD and private use: letters of close languages
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,11 @@ class Normalization:
     quotes: str = ""  # the opening and the closing mark that `quotes` writes
     punctuation: Mapping[str, str] = field(default_factory=dict)  # ASCII mark -> the script's own
     native_marks: str = ""  # closing marks of the script: no space before them, one after
-    max_letter_run: int = 4  # a run of so many equal letters is shortened ...
+    max_letter_run: int = 4  # a run of so many equal letters is shortened (0: never) ...
     letter_run_to: int = 2  # ... to this many
+    keep_characters: str = ""  # what characters.tsv would change or delete, and is kept
+    # named variations, `[normalization.profiles.<name>]`: settings of this part that are other there
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -220,7 +227,8 @@ class Task:
 class Language:
     """Everything a stage asks a language, frozen, with a fingerprint of all that shapes its output.
 
-    `normalizers` holds `train`, `match` and `fold`. `stop_words` are in normal form. `folder` is where it was read.
+    `normalizers` holds `train`, `match` and `fold`, and one of raw text for each profile. `stop_words` are in normal
+    form. `folder` is where it was read.
     """
 
     identity: Identity
@@ -234,7 +242,7 @@ class Language:
     sources: tuple[SourceSpec, ...]
     tokenizer: TokenizerSettings
     lm: LMSettings
-    normalizers: Mapping[str, Normalizer]  # train; match (of raw text); fold (of text in train form)
+    normalizers: Mapping[str, Normalizer]  # train; match (of raw text); fold (of text in train form); profiles
     stop_words: frozenset[str]
     folder: Path
     fingerprint: str
@@ -243,6 +251,21 @@ class Language:
     @property
     def code(self) -> str:
         return self.identity.code
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The names that `profile` knows: `standard`, which the corpus is written in, then the folder's own."""
+        return (STANDARD, *self.normalization.profiles)
+
+    def profile(self, name: str) -> Normalizer:
+        """The normalizer called `name`; a `UsageError` names those there are."""
+        if name not in self.profiles:
+            raise UsageError(f"{self.code} has no profile '{name}'. Known: {', '.join(self.profiles)}.")
+        return self.normalizers["train" if name == STANDARD else name]
+
+    def form(self, name: str) -> Normalizer:
+        """The normalizer of the profile `name`, or of `match`."""
+        return self.normalizers["match"] if name == "match" else self.profile(name)
 
     def normalize(self, text: str) -> str:
         """`text` in the form the corpus is written in; twice is once."""

@@ -238,7 +238,7 @@ def _own_rule(name: str, settings: Settings) -> Operation:
 
     def apply(text: str) -> tuple[str, int]:
         changed = run(text)
-        return changed, int(changed != text)
+        return changed, _differences(text, changed)
 
     enables = getattr(function, "enables", None)
     return Operation(
@@ -252,6 +252,16 @@ def _own_rule(name: str, settings: Settings) -> Operation:
             ),
         ),
     )
+
+
+def _differences(before: str, after: str) -> int:
+    """How often a function from text to text acted: the places that differ where both have one length, else by how
+    many characters it is longer or shorter."""
+    if before == after:
+        return 0
+    if len(before) != len(after):
+        return abs(len(before) - len(after))
+    return sum(a != b for a, b in zip(before, after, strict=True))
 
 
 def make_operation(name: str, settings: Settings) -> Operation:
@@ -396,9 +406,16 @@ class Normalizer:
     # ------------------------------------------------------------ plain order, for counting, explaining and testing
 
     def _plain(self, text: str, seen: Callable[[str, int, str, str], None]) -> str:
-        """Every operation in order, without triggers; `seen(name, hits, before, after)` for each that acted."""
-        for _ in range(self._passes):
-            before, text = text, self._plain_pass(text, seen)
+        """Every operation in order, without triggers; `seen(name, hits, before, after)` for each that acted, which in
+        a later pass is only what changed the text."""
+        changed_only = {step.name for step in self._steps if step.watched} | {"protect", "restore"}
+
+        def again(name: str, hits: int, before: str, after: str) -> None:
+            if name not in changed_only:
+                seen(name, hits, before, after)
+
+        for number in range(self._passes):
+            before, text = text, self._plain_pass(text, again if number else seen)
             if text == before:
                 break
         return self._after._plain(text, seen) if self._after else text
@@ -415,7 +432,7 @@ class Normalizer:
                 spans.clear()
             else:
                 text, hits = step.apply(text)
-            if text != before:
+            if text != before or (step.watched and hits):
                 seen(step.name, hits, before, text)
         return restore(text, spans)
 
@@ -437,18 +454,27 @@ class Normalizer:
         """What each operation did to `text`, in order; operations that did nothing are left out."""
         changes: list[Change] = []
 
+        watched = {step.name: step.watched for step in self._steps if step.watched}
+
         def seen(name: str, hits: int, before: str, after: str) -> None:
-            if name not in ("protect", "restore"):
+            if name in watched:
+                match = watched[name].search(before)
+                place = _around(before, match.start() if match else 0)
+                changes.append(Change(name, hits, place, place))
+            elif name not in ("protect", "restore"):
                 changes.append(Change(name, hits, *_excerpts(before, after)))
 
         self._plain(text, seen)
         return changes
 
 
-def _excerpts(before: str, after: str, around: int = 20) -> tuple[str, str]:
+def _around(text: str, place: int, around: int = 20) -> str:
+    return text[max(0, place - around) : place + around]
+
+
+def _excerpts(before: str, after: str) -> tuple[str, str]:
     """The first place where two texts differ, with a little of what stands around it."""
     start = next(
         (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
     )
-    low = max(0, start - around)
-    return before[low : start + around], after[low : start + around]
+    return _around(before, start), _around(after, start)

@@ -12,7 +12,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,7 @@ class Settings:
     max_letter_run: int = 4
     letter_run_to: int = 2
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
+    watched: str = ""  # what the operation `watched` counts
     characters: tuple[Row, ...] = ()
     match_characters: tuple[Row, ...] = ()
     # the two that are no part of a fingerprint
@@ -64,11 +65,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Operation:
-    """A named step: a table, rules, or both."""
+    """A named step: a table, rules, or both. `watched`: a pattern that is counted and changes nothing."""
 
     name: str
     table: CharacterTable | None = None
     rules: tuple[Rule, ...] = ()
+    watched: re.Pattern[str] | None = field(default=None, compare=False)
 
     def apply(self, text: str) -> tuple[str, int]:
         """`text` after this operation, without looking at triggers, and how often it acted."""
@@ -79,6 +81,8 @@ class Operation:
             before = text
             text, hits = rule.apply(text)
             count += hits if text != before else 0
+        if self.watched:
+            count += sum(1 for _ in self.watched.finditer(text))
         return text, count
 
 
@@ -144,12 +148,18 @@ def entities(_: Settings) -> Operation:
 
     def apply(text: str) -> tuple[str, int]:
         hits = 0
+
+        def replace(match: re.Match[str]) -> str:
+            nonlocal hits
+            named = _named(match[1]) if match[1] else match[0]
+            hits += named != match[0]
+            return named
+
         for _ in range(4):  # a name may be spelled with names; deeper ones are left to `broken_entities`
             before = text
-            text = finder.sub(lambda m: _named(m[1]) if m[1] else m[0], text)
+            text = finder.sub(replace, text)
             if text == before:
                 break
-            hits += 1
         return text, hits
 
     return Operation("entities", rules=(Rule(apply, literals="&"),))
@@ -310,6 +320,14 @@ def nfc(_: Settings) -> Operation:
 
 
 # ---------------------------------------------------------------- letters
+
+
+@operation
+def watched(settings: Settings) -> Operation:
+    """Changes nothing and counts what is never folded: `alphabet.watched` (letters of close languages), U+FFFD and
+    private use. The filters and the identification of relatives drop a text that has too many."""
+    body = character_class(settings.watched) + "\ufffd\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd"
+    return Operation("watched", watched=re.compile(f"[{body}]"))
 
 
 @operation
@@ -502,13 +520,37 @@ _DOTS = (("\u2026", r".\u2026\u22ef"), ("", "\u22ef"))
 
 @operation
 def repeats(settings: Settings) -> Operation:
-    """A mark is repeated three times at most; a letter's run of `max_letter_run` or more shrinks to `letter_run_to`."""
+    """`!` and `?` stand three times at most; a letter's run of `max_letter_run` or more shrinks to `letter_run_to`
+    (never where `max_letter_run` is 0)."""
     letter, most, to = letters(settings.script), settings.max_letter_run, settings.letter_run_to
-    rules = (
-        substitution(r"([!?\u061f])\1{3,}", r"\1\1\1", (r"!?\u061f", r"!?\u061f"), enables=()),
-        substitution(rf"([{letter}])\1{{{most - 1},}}", r"\1" * to, ("=4", letter), enables=()),
-    )
-    return Operation("repeats", rules=rules)
+    rules = [substitution(r"([!?\u061f])\1{3,}", r"\1\1\1", (r"!?\u061f", r"!?\u061f"), enables=())]
+    if most:
+        run = rf"([{letter}])\1{{{most - 1},}}"
+        rules.append(substitution(run, r"\1" * to, ("=3" if most == 3 else "=4", letter), enables=()))
+    return Operation("repeats", rules=tuple(rules))
+
+
+# pictures, arrows and stars, without skin tones and the letters of flags; what may follow one
+_PICTURE = (
+    "\u2190-\u21ff\u2300-\u23ff\u2460-\u24ff\u25a0-\u27bf\u2b00-\u2bff"
+    "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
+)
+_TONE = "\ufe0f\U0001f3fb-\U0001f3ff"
+_SEQUENCE = f"[{_PICTURE}][{_TONE}]{{0,2}}(?:\u200d[{_PICTURE}][{_TONE}]{{0,2}}){{0,5}}"
+_SIGNS = "()\u060c\u061b*~^"
+
+
+@operation
+def sign_runs(_: Settings) -> Operation:
+    """A picture (with its skin tone or family), a flag, or one of ( ) ، ؛ * ~ ^ that is repeated stays three times.
+
+    For comments: 😂😂😂😂😂, )))))). In a table or a program a row of signs is meant.
+    """
+    flag = "[\U0001f1e6-\U0001f1ff]{2}"
+    run = f"({flag}|{_SEQUENCE})\\1{{3,}}(?![\u200d{_TONE}])"
+    picture = substitution(run, r"\1\1\1", ("", f"{_PICTURE}\U0001f1e6-\U0001f1ff"), enables=())
+    sign = substitution(rf"([{_SIGNS}])\1{{3,}}", r"\1\1\1", ("=4", _SIGNS), enables=())
+    return Operation("sign_runs", rules=(picture, sign))
 
 
 # as the left class of a trigger: so many equal characters in a row, of the right class (borders are two newlines)
