@@ -1,5 +1,6 @@
 """The records that travel from a source to a shard."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ JOINERS = {"U+200C": "\u200c", "U+200D": "\u200d"}
 
 
 def count_joiners(texts: Iterable[str]) -> Counter[str]:
-    """How many U+200C and U+200D a stage saw, and how many of each stood between two letters, where they act.
+    """How many U+200C and U+200D a stage saw, and how many of each stood inside a word, where they act.
 
     A stage that loses more than the language allows fails.
 
@@ -94,6 +95,11 @@ def count_joiners(texts: Iterable[str]) -> Counter[str]:
             if joiner in text:
                 counts[name] += text.count(joiner)
                 counts[f"{name} in words"] += sum(
-                    left[-1:].isalpha() and right[:1].isalpha() for left, right in pairwise(text.split(joiner))
+                    _in_word(left[-1:]) and _in_word(right[:1]) for left, right in pairwise(text.split(joiner))
                 )
     return counts
+
+
+def _in_word(character: str) -> bool:
+    """Whether it is a letter, or a mark on one: a joiner of India's scripts stands behind a virama."""
+    return character.isalpha() or (character != "" and unicodedata.category(character)[0] == "M")

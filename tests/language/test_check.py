@@ -228,3 +228,11 @@ def test_what_to_do_comes_lowest_grade_first_and_each_thing_once() -> None:
 def test_every_grade_has_a_check_and_a_promise() -> None:
     assert {each.grade for each in CHECKS} == set(GRADES) - {"L0"}
     assert all(each.about for each in CHECKS)
+
+
+def test_letters_that_the_table_joins_are_not_lost(folder: Path) -> None:
+    """Two letters written for one, as characters.tsv declares, count as that one."""
+    (folder / "characters.tsv").write_text("U+0075 U+0075\tU+0075\tdoubled u\n", encoding="utf-8")
+    toml = (folder / "language.toml").read_text(encoding="utf-8")
+    (folder / "language.toml").write_text(toml.replace("train = [", 'train = ["characters", '), encoding="utf-8")
+    assert outcome(result(folder), "letters kept").status == "ok"
