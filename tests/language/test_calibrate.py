@@ -97,25 +97,31 @@ def test_of_two_limits_the_wider_is_taken_part_by_part() -> None:
     assert wider("max_top_ngram", (0.2, 0.1), (0.1, 0.3)) == (0.2, 0.3)
 
 
-def test_what_the_language_decides_is_tightened_and_layout_only_widened(folder: Path) -> None:
+def test_what_the_language_decides_is_set_and_what_pages_are_made_of_is_widened(folder: Path) -> None:
     language = load_language(folder)
     measured = {
-        "min_script_share": np.linspace(0.9, 1.0, 1000),  # present 0.6: could be tighter, and becomes so
-        "max_digit_share": np.linspace(0.0, 0.05, 1000),  # present 0.3 keeps all: it stays
+        "min_word_with_letter": np.linspace(0.9, 1.0, 1000),  # present 0.7: could be tighter, and becomes so
+        "min_script_share": np.linspace(0.9, 1.0, 1000),  # present 0.6 keeps all: it stays
+        "max_digit_share": np.linspace(0.0, 0.05, 1000),
         "max_short_lines": np.linspace(0.0, 1.0, 1000),  # present 0.67 drops a third: it is widened
     }
     found = {p.name: p for p in calibrate(language, SAMPLE, measured).proposals}
-    assert found["min_script_share"].proposed == pytest.approx(0.9, abs=0.002)
+    assert found["min_word_with_letter"].proposed == pytest.approx(0.9, abs=0.002)
+    assert not found["min_script_share"].changed
+    assert found["min_script_share"].edge == pytest.approx(0.9, abs=0.002)
     assert not found["max_digit_share"].changed
     assert found["max_short_lines"].proposed == pytest.approx(0.99, abs=0.002)
     assert found["max_short_lines"].keeps == pytest.approx(0.67, abs=0.002)
+    tight = {p.name: p for p in calibrate(language, SAMPLE, measured, tighten=True).proposals}
+    assert tight["min_script_share"].proposed == pytest.approx(0.9, abs=0.002)
+    assert not tight["max_digit_share"].changed
 
 
 def test_limits_that_drop_too_much_together_are_widened(folder: Path) -> None:
     rng = np.random.default_rng(1)
     names = ["min_script_share", "min_stop_word_share", "min_word_with_letter", "min_line_punctuation", IDENTIFICATION]
     measured = {name: rng.random(2000) for name in names}
-    result = calibrate(load_language(folder), SAMPLE, measured, each=0.97, jointly=0.95)
+    result = calibrate(load_language(folder), SAMPLE, measured, each=0.97, jointly=0.95, tighten=True)
     assert result.would_keep >= 0.95
     assert result.each > 0.97
     assert all(p.would_keep >= 0.97 for p in result.proposals)
@@ -135,7 +141,7 @@ def calibrated(folder: Path) -> str:
         IDENTIFICATION: np.full(1000, 0.9),
         "min_stop_words": np.full(1000, NAN),  # no stop words: not asked, so not written
     }
-    write(language, calibrate(language, SAMPLE, measured), date="2026-11-24")
+    write(language, calibrate(language, SAMPLE, measured, tighten=True), date="2026-11-24")
     return (folder / "language.toml").read_text(encoding="utf-8")
 
 

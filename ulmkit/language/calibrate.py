@@ -1,10 +1,11 @@
 """Limits from a trusted sample: where most good documents lie, so that the filters keep them.
 
 The stages measure (corpus/measure.py, with the functions that judge in a build); this turns measurements into limits
-and writes them into language.toml. Two kinds of limits are told apart. What a language decides (how long its words are,
-how many are function words, how lines end) is set where the sample lies, tighter or wider. What any language's junk
-looks like (repetition, bullets, digits) is only widened, and only where the present limit drops too much of the sample:
-clean news has few digits, which says nothing against a page with more.
+and writes them into language.toml. Two kinds of limits are told apart. What the language decides (how long its words
+are, how many of them are function words or hold a letter) is set where the sample lies, tighter or wider. What pages
+are made of (foreign words, headings, digits, repetition) is only widened, where the present limit drops too much: that
+news is all sentences says nothing against a page with headings. `tighten` sets the latter by the sample too; it must
+then be as mixed as the corpus is to be.
 """
 
 import math
@@ -22,10 +23,9 @@ from ulmkit.language.spec import Filters, Language
 MIN_DOCUMENTS = 200  # a hundredth of fewer is less than two documents
 IDENTIFICATION = "min_share"  # of [identification]; every other limit is one of [filters]
 # what the language decides
-OWN = (
-    IDENTIFICATION, "min_script_share", "mean_word_length", "min_stop_words", "min_stop_word_share",
-    "min_word_with_letter", "min_line_punctuation",
-)  # fmt: skip
+OWN = ("mean_word_length", "min_stop_words", "min_stop_word_share", "min_word_with_letter")
+# what pages are made of, as far as a sample can say how much of it is too much
+MAKE_UP = (IDENTIFICATION, "min_script_share", "min_line_punctuation")
 
 Limit = float | tuple[float, ...]
 
@@ -41,11 +41,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A limit as it is and as the sample suggests it, each with the share of documents that it keeps."""
+    """A limit as it is, where the sample's edge lies, and what is proposed, with the shares that are kept."""
 
     name: str
     present: Limit
     keeps: float
+    edge: Limit
     proposed: Limit
     would_keep: float
 
@@ -136,11 +137,13 @@ def calibrate(
     *,
     each: float = 0.99,
     jointly: float = 0.95,
+    tighten: bool = False,
 ) -> Calibration:
     """Limits of which each keeps the share `each` of the sample, and all together `jointly`.
 
     `measured`: limit -> what it is a limit of, shape (documents,) or (documents, parts); NaN where it is not asked.
-    Where the limits together drop too much, each is widened until they do not. Raises `UsageError` for a sample too
+    Where the limits together drop too much, each is widened until they do not. `tighten` lets the sample narrow what
+    pages may be made of. Raises `UsageError` for a sample too
     small to say where its hundredth lies.
     """
     if sample.documents < MIN_DOCUMENTS:
@@ -152,9 +155,14 @@ def calibrate(
         raise UsageError(f"--keep {each} and --jointly {jointly}: give shares from 0.5 up, the second not larger.")
     asked = {name: values for name, values in measured.items() if not np.isnan(values).all()}
     present = {name: present_limit(language, name) for name in asked}
+    set_by_sample = OWN + MAKE_UP * tighten
     share = each
     while True:
-        proposed = {name: _propose(name, values, present[name], share) for name, values in asked.items()}
+        edges = {name: quantile_limit(name, values, share) for name, values in asked.items()}
+        proposed = {
+            name: edges[name] if name in set_by_sample else _widened(name, values, present[name], edges[name], share)
+            for name, values in asked.items()
+        }
         together = _jointly(asked, proposed)
         if together >= jointly or share > 0.9999:
             break
@@ -164,6 +172,7 @@ def calibrate(
             name,
             present[name],
             float(passes(name, values, present[name]).mean()),
+            edges[name],
             proposed[name],
             float(passes(name, values, proposed[name]).mean()),
         )
@@ -172,12 +181,9 @@ def calibrate(
     return Calibration(sample, proposals, share, _jointly(asked, present), together)
 
 
-def _propose(name: str, values: np.ndarray, present: Limit, share: float) -> Limit:
-    found = quantile_limit(name, values, share)
-    if name in OWN:
-        return found
-    enough = passes(name, values, present).mean() >= share
-    return present if enough else wider(name, present, found)
+def _widened(name: str, values: np.ndarray, present: Limit, edge: Limit, share: float) -> Limit:
+    """The present limit where it keeps enough, else wide enough."""
+    return present if passes(name, values, present).mean() >= share else wider(name, present, edge)
 
 
 def _jointly(measured: Mapping[str, np.ndarray], limits: Mapping[str, Limit]) -> float:
