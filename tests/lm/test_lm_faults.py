@@ -48,7 +48,7 @@ CONFIG = LMConfig(
 # every kind of memory that a run can have: the optimizer's, an average's, and of when an average began
 RECIPES = [
     CONFIG,
-    dataclasses.replace(CONFIG, ema=0.95, label_smoothing=0.1, layer_rate=0.5),
+    dataclasses.replace(CONFIG, ema=0.95, label_smoothing=0.1, layer_rate=0.5, backend="stepwise", precision="bf16"),
     dataclasses.replace(
         CONFIG, optimizer="nt-asgd", schedule="constant", lr=5.0, nonmono=1, epochs=6, backward=True, wd=1e-6
     ),

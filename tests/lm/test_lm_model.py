@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy as plain
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.fastai import from_fastai, to_fastai
-from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
+from ulmkit.lm.kernels import LAYERS, LayerState, LayerWeights, lstm_stack
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.model import AWDLSTM
 
@@ -47,12 +47,15 @@ def fastai_loss(model: Any, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Ten
     return loss, learn.loss_grad
 
 
-@pytest.mark.parametrize("backend", ["vendor", "reference"])
-def test_loss_and_all_gradients_equal_fastais_over_two_batches(backend: Any) -> None:
+@pytest.mark.parametrize("backend", LAYERS)
+@pytest.mark.parametrize(("precision", "loss_within", "gradients_within"), [("fp32", 1e-6, 1e-5), ("bf16", 1e-3, 1e-2)])
+def test_loss_and_all_gradients_equal_fastais_over_two_batches(
+    backend: Any, precision: Any, loss_within: float, gradients_within: float
+) -> None:
     """Equal weights, dropout off, AR and TAR on, hidden state carried from the first batch to the second."""
     torch.manual_seed(1)
     theirs = fastai_model().train()
-    ours = AWDLSTM(V, dataclasses.replace(SMALL, backend=backend)).train()
+    ours = AWDLSTM(V, dataclasses.replace(SMALL, backend=backend, precision=precision)).train()
     ours.load_state_dict(from_fastai(theirs.state_dict()))
     theirs.reset()
     ours.reset()
@@ -67,11 +70,12 @@ def test_loss_and_all_gradients_equal_fastais_over_two_batches(backend: Any) -> 
         our_loss = cross_entropy(output, y)
         ours.zero_grad()
         (our_loss + activation_penalty(output, 2.0, 1.0)).backward()
-        assert abs(our_loss.item() - loss.item()) < 1e-6
+        assert abs(our_loss.item() - loss.item()) < loss_within
         gradients = {name: p.grad for name, p in theirs.named_parameters()}
         for name, p in ours.named_parameters():
             expected = gradients[names[name]]
-            assert (p.grad - expected).norm() <= 1e-5 * expected.norm(), name
+            assert p.grad.dtype == torch.float32
+            assert (p.grad - expected).norm() <= gradients_within * expected.norm(), name
 
 
 def _names() -> dict[str, tuple[str, ...]]:
@@ -115,13 +119,14 @@ def stack(dtype: torch.dtype) -> tuple[torch.Tensor, list[LayerState], list[Laye
     return draw(T, B, 6), states, weights, [torch.rand(1, B, 8, dtype=dtype)]
 
 
-def test_backends_agree_in_double_precision() -> None:
+@pytest.mark.parametrize("backend", ["stepwise", "vendor"])
+def test_backends_agree_in_double_precision(backend: str) -> None:
     """Outputs, states and every gradient, through a mask between the layers."""
     x, states, weights, masks = stack(torch.float64)
     leaves = [x, *(tensor for group in (*states, *weights) for tensor in group)]
     results = []
-    for backend in ("reference", "vendor"):
-        output, after = lstm_stack(x, states, weights, masks, backend=backend)
+    for name in ("reference", backend):
+        output, after = lstm_stack(x, states, weights, masks, backend=name)
         total = output.sin().sum() + sum((layer.h.cos() + layer.c**2).sum() for layer in after)
         results.append([output, *(t for layer in after for t in layer), *torch.autograd.grad(total, leaves)])
     for mine, other in zip(*results, strict=True):
@@ -148,7 +153,7 @@ def test_the_reference_gradient_is_the_numerical_one() -> None:
 
 
 def test_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(UsageError, match="Known: reference, vendor"):
+    with pytest.raises(UsageError, match="Known: reference, stepwise, vendor"):
         lstm_stack(torch.zeros(1, 1, 1), [], [], [], backend="magic")
 
 
@@ -216,3 +221,33 @@ def test_reading_in_two_parts_is_reading_at_once() -> None:
     assert torch.allclose(whole, parts, atol=1e-6)
     model.reset()
     assert not torch.allclose(whole[5:], model.logits(x[5:]), atol=1e-3)
+
+
+def test_evaluation_is_in_full_precision_whatever_training_is() -> None:
+    """Logits of a bf16 model equal those of an fp32 one with its weights, to the bit."""
+    model = AWDLSTM(V, dataclasses.replace(SMALL, precision="bf16", backend="stepwise"))
+    other = AWDLSTM(V, dataclasses.replace(SMALL, backend="stepwise"))
+    other.load_state_dict(model.state_dict())
+    x = torch.randint(2, V, (T, B))
+    assert torch.equal(model.eval().logits(x), other.eval().logits(x))
+    model.reset()
+    assert model.train()(x).raw.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("p", [0.0005, 0.02, 0.5, 0.9])
+def test_dropped_weights_are_dropped_as_often_as_asked_and_keep_their_mean(p: float) -> None:
+    """Of a million ones; four standard deviations, and a size that is no multiple of four."""
+    from ulmkit.lm.layers import dropped_weight
+
+    torch.manual_seed(0)
+    weight = torch.ones(1001, 999, requires_grad=True)
+    dropped = dropped_weight(weight, p)
+    gone = dropped == 0
+    spread = 4 * (p * (1 - p) / gone.numel()) ** 0.5 + 1 / 65_536
+    assert abs(gone.double().mean().item() - p) < spread
+    assert dropped[~gone].unique().numel() == 1
+    assert dropped.double().mean().item() == pytest.approx(1, abs=spread / (1 - p))
+    dropped.sum().backward()
+    assert torch.equal(weight.grad, dropped.detach())
+    lanes = gone.flatten()[: 4 * (gone.numel() // 4)].view(-1, 4).double().mean(0)  # four decisions come from a word
+    assert (lanes - p).abs().max() < 2 * spread + 1e-4

@@ -42,6 +42,11 @@ def recipe(function: Any) -> Any:
         click.option("--bptt", type=click.IntRange(min=2), help="Tokens per step in time."),
         click.option("--lr", type=float, help="Highest learning rate of the cycle."),
         click.option("--drop-mult", type=float, help="Factor on every dropout."),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16"]),
+            help="Of matrix products in training; auto (the default): the faster one here.",
+        ),
         click.option("--backward", is_flag=True, default=None, help="Read from the end of each document."),
         click.option(
             "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the preset, in JSON."
@@ -129,7 +134,7 @@ def pretrain(
         )
     scene.say(
         f"{folder}: {result.step:,} steps, {result.tokens:,} tokens in {result.seconds:,.0f} s "
-        f"({result.tokens_per_second:,.0f} a second)\n"
+        f"({result.tokens_per_second:,.0f} a second, {result.backend} LSTM, {result.precision} products)\n"
         f"valid loss {result.valid_loss:.4f}, perplexity {result.valid_perplexity:.2f}; "
         f"best {result.best_valid_loss:.4f} at step {result.best_step:,}"
     )

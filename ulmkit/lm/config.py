@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 from ulmkit.errors import UsageError
 
-Backend = Literal["vendor", "reference"]
+Backend = Literal["vendor", "stepwise", "reference"]
+Precision = Literal["fp32", "bf16"]
+AnyBackend = Literal["auto", "vendor", "stepwise", "reference"]
+AnyPrecision = Literal["auto", "fp32", "bf16"]
 OptimizerName = Literal["adam", "nt-asgd"]
 ScheduleName = Literal["1cycle", "constant"]
 
@@ -70,7 +73,10 @@ class LMConfig:
 
     # bookkeeping
     seed: int = 0
-    backend: Backend = "vendor"  # who computes the LSTM: torch's kernel, or the loop that can be read
+    # who computes the LSTM, and the precision of matrix products in training (weights, sums and evaluation are always
+    # fp32); `auto` is measured when a run begins and then stays with it
+    backend: AnyBackend = "auto"
+    precision: AnyPrecision = "auto"
     valid_batch_size: int = 32  # rows of the validation stream; each begins with a document
     log_every: int = 50  # steps between two lines of metrics.jsonl
     checkpoint_minutes: float = 10.0  # what a kill can cost, at most
@@ -98,7 +104,12 @@ class LMConfig:
         _require(len(self.moms) == 3, "moms", self.moms, "three numbers")
         for mom in (*self.moms, self.sqr_mom):
             _require(0 <= mom < 1, "moms", mom, "at least 0 and below 1")
-        for name, known in (("backend", Backend), ("optimizer", OptimizerName), ("schedule", ScheduleName)):
+        for name, known in (
+            ("backend", AnyBackend),
+            ("precision", AnyPrecision),
+            ("optimizer", OptimizerName),
+            ("schedule", ScheduleName),
+        ):
             names = typing.get_args(known)
             _require(getattr(self, name) in names, name, getattr(self, name), " or ".join(names))
 

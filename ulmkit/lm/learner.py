@@ -36,6 +36,7 @@ from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.loss import LMLoss, activation_penalty
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import FusedAdam, optimizer_tensors, restore_optimizer
+from ulmkit.lm.probe import resolve
 
 
 class _ValidationMean(Metric):
@@ -295,6 +296,7 @@ def learner(
         train, valid = backward(train), backward(valid)
     batches = TrainBatches(train, config.batch_size, config.bptt, seed=config.seed, variable_bptt=config.variable_bptt)
     picked = pick_device(device)
+    config, _ = resolve(train.vocabulary, config, picked)
     loaders = DataLoaders(
         batches, EvaluationBatches(valid, config.valid_batch_size, config.bptt), path=folder, device=picked
     )

@@ -73,15 +73,23 @@ class AWDLSTM(nn.Module):
     def forward(self, x: torch.Tensor) -> Output:
         """Read ids `x` (T, B), continuing from the state that the last call left."""
         config, p, B = self.config, self._probability, x.shape[1]
-        E, H, like = config.embedding_size, config.hidden_size, self.embedding
-        h = embed(x, self.embedding, p("embed"))  # (T, B) -> (T, B, E)
+        E, H = config.embedding_size, config.hidden_size
+        # what products are taken in; evaluation is always in the weights' own
+        like = self.embedding.new_empty((), dtype=torch.bfloat16) if self._bf16 else self.embedding
+        h = embed(x, self.embedding, p("embed")).to(like.dtype)  # (T, B) -> (T, B, E)
         h = masked(h, locked_mask(like, B, E, p("input")))
         masks = [locked_mask(like, B, H, p("hidden")) for _ in range(config.layers - 1)]
-        weights = [rnn.weights(p("weight")) for rnn in self.layers()]
-        raw, state = lstm_stack(h, self._start(B), weights, masks, backend=config.backend)  # (T, B, E) -> (T, B, E)
+        weights = [rnn.weights(p("weight")).to(like.dtype) for rnn in self.layers()]
+        # a model that nobody trains asks for no speed
+        backend = "vendor" if config.backend == "auto" else config.backend
+        raw, state = lstm_stack(h, self._start(B), weights, masks, backend=backend)  # (T, B, E) -> (T, B, E)
         self.state = [layer.detach() for layer in state]
         dropped = masked(raw, locked_mask(like, B, E, p("output")))
         return Output(dropped, raw, self.embedding, self.decoder_bias)
+
+    @property
+    def _bf16(self) -> bool:
+        return self.training and self.config.precision == "bf16"
 
     def _probability(self, name: str) -> float:
         return self.config.dropout(name) if self.training else 0.0

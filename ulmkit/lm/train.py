@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Literal
@@ -32,6 +32,7 @@ from ulmkit.lm.identity import Identity
 from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.learner import LMLearner, LRFinding, find_lr, learner, pick_device
 from ulmkit.lm.optimizer import optimizer_tensors, restore_optimizer
+from ulmkit.lm.probe import resolve
 
 __all__ = ["LRFinding", "TrainProgress", "TrainResult", "find_lr", "learner", "pretrain"]
 
@@ -76,6 +77,8 @@ class TrainResult:
     best_step: int
     seconds: float
     tokens_per_second: float
+    backend: str
+    precision: str
     signature: str
 
 
@@ -574,6 +577,12 @@ def _refuse_changes(state: dict[str, Any], about: dict[str, Any], where: Path) -
             raise UsageError(f"{where}: began with {name} {before}, now {after}. Start a new run for the change.")
 
 
+def _as_begun(config: LMConfig, saved: dict[str, Any]) -> LMConfig:
+    """`config` with what the run once measured in the place of `auto`."""
+    names = [name for name in ("backend", "precision") if getattr(config, name) == "auto"]
+    return replace(config, **{name: saved[name] for name in names})
+
+
 def pretrain(
     train: TokenFile,
     valid: TokenFile,
@@ -608,13 +617,6 @@ def pretrain(
         _refuse_foreign_ids(tokens)
     if time_budget_s is not None and time_budget_s <= 0:
         raise UsageError(f"language model: a time budget of {time_budget_s} seconds, expected more than 0.")
-    about = {
-        "config": config.to_json(),
-        "identity": asdict(Identity.of(train)),
-        "data": {"train": data_fingerprint(train), "valid": data_fingerprint(valid)},
-        "time_budget_s": time_budget_s,
-        "clock": budget_clock,
-    }
     picked = pick_device(device)
     with (
         lock(folder, "training"),
@@ -631,6 +633,17 @@ def pretrain(
                     f"{folder}: holds a run at step {state['position']['step']:,}. "
                     "Add --resume to go on with it, or choose another --run name."
                 )
+            config = _as_begun(config, state["config"])
+        config, probed = resolve(train.vocabulary, config, picked)
+        about = {
+            "config": config.to_json(),
+            "probe": state["probe"] if there else [asdict(candidate) for candidate in probed],
+            "identity": asdict(Identity.of(train)),
+            "data": {"train": data_fingerprint(train), "valid": data_fingerprint(valid)},
+            "time_budget_s": time_budget_s,
+            "clock": budget_clock,
+        }
+        if there:
             _refuse_changes(state, about, folder / LAST)
             if (folder / "manifest.json").exists():
                 return _result(folder, read_manifest(folder, STAGE))
@@ -692,6 +705,8 @@ def _finish(run: Run) -> TrainResult:
         "best_step": run.best_step,
         "seconds": run.elapsed,
         "tokens_per_second": position.tokens / max(run.elapsed, 1e-9),
+        "backend": run.config.backend,
+        "precision": run.config.precision,
     }
     files = [run.folder / CONFIG, run.folder / AUDIT, run.folder / METRICS]
     files += [path for name in (LAST, BEST) for path in (run.folder / name).iterdir()]

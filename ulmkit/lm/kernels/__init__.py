@@ -6,13 +6,14 @@ import torch
 
 from ulmkit.errors import UsageError
 from ulmkit.lm.kernels.reference import reference_layer
-from ulmkit.lm.kernels.types import LayerState, LayerWeights
+from ulmkit.lm.kernels.stepwise import stepwise_layer
+from ulmkit.lm.kernels.types import LayerState, LayerWeights, accurate
 from ulmkit.lm.kernels.vendor import vendor_layer
 from ulmkit.lm.layers import masked
 
-LAYERS = {"reference": reference_layer, "vendor": vendor_layer}
+LAYERS = {"reference": reference_layer, "stepwise": stepwise_layer, "vendor": vendor_layer}
 
-__all__ = ["LAYERS", "LayerState", "LayerWeights", "lstm_stack"]
+__all__ = ["LAYERS", "LayerState", "LayerWeights", "accurate", "lstm_stack"]
 
 
 def lstm_stack(

@@ -13,6 +13,10 @@ class LayerWeights(NamedTuple):
     input_bias: torch.Tensor
     hidden_bias: torch.Tensor
 
+    def to(self, dtype: torch.dtype) -> "LayerWeights":
+        """The matrices in `dtype`, which their products are then taken in; biases stay as they are."""
+        return LayerWeights(self.input_hidden.to(dtype), self.hidden_hidden.to(dtype), *self[2:])
+
 
 class LayerState(NamedTuple):
     """Output and cell at one moment, each (B, H)."""
@@ -22,3 +26,8 @@ class LayerState(NamedTuple):
 
     def detach(self) -> "LayerState":
         return LayerState(self.h.detach(), self.c.detach())
+
+
+def accurate(dtype: torch.dtype) -> torch.dtype:
+    """What gates, cells and sums are computed in where products are taken in `dtype`."""
+    return torch.float64 if dtype == torch.float64 else torch.float32

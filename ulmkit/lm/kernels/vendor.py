@@ -12,14 +12,15 @@ def vendor_layer(x: torch.Tensor, state: LayerState, weights: LayerWeights) -> t
 
     Called directly because the recurrent weight is a fresh dropped copy each time, not a parameter of a module.
     """
-    start = (state.h.unsqueeze(0), state.c.unsqueeze(0))
+    # one dtype for all, the cell too
+    start = (state.h.to(x.dtype).unsqueeze(0), state.c.to(x.dtype).unsqueeze(0))
     with warnings.catch_warnings():
         # dropped weights cannot lie in cuDNN's one flat block; the copy that the warning is about costs nothing here
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous", append=False)
         output, h, c = torch._VF.lstm(
             x,
             start,
-            list(weights),
+            [weight.to(x.dtype) for weight in weights],
             True,  # biases
             1,  # layers
             0.0,  # dropout between layers

@@ -1,0 +1,103 @@
+"""A machine trains with what is right, then with what is fastest; a run keeps what it began with."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lm_data import patterned
+
+import ulmkit.lm.kernels
+import ulmkit.lm.probe
+from ulmkit.errors import UlmkitError
+from ulmkit.lm.checkpoint import read_checkpoint
+from ulmkit.lm.config import LMConfig
+from ulmkit.lm.probe import SMALLEST, TOLERANCE, Candidate, error, resolve
+from ulmkit.lm.train import pretrain
+
+CPU = torch.device("cpu")
+OPEN = LMConfig(
+    embedding_size=16, hidden_size=SMALLEST, layers=2, batch_size=4, bptt=10, epochs=1, lr=1e-2, valid_batch_size=2
+)
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("backend", ulmkit.lm.kernels.LAYERS)
+def test_every_backend_is_right(backend: str, precision: Any) -> None:
+    assert error(backend, precision, CPU) < TOLERANCE[precision]
+
+
+def test_bfloat16_is_really_bfloat16() -> None:
+    assert error("stepwise", "bf16", CPU) > 100 * error("stepwise", "fp32", CPU)
+
+
+def _times(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, str], float]) -> None:
+    monkeypatch.setattr(ulmkit.lm.probe, "_seconds", lambda _, c, __: seconds[c.backend, c.precision])
+
+
+@pytest.mark.parametrize(
+    ("bf16", "expected"),
+    [((1.0, 2.0), ("vendor", "fp32")), ((0.7, 0.6), ("stepwise", "bf16")), ((0.9, 0.95), ("vendor", "fp32"))],
+)
+def test_the_fastest_is_taken_and_bfloat16_only_where_it_is_worth_it(
+    bf16: tuple[float, float], expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = {("vendor", "fp32"): 1.0, ("stepwise", "fp32"): 1.3}
+    _times(monkeypatch, times | {("vendor", "bf16"): bf16[0], ("stepwise", "bf16"): bf16[1]})
+    config, found = resolve(50, OPEN, CPU)
+    assert (config.backend, config.precision) == expected
+    assert len(found) == 4
+
+
+def test_a_backend_that_computes_something_else_is_never_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast: here a gradient is off by a thousandth."""
+    real = ulmkit.lm.kernels.LAYERS["stepwise"]
+
+    def off(x: torch.Tensor, state: Any, weights: Any) -> Any:
+        return real(x, state, weights._replace(hidden_hidden=weights.hidden_hidden * 1.001))
+
+    monkeypatch.setitem(ulmkit.lm.kernels.LAYERS, "stepwise", off)
+    config, found = resolve(50, dataclasses.replace(OPEN, precision="fp32"), CPU)
+    assert config.backend == "vendor"
+    assert [one.right for one in found] == [True, False]
+    monkeypatch.setitem(ulmkit.lm.kernels.LAYERS, "vendor", off)
+    with pytest.raises(UlmkitError, match=r"no LSTM backend computes what it should on cpu: vendor in fp32 \(error"):
+        resolve(50, dataclasses.replace(OPEN, precision="fp32"), CPU)
+
+
+def test_what_is_settled_or_small_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ulmkit.lm.probe, "candidates", None)
+    settled = dataclasses.replace(OPEN, backend="reference", precision="bf16")
+    assert resolve(50, settled, CPU) == (settled, [])
+    small, _ = resolve(50, dataclasses.replace(OPEN, hidden_size=SMALLEST - 1, precision="bf16"), CPU)
+    assert (small.backend, small.precision) == ("vendor", "bf16")
+
+
+def test_measuring_leaves_random_numbers_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    resolve(50, OPEN, CPU)
+    assert torch.rand(1) == expected
+
+
+def test_a_run_is_resumed_with_what_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though another backend would be the fastest now."""
+    for fastest in (("stepwise", "bf16"), ("vendor", "fp32")):
+        chosen = dataclasses.replace(OPEN, backend=fastest[0], precision=fastest[1])
+        measured = [Candidate(*fastest, 0.0, 1.0)]
+        for module in ("ulmkit.lm.train", "ulmkit.lm.learner"):
+            monkeypatch.setattr(
+                f"{module}.resolve",
+                lambda _, config, __, chosen=chosen, measured=measured: (
+                    (chosen, measured) if "auto" in (config.backend, config.precision) else (config, [])
+                ),
+            )
+        result = pretrain(patterned(40), patterned(8, seed=1), tmp_path, OPEN, resume=True, device="cpu")
+        (tmp_path / "manifest.json").unlink()
+    state = read_checkpoint(tmp_path / "last").state
+    assert (state["config"]["backend"], state["config"]["precision"]) == ("stepwise", "bf16")
+    assert state["probe"] == [json.loads(json.dumps(dataclasses.asdict(Candidate("stepwise", "bf16", 0.0, 1.0))))]
+    assert result.step > 0
