@@ -231,3 +231,9 @@ def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
     assert load_language(folder).stop_words == set(words)
     with pytest.raises(UsageError, match="there already"):
         write_stop_words(language, words, SAMPLE, date="2026-11-24")
+
+
+def test_new_tables_stand_apart_from_what_follows(folder: Path) -> None:
+    bare = TOML.replace('[filters.origins]\nmin_words = "guessed"\n\n', "")
+    (folder / "language.toml").write_text(bare, encoding="utf-8")
+    assert "\n\n[[sources]]" in calibrated(folder)

@@ -204,6 +204,7 @@ def write(language: Language, calibration: Calibration, *, date: str) -> Path:
     path = language.folder / "language.toml"
     before = path.read_bytes()
     document = tomlkit.parse(before.decode("utf-8"))
+    new_table = "origins" not in document.get("filters", {})
     for proposal in calibration.changes:
         section = _table(document, proposal.section)
         proposed = proposal.proposed
@@ -215,6 +216,8 @@ def write(language: Language, calibration: Calibration, *, date: str) -> Path:
             continue
         section[proposal.name] = value
         _table(section, "origins")[proposal.name] = origin
+    if new_table and "origins" in document.get("filters", {}):
+        document["filters"]["origins"].add(tomlkit.nl())  # an empty line before what follows
     _replace(path, tomlkit.dumps(document).encode("utf-8"))
     try:
         load_language(language.folder)
