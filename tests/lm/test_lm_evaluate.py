@@ -14,8 +14,9 @@ from lm_data import BOS, patterned, token_file
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.evaluate import baselines, evaluate, model_losses, summarize
+from ulmkit.lm.evaluate import baselines, best_share, evaluate, mix, model_losses, summarize, with_ngrams
 from ulmkit.lm.identity import Identity
+from ulmkit.lm.learner import learner
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.ngram import KneserNey
 
@@ -204,3 +205,32 @@ def test_an_empty_split_is_an_error() -> None:
         evaluate(small_model(patterned(3)), token_file([]))
     with pytest.raises(ArtifactError, match="no tokens"):
         baselines(patterned(3), token_file([]))
+
+
+def test_a_mixture_is_the_mean_of_probabilities_and_its_share_the_best() -> None:
+    """Two models of which each knows half of the targets; against a search over all shares."""
+    random = np.random.default_rng(0)
+    first, second = -np.log(random.uniform(0.01, 1, (2, 5000)))
+    share = best_share(first, second)
+    found = {s: mix(first, second, s).mean() for s in np.linspace(0, 1, 201)}
+    assert abs(share - min(found, key=lambda s: found[s])) < 0.01
+    assert mix(first, second, 0.25) == pytest.approx(-np.log(0.25 * np.exp(-first) + 0.75 * np.exp(-second)))
+    assert (mix(first, second, 1.0) == first).all()
+    assert (mix(first, second, 0.0) == second).all()
+    assert best_share(np.zeros(9), np.full(9, 900.0)) == pytest.approx(1, abs=1e-3)  # no overflow
+
+
+@pytest.mark.parametrize("reads_backward", [False, True])
+def test_network_and_ngrams_together_are_no_worse_than_either(reads_backward: bool) -> None:
+    train, valid = patterned(60), patterned(20, seed=1)
+    torch.manual_seed(0)
+    config = LMConfig(
+        embedding_size=16, hidden_size=24, layers=2, batch_size=4, bptt=10, valid_batch_size=2, backward=reads_backward
+    )
+    learn = learner(train, valid, config, device="cpu")
+    learn.fit_one_cycle(3, 1e-2)
+    share, mixed = with_ngrams(learn.model, train, valid, valid, order=3)
+    alone = evaluate(learn.model, valid)
+    assert 0 < share < 1
+    assert mixed.loss < min(alone.loss, baselines(train, valid)["kneser-ney-3"].loss)
+    assert (mixed.tokens, mixed.characters) == (alone.tokens, alone.characters)

@@ -203,16 +203,26 @@ def open_split(scene: Scene, code: str, split: str) -> "TokenFile":
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
 @click.option("--order", type=click.IntRange(1, 5), default=3, show_default=True, help="Of the Kneser-Ney model.")
 @click.option("--baselines/--no-baselines", default=True, help="Whether to count n-gram models beside it.")
+@click.option("--mix", is_flag=True, help="Also network and Kneser-Ney model as one; their shares are tuned on valid.")
 @DEVICE
 @RUN
 @shared
 def evaluate(
-    scene: Scene, code: str, split: str, checkpoint: str, order: int, baselines: bool, device: str, run_name: str
+    scene: Scene,
+    code: str,
+    split: str,
+    checkpoint: str,
+    order: int,
+    baselines: bool,
+    mix: bool,
+    device: str,
+    run_name: str,
 ) -> None:
     """Loss, perplexity, accuracy and bits per character and byte, beside n-gram models of the same pieces.
 
     \b
     ulmkit lm evaluate fa --split test
+    ulmkit lm evaluate fa --split test --order 5 --mix
     """
     from ulmkit.artifacts.manifest import signature
     from ulmkit.lm import evaluate as measure
@@ -223,6 +233,11 @@ def evaluate(
     tokens = open_split(scene, code, split)
     results = measure.baselines(open_split(scene, code, "train"), tokens, order=order) if baselines else {}
     results[f"{run_name} ({checkpoint})"] = measure.evaluate(model, tokens)
+    if mix:
+        train = open_split(scene, code, "train")
+        valid = tokens if split == "valid" else open_split(scene, code, "valid")
+        share, mixed = measure.with_ngrams(model, train, valid, tokens, order=order)
+        results[f"{share:.0%} of it and kneser-ney-{order}"] = mixed
     scene.say(evaluation_table(results) + "\n")
     own = results[f"{run_name} ({checkpoint})"]
     if len(own.sources) > 1:

@@ -124,3 +124,48 @@ def baselines(train: TokenFile, tokens: TokenFile, *, order: int = 3) -> dict[st
             raise ArtifactError(f"{file.path}: no tokens. Encode a larger corpus.")
     models = {"unigram": KneserNey(train, 1), f"kneser-ney-{order}": KneserNey(train, order)}
     return {name: summarize(tokens, -model.log_probabilities(tokens)) for name, model in models.items()}
+
+
+def best_share(first: np.ndarray, second: np.ndarray) -> float:
+    """The share of the first model in the mixture of two that fits best, from their losses in nats of each target.
+
+    Expectation maximization, which rises to the one maximum there is.
+    """
+    advantage = np.exp(np.clip(second - first, -700, 700))  # p_first / p_second
+    share = 0.5
+    for _ in range(100):
+        gain = share * advantage
+        better = float(np.mean(gain / (gain + 1 - share)))
+        if abs(better - share) < 1e-6:
+            break
+        share = better
+    return share
+
+
+def mix(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
+    """Losses in nats of the mixture that gives the first model `share` of the say."""
+    if not 0 < share < 1:
+        return first if share else second
+    mixed: np.ndarray = -np.logaddexp(math.log(share) - first, math.log1p(-share) - second)
+    return mixed
+
+
+def with_ngrams(
+    model: AWDLSTM, train: TokenFile, tuned_on: TokenFile, tokens: TokenFile, *, order: int
+) -> tuple[float, Evaluation]:
+    """The network and a Kneser-Ney model of `order` as one: a strong model for little, because they err differently.
+
+    Returns the network's share, which is the best for `tuned_on`, and what the mixture reaches on `tokens`.
+    """
+    for file in (train, tuned_on):
+        Identity.of(file).refuse_other(Identity.of(tokens), tokens.path)
+    if model.config.backward:
+        train, tuned_on, tokens = (backward(file) for file in (train, tuned_on, tokens))
+    counted = KneserNey(train, order)
+
+    def losses(file: TokenFile) -> tuple[np.ndarray, np.ndarray]:
+        return model_losses(model, file)[0], -counted.log_probabilities(file)
+
+    tuned = losses(tuned_on)
+    share = best_share(*tuned)
+    return share, summarize(tokens, mix(*(tuned if tokens is tuned_on else losses(tokens)), share))
