@@ -95,6 +95,7 @@ class Relative:
     letters: str = ""
     max_share: float = 0.01  # of the text's letters
     words: tuple[str, ...] = ()  # its function words; more of these than of ours, shared ones apart, and it is it
+    endings: tuple[str, ...] = ()  # a word of three letters and more that ends so counts as one of them
 
 
 @dataclass(frozen=True)
