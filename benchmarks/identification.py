@@ -1,7 +1,8 @@
 """Whether a paragraph's language is told: recall of each language, and what is mistaken for what.
 
 The texts are listed in a table (identification-sets.tsv): which language a source is in, which half of the sources it
-belongs to (`seen`: what the settings were written by; `held out`: what they were not), how it is read, and where it
+belongs to (`seen`: what the settings were written by; `held out`: what they were not; `mixed`: documents of which
+many lines are in another language or code, so that recall of their lines means little), how it is read, and where it
 lies below the folders named by --data. A source that lies in none of them is left out, and said so. Each line of an
 extracted document is a paragraph; where a paragraph occurs twice it counts once. What has no letters in the script of
 its language (numbers, links, code) is set aside and counted: nobody could tell it.
@@ -14,7 +15,6 @@ import gzip
 import html
 import json
 import lzma
-import random
 import re
 import tarfile
 import time
@@ -26,20 +26,22 @@ from pathlib import Path
 
 import xxhash
 
-from ulmkit.corpus.build import named_inputs
 from ulmkit.corpus.encoding import decode
 from ulmkit.corpus.extract import extract
 from ulmkit.corpus.identify import identify
+from ulmkit.corpus.inputs import named_inputs
 from ulmkit.corpus.sources.files import read_file
 from ulmkit.document import Unreadable
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
-from ulmkit.text.script import LETTERS
+from ulmkit.text.script import letters
 
 SETS = Path(__file__).with_name("identification-sets.tsv")
 CLASSES = ("< 50", "50-200", "> 200")
 TAG = re.compile(r"<[^<>]*>")
-PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}|\$\d|%\(\w+\)\w|%[sd]|\[\[|\]\]|\[https?:\S+|&\w+;|'{2,}|https?:\S+|\{\w*\}|[<>|`*&]")
+PLACEHOLDER = re.compile(
+    r"\{\{[^{}]*\}\}|\$\d|%\(\w+\)\w|%[sd]|\[\[|\]\]|\[https?:\S+|&\w+;|'{2,}|https?:\S+|\{\w*\}|[<>|`*&]"
+)
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ def packed(path: Path) -> Iterator[str]:
                 if (file := archive.extractfile(member)) is not None:
                     yield file.read().decode("utf-8", "replace")
     else:
-        opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
-        with opener(path, "rt", encoding="utf-8") as file:
-            yield file.read()
+        content = path.read_bytes()
+        unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix)
+        yield (unpack(content) if unpack else content).decode("utf-8", "replace")
 
 
 def catalogue(text: str) -> Iterator[str]:
@@ -134,13 +136,13 @@ def read(item: Set, path: Path, language: Language) -> Iterator[str]:
 
 def below(path: Path) -> list[Path]:
     """The files that a pattern names, from the first folder without a `*` on."""
-    fixed = Path(*[part for part in path.parts[: next(i for i, p in enumerate((*path.parts, "*")) if "*" in p)]])
+    fixed = Path(*path.parts[: next(i for i, part in enumerate((*path.parts, "*")) if "*" in part)])
     return sorted(fixed.glob(str(path.relative_to(fixed)))) if fixed != path else [path]
 
 
 def paragraphs(texts: Iterable[str], script: str, sample: int) -> tuple[list[str], int]:
     """Different paragraphs that hold letters of `script`, `sample` of them by hash; and how many had none."""
-    letter = re.compile(f"[{LETTERS[script]}]")
+    letter = re.compile(f"[{letters(script)}]")
     found: dict[int, str] = {}
     without = 0
     for text in texts:
@@ -162,12 +164,32 @@ def length_class(text: str) -> str:
     return CLASSES[0] if len(text) < 50 else CLASSES[1] if len(text) <= 200 else CLASSES[2]
 
 
-def share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else "-"
+def verdicts(texts: list[str], language: Language, *, own: bool) -> dict:
+    """What `identify` says of each: counts by length, answers, and those that it got wrong."""
+    counts = {name: Counter(kept=0, short=0, dropped=0) for name in CLASSES}
+    answers: Counter[str] = Counter()
+    wrong = []
+    started = time.process_time()
+    for text in texts:
+        verdict = identify(text, language)
+        outcome = "kept" if verdict.keep else "short" if verdict.reason == "too short" else "dropped"
+        counts[length_class(text)][outcome] += 1
+        if outcome == "dropped":
+            answers[re.sub(r":? ?[0-9.].*|;.*| \(.*", "", f"{verdict.reason}: {verdict.detail}")] += 1
+        if (outcome == "kept") != own:
+            wrong.append([length_class(text), verdict.reason, verdict.detail, text])
+    microseconds = 1e6 * (time.process_time() - started) / max(len(texts), 1)
+    return {
+        "paragraphs": len(texts),
+        "counts": {name: dict(count) for name, count in counts.items()},
+        "answers": dict(answers.most_common(12)),
+        "cpu_us": round(microseconds),
+        "wrong": wrong,
+    }
 
 
-def measure(languages: list[Language], sets: list[Set], roots: list[Path], sample: int) -> dict:
-    """For each language and source: verdicts by length class, the commonest answers, and examples of the wrong."""
+def measure(languages: list[Language], sets: list[Set], roots: list[Path], sample: int) -> tuple[list[dict], list[str]]:
+    """For each source and each language in its script, what was said; and the sources that are not there."""
     results, missing = [], []
     for item in sets:
         path = next((root / item.path for root in roots if any(map(Path.exists, below(root / item.path)))), None)
@@ -176,49 +198,87 @@ def measure(languages: list[Language], sets: list[Set], roots: list[Path], sampl
             continue
         own = next((language for language in languages if language.code == item.language), languages[0])
         texts, without = paragraphs(read(item, path, own), item.script, sample)
+        head = {"language": item.language, "half": item.half, "source": item.source, "without_letters": without}
         for language in languages:
-            if language.identity.script != item.script:
-                continue  # another script is no question of identification: `other script` would turn it away
-            counts: dict[str, Counter[str]] = {name: Counter() for name in CLASSES}
-            answers: Counter[str] = Counter()
-            wrong: dict[str, list] = defaultdict(list)
-            seconds = time.process_time()
-            for text in texts:
-                verdict = identify(text, language)
-                group = length_class(text)
-                counts[group]["kept" if verdict.keep else "dropped"] += 1
-                label = "kept" if verdict.keep else f"{verdict.reason}: {re.sub(r'[0-9. ]+', ' ', verdict.detail)[:40]}"
-                answers[label] += 1
-                if verdict.keep != (language.code == item.language):
-                    wrong[group].append((verdict.reason, verdict.detail, text))
-            results.append({
-                "asked": language.code, "language": item.language, "half": item.half, "source": item.source,
-                "paragraphs": len(texts), "without_letters": without,
-                "counts": {name: dict(count) for name, count in counts.items()},
-                "answers": dict(answers.most_common(8)), "wrong": dict(wrong),
-                "cpu_us": round(1e6 * (time.process_time() - seconds) / max(len(texts), 1)),
-            })  # fmt: skip
-        print(f"{item.language:8} {item.source:24} {len(texts):6,}", flush=True)
-    return {"results": results, "missing": missing}
+            if language.identity.script == item.script:  # another script's pages go for their script
+                found = verdicts(texts, language, own=language.code == item.language)
+                results.append({"asked": language.code} | head | found)
+    return results, missing
 
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}" if whole else "-"
+
+
+def cells(results: list[dict], outcome: str) -> list[str]:
+    """For each length class `share of paragraphs` with that outcome, and the last for all of them."""
+    found = []
+    for names in (*((name,) for name in CLASSES), CLASSES):
+        counts = [result["counts"][name] for result in results for name in names]
+        whole = sum(sum(count.values()) for count in counts)
+        found.append(percent(sum(count[outcome] for count in counts), whole) + (f" of {whole:,}" if whole else ""))
+    return found
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def summary(results: list[dict], language: Language) -> str:
+    """Recall by source, then what is accepted of other languages and what own paragraphs are taken for."""
+    code = language.code
+    asked = [result for result in results if result["asked"] == code]
+    own = [result for result in asked if result["language"] == code]
+    header = ["half", "source", *CLASSES, "all", "too short to tell", "µs"]
+    rows = []
+    for half in ("seen", "held out", "mixed"):
+        part = [result for result in own if result["half"] == half]
+        for result in part:
+            kept, short = cells([result], "kept"), cells([result], "short")[-1].split()[0]
+            rows.append([half, result["source"], *kept, short, str(result["cpu_us"])])
+        rows.append([half, "**all**", *cells(part, "kept"), cells(part, "short")[-1].split()[0], ""])
+    taken: Counter[str] = Counter()
+    for result in own:
+        taken.update(result["answers"])
+    others = defaultdict(list)
+    for result in asked:
+        if result["language"] != code:
+            others[result["language"], result["half"]].append(result)
+    accepted = [[name, half, *cells(found, "kept")] for (name, half), found in sorted(others.items())]
+    parts = (
+        f"## {language.identity.name}: per cent kept, of its own paragraphs", table(header, rows),
+        f"What its own paragraphs were taken for: {', '.join(f'{name} {n}' for name, n in taken.most_common(20))}.",
+        f"## {language.identity.name}: per cent kept, of other languages' paragraphs",
+        table(["language", "half", *CLASSES, "all"], accepted),
+    )  # fmt: skip
+    return "\n\n".join(parts)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("languages", nargs="+")
-    arguments.add_argument("--data", type=Path, action="append", required=True)
-    arguments.add_argument("--sample", type=int, default=1000)
-    arguments.add_argument("--half", choices=["seen", "held out"])
-    arguments.add_argument("--only", default="")
-    arguments.add_argument("--misses", type=Path, help="Write the misjudged paragraphs here, to be read.")
-    arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--data", type=Path, action="append", required=True, help="A folder of texts; repeatable.")
+    arguments.add_argument("--sample", type=int, default=1000, help="Paragraphs of each source.")
+    arguments.add_argument("--half", choices=["seen", "held out", "mixed"], help="Only these sources.")
+    arguments.add_argument("--wrong", type=Path, help="Write the misjudged paragraphs here, to be read.")
+    arguments.add_argument("--out", type=Path, help="Write OUT.json and OUT.md.")
     options = arguments.parse_args()
     sets = [Set(*line.split("\t")) for line in SETS.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    sets = [item for item in sets if options.half in (None, item.half) and options.only in item.source]
-    report = measure([get(code) for code in options.languages], sets, options.data, options.sample)
-    print(report["missing"])
-    if options.misses:
-        options.misses.write_text(json.dumps(report, ensure_ascii=False, indent=1))
+    languages = [get(code) for code in options.languages]
+    chosen = [item for item in sets if options.half in (None, item.half)]
+    results, missing = measure(languages, chosen, options.data, options.sample)
+    text = "\n\n".join(summary(results, language) for language in languages)
+    text += f"\n\nNot at hand: {', '.join(missing) or 'nothing'}."
+    print(text)
+    if options.wrong:
+        options.wrong.write_text(json.dumps(results, ensure_ascii=False, indent=1), encoding="utf-8")
+    if options.out:
+        plain = [{key: value for key, value in result.items() if key != "wrong"} for result in results]
+        stamp = {language.code: language.fingerprint for language in languages}
+        whole = {"languages": stamp, "sample": options.sample, "missing": missing, "results": plain}
+        options.out.with_suffix(".json").write_text(json.dumps(whole, ensure_ascii=False) + "\n", encoding="utf-8")
+        options.out.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

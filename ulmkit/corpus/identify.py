@@ -1,7 +1,6 @@
 """Which language a text is in, asked before any letter is folded: folding hides what tells close languages apart."""
 
 import functools
-import math
 import re
 import threading
 import unicodedata
@@ -13,12 +12,10 @@ import pycld2
 from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.spec import Language, Relative
 from ulmkit.text.census import Census, code_points, letters, members
+from ulmkit.text.characters import Row
 
 SHORT = 200  # UTF-8 bytes below which pycld2 guesses, and the slower py3langid is asked too
-FEW = 25  # characters; on shorter lines py3langid takes one in five of any language for another
-# nats by which py3langid may like another label better and ours still stands: on a line of text that is chance. Chosen
-# on half of the sources in benchmarks/identification-2026-11-24.md; more would let neighbours' short lines in
-NEAR, NEAR_WITH_OUR_WORDS = 2.0, 6.0
+FEW = 25  # characters; of shorter lines py3langid takes up to one in five for another language's
 SHOWN = 4_000  # characters looked at, half from the start and half from the middle: pages begin with menus
 
 # pycld2 refuses what is not text for interchange: controls, lone surrogates, noncharacters
@@ -29,6 +26,8 @@ NOT_INTERCHANGE = re.compile(
 )
 # Arabic letters drawn as shapes, which neither identifier knows: old pages and PDF text are full of them
 SHAPES = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
+MARKS = frozenset(("Cc", "Cf", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So"))
+EDGES = "'’"  # may end a word and be part of it: a glottal stop, a soft consonant
 _langid_lock = threading.Lock()  # py3langid keeps one model per process and loads it on first use
 
 
@@ -41,9 +40,8 @@ class Guess:
     by: str
 
 
-def guess(text: str, language: Language) -> list[Guess]:
+def guess(text: str, wanted: frozenset[str]) -> list[Guess]:
     """The languages of `text`, the largest share first; never empty."""
-    wanted = language.identification.labels
     middle = len(text) // 2
     shown = text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}\n{text[middle : middle + SHOWN // 2]}"
     if SHAPES.search(shown):
@@ -54,31 +52,16 @@ def guess(text: str, language: Language) -> list[Guess]:
         shown = NOT_INTERCHANGE.sub(" ", shown)
         reliable, _, found = pycld2.detect(shown)
     guesses = [Guess(label, percent / 100, "pycld2") for _, label, percent, _ in found if percent and label != "un"]
-    long = len(shown.encode()) >= SHORT
-    if any(g.label in wanted for g in guesses) or (guesses and reliable and long):
+    if any(g.label in wanted for g in guesses) or (guesses and reliable and len(shown.encode()) >= SHORT):
         return guesses
-    scores = _langid(shown)
-    best = max(scores, key=lambda label: scores[label])
-    ours = max(wanted, key=lambda label: scores.get(label, -math.inf))
-    if best not in wanted and not long and (distance := scores[best] - scores.get(ours, -math.inf)) <= NEAR_WITH_OUR_WORDS:
-        near = NEAR_WITH_OUR_WORDS if _own_words(shown, language) else NEAR
-        if distance <= near and _in_alphabet(shown, language):
-            best = ours
-    return [Guess(best, 1.0, "py3langid")]
+    with _langid_lock:
+        return [Guess(_langid(shown), 1.0, "py3langid")]
 
 
-def _langid(text: str) -> dict[str, float]:
-    """py3langid's labels with their scores, in nats."""
+def _langid(text: str) -> str:
     import py3langid  # loads a model; most builds never ask it
 
-    with _langid_lock:
-        return {label: float(score) for label, score in py3langid.rank(text)}
-
-
-def _in_alphabet(text: str, language: Language) -> bool:
-    """Whether every letter of `text` is one of the language's own, in normal form."""
-    own = language.alphabet.letters
-    return all(character in own for character in language.normalize(text) if character.isalpha())
+    return py3langid.classify(text)[0]
 
 
 def words(text: str) -> Counter[str]:
@@ -87,18 +70,26 @@ def words(text: str) -> Counter[str]:
     >>> sorted(words("„Tere!“ ütles ta."))
     ['ta', 'tere', 'ütles']
     """
-    return Counter(word.strip(_marks()) for word in text[:SHOWN].lower().split())
+    return Counter(_word().findall(text[:SHOWN].lower()))
 
 
 @functools.cache
-def _marks() -> str:
-    return "".join(c for c in map(chr, range(0x10000)) if unicodedata.category(c)[0] in "PSC" and c not in "\u200c\u200d")
+def _word() -> re.Pattern[str]:
+    """What white space surrounds, from its first to its last character that is no mark, sign or control."""
+    marks = "".join(re.escape(c) for c in map(chr, range(0x10000)) if unicodedata.category(c) in MARKS)
+    return re.compile(rf"[^\s{marks}](?:\S*[^\s{marks}{EDGES}])?[{EDGES}]?")
 
 
-def _own_words(text: str, language: Language, shared: tuple[str, ...] = ()) -> int:
-    """How many words of `text` are function words of the language; those in `shared` do not count."""
-    found = words(language.normalize(text[:SHOWN]))  # they are listed in normal form
-    return sum(found[word] for word in language.stop_words if word not in shared)
+def _normal_words(text: str, language: Language) -> Counter[str]:
+    """The words of `text` in normal form, as the language's function words are listed."""
+    return words(language.normalize(text[:SHOWN]))
+
+
+def _own_words(text: str, language: Language) -> bool:
+    """Whether two words of `text`, and one in eight, are function words of the language and of no relative."""
+    shared = {word for relative in language.identification.relatives for word in relative.words}
+    found = _normal_words(text, language)
+    return sum(found[word] for word in language.stop_words - shared) >= max(2, found.total() / 8)
 
 
 @functools.lru_cache(maxsize=8)
@@ -115,18 +106,32 @@ def close_language(text: str, language: Language) -> Verdict:
     relatives = language.identification.relatives
     counts = _census(relatives)(code_points(text))
     found = words(text)
+    mine: Counter[str] | None = None
     for relative in relatives:
         share = counts[relative.name] / max(counts["letters"], 1)
-        if share > relative.max_share:
+        # one letter in a longer text is a name
+        if share > relative.max_share and (counts[relative.name] > 1 or counts["letters"] < 40):
             return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
         theirs = sum(found[word] for word in relative.words if word not in language.stop_words)
         if relative.endings:
             theirs += sum(n for word, n in found.items() if word.endswith(relative.endings) and len(word) > 2)
         if theirs and language.stop_words:
-            ours = _own_words(text, language, relative.words)
-            if theirs > ours:
+            mine = mine or _normal_words(text, language)
+            ours = sum(mine[word] for word in language.stop_words if word not in relative.words)
+            # one word among many may be a name or a quotation
+            if theirs > ours and (theirs > 1 or len(found) < 8):
                 return drop("close language", f"{relative.name}: {theirs} of its function words, {ours} of ours")
     return KEEP
+
+
+def _look_alikes(language: Language) -> dict[int, str]:
+    """The letters that the language's table turns into its own, for `str.translate`."""
+    return _letters_of(language.normalizers["train"].settings.characters)
+
+
+@functools.lru_cache(maxsize=8)
+def _letters_of(rows: tuple[Row, ...]) -> dict[int, str]:
+    return {ord(row.source): row.target for row in rows if len(row.source) == 1 and row.source.isalpha() and row.target}
 
 
 def identify(text: str, language: Language) -> Verdict:
@@ -135,12 +140,18 @@ def identify(text: str, language: Language) -> Verdict:
     A line of fewer than `FEW` characters that seems to be another language's is `too short`: that is a guess.
     """
     settings = language.identification
+    wanted = frozenset(settings.labels)
     if not text.strip():
         return drop("empty")
-    if settings.labels:
-        found = guess(text, language)
+    if wanted:
+        found = guess(text, wanted)
+        if found[0].label not in wanted and (folded := text.translate(_look_alikes(language))) != text:
+            # identifiers learned the modern spelling. Folding hides what tells close languages apart: so only where
+            # function words that none of them shares bear it out
+            again = guess(folded, wanted) if _own_words(text, language) else found
+            found = again if again[0].label in wanted else found
         main = found[0]
-        ours = next((g for g in found if g.label in settings.labels), None)
+        ours = next((g for g in found if g.label in wanted), None)
         if ours is None:
             if len(text) < FEW:
                 return drop("too short", f"{len(text)} characters are too few to tell; {main.label} ({main.by})")
