@@ -1,10 +1,13 @@
 """Our training against fastai's own AWD_LSTM Learner on a CPU: same model, batches and recipe, step by step in turn.
 
     python benchmarks/lm_cpu.py data/fa/tokens                      speed only, about three minutes
+    python benchmarks/lm_cpu.py data/fa/tokens --preset default --set batch_size=16 --steps 1     at full size
+    python benchmarks/lm_cpu.py data/fa/tokens --curves 3           300 steps of each with three seeds, dropout on
     python benchmarks/lm_cpu.py data/fa/tokens --minutes 20         and held-out loss against time and tokens
 
 fastai gets its good loader (documents as tensors of ids, made beforehand) and reads exactly our batches. All run in
 one process, one step each in turn; a clock of CPU seconds for each stops while the other runs or a model is evaluated.
+Ours run in float32 and in bfloat16 products; the batcher alone is timed as well.
 """
 
 import argparse
@@ -26,7 +29,8 @@ import torch
 from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import package_versions
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
-from ulmkit.lm.config import LMConfig, preset
+from ulmkit.lm.batches import TrainBatches
+from ulmkit.lm.config import LMConfig, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
 from ulmkit.lm.fastai import from_fastai, to_fastai
 from ulmkit.lm.fastai_imports import Callback, DataLoaders, GradientClip, Learner, ParamScheduler, combined_cos
@@ -126,13 +130,18 @@ class Contender:
         return self.steps * self.config.batch_size * self.config.bptt
 
 
+FP32, BF16 = {"precision": "fp32", "backend": "vendor"}, {"precision": "bf16", "backend": "auto"}
+KINDS: dict[str, dict[str, str]] = {"fastai": FP32, "ulmkit fp32": FP32, "ulmkit bf16": BF16}
+
+
 def contenders(train: TokenFile, valid: TokenFile, config: LMConfig, totals: dict[str, int]) -> list[Contender]:
-    """Those named in `totals`, all from the same weights."""
+    """Those named in `totals`, each a kind and perhaps a comma and more; all from the same weights."""
     result = []
     for name, total in totals.items():
+        kind = name.partition(",")[0]
         torch.manual_seed(config.seed)
-        ours = learner(train, valid, config, device="cpu")
-        if name == "fastai":
+        ours = learner(train, valid, replace_config(config, KINDS[kind]), device="cpu")
+        if kind == "fastai":
             theirs = fastai_learner(train, config, ours.model)
             _refuse_other_batches(ours, theirs)
             result.append(Contender(name, theirs, config, total, partial(_fastai_weights, theirs)))
@@ -154,21 +163,62 @@ def _refuse_other_batches(ours: Learner, theirs: Learner) -> None:
 
 
 def measure_speed(train: TokenFile, valid: TokenFile, config: LMConfig, rounds: int, steps: int) -> dict[str, Any]:
-    """Tokens a second of each in alternating rounds, and the ratio of each round; the first steps do not count."""
-    pair = contenders(train, valid, config, {"fastai": 10_000, "ulmkit": 10_000})
+    """Tokens a CPU second of each in alternating rounds, and their ratios to fastai in each; first steps left out."""
+    field_ = contenders(train, valid, config, dict.fromkeys(KINDS, 10_000))
     for _ in range(2):
-        for contender in pair:
+        for contender in field_:
             contender.step()
-    rates: dict[str, list[float]] = {contender.name: [] for contender in pair}
+    rates: dict[str, list[float]] = {contender.name: [] for contender in field_}
     per_round = steps * config.batch_size * config.bptt
     for number in range(rounds):
-        for contender in pair if number % 2 else reversed(pair):
+        for contender in field_ if number % 2 else reversed(field_):
             before = contender.seconds
             for _ in range(steps):
                 contender.step()
             rates[contender.name].append(per_round / (contender.seconds - before))
-    ratios = [ours / theirs for ours, theirs in zip(rates["ulmkit"], rates["fastai"], strict=True)]
-    return {"tokens_per_second": rates, "ratio": ratios}
+    ratios = {
+        name: [ours / theirs for ours, theirs in zip(each, rates["fastai"], strict=True)]
+        for name, each in rates.items()
+        if name != "fastai"
+    }
+    backends = {one.name: one.learn.model.config.backend for one in field_ if one.name != "fastai"}
+    return {"tokens_per_second": rates, "ratio": ratios, "backend": backends}
+
+
+def measure_batcher(train: TokenFile, config: LMConfig) -> float:
+    """Tokens a CPU second of the batcher alone, a whole epoch with its shuffle."""
+    batches = TrainBatches(train, config.batch_size, config.bptt, seed=config.seed)
+    started, tokens = time.process_time(), 0
+    for x, _ in batches:
+        tokens += x.numel()
+    return tokens / (time.process_time() - started)
+
+
+def curves(train: TokenFile, valid: TokenFile, config: LMConfig, seeds: int, steps: int = 300) -> dict[str, Any]:
+    """Training losses of each, `steps` long, dropout on, for every seed: [kind][seed][step]."""
+    found: dict[str, list[list[float]]] = {kind: [] for kind in KINDS}
+    for seed in range(1, seeds + 1):
+        for contender in contenders(train, valid, replace_config(config, {"seed": seed}), dict.fromkeys(KINDS, steps)):
+            losses = []
+            for _ in range(steps):
+                contender.step()
+                losses.append(float(contender.learn.loss.detach()))
+            found[contender.name].append(losses)
+            say(f"seed {seed} {contender.name:12} last 20 steps: {statistics.mean(losses[-20:]):.4f}")
+    return found
+
+
+def curve_rows(found: dict[str, Any], width: int = 20) -> list[str]:
+    """Means and standard deviations over seeds of the mean loss of windows that end at a few steps."""
+    steps = len(found["fastai"][0])
+    rows = []
+    for end in (50, 100, 200, steps):
+        cells = []
+        for losses in found.values():
+            means = [statistics.mean(one[end - width : end]) for one in losses]
+            cells.append(f"{statistics.mean(means):.4f} ({statistics.stdev(means):.4f})")
+        rows.append(f"| {end} | " + " | ".join(cells) + " |")
+    return rows
 
 
 def held_out(contender: Contender, judge: AWDLSTM, valid: TokenFile) -> Evaluation:
@@ -186,7 +236,9 @@ def race(
         name: max(looks, int(minutes * 60 * statistics.median(rates) / per_step))
         for name, rates in speed["tokens_per_second"].items()
     }
-    totals = {"fastai": steps["fastai"], "ulmkit, equal tokens": steps["fastai"], "ulmkit, equal time": steps["ulmkit"]}
+    totals = {"fastai": steps["fastai"]}
+    totals |= {f"{kind}, equal tokens": steps["fastai"] for kind in steps if kind != "fastai"}
+    totals["ulmkit bf16, equal time"] = steps["ulmkit bf16"]
     field_ = contenders(train, valid, config, totals)
     judge = AWDLSTM(train.vocabulary, config)
     running = list(field_)
@@ -202,7 +254,7 @@ def race(
                 "bits_per_character": result.bits_per_character,
             }
             contender.curve.append(point)
-            say(f"{contender.name:22} {json.dumps({key: round(value, 4) for key, value in point.items()})}")
+            say(f"{contender.name:26} {json.dumps({key: round(value, 4) for key, value in point.items()})}")
         if contender.steps >= contender.total:
             running.remove(contender)
     return [
@@ -224,7 +276,7 @@ def say(line: str) -> None:
 
 def row(name: str, minutes: str, tokens: str, rate: str, loss: float, bits: float) -> str:
     return (
-        f"| {name:22} | {minutes:>7} | {tokens:>10} | {rate:>8} | {loss:7.4f} | {math.exp(loss):8.2f} | {bits:7.4f} |"
+        f"| {name:26} | {minutes:>7} | {tokens:>10} | {rate:>8} | {loss:7.4f} | {math.exp(loss):8.2f} | {bits:7.4f} |"
     )
 
 
@@ -237,6 +289,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="alternating rounds of the speed measurement")
     parser.add_argument("--steps", type=int, default=10, help="steps in a round")
     parser.add_argument("--looks", type=int, default=10, help="evaluations along each training")
+    parser.add_argument("--curves", type=int, default=0, metavar="SEEDS", help="compare training losses of 300 steps")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("lm_cpu.json"))
     options = parser.parse_args()
@@ -256,11 +309,18 @@ def main() -> None:
         "versions": package_versions(["torch", "fastai", "numpy"]),
         "speed": speed,
     }
+    report["batcher_tokens_per_second"] = [measure_batcher(train, config) for _ in range(3)]
     write_json(options.output, report)
     for name, rates in speed["tokens_per_second"].items():
-        print(f"{name:8} {statistics.median(rates):9,.0f} tokens/s (from {min(rates):,.0f} to {max(rates):,.0f})")
-    ratios = speed["ratio"]
-    print(f"ratio    {statistics.median(ratios):9.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+        print(f"{name:12} {statistics.median(rates):9,.0f} tokens/s (from {min(rates):,.0f} to {max(rates):,.0f})")
+    for name, ratios in speed["ratio"].items():
+        print(f"{name:12} {statistics.median(ratios):9.2f} times fastai (from {min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"batcher      {max(report['batcher_tokens_per_second']):,.0f} tokens/s")
+    if options.curves:
+        report["curves"] = curves(train, valid, config, options.curves)
+        write_json(options.output, report)
+        print("| step | " + " | ".join(KINDS) + " |\n|---|---|---|---|")
+        print("\n".join(curve_rows(report["curves"])))
     if not options.minutes:
         return
     report["race"] = race(train, valid, config, speed, options.minutes, options.looks)
