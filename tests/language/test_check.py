@@ -67,7 +67,7 @@ signature = "evaluation|language:xx"
     ),
     "relatives.tsv": f"Other\t{LONG}\n",
     "junk.txt": f"menu {LONG}\nmenu\n\nmenu {LONG}\n",
-    "sentences.txt": "See on ükskord.\nJa nii.\n",
+    "sentences.txt": "See on.| Ja nii.\n" * 10,
     "SOURCES.md": "| file | what | source | licence |\n| --- | --- | --- | --- |\n"
     "| rules.py, examples.tsv, keep.txt, stopwords.txt | all | own | Apache-2.0 |\n"
     "| relatives.tsv, junk.txt, sentences.txt, samples/ | all | own | Apache-2.0 |\n",
@@ -118,7 +118,7 @@ def outcome(found: Conformance, name: str) -> Outcome:
 
 def test_a_folder_that_keeps_all_promises_is_l4(folder: Path) -> None:
     found = result(folder)
-    assert [line.name for line in found.lines if not line.passed] == ["sentences"]
+    assert [line.name for line in found.lines if not line.passed] == []
     assert not found.failed
 
 
@@ -140,6 +140,7 @@ DAMAGE = [
     ("relatives refused", "relatives.tsv", "mets", "meri", "relatives.tsv:1: Other is kept"),
     ("relatives refused", "relatives.tsv", LONG, "mets", "relatives.tsv:1: 4 characters"),
     ("junk rejected", "junk.txt", "\n\nmenu", "\n\npage", "junk.txt:4 is kept"),
+    ("sentences", "sentences.txt", ".| Ja", ".| ja| Ja", "sentences.txt:1 is split"),
     ("licences", "SOURCES.md", "Apache-2.0", "", "no licence"),
     ("licences", "SOURCES.md", "keep.txt", "kept", "does not name keep.txt"),
     ("limits explained", "language.toml", '= "guessed"', '= ""', "min_words"),

@@ -1,47 +1,116 @@
 """Sentences end where a reader ends them, and words keep what joins them."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmkit.language import registry
-from ulmkit.text.segment import Segmenter, lines, words
+from ulmkit.language.cases import SentenceCase, read_sentences
+from ulmkit.text.segment import Segmenter, lines
 
-ESTONIAN = [
-    "26. juulil 1962. aastal sündis ta Tallinnas.|Nt. dr. Tamm jt. uurisid seda.",
-    "A. H. Tammsaare kirjutas romaani.|See ilmus XX. sajandil.",
-    "Kas tuled?|Ei!|No olgu…",
-    "„Tere!“ ütles ta.|Siis läks ära.",
-    "Koosolek on 31.12.2023 kell 14.30.|Palun tulge.",
+SEGMENTERS = {
+    "no data": Segmenter(),
+    "all data": Segmenter(
+        abbreviations=("a.b", "dr"),
+        ending_abbreviations=("a", "jne"),
+        never_first=("b",),
+        ordinal_dot=True,
+        no_break=(r"\d\. [IVX]{1,4}",),
+        break_after=(r"(?<= )[:;]-?\)",),
+        whole_quotes="«»",
+        word_patterns=(r"\d+%\w+",),
+    ),
+}
+ENGLISH = [
+    # text with | where a sentence ends, what decides
+    ("He came.| She left.", "a mark and a space"),
+    ("He came . | She left !", "the mark stands apart"),
+    ("“Come!” he said.| “Now.”| They left.", "small letter after a closed quotation"),
+    ("“ Come. ”| They left.", "the closing mark stands apart"),
+    ('" Come. "| They left.', "... and does not show which way it turns"),
+    ('"Come," he said.| " Now. "| They left.', "... the mark before it does"),
+    ("He said: “ Come. ”| He said. | “ Now ” they left.", "an opening mark that stands apart"),
+    ("He thought… and left.| Then…| Nothing.", "small letter after an ellipsis"),
+    ("he came.| she left…| they stayed", "a writer who starts in small letters does so after an ellipsis"),
+    ("1. Introduction.| 2. Methods.| All in 1962.| Then more.", "a number that begins a sentence"),
+    ("J. R. Smith came.", "initials"),
+    ("He came.", "one sentence"),
 ]
-PERSIAN = [
-    "او رفت.|بعد آمد.",
-    "آیا می‌آیی؟|نه!|باشد…",
-    "در سال ۵۰ ق. م. ساخته شد.|ویران است.",
-    "گفت: «می‌روم.»|و رفت.",
-    "نسخهٔ 2.7 آمد؛ خوب است.|تمام.",
+
+
+@pytest.mark.parametrize(("marked", "why"), ENGLISH)
+def test_sentences_end_without_any_data(marked: str, why: str) -> None:
+    assert Segmenter().sentences(marked.replace("|", "")) == [part.strip() for part in marked.split("|")], why
+
+
+CASES = [(known.folder.name, case) for known in registry.known() for case in read_sentences(known.folder)]
+
+
+@pytest.mark.parametrize(("code", "case"), CASES, ids=[f"{code}:{case.line}" for code, case in CASES])
+def test_sentences_end_as_the_language_says(code: str, case: SentenceCase) -> None:
+    language = registry.get(code)
+    wanted = [language.normalize(sentence) for sentence in case.sentences]
+    assert language.sentences(language.normalize(case.text)) == wanted
+
+
+@pytest.mark.parametrize("code", ["et", "fa"])
+def test_a_language_has_cases_enough_to_mean_something(code: str) -> None:
+    cases = [case for each, case in CASES if each == code]
+    assert len(cases) >= 25
+    assert sum(len(case.sentences) > 1 for case in cases) >= 20
+
+
+def test_a_case_is_its_line_without_the_bars(tmp_path: Path) -> None:
+    (tmp_path / "sentences.txt").write_text("# remark\n\nOne.| Two.|Three.\n", encoding="utf-8")
+    assert read_sentences(tmp_path) == (SentenceCase("One. Two.Three.", ("One.", "Two.", "Three."), 3),)
+
+
+@pytest.mark.parametrize("segmenter", SEGMENTERS.values(), ids=SEGMENTERS.keys())
+@given(text=st.text(alphabet="aAb.!? »\n…1I«“\"'(-:;)", max_size=60))
+def test_sentences_lose_nothing_but_space(segmenter: Segmenter, text: str) -> None:
+    sentences = segmenter.sentences(text)
+    assert "".join(sentences).replace(" ", "") == text.replace(" ", "").replace("\n", "")
+    assert all(sentence and sentence == sentence.strip(" ") for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text", "sentences"),
+    [
+        ("abbreviations", ("dr",), "See dr. Tamm. Ja?", ["See dr. Tamm.", "Ja?"]),
+        ("ending_abbreviations", ("jne",), "Üks jne. kaks jne. Kolm jne. 4.", ["Üks jne. kaks jne.", "Kolm jne. 4."]),
+        ("never_first", ("را",), "«رفت.» را دیدم.", ["«رفت.» را دیدم."]),
+        ("ordinal_dot", True, "26. juulil XX. sajandil. Ja.", ["26. juulil XX. sajandil.", "Ja."]),
+        ("no_break", (r"No\. \d",), "See No. 5. Then", ["See No. 5.", "Then"]),
+        ("break_after", (r"(?<= ):\)",), "Nice :) Then :)more", ["Nice :)", "Then :)more"]),
+        ("whole_quotes", "«»", "«A. Bb! C?» D «Ee! f.» G", ["«A. Bb! C?»", "D «Ee! f.»", "G"]),
+        ("sentence_ends", "।", "क ख। ग घ। च.", ["क ख।", "ग घ।", "च."]),
+    ],
+)
+def test_each_setting_acts(field: str, value: object, text: str, sentences: list[str]) -> None:
+    assert Segmenter(**{field: value}).sentences(text) == sentences
+    assert Segmenter().sentences(text) != sentences
+
+
+def test_a_long_quotation_is_many_sentences() -> None:
+    quote = "«" + "Aa bb. " * 30 + "Aa.»"
+    assert len(Segmenter(whole_quotes="«»").sentences(quote)) == 31
+
+
+WORDS = [
+    ("fa", "می‌روم، خانهٔ ما؛ #x_y ۳٫۵", ["می‌روم", "خانهٔ", "ما", "x", "y", "۳٫۵"]),
+    (
+        "et",
+        "Peugeot'ga 1000-st 20%ni 3,5 – 10 000 USA-s e-post.",
+        ["Peugeot'ga", "1000-st", "20%ni", "3,5", "10", "000", "USA-s", "e-post"],
+    ),
 ]
 
 
-def segmenter(code: str) -> Segmenter:
-    data = registry.get(code).segmentation
-    return Segmenter(data.sentence_ends, data.closers, data.abbreviations, data.ordinal_dot)
-
-
-@pytest.mark.parametrize(("code", "expected"), [("et", each) for each in ESTONIAN] + [("fa", each) for each in PERSIAN])
-def test_sentences(code: str, expected: str) -> None:
-    sentences = expected.split("|")
-    assert segmenter(code).sentences(" ".join(sentences)) == sentences
-
-
-@given(st.text(alphabet="aA.!? »\n…1«", max_size=60))
-def test_sentences_lose_nothing_but_space(text: str) -> None:
-    joined = "".join(Segmenter().sentences(text))
-    assert joined.replace(" ", "") == text.replace(" ", "").replace("\n", "")
-
-
-def test_words_keep_joiners_apostrophes_and_the_ezafe() -> None:
-    assert words("می‌روم، خانهٔ ما؛ Peugeot'ga 3,5 #x_y") == ["می‌روم", "خانهٔ", "ما", "Peugeot'ga", "3", "5", "x", "y"]
+@pytest.mark.parametrize(("code", "text", "expected"), WORDS)
+def test_words_keep_what_joins_them(code: str, text: str, expected: list[str]) -> None:
+    assert registry.get(code).words(text) == expected
 
 
 def test_lines_are_those_that_hold_something() -> None:
@@ -57,4 +126,4 @@ def test_lines_are_those_that_hold_something() -> None:
     ],
 )
 def test_a_mark_belongs_to_its_word(text: str, found: list[str]) -> None:
-    assert words(text) == found
+    assert Segmenter().words(text) == found

@@ -24,7 +24,6 @@ from ulmkit.errors import InputError
 from ulmkit.language.calibrate import IDENTIFICATION, Sample
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
-from ulmkit.text.segment import words
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def frequent_words(language: Language, texts: Sequence[Text], count: int) -> lis
     own = frozenset(letters_and_marks(language))
     documents: Counter[str] = Counter()
     for text in texts:
-        documents.update(set(words(text.normal.lower() if language.identity.has_case else text.normal)))
+        documents.update(set(language.words(text.normal.lower() if language.identity.has_case else text.normal)))
     spelled = ((word, n) for word, n in documents.items() if own.issuperset(word))
     return [word for word, _ in sorted(spelled, key=lambda pair: (-pair[1], pair[0]))[:count]]
 

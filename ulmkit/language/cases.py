@@ -13,6 +13,7 @@ from ulmkit.language.load import read_text
 from ulmkit.language.spec import STANDARD
 
 EXAMPLES, KEEP, JUNK, RELATIVES = "examples.tsv", "keep.txt", "junk.txt", "relatives.tsv"
+SENTENCES = "sentences.txt"
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[ntr])")
 
 
@@ -50,6 +51,15 @@ class Case:
     text: str
     line: int
     name: str = ""
+
+
+@dataclass(frozen=True)
+class SentenceCase:
+    """A line of sentences.txt: a text as people write it, and its sentences."""
+
+    text: str
+    sentences: tuple[str, ...]
+    line: int
 
 
 def unescape(cell: str) -> str:
@@ -109,6 +119,18 @@ def read_relatives(folder: Path) -> tuple[Case, ...]:
     """The lines of relatives.tsv: a close language's name, and a text in it that must not count as this language."""
     rows = _cells(folder / RELATIVES, ("a close language's name", "a text in it"))
     return tuple(Case(unescape(text), number, name) for number, (name, text) in rows)
+
+
+def read_sentences(folder: Path) -> tuple[SentenceCase, ...]:
+    """The lines of sentences.txt: `|` stands where a sentence ends and the next begins.
+
+    The text is the line without its bars; the sentences are the parts between them, without the spaces at their edges.
+    Normalize the text, split it, and compare with the sentences, normalized.
+    """
+    return tuple(
+        SentenceCase(line.replace("|", ""), tuple(part.strip(" ") for part in line.split("|")), number)
+        for number, line in _lines(folder / SENTENCES)
+    )
 
 
 def read_junk(folder: Path) -> tuple[Case, ...]:

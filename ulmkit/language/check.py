@@ -49,6 +49,7 @@ MIN_STOP_WORDS = 50  # Gopher asks a page for two of eight; fifty are the closed
 MIN_STOP_WORD_SHARE = 0.1  # of the samples' words; function words are a fifth to a half of running text
 MIN_IDENTIFIED = 0.95
 MIN_KEPT = 0.95
+MIN_SENTENCE_CASES = 10
 MAX_BYTE_SHARE = 0.03  # of the tokens of held-out samples: letters that no piece knows
 MAX_FERTILITY = 4.0  # pieces a word, with a vocabulary of a few thousand
 MIN_SPEED = 0.02  # of `unicodedata`'s NFC on the same text; less is a rule that should be guarded
@@ -663,7 +664,23 @@ def limits_explained(subject: Subject) -> Outcome:
 
 def sentences(subject: Subject) -> Outcome:
     """Sentences end where sentences.txt says."""
-    return missing("no sentences.txt", "Write sentences.txt.")
+    language = subject.language
+    lines = cases.read_sentences(language.folder)
+    if not lines:
+        return missing("no sentences.txt", "Write sentences.txt: a text a line, | where a sentence ends.")
+    for case in lines:
+        wanted = [language.normalize(sentence) for sentence in case.sentences]
+        found = language.sentences(language.normalize(case.text))
+        if found != wanted:
+            shown_as = quoted(" | ".join(found), 120)
+            return failed(
+                f"sentences.txt:{case.line} is split {shown_as}", "Correct [segmentation], or the line if it is wrong."
+            )
+    ends = sum(len(case.sentences) - 1 for case in lines)
+    evidence = f"{len(lines)} cases, {ends} ends inside them"
+    if min(len(lines), ends) < MIN_SENTENCE_CASES:
+        return missing(evidence, f"Write {MIN_SENTENCE_CASES} cases or more into sentences.txt, most of two sentences.")
+    return ok(evidence)
 
 
 def round_trip(subject: Subject) -> Outcome:

@@ -310,11 +310,21 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
     for index, task in enumerate(language["tasks"]):
         if not task.licence.strip():
             raise file.fail("tasks", "licence", f"task '{task.name}' has no licence. Name it (SPDX).", index)
-    for pattern in language["filters"].boilerplate:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise file.fail("filters", "boilerplate", f"'{pattern}' is no regular expression ({error}).") from error
+    segmentation = language["segmentation"]
+    if len(segmentation.whole_quotes) % 2:
+        raise file.fail(
+            "segmentation", "whole_quotes", "'whole_quotes' must be pairs of an opening and a closing mark."
+        )
+    patterns = [("filters", "boilerplate", language["filters"].boilerplate)]
+    patterns += [
+        ("segmentation", key, getattr(segmentation, key)) for key in ("no_break", "break_after", "word_patterns")
+    ]
+    for section, key, expressions in patterns:
+        for expression in expressions:
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise file.fail(section, key, f"'{expression}' is no regular expression ({error}).") from error
 
 
 def _check_normalization(normalization: spec.Normalization, file: _File, section: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ulmkit.errors import UsageError
 from ulmkit.text.normalize import Normalizer
+from ulmkit.text.segment import Segmenter
 
 STANDARD = "standard"  # the profile that needs no name: [normalization] as it stands
 
@@ -79,12 +80,21 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """`[segmentation]`: where sentences end."""
+    """`[segmentation]`: where sentences end and what a word is. Patterns are regular expressions (Python's `re`)."""
 
     sentence_ends: str = ".!?…"
-    closers: str = '»”’")]}'  # may stand between the end mark and the space
-    abbreviations: tuple[str, ...] = ()  # never end a sentence
+    openers: str = "«„“\"'([{"  # may stand between the space and the next sentence's first letter
+    closers: str = "»”’\"')]}"  # may stand between the end mark and the space, or alone after it
+    abbreviations: tuple[str, ...] = ()  # without their last dot; never end a sentence
+    ending_abbreviations: tuple[str, ...] = ()  # may end one: they do, unless a lower-case letter or a digit follows
+    never_first: tuple[str, ...] = ()  # words that no sentence begins with, where no letter case tells
     ordinal_dot: bool = False  # "26. juulil": digits and a dot do not end a sentence before a lower-case letter
+    no_break: tuple[str, ...] = ()  # patterns; no sentence ends inside a match
+    break_after: tuple[str, ...] = ()  # patterns; a sentence ends where a match does, if a space follows
+    whole_quotes: str = ""  # pairs of an opening and a closing mark; no sentence ends between them ...
+    max_whole_quote: int = 150  # ... unless they are farther apart than this: an interview is many sentences
+    word_joiners: str = "'’\u200c\u200d"  # hold a word together between two letters or digits
+    word_patterns: tuple[str, ...] = ()  # further patterns of one word, tried first: 20%ni
 
 
 @dataclass(frozen=True)
@@ -284,6 +294,18 @@ class Language:
     def matched_stop_words(self) -> frozenset[str]:
         """`stop_words` in match form, as the words of a folded text are."""
         return frozenset(self.fold(word) for word in self.stop_words)
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        return Segmenter(**vars(self.segmentation))
+
+    def sentences(self, text: str) -> list[str]:
+        """The sentences of `text` in normal form, without the spaces between them."""
+        return self.segmenter.sentences(text)
+
+    def words(self, text: str) -> list[str]:
+        """The words of `text` in normal form, without punctuation."""
+        return self.segmenter.words(text)
 
     @property
     def samples(self) -> Path:

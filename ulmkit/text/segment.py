@@ -1,21 +1,29 @@
 """Lines, sentences and words of a text in normal form.
 
 A sentence ends at an end mark, its closers, and a space; at a line's end always. What looks like an end and is none is
-told by data: abbreviations, single initials, ordinal numbers (`26. juulil`), and the mark inside an open quotation
-that goes on in lower case.
+told by data: abbreviations, single initials, ordinal numbers (`26. juulil`), patterns that hold together, quotations
+that stay whole. Letter case tells the rest where the script has it: a lower-case word after a closed quotation, an
+ellipsis or an abbreviation goes on; after a plain word and a dot it starts anew, as people write in forums.
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from ulmkit.text.characters import character_class
 
 # in many scripts a vowel is a mark on its consonant, and `\w` holds no marks
 _MARK = character_class(c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M")
-_WORD = re.compile(f"[^\\W_]+(?:[\u200c\u200d'\u2019{_MARK}]+[^\\W_]+)*[{_MARK}]*")
 _ROMAN = re.compile("[IVXLCDM]+")
+_DASHES = "–—-"
+_LOOK = 40  # characters of the word before a mark and of the one after it that are looked at: linear in any line
+_DOTS = frozenset(".…")  # every other mark ends a sentence whatever the next letter
+_QUOTES = '"“”„«»'
+_QUOTE = re.compile(f"[{_QUOTES}]")
+_DIGITS = re.compile(r"\A\d+")
 
 
 def lines(text: str) -> list[str]:
@@ -23,36 +31,87 @@ def lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if line]
 
 
-def words(text: str) -> list[str]:
-    """The words of `text`: letters and digits, with the joiners, apostrophes and marks inside them.
+class _Candidate(NamedTuple):
+    """Where a sentence may end."""
 
-    >>> words("می‌روم، Peugeot'ga 3 korda")
-    ['می‌روم', "Peugeot'ga", '3', 'korda']
-    """
-    return _WORD.findall(text)
+    start: int  # of the mark
+    mark: str
+    closed: bool  # a quotation or bracket closes there
+    end: int  # after the mark, its closers and the space
+    following: str  # the next word
+
+    @property
+    def goes_on(self) -> bool:
+        """The next word begins with a small letter."""
+        return self.following[:1].islower()
 
 
 @dataclass(frozen=True)
 class Segmenter:
-    """Splits into sentences; the fields are those of a language's `[segmentation]`."""
+    """Splits into sentences and words; the fields are those of a language's `[segmentation]`, explained in `spec`."""
 
     sentence_ends: str = ".!?…"
-    closers: str = '»”’")]}'
+    openers: str = "«„“\"'([{"
+    closers: str = "»”’\"')]}"
     abbreviations: tuple[str, ...] = ()
+    ending_abbreviations: tuple[str, ...] = ()
+    never_first: tuple[str, ...] = ()
     ordinal_dot: bool = False
-    _short: frozenset[str] = field(init=False, repr=False, compare=False)
+    no_break: tuple[str, ...] = ()
+    break_after: tuple[str, ...] = ()
+    whole_quotes: str = ""
+    max_whole_quote: int = 150
+    word_joiners: str = "'’\u200c\u200d"
+    word_patterns: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_short", frozenset(word.lower() for word in self.abbreviations))
+    @cached_property
+    def _never(self) -> frozenset[str]:
+        return frozenset(word.lower() for word in self.abbreviations)
+
+    @cached_property
+    def _may(self) -> frozenset[str]:
+        return frozenset(word.lower() for word in self.ending_abbreviations)
+
+    @cached_property
+    def _never_first(self) -> frozenset[str]:
+        return frozenset(self.never_first)
 
     @cached_property
     def _candidate(self) -> re.Pattern[str]:
-        ends, closers = re.escape(self.sentence_ends), re.escape(self.closers)
-        return re.compile(f"[{ends}]++[{closers}]*+ ")
+        """End marks (1), closers (2) and a space."""
+        return re.compile(f"([{re.escape(self.sentence_ends)}]++)([{re.escape(self.closers)}]*+) ")
+
+    @cached_property
+    def _next(self) -> re.Pattern[str]:
+        """What may stand before a sentence's first word (1)."""
+        return re.compile(f"[{re.escape(self.openers)} {_DASHES}]*+([\\w{re.escape(self.word_joiners)}]{{0,{_LOOK}}})")
 
     @cached_property
     def _before(self) -> re.Pattern[str]:
-        return re.compile('[^\\s«„“"(\\[{]*\\Z')
+        return re.compile(f"[^\\s{re.escape(self.openers)}]*\\Z")
+
+    @cached_property
+    def _held(self) -> tuple[re.Pattern[str], ...]:
+        pairs = zip(self.whole_quotes[::2], self.whole_quotes[1::2], strict=True)
+        quotes = [f"{re.escape(a)}[^{re.escape(a + b)}]{{0,{self.max_whole_quote}}}{re.escape(b)}" for a, b in pairs]
+        return tuple(re.compile(pattern) for pattern in (*self.no_break, *quotes))
+
+    @cached_property
+    def _broken(self) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(f"(?:{pattern}) ") for pattern in self.break_after)
+
+    @cached_property
+    def _word(self) -> re.Pattern[str]:
+        plain = f"[^\\W_]+(?:[{re.escape(self.word_joiners)}{_MARK}]+[^\\W_]+)*[{_MARK}]*"
+        return re.compile("|".join((*(f"(?:{pattern})" for pattern in self.word_patterns), plain)))
+
+    def words(self, text: str) -> list[str]:
+        """The words of `text`: letters and digits, with the joiners, apostrophes and marks inside them.
+
+        >>> Segmenter().words("می‌روم، Peugeot'ga 3 korda")
+        ['می‌روم', "Peugeot'ga", '3', 'korda']
+        """
+        return self._word.findall(text)
 
     def sentences(self, text: str) -> list[str]:
         """The sentences of `text`, without the spaces between them; joined by one space they are the line again.
@@ -63,27 +122,106 @@ class Segmenter:
         found = []
         for line in lines(text):
             start = 0
-            for match in self._candidate.finditer(line):
-                if match.end() > start and self._ends(line, start, match):
-                    found.append(line[start : match.end()].strip(" "))
-                    start = match.end()
-            if line[start:].strip(" "):
-                found.append(line[start:].strip(" "))
+            for end in [*self._ends_of(line), len(line)]:
+                sentence = line[start:end].strip(" ")
+                if sentence:
+                    found.append(sentence)
+                start = end
         return found
 
-    def _ends(self, line: str, start: int, match: re.Match[str]) -> bool:
-        mark, following = match[0].rstrip(" "), line[match.end() : match.end() + 1]
-        if mark != ".":
-            # a closed quotation or an ellipsis that goes on in lower case is the middle of a sentence
-            return not (following.islower() and (len(mark) > 1 or mark == "…"))
-        # one word is looked at, of at most 40 characters: linear whatever the line is
-        word_match = self._before.search(line[max(start, match.start() - 40) : match.start()])
-        word = word_match[0] if word_match else ""
-        if word.lower() in self._short or word.lower().rstrip(".") in self._short:
-            return False
-        if len(word) == 1 and word.isalpha() and (word.isupper() or not word.islower()):
-            return False  # an initial
-        if self.ordinal_dot and following.islower() and (word.isdecimal() or _ROMAN.fullmatch(word)):
-            return False
-        # a lower-case word after a dot: an abbreviation that no list holds
-        return not following.islower()
+    def _ends_of(self, line: str) -> list[int]:
+        """Where the sentences of `line` end, each after the space."""
+        ends = {match.end() for pattern in self._broken for match in pattern.finditer(line)}
+        candidates = self._candidates(line)
+        if candidates:
+            casual = any(each.goes_on and self._is_end(line, 0, each, casual=False) for each in candidates)
+            held = _Spans([match.span() for pattern in self._held for match in pattern.finditer(line)])
+            start = 0
+            for each in candidates:
+                if each.end - 1 not in held and self._is_end(line, start, each, casual=casual):
+                    start = each.end
+                    ends.add(start)
+        return sorted(ends)
+
+    def _candidates(self, line: str) -> list[_Candidate]:
+        found = []
+        apart: frozenset[int] | None = None
+        for match in self._candidate.finditer(line):
+            end, closed = match.end(), bool(match[2])
+            if line[end : end + 1] in _QUOTES and line[end + 1 : end + 2] in ("", " "):
+                apart = _closing_apart(line, self.sentence_ends) if apart is None else apart
+                if end in apart:  # `ka. “ Andri`: the mark that closes the quotation stands alone
+                    end, closed = min(end + 2, len(line)), True
+            following = self._next.match(line, end)
+            found.append(_Candidate(match.start(), match[1], closed, end, following[1] if following else ""))
+        return found
+
+    def _is_end(self, line: str, start: int, at: _Candidate, *, casual: bool) -> bool:
+        if at.following in self._never_first or (at.goes_on and at.closed):
+            return False  # „Tule!“ ütles ta
+        if set(at.mark) - _DOTS:
+            return True
+        if at.mark != ".":
+            return casual or not at.goes_on
+        return self._ends_at_dot(line, start, at)
+
+    def _ends_at_dot(self, line: str, start: int, at: _Candidate) -> bool:
+        before = self._before.search(line, max(start, at.start - _LOOK), at.start)
+        word = before[0] if before else ""
+        if word.isdecimal():
+            # `1. Sissejuhatus` is an item of a list, `26. juulil` an ordinal
+            return line[start : at.start].strip(" ") != word and not (self.ordinal_dot and at.goes_on)
+        plain = _DIGITS.sub("", word).lower()  # 12kl.
+        if plain in self._never or (len(word) == 1 and word.isalpha() and not word.islower()):
+            return False  # an abbreviation, an initial
+        if plain in self._may and (at.goes_on or (at.following[:1].isdecimal() and not at.closed)):
+            return False  # 5. saj. lõpul, mnt. 12
+        if at.goes_on:
+            numeral = self.ordinal_dot and _ROMAN.fullmatch(word)
+            return not numeral and sum(map(str.isalpha, word)) > 1
+        return True
+
+
+def _closing_apart(line: str, ends: str) -> frozenset[int]:
+    """Where a quotation mark that closes stands apart, a space or nothing on both sides.
+
+    Which way a mark turns is told by its shape, by what it touches, by the comma or colon before it, or else by the
+    mark before it: linear in the line's length.
+    """
+    found = set()
+    opened: bool | None = None  # nothing known yet
+    for match in _QUOTE.finditer(line):
+        mark, place = match[0], match.start()
+        before, after = line[place - 1 : place] or " ", line[place + 1 : place + 2] or " "
+        said = line[max(0, place - 2) : place - 1]  # the mark before the space
+        if mark in "«„":
+            opens = True
+        elif mark in "»”":
+            opens = False
+        elif before != " ":
+            opens = before in "(["
+        elif after != " ":
+            opens = after not in ".,;:!?)]…"
+        elif said in ",:":
+            opens = said == ":"
+        else:
+            opens = said not in ends if opened is None else not opened
+        if not opens and before == after == " ":
+            found.add(place)
+        opened = opens
+    return frozenset(found)
+
+
+class _Spans:
+    """Whether a place lies inside one of some spans: from their starts, in order, and the farthest end up to each."""
+
+    def __init__(self, spans: list[tuple[int, int]]) -> None:
+        spans.sort()
+        self._starts = [start for start, _ in spans]
+        self._ends: list[int] = []
+        for _, end in spans:
+            self._ends.append(max(end, self._ends[-1]) if self._ends else end)
+
+    def __contains__(self, place: int) -> bool:
+        before = bisect_left(self._starts, place)
+        return before > 0 and self._ends[before - 1] > place
