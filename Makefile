@@ -30,8 +30,9 @@ faults: .venv/.installed ## the full figures of the fault rows, in minutes rathe
 	$(BIN)/python tests/languages/normalizer_fuzz.py --inputs 1000000 --processes $$(nproc) --growth $(if $(TEXT),--text $(TEXT))
 	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 $(TEST) -k kill tests/corpus tests/lm $(ARGS)
 
-docs: .venv/.installed ## docs/cli.md from --help
+docs: .venv/.installed ## docs/cli.md from --help, docs/normalization.md from a language folder
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_normalization.py
 
 clean:
 	rm -rf .venv .bootstrap .pytest_cache .mypy_cache .ruff_cache

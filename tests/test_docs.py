@@ -11,15 +11,20 @@ from ulmkit.cli.main import cli
 ROOT = Path(__file__).parent.parent
 
 
-def make_cli():
-    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make_cli.py")
+def maker(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def test_the_command_line_page_is_fresh():
-    module = make_cli()
+    module = maker("make_cli")
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
+
+
+def test_the_page_on_normalization_is_fresh():
+    module = maker("make_normalization")
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
 
 

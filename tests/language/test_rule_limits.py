@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,18 @@ def test_a_bundled_rule_costs_no_timer() -> None:
 
     assert not registry.get("fa").normalizers["train"].settings.limited
     assert load_language(registry.find("fa"), limited=True).normalizers["train"].settings.limited
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(60.0, ""), (0.1, "took more than 0.1 s")])
+def test_what_a_rule_loads_first_has_a_limit_of_its_own(
+    make: Callable[[str], Language], monkeypatch: pytest.MonkeyPatch, seconds: float, said: str
+) -> None:
+    """Longer than a rule may run on a text; once."""
+    monkeypatch.setattr(watch, "PREPARE_SECONDS", seconds)
+    wait = "loaded = []\n\n\ndef load():\n    loaded or time.sleep(0.4)\n    loaded.append(1)\n\n\nodd.prepare = load\n"
+    language = make(f"return text * len(loaded)\n\n\n{wait}\n\ndef other(text):")
+    if said:
+        with pytest.raises(RuleError, match=said):
+            language.normalize("odd")
+    else:
+        assert language.normalize("odd").startswith("odd")

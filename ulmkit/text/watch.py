@@ -17,6 +17,7 @@ from ulmkit.errors import LanguageError, RuleError, shown
 RULE_SECONDS = 5.0  # on a text of any length; the slowest bundled rule takes a hundredth of it on a book
 RULE_SECONDS_A_CHARACTER = 20e-6  # beyond that: a rule that reads a text character by character takes a hundredth
 IMPORT_SECONDS = 20.0
+PREPARE_SECONDS = 120.0  # hazm's imports and verbs take 10 s of a processor, which may be shared
 
 
 class _TooLong(BaseException):
@@ -73,7 +74,11 @@ def load_rules(module: ModuleType, run: Callable[[ModuleType], None], path: str)
 
 
 def watched(function: Callable[[str], Any], path: str, *, limited: bool) -> Callable[[str], str]:
-    """`function` of the rules.py at `path`, which raises `RuleError` for what it does wrong; `limited` in time too."""
+    """`function` of the rules.py at `path`, which raises `RuleError` for what it does wrong; `limited` in time too.
+
+    What it loads before its first text (a lexicon) it names as its attribute `prepare`, which has a limit of its own.
+    """
+    prepare = getattr(function, "prepare", None)
     rule = getattr(function, "__name__", "?")
     starts = getattr(getattr(function, "__code__", None), "co_firstlineno", 1)
 
@@ -91,8 +96,12 @@ def watched(function: Callable[[str], Any], path: str, *, limited: bool) -> Call
         return made
 
     def timed(text: str) -> str:
-        seconds = RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)
+        seconds = PREPARE_SECONDS
         try:
+            if prepare:
+                with time_limit(seconds):
+                    prepare()
+            seconds = RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)
             with time_limit(seconds):
                 return plain(text)
         except _TooLong as error:
