@@ -84,7 +84,8 @@ def medians(works: dict[str, Work], texts: list[str], rounds: int) -> dict[str, 
 
 def timed(normalizer: Normalizer) -> tuple[Normalizer, Counter[str]]:
     """A copy of `normalizer` that adds up how long each of its rules runs."""
-    copy, spent = Normalizer(normalizer.operations, normalizer.settings), Counter()
+    spent: Counter[str] = Counter()
+    copy = Normalizer(normalizer.operations, normalizer.settings)
     for stage in (*copy._before, *copy._stages):
         for place, step in enumerate(stage.steps):
             if step.rule is not None:

@@ -145,7 +145,7 @@ def test_what_other_normalizers_damage_is_whole(what: str, raw: str, normal: str
 
 def test_every_damage_and_every_seed_is_shown_in_the_folder() -> None:
     kept = {case.text for case in read_keep(PERSIAN.folder)}
-    raw = "\n".join(example.raw for example in read_examples(PERSIAN.folder))
+    raw = "\n".join(f"{example.raw}\n{example.normal}" for example in read_examples(PERSIAN.folder))
     for text in (*(each for _, each, _ in DAMAGES), *SEEDS, *RAW_SEEDS):
         assert any(text in each for each in kept) or text in raw, text
 
