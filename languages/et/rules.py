@@ -8,11 +8,26 @@ _C1_IN_WORD = re.compile(f"(?<=[{_LETTER}])[\u009a\u009e\u008a\u008e]+|[\u009a\u
 _ETH = str.maketrans("ðþÐÞ", "šžŠŽ")
 # a word of ASCII and Estonian letters with ð or þ in it
 _ETH_WORD = re.compile(f"(?<![{_LETTER}])[A-Za-zõäöüšžÕÄÖÜŠŽ]*[ðþÐÞ][A-Za-zõäöüšžÕÄÖÜŠŽðþÐÞ]*+(?![{_LETTER}])")
-_ICELANDIC = re.compile("[áíóúýæÁÍÓÚÝÆ]")
+# In Icelandic no word begins with ð or doubles it, or has it after t; þ begins words and stands nowhere else. What it
+# could have is left to lower-case words, because an Estonian text names people (Guðmundsson, Þorsteinn): ð within,
+# and þ before the few stems that begin with ž
+_NO_ICELANDIC = re.compile("^[ðÐ]|[tT][ðÐ]|[ðÐ]{2}|(?<!^)[þÞ]")
+_OURS = re.compile("^(?:[a-zõäöüšž]|(?i:þ(?:an[rd]|est|ilet|urna|ürii|argoo|ele|akett|ong)))")
+_ICELANDIC = re.compile("[áíóúýæÁÍÓÚÝÆ]|(?<!\\w)(?:og|að|með|það|við|þetta|sem)(?!\\w)")
 _LATIN_9 = re.compile("(?<=[a-zõäöüšž])[¨¸](?=[a-zõäöüšž])|(?<=[A-ZÕÄÖÜŠŽ])[¦´](?=[A-ZÕÄÖÜŠŽ])")
 _LATIN_9_LETTER = {"¨": "š", "¸": "ž", "¦": "Š", "´": "Ž"}
 _BETWEEN = re.compile(f"(?<=[{_LETTER}])[`´](?=[{_LETTER}])")
 _CURLY = re.compile("[„“”]")
+_SOFT_LINE_END = re.compile(f"(?<=[{_LETTER}\u0300-\u036f])\u00ad\n(?=[{_LETTER}])")
+_LINE_END = re.compile(f"(?<![{_LETTER}])([{_LETTER}]++)-\n(?=([{_LETTER}]+))")
+_AND = ("ja", "ning", "või", "ega", "ehk", "kui")
+# case endings, with the vowel before them and the plural's; `ta` and `te` are words of their own, `a` says too little
+_ENDING = "(?:[ieu]|[aeiu]?(?:d|t|l|s|ga|ks|le|lt|na|ni|sse|st|ta)|(?:de|te|ide)(?:ga|ks|l|le|lt|na|ni|s|sse|st|ta)?)"
+_CASE = re.compile(f"(?<=[{_LETTER}0-9%]) (?:-(?!(?:ta|te|de)(?![{_LETTER}]))|' )(?={_ENDING}(?![{_LETTER}0-9'-]))")
+_PARTED = re.compile(
+    f'(?<=[{_LETTER}0-9%)\\]"\'“»…]) (?=[,;:](?:[ .,!?“»"]|$)|[.!?…)\\]“»](?:[ .,;:!?)\\]“»"]|$))', re.M
+)
+_PARTED_BEHIND = re.compile(f'(?<![^ (\\[„«\n])([(\\[„«]) (?=[{_LETTER}0-9"])')
 
 
 def mojibake_controls(text: str) -> str:
@@ -30,18 +45,21 @@ mojibake_controls.literals = "\u009a\u009e\u008a\u008e"
 def mojibake_letters(text: str) -> str:
     """š and ž of windows-1257 or ISO 8859-13 (ð þ) and of ISO 8859-15 (¨ ¸ ¦ ´), inside words of Estonian letters.
 
-    A line with letters that only Icelandic and Faroese have keeps ð and þ.
+    Not in a line with letters or words that only Icelandic and Faroese have, nor where it may be a name from there.
 
     >>> mojibake_letters("garaaþ, ðokolaad, ma¨in, fini¨")
     'garaaž, šokolaad, mašin, fini¨'
-    >>> mojibake_letters("það er gott að sjá þig")
-    'það er gott að sjá þig'
+    >>> mojibake_letters("það er gott. Guðmundsson ja Þorsteinn")
+    'það er gott. Guðmundsson ja Þorsteinn'
     """
 
+    def word(match: re.Match[str]) -> str:
+        found = match[0]
+        ours = _NO_ICELANDIC.search(found) or _OURS.search(found)
+        return found.translate(_ETH) if ours and len(found) > 2 else found
+
     def line(text: str) -> str:
-        if _ICELANDIC.search(text):
-            return text
-        return _ETH_WORD.sub(lambda match: match[0].translate(_ETH) if len(match[0]) > 2 else match[0], text)
+        return text if _ICELANDIC.search(text) else _ETH_WORD.sub(word, text)
 
     text = "\n".join(map(line, text.split("\n")))
     return _LATIN_9.sub(lambda match: _LATIN_9_LETTER[match[0]], text)
@@ -84,3 +102,65 @@ def quotation_marks(text: str) -> str:
 
 quotation_marks.triggers = [("“”", ""), ("", "„")]
 quotation_marks.enables = []
+
+
+def line_end_soft_hyphens(text: str) -> str:
+    """A word parted by a soft hyphen at the end of a line is one word again.
+
+    >>> line_end_soft_hyphens("sõna\u00ad\\nraamat")
+    'sõnaraamat'
+    """
+    return _SOFT_LINE_END.sub("", text)
+
+
+line_end_soft_hyphens.literals = "\u00ad"
+
+
+def line_end_hyphens(text: str) -> str:
+    """A word parted at the end of a line is one word again: of printed pages, where hyphens part most words.
+
+    The hyphen stays, and only the line break goes, where it is spelling: between three equal letters (jää-äär), after
+    a single letter (e-kiri), before a case ending after an abbreviation or a foreign name (USA-st, LinkedIn-ist), and
+    between capitals (Lääne-Eesti). Before `ja`, `ning`, `või` it stands for the rest of the word.
+
+    >>> line_end_hyphens("sõna-\\nraamat, jää-\\näär, e-\\nkiri, USA-\\nst, kooli-\\nja tööpäev")
+    'sõnaraamat, jää-äär, e-kiri, USA-st, kooli- ja tööpäev'
+    """
+
+    def join(match: re.Match[str]) -> str:
+        left, right = match.groups()
+        if right in _AND:
+            return f"{left}- "
+        if right[0].isupper():
+            return f"{left}-" if left[0].isupper() else match[0]
+        spelled = len(left) == 1 or left[1:] != left[1:].lower() or left[-2:].lower() == right[0] * 2
+        return f"{left}-" if spelled else left
+
+    return _LINE_END.sub(join, text)
+
+
+line_end_hyphens.triggers = [("-", "\n")]
+
+
+def case_endings(text: str) -> str:
+    """A case ending that stands apart from its name or number is put back to it; in web corpora it often does.
+
+    >>> case_endings("LinkedIn -ist, 20 -st, workshop ' e, ema -ta")
+    "LinkedIn-ist, 20-st, workshop'e, ema -ta"
+    """
+    return _CASE.sub(lambda match: match[0].strip(" "), text)
+
+
+case_endings.triggers = [(" ", "'-")]
+
+
+def parted_marks(text: str) -> str:
+    """Marks that a corpus has parted from their words by spaces go back: `26 . juulil , eks` is `26. juulil, eks`.
+
+    >>> parted_marks('Tere , ( ilus ) ilm !')
+    'Tere, (ilus) ilm!'
+    """
+    return _PARTED_BEHIND.sub(r"\1", _PARTED.sub("", text))
+
+
+parted_marks.triggers = [(" ", ".,;:!?…)\\]“»"), ("(\\[„«", " ")]

@@ -102,7 +102,7 @@ SPANS = {
     "email": re.compile(
         r"(?<![\w.@+-])[A-Za-z0-9_.+-]{0,60}[A-Za-z0-9]@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
     ),
-    "number": re.compile(r"(?<![\w.,:/])[0-9]+(?:[.,:/][0-9]+)+(?![\w.])"),
+    "number": re.compile(r"(?<![^\s!\"$-+;-?\[\]^{-~])[0-9]+(?:[.,:/][0-9]+)+(?![\w.])"),
 }
 # a mark that comes to stand behind a span, when what parted them is gone, composes with its last letter
 COMPOSED = re.compile("\\S{0,16}[\u0300-\u036f]")
@@ -133,6 +133,9 @@ def decoded(text: str) -> str:
         before = text
         text = REFERENCE.sub(lambda match: html.unescape(match[0]), text)
     return text
+
+
+_MARKS = frozenset(chr(point) for point in range(0x110000) if unicodedata.category(chr(point))[0] == "M")
 
 
 class Letters:
@@ -220,7 +223,9 @@ class Letters:
 
     def _shrunk(self, before: str, after: str) -> bool:
         """Whether they differ only in the length of runs that `repeats` may shorten."""
-        runs = [[(match[1], len(match[0])) for match in re.finditer(r"(.)\1*", side, re.S)] for side in (before, after)]
+        # without marks: a letter and its mark are one in a run, and what stood between two others is not here to tell
+        bare = ["".join(c for c in unicodedata.normalize("NFD", side) if c not in _MARKS) for side in (before, after)]
+        runs = [[(match[1], len(match[0])) for match in re.finditer(r"(.)\1*", side, re.S)] for side in bare]
         return len(runs[0]) == len(runs[1]) and all(
             a == b and (m == n or (m >= self.longest and m > n >= self.shortest))
             for (a, m), (b, n) in zip(*runs, strict=True)

@@ -39,7 +39,7 @@ def _raise(text: str) -> str:
 DAMAGE = [
     ("et", "accents are stripped", lambda t: t.replace("õ", "o")),
     ("et", "a run of four letters shrinks", lambda t: t.replace("ääää", "ää")),
-    ("et", "a look-alike of another script is folded", lambda t: t.replace("а", "a")),
+    ("et", "a look-alike of another script is folded", lambda t: t.replace("с", "c")),
     ("et", "a digit is lost", lambda t: t.replace("9", "")),
     ("et", "not in NFC", lambda t: t.replace("é", "e\u0301")),
     ("et", "a URL is taken apart", lambda t: t.replace("://", ": //")),

@@ -574,14 +574,16 @@ def punctuation(settings: Settings) -> Operation:
 
 
 def _own_mark(mark: str, own: str, pattern: re.Pattern[str]) -> Apply:
-    """`mark` becomes `own` where `pattern` matches, and then throughout a run of both."""
-    mixed = re.compile(f"[{re.escape(mark)}{own}]{{2,}}")
+    """`mark` becomes `own` where `pattern` matches, and then throughout a run of both, which single spaces may part."""
+    either = f"[{re.escape(mark)}{own}]"
+    mixed = re.compile(f"{either}(?: ?{either})+")
+    beside = (mark + own, own + mark, f"{mark} {own}", f"{own} {mark}")
 
     def apply(text: str) -> tuple[str, int]:
         before = text.count(mark)
         text = pattern.sub(own, text)
-        if mark + own in text or own + mark in text:
-            text = mixed.sub(lambda match: own * len(match[0]) if own in match[0] else match[0], text)
+        if any(pair in text for pair in beside):
+            text = mixed.sub(lambda match: match[0].replace(mark, own) if own in match[0] else match[0], text)
         return text, before - text.count(mark)
 
     return apply
