@@ -205,7 +205,7 @@ def calibrate(
     """Limits of the filters of LANGUAGE from text you trust: each keeps 99 % of it, all together 95 %.
 
     Measured with the functions that judge in a build. What the language decides (words) is set where the sample lies;
-    what pages are made of is only widened. The more mixed the sample, the better.
+    what pages are made of is only widened. Both hold for each source of the sample: give it all kinds of text.
 
     \b
     ulmkit language calibrate fa --sample news.jsonl.zst
@@ -241,7 +241,7 @@ def calibrate(
         )
         for p in result.proposals
     ]
-    scene.say(table(("limit", "present", "keeps", "edge", "proposed", "keeps"), [*rows, total_row(result)]))
+    scene.say(table(("limit", "present", "keeps", "edge", "proposed", "keeps"), [*rows, *totals(result)]))
     if words:
         scene.say(f"\n{len(words)} words that stand in most documents: {' '.join(words)}")
     if writes:
@@ -253,10 +253,9 @@ def calibrate(
         scene.remark("Nothing is written without --write.")
     scene.finish(
         {
-            "sample": vars(sample),
+            "sample": {"name": sample.name, "documents": sample.documents, "sha256": sample.sha256},
             "each": result.each,
-            "keeps": result.keeps,
-            "would_keep": result.would_keep,
+            "together": result.together,
             "limits": [vars(proposal) | {"changed": proposal.changed} for proposal in result.proposals],
             "stop_words": words,
             "written": written,
@@ -268,8 +267,12 @@ def shown_limit(limit: "float | tuple[float, ...]") -> str:
     return " ".join(f"{part:g}" for part in (limit if isinstance(limit, tuple) else (limit,)))
 
 
-def total_row(result: "Calibration") -> tuple[str, ...]:
-    return ("all together", "", f"{result.keeps:.2%}", "", "", f"{result.would_keep:.2%}")
+def totals(result: "Calibration") -> list[tuple[str, ...]]:
+    """What all limits keep together: of the whole sample, and of each of its sources."""
+    return [
+        (f"all, {source}" if source else "all together", "", f"{now:.2%}", "", "", f"{then:.2%}")
+        for source, (now, then) in result.together.items()
+    ]
 
 
 def _changes(changes: Mapping[str, Any], train: Sequence[str]) -> Iterator[str]:

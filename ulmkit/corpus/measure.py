@@ -32,6 +32,7 @@ class Text:
 
     normal: str
     identified: float
+    source: str
 
 
 def read_texts(language: Language, inputs: Sequence[Input], *, report: Report = silent) -> list[Text]:
@@ -45,7 +46,7 @@ def read_texts(language: Language, inputs: Sequence[Input], *, report: Report = 
             continue
         normal, _ = without_boilerplate(language.normalize(text), language)
         if len(normal) >= language.filters.min_characters:
-            found.append(Text(normal, own_share(text, language)))
+            found.append(Text(normal, own_share(text, language), raw.source))
         report(Progress("measure", len(found), None, "documents", raw.id))
     return found
 
@@ -104,4 +105,5 @@ def describe(inputs: Sequence[Input], texts: Sequence[Text]) -> Sample:
                     digest.update(block)
         except OSError as error:
             raise InputError(f"{item.path}: cannot be read ({error.strerror}).") from error
-    return Sample(", ".join(item.key for item in inputs), len(texts), digest.hexdigest())
+    names = ", ".join(item.key for item in inputs)
+    return Sample(names, len(texts), digest.hexdigest(), tuple(text.source for text in texts))

@@ -8,6 +8,7 @@ news is all sentences says nothing against a page with headings. `tighten` sets 
 then be as mixed as the corpus is to be.
 """
 
+import functools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,11 +33,21 @@ Limit = float | tuple[float, ...]
 
 @dataclass(frozen=True)
 class Sample:
-    """What the limits were measured on. `sha256` is of its files' bytes, in order."""
+    """What the limits were measured on. `sha256` is of its files' bytes, in order; `sources` names each document's."""
 
     name: str
     documents: int
     sha256: str
+    sources: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> dict[str, np.ndarray]:
+        """Source -> which documents are of it, shape (documents,); sources too small to say anything are left out, and
+        "" is the whole."""
+        names = np.array(self.sources)
+        found = {name: names == name for name in sorted(set(self.sources))} if len(set(self.sources)) > 1 else {}
+        large = {name: mask for name, mask in found.items() if mask.sum() >= MIN_DOCUMENTS}
+        return {"": np.ones(self.documents, bool)} | large
 
 
 @dataclass(frozen=True)
@@ -61,13 +72,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Calibration:
-    """All limits. `each`: the share that each keeps at least; `jointly`: what all keep together, now and then."""
+    """All limits. `each`: the share that each keeps at least. `together`: source -> what all limits keep of it now, and
+    what they would keep; "" stands for the whole sample."""
 
     sample: Sample
     proposals: tuple[Proposal, ...]
     each: float
-    keeps: float
-    would_keep: float
+    together: Mapping[str, tuple[float, float]]
 
     @property
     def changes(self) -> tuple[Proposal, ...]:
@@ -121,6 +132,8 @@ def wider(name: str, one: Limit, other: Limit) -> Limit:
     pick = min if name.startswith("min") else max
     if isinstance(one, tuple):
         assert isinstance(other, tuple)
+        if name == "mean_word_length":
+            return (min(one[0], other[0]), max(one[1], other[1]))
         return tuple(pick(a, b) for a, b in zip(one, other, strict=True))
     assert not isinstance(other, tuple)
     return pick(one, other)
@@ -142,9 +155,10 @@ def calibrate(
     """Limits of which each keeps the share `each` of the sample, and all together `jointly`.
 
     `measured`: limit -> what it is a limit of, shape (documents,) or (documents, parts); NaN where it is not asked.
-    Where the limits together drop too much, each is widened until they do not. `tighten` lets the sample narrow what
-    pages may be made of. Raises `UsageError` for a sample too
-    small to say where its hundredth lies.
+    Both hold for the whole and for each of its sources that has documents enough, so that a large one does not decide
+    for a small one of another kind. Where the limits together drop too much, each is widened until they do not.
+    `tighten` lets the sample narrow what pages may be made of. Raises `UsageError` for a sample too small to say where
+    its hundredth lies.
     """
     if sample.documents < MIN_DOCUMENTS:
         raise UsageError(
@@ -155,16 +169,18 @@ def calibrate(
         raise UsageError(f"--keep {each} and --jointly {jointly}: give shares from 0.5 up, the second not larger.")
     asked = {name: values for name, values in measured.items() if not np.isnan(values).all()}
     present = {name: present_limit(language, name) for name in asked}
-    set_by_sample = OWN + MAKE_UP * tighten
+    set_by_sample, groups = OWN + MAKE_UP * tighten, sample.groups
     share = each
     while True:
-        edges = {name: quantile_limit(name, values, share) for name, values in asked.items()}
+        edges = {name: _edge(name, values, groups, share) for name, values in asked.items()}
         proposed = {
-            name: edges[name] if name in set_by_sample else _widened(name, values, present[name], edges[name], share)
+            name: edges[name]
+            if name in set_by_sample
+            else _widened(name, values, present[name], edges[name], groups, share)
             for name, values in asked.items()
         }
-        together = _jointly(asked, proposed)
-        if together >= jointly or share > 0.9999:
+        then = _together(asked, proposed, groups)
+        if min(then.values()) >= jointly or share > 0.9999:
             break
         share = 1 - (1 - share) / 2
     proposals = tuple(
@@ -178,17 +194,31 @@ def calibrate(
         )
         for name, values in asked.items()
     )
-    return Calibration(sample, proposals, share, _jointly(asked, present), together)
+    now = _together(asked, present, groups)
+    return Calibration(sample, proposals, share, {name: (now[name], then[name]) for name in groups})
 
 
-def _widened(name: str, values: np.ndarray, present: Limit, edge: Limit, share: float) -> Limit:
-    """The present limit where it keeps enough, else wide enough."""
-    return present if passes(name, values, present).mean() >= share else wider(name, present, edge)
+def _edge(name: str, values: np.ndarray, groups: Mapping[str, np.ndarray], share: float) -> Limit:
+    """The widest of the groups' limits; a group that the filter does not ask has none."""
+    parts = [values[mask] for mask in groups.values()]
+    found = [quantile_limit(name, part, share) for part in parts if not np.isnan(part).all()]
+    return functools.reduce(functools.partial(wider, name), found)
 
 
-def _jointly(measured: Mapping[str, np.ndarray], limits: Mapping[str, Limit]) -> float:
-    kept = [passes(name, values, limits[name]) for name, values in measured.items()]
-    return float(np.logical_and.reduce(kept).mean())
+def _widened(
+    name: str, values: np.ndarray, present: Limit, edge: Limit, groups: Mapping[str, np.ndarray], share: float
+) -> Limit:
+    """The present limit where it keeps enough of every group, else wide enough."""
+    kept = passes(name, values, present)
+    return present if all(kept[mask].mean() >= share for mask in groups.values()) else wider(name, present, edge)
+
+
+def _together(
+    measured: Mapping[str, np.ndarray], limits: Mapping[str, Limit], groups: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """Group -> the share of it that all limits keep."""
+    kept = np.logical_and.reduce([passes(name, values, limits[name]) for name, values in measured.items()])
+    return {name: float(kept[mask].mean()) for name, mask in groups.items()}
 
 
 # ---------------------------------------------------------------- writing
