@@ -95,7 +95,7 @@ def count_joiners(texts: Iterable[str]) -> Counter[str]:
             if joiner in text:
                 counts[name] += text.count(joiner)
                 counts[f"{name} in words"] += sum(
-                    _in_word(left[-1:]) and _in_word(right[:1]) for left, right in pairwise(text.split(joiner))
+                    [_in_word(left[-1:]) and _in_word(right[:1]) for left, right in pairwise(text.split(joiner))]
                 )
     return counts
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpus_text import SMALL, article, articles
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import verify_folder
@@ -25,7 +27,7 @@ from ulmkit.corpus import inputs as reading
 from ulmkit.corpus import staging
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import Chain
-from ulmkit.corpus.filters import Page, judge, without_boilerplate
+from ulmkit.corpus.filters import Page, judge, quantile, runs, without_boilerplate, words_without_letters
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.inputs import named_inputs, units
 from ulmkit.corpus.shingles import WordHasher
@@ -178,7 +180,7 @@ def test_filters_name_their_reason():
         "\n".join(
             f"{one} {two} {three}…" for one, two, three in zip(*[iter(sentences)] * 3, strict=False)
         ): "teaser lines",
-        (sentences[0] + ". ") * 12: "top 3-gram",
+        (sentences[0] + ". ") * 12: "top 2-gram",
         "\n".join(f"- {sentence}" for sentence in sentences): "bullet list",
         "\n".join(" ".join(sentences[i : i + 1 + 3 * (i % 2)]) for i in range(12)): "few lines end in punctuation",
         good.replace(" ", " # "): "many symbols",
@@ -468,3 +470,21 @@ def test_of_a_folder_of_refused_files_the_error_says_what_to_do(tmp_path: Path):
         ArtifactError, match=r"1 format not read\). First: e\.7z: format not read, 7-Zip is not read; unpack it first\."
     ):
         build(tmp_path, tmp_path / "e.7z")
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
+def test_runs_and_quantiles_are_those_of_numpy(numbers: list[int]):
+    ordered = np.sort(np.array(numbers, np.int64))
+    for mine, theirs in zip(runs(ordered), np.unique(ordered, return_counts=True), strict=True):
+        assert np.array_equal(mine, theirs)
+    for share in (0.0, 0.1, 0.5, 0.9, 1.0):
+        assert quantile(ordered, share) == pytest.approx(float(np.quantile(ordered, share)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("یک ۲ سه", 2 / 3), ("- یک\n\n-- ۳", 1 / 4), ("12", 0.0), ("الف", 1.0), ('۱الف۲ "ب"', 1.0)]
+)
+def test_the_share_of_words_with_a_letter(text: str, share: float):
+    limits = replace(PERSIAN.filters, min_word_with_letter=2.0)  # so that every share is told
+    page = Page(text, ["x"], WordHasher()(["x"]), replace(PERSIAN, filters=limits))
+    assert words_without_letters(page).detail == f"{share:.3g} < 2"

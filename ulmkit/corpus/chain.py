@@ -25,7 +25,7 @@ from ulmkit.errors import LanguageError, RuleError
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 
-CHAIN = 2  # raised when the chain changes what it makes of the same input
+CHAIN = 3  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
@@ -130,7 +130,7 @@ class Chain:
         return {
             "id": doc.id,
             "text": text,
-            "title": self.language.normalize(doc.title).replace("\n", " "),
+            "title": self.language.normalize(doc.title).replace("\n", " ") if doc.title else "",
             "url": doc.url,
             "source": doc.source,
             "licence": doc.licence,

@@ -6,7 +6,6 @@ Gopher is Rae et al. 2021 (arXiv 2112.11446, appendix A), FineWeb is Penedo et a
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +15,7 @@ from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.spec import Filters, Language
 from ulmkit.text.census import Census, code_points, letters, members
 from ulmkit.text.census import digits as digits_of_any_script
-from ulmkit.text.script import script_share
+from ulmkit.text.script import letters as letters_of
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
@@ -28,9 +27,16 @@ NAN = float("nan")  # what a filter does not ask of a page; it is over no limit 
 
 
 @functools.cache
-def census() -> Census:
-    """The classes that filters ask about, whatever the language."""
-    return Census({"digits": digits_of_any_script(), "damage": members(DAMAGE)})
+def census(script: str) -> Census:
+    """The classes that filters ask about in a text of `script`."""
+    return Census(
+        {
+            "digits": digits_of_any_script(),
+            "damage": members(DAMAGE),
+            "letters": letters(),
+            "script": members(letters_of(script)),
+        }
+    )
 
 
 class Page:
@@ -54,8 +60,8 @@ class Page:
 
     @functools.cached_property
     def counts(self) -> dict[str, int]:
-        """Characters by class: digits, damage."""
-        return census()(self.codes)
+        """Characters by class: digits, damage, letters, and letters of the script."""
+        return census(self.language.identity.script)(self.codes)
 
     @functools.cached_property
     def lengths(self) -> np.ndarray:
@@ -65,6 +71,8 @@ class Page:
     def duplicated_share(self, n: int) -> float:
         """Share of the words' characters that lie in an n-gram which occurred before."""
         grams = ngrams(self.hashes, n)
+        if len(runs(np.sort(grams))[0]) == len(grams):
+            return 0.0
         _, first, inverse = np.unique(grams, return_index=True, return_inverse=True)
         again = first[inverse] != np.arange(len(grams))
         if not again.any():
@@ -79,12 +87,14 @@ class Page:
     def top_share(self, n: int) -> float:
         """Share of the words' characters that the most frequent n-gram covers."""
         grams = ngrams(self.hashes, n)
-        _, first, counts = np.unique(grams, return_index=True, return_counts=True)
-        best = int(counts.argmax())
-        if counts[best] < 3:  # twice is a headline and the sentence that says it again
+        distinct, counts = runs(np.sort(grams))
+        most = int(counts.max())
+        if most < 3:  # twice is a headline and the sentence that says it again
             return 0.0
-        size = int(self.lengths[first[best] : first[best] + n].sum())
-        return size * int(counts[best]) / max(int(self.lengths.sum()), 1)
+        # of equally frequent ones the first in the text
+        first = min(int((grams == gram).argmax()) for gram in distinct[counts == most])
+        size = int(self.lengths[first : first + n].sum())
+        return size * most / max(int(self.lengths.sum()), 1)
 
     @functools.cached_property
     def verse(self) -> bool:
@@ -95,19 +105,40 @@ class Page:
         lengths = np.fromiter(map(len, self.lines), np.int64, len(self.lines))
         if len(lengths) < 4:
             return False
+        lengths.sort()
         # a poem may come with a title and the poet's name
-        low, high = np.quantile(lengths, (0.1, 0.9))
+        low, high = quantile(lengths, 0.1), quantile(lengths, 0.9)
         inner = lengths[(lengths >= low) & (lengths <= high)]
-        return bool(12 <= np.median(inner) <= 80 and inner.std() < 0.2 * inner.mean())
+        return bool(12 <= quantile(inner, 0.5) <= 80 and inner.std() < 0.2 * inner.mean())
 
     @functools.cached_property
     def repeats(self) -> bool:
         """Whether any 5-gram occurs twice or four words make up a tenth of the text: else nothing can repeat much."""
-        grams = ngrams(self.hashes, 5)
-        if len(np.unique(grams)) < 0.95 * len(grams):
+        grams = np.sort(ngrams(self.hashes, 5))
+        if np.count_nonzero(grams[1:] != grams[:-1]) + 1 < 0.95 * len(grams):
             return True
-        top = Counter(self.words).most_common(4)
-        return sum(len(word) * count for word, count in top) > 0.16 * max(int(self.lengths.sum()), 1)
+        distinct, times = runs(np.sort(self.hashes))
+        fourth = np.partition(times, -4)[-4] if len(times) > 4 else 1
+        frequent = distinct[times >= fourth]
+        lengths = np.fromiter((self.lengths[(self.hashes == word).argmax()] for word in frequent[:32]), np.int64)
+        counts = times[times >= fourth][:32]
+        order = np.lexsort((-lengths, -counts))[:4]
+        return int((lengths * counts)[order].sum()) > 0.16 * max(int(self.lengths.sum()), 1)
+
+
+def runs(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values of an ordered array, and how often each occurs."""
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[starts], np.diff(starts, append=len(ordered))
+
+
+def quantile(ordered: np.ndarray, share: float) -> float:
+    """The quantile of an ordered array, as `np.quantile` gives it for a tenth of the time."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    part = place - below
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
 def over(reason: str, value: float, limit: float) -> Verdict:
@@ -126,7 +157,7 @@ def damage_share(page: Page) -> float:
 
 
 def letters_in_script(page: Page) -> float:
-    return script_share(page.text, page.language.identity.script)
+    return min(1.0, page.counts["script"] / max(page.counts["letters"], 1))
 
 
 def digit_share(page: Page) -> float:
@@ -153,30 +184,46 @@ def symbol_word_ratio(page: Page) -> float:
     return (page.text.count("#") + page.text.count("…") + page.text.count("...")) / len(page.words)
 
 
+def beginnings(blank: np.ndarray) -> int:
+    """How many runs of False there are."""
+    return int(np.count_nonzero(blank[:-1] & ~blank[1:])) + int(len(blank) > 0 and not blank[0])
+
+
 def words_with_letter(page: Page) -> float:
     blank = (page.codes == SPACE) | (page.codes == NEWLINE)  # no other white space is in normal form
-    starts = np.flatnonzero(np.diff(blank, prepend=True) & ~blank)
-    return float(np.logical_or.reduceat(letters()[page.codes], starts).mean())
+    # where only letters and blanks are left, a word with a letter begins where a letter follows a blank
+    lettered = blank[blank | letters().take(page.codes)]
+    return beginnings(lettered) / max(beginnings(blank), 1)
 
 
 def bullet_lines(page: Page) -> float:
-    return sum(line[0] in BULLETS for line in page.lines) / len(page.lines)
+    firsts = "".join([line[0] for line in page.lines])
+    return sum(map(firsts.count, BULLETS)) / len(page.lines)
 
 
 def ellipsis_lines(page: Page) -> float:
+    if "…" not in page.text and "..." not in page.text:
+        return 0.0
     return sum(line.endswith(("…", "...")) for line in page.lines) / len(page.lines)
 
 
 def punctuated_lines(page: Page) -> float:
     """The share of lines that end in punctuation; NaN for verse, which needs none."""
-    if page.verse:
-        return NAN
-    return sum(line[-1] in page.limits.line_ends for line in page.lines) / len(page.lines)
+    return NAN if page.verse else ending_in_punctuation(page)
+
+
+def ending_in_punctuation(page: Page) -> float:
+    lasts = "".join([line[-1] for line in page.lines])
+    return sum(map(lasts.count, set(page.limits.line_ends))) / len(page.lines)
 
 
 def short_line_share(page: Page) -> float:
     """The share of short lines; NaN for verse."""
-    return NAN if page.verse else sum(len(line) <= SHORT_LINE for line in page.lines) / len(page.lines)
+    return NAN if page.verse else short(page)
+
+
+def short(page: Page) -> float:
+    return sum([len(line) <= SHORT_LINE for line in page.lines]) / len(page.lines)
 
 
 def duplicate_line_share(page: Page) -> float:
@@ -278,11 +325,15 @@ def ellipses(page: Page) -> Verdict:
 
 
 def line_punctuation(page: Page) -> Verdict:
-    return under("few lines end in punctuation", punctuated_lines(page), page.limits.min_line_punctuation)
+    verdict = under("few lines end in punctuation", ending_in_punctuation(page), page.limits.min_line_punctuation)
+    return (
+        verdict if verdict.keep or not page.verse else KEEP
+    )  # verse takes longest to tell: asked only where it decides
 
 
 def short_lines(page: Page) -> Verdict:
-    return over("short lines", short_line_share(page), page.limits.max_short_lines)
+    verdict = over("short lines", short(page), page.limits.max_short_lines)
+    return verdict if verdict.keep or not page.verse else KEEP
 
 
 def duplicate_lines(page: Page) -> Verdict:
@@ -302,6 +353,8 @@ def repetition(page: Page) -> Verdict:
         verdict = over(f"top {n}-gram", page.top_share(n), limit)
         if not verdict.keep:
             return verdict
+    if page.duplicated_share(5) <= min(page.limits.max_duplicate_ngrams, default=1.0):
+        return KEEP  # a longer run that occurred before is made of shorter ones that did
     for n, limit in enumerate(page.limits.max_duplicate_ngrams, 5):
         verdict = over(f"duplicate {n}-grams", page.duplicated_share(n), limit)
         if not verdict.keep:

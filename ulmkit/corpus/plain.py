@@ -4,6 +4,7 @@ import re
 
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _TRAILING = re.compile(r"[^\S\n]+\n")
+_ANY_TRAILING = re.compile(r"\n(?<=[^\S\n]\n)")  # searched as fast as a newline
 
 # Files wrapped by hand or by e-mail programs: 72 to 80 columns mostly.
 _WIDTHS = range(50, 101)
@@ -16,7 +17,8 @@ def plain_to_text(source: str) -> str:
     """`source` with one kind of line end, no trailing spaces, at most one blank line, and no wrapping."""
     text = source.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\f", "\n\n")
     text = text.replace("\u2028", "\n").replace("\u2029", "\n\n").removeprefix("\ufeff")
-    text = _TRAILING.sub("\n", text)
+    if _ANY_TRAILING.search(text):
+        text = _TRAILING.sub("\n", text)
     text = _BLANK_LINES.sub("\n\n", text).strip("\n").rstrip()
     return unwrapped(text)
 

@@ -17,10 +17,15 @@ def code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
+def _every() -> np.ndarray:
+    """Every code point as a string of one character, shape (0x110000,)."""
+    return np.arange(SIZE, dtype=np.uint32).view("U1")
+
+
 @cache
 def letters() -> np.ndarray:
     """Which code points are letters, shape (0x110000,)."""
-    mask = np.fromiter((chr(i).isalpha() for i in range(SIZE)), bool, SIZE)
+    mask = np.strings.isalpha(_every())
     mask.setflags(write=False)
     return mask
 
@@ -28,7 +33,7 @@ def letters() -> np.ndarray:
 @cache
 def digits() -> np.ndarray:
     """Which code points are digits of any script, shape (0x110000,)."""
-    mask = np.fromiter((chr(i).isdigit() for i in range(SIZE)), bool, SIZE)
+    mask = np.strings.isdigit(_every())
     mask.setflags(write=False)
     return mask
 
@@ -66,5 +71,6 @@ class Census:
 
     def __call__(self, codes: np.ndarray) -> dict[str, int]:
         """How many of `codes` (as from `code_points`) are in each class."""
-        counted = np.bincount(self._table[codes], minlength=len(self._membership))
+        sets: np.ndarray = self._table.take(codes)
+        counted = np.bincount(sets, minlength=len(self._membership))
         return dict(zip(self.names, (counted @ self._membership).tolist(), strict=True))
