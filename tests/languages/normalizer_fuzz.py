@@ -20,7 +20,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -28,10 +28,11 @@ from random import Random
 from ulmkit.language import registry
 from ulmkit.language.spec import Language
 from ulmkit.text.normalize import Normalizer, make_operation
-from ulmkit.text.operations import MATCH_ONLY, Settings
+from ulmkit.text.operations import Settings
 
 BLOCK = 1000  # texts that share a random state: the unit of parallel work, and of finding one again
-TOGETHER = 8  # texts that are joined with paragraph breaks to ask whether their normal forms are
+TOGETHER = 20  # texts that are asked together, as paragraphs of one text, for what is slow to ask of each
+BETWEEN = "\U0010fffd\U0010fffc\U0010fffd"  # stands for a paragraph break where texts are cut short
 REAL_CHARACTERS = 4_000_000  # of real text held for mutation
 
 # pieces that real pages are made of, and pieces that break normalizers; one string each, split at spaces, reads better
@@ -232,24 +233,18 @@ class Letters:
         )
 
 
-def _or_raised[T](ask: Callable[[T], Iterator[str]], subject: T) -> list[str]:
-    try:
-        return list(ask(subject))
-    except Exception as error:
-        return [f"{type(error).__name__} was raised"]
-
-
 class Checks:
-    """All that must hold for a text, for every normalizer of a language."""
+    """All that must hold for texts, for every normalizer of a language, or for those named in `forms`."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, forms: Sequence[str] = ()) -> None:
         self.language = language
-        forms = language.normalizers
         self.train = {
-            n: f for n, f in forms.items() if "restore" in f.operations and not set(MATCH_ONLY) & set(f.operations)
+            name: form
+            for name, form in language.normalizers.items()
+            if name not in ("match", "fold") and (name in forms or not forms)
         }
         self.letters = {name: Letters(language, form) for name, form in self.train.items()}
-        sources = "".join(source for source, target in self.letters["train"].table.items() if target != source)
+        sources = "".join(Letters(language, language.normalizers["train"]).table)
         self.sources = re.compile(f"[{re.escape(sources)}]") if sources else None
         alphabet, non_joining = language.alphabet.letters, language.alphabet.non_joining
         joining = "".join(c for c in alphabet if c not in non_joining)
@@ -257,27 +252,35 @@ class Checks:
         self.joined = re.compile(f"(?<=[{joining}])[{joiners}](?=[{alphabet}])") if joiners else None
         self.still_joined = re.compile(rf"(?<=\w)[{joiners}](?=\w)") if joiners else None
 
-    def faults(self, text: str) -> list[str]:
-        """What is wrong with the normal forms of `text`, one line for each fault."""
-        return _or_raised(self._one, text)
+    def faults(self, texts: Sequence[str]) -> list[str]:
+        """What is wrong with the normal forms of `texts`, alone and as paragraphs of one text; a line for each."""
+        try:
+            return list(self._faults(texts))
+        except Exception as error:
+            return [f"{type(error).__name__} was raised"]
 
-    def _one(self, text: str) -> Iterator[str]:
+    def _faults(self, texts: Sequence[str]) -> Iterator[str]:
+        whole = "\n\n".join(texts)
         for name, form in self.train.items():
-            for fault in self._train(name, form, text):
-                yield f"{name}: {fault}"
-        normal, fold = self.language.normalize(text), self.language.fold
+            normals = list(map(form, texts))
+            for text, normal in zip(texts, normals, strict=True):
+                for fault in self._alone(name, text, normal):
+                    yield f"{name}: {fault}"
+            together = form(whole)
+            if together != "\n\n".join(filter(None, normals)):
+                yield f"{name}: normalized together they are not what they are alone"
+            if form(together) != together:
+                yield f"{name}: a second pass changes {together!r} to {form(together)!r}"
+            if form.reference(whole) != together:
+                yield f"{name}: the fast path {together!r} is not the plain order {form.reference(whole)!r}"
+        normal, fold = self.language.normalize(whole), self.language.fold
         matched = fold(normal)
         if matched != self.language.normalizers["fold"].reference(normal):
             yield "fold: the fast path is not the plain order"
-        if not matched == self.language.match(text) == fold(matched):
+        if not matched == self.language.match(whole) == fold(matched):
             yield "match: the match form of a text is not that of its normal form"
 
-    def _train(self, name: str, form: Normalizer, text: str) -> Iterator[str]:
-        normal = form(text)
-        if form(normal) != normal:
-            yield f"a second pass changes it: {normal!r} to {form(normal)!r}"
-        if form.reference(text) != normal:
-            yield f"the fast path {normal!r} is not the plain order {form.reference(text)!r}"
+    def _alone(self, name: str, text: str, normal: str) -> Iterator[str]:
         if lost := self.letters[name].lost(text, normal):
             yield lost
         if not unicodedata.is_normalized("NFC", normal):
@@ -292,22 +295,9 @@ class Checks:
             for match in pattern.finditer(text):
                 if match[0] not in normal and not COMPOSED.match(text, match.end()):
                     yield f"{kind} {match[0]!r} is not in {normal!r}"
-        if (
-            name == "train"
-            and self.sources
-            and (left := self.sources.search(normal))
-            and not PROTECTED_PERHAPS.search(normal)
-        ):
+        left = self.sources.search(normal) if name == "train" and self.sources else None
+        if left and not PROTECTED_PERHAPS.search(normal):
             yield f"U+{ord(left[0]):04X} was left in {normal!r}"
-
-    def faults_together(self, texts: Sequence[str]) -> list[str]:
-        """Where texts with paragraph breaks between them do not become their normal forms with breaks between."""
-        return _or_raised(self._together, texts)
-
-    def _together(self, texts: Sequence[str]) -> Iterator[str]:
-        for name, form in self.train.items():
-            if form("\n\n".join(texts)) != "\n\n".join(filter(None, map(form, texts))):
-                yield f"{name}: normalized together they are not what they are alone"
 
 
 @dataclass
@@ -394,23 +384,25 @@ class Fault:
     complaint: str
 
 
-def _shortest(text: str, kind: str, ask: Callable[[str], list[str]]) -> Fault:
-    short = minimal(text, lambda shorter: kind in map(kind_of, ask(shorter)))
-    return Fault(kind, short, next(each for each in ask(short) if kind_of(each) == kind))
+def shortest(texts: Sequence[str], kind: str, checks: Checks) -> Fault:
+    """The fault made as small as it goes: of few paragraphs, and those short."""
+
+    def ask(text: str) -> list[str]:
+        return checks.faults(text.split(BETWEEN))
+
+    short = minimal(BETWEEN.join(texts), lambda text: kind in map(kind_of, ask(text)))
+    return Fault(kind, short.replace(BETWEEN, "\n\n"), next(each for each in ask(short) if kind_of(each) == kind))
 
 
-def fuzz_block(code: str, texts: Texts, number: int) -> list[Fault]:
+checks_of = cache(lambda code, forms: Checks(registry.get(code), forms))
+
+
+def fuzz_block(code: str, forms: tuple[str, ...], texts: Texts, number: int) -> list[Fault]:
     """The faults that block `number` finds."""
-    checks, block = Checks(registry.get(code)), texts.block(number)
-
-    def parted(text: str) -> list[str]:
-        return checks.faults_together(text.split("\n\n"))
-
-    found = [_shortest(text, kind, checks.faults) for text in block for kind in set(map(kind_of, checks.faults(text)))]
-    for start in range(0, len(block), TOGETHER):
+    checks, block, found = checks_of(code, forms), texts.block(number), []
+    for start in range(0, BLOCK, TOGETHER):
         group = block[start : start + TOGETHER]
-        for kind in set(map(kind_of, checks.faults_together(group))):
-            found.append(_shortest("\n\n".join(group), kind, parted))
+        found += [shortest(group, kind, checks) for kind in set(map(kind_of, checks.faults(group)))]
     return found
 
 
@@ -492,11 +484,13 @@ class Report:
             yield "twice as long takes at most: " + ", ".join(f"{ratio:.2f} ({name})" for name, ratio in worst)
 
 
-def fuzz(code: str, inputs: int, seed: int, paths: Sequence[str] = (), processes: int = 1) -> Report:
-    """`inputs` texts, thrown at every normalizer of the language."""
+def fuzz(
+    code: str, inputs: int, seed: int, paths: Sequence[str] = (), processes: int = 1, forms: Sequence[str] = ()
+) -> Report:
+    """`inputs` texts, thrown at every normalizer of the language, or at those named in `forms`."""
     language = registry.get(code)
     texts, blocks = Texts(seed, real_text(code, paths)), -(-inputs // BLOCK)
-    work = partial(fuzz_block, code, texts)
+    work = partial(fuzz_block, code, tuple(forms), texts)
     start = time.monotonic()
     if processes == 1:
         found = [work(number) for number in range(blocks)]
@@ -506,12 +500,13 @@ def fuzz(code: str, inputs: int, seed: int, paths: Sequence[str] = (), processes
     seconds = time.monotonic() - start
     faults = [fault for each in found for fault in each]
     name = f"{code}@{language.fingerprint}"
-    return Report(name, list(language.normalizers), blocks * BLOCK, seed, seconds, faults)
+    return Report(name, list(checks_of(code, tuple(forms)).train), blocks * BLOCK, seed, seconds, faults)
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("languages", nargs="*", help="all that are known, where none is named")
+    arguments.add_argument("--forms", nargs="*", default=[], help="train, or a profile's name; all where none is named")
     arguments.add_argument("--inputs", type=int, default=10_000)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument(
@@ -524,7 +519,7 @@ def main() -> int:
     reports = []
     for code in options.languages or [known.folder.name for known in registry.known()]:
         paths = [str(options.text / code)] if options.text else []
-        report = fuzz(code, options.inputs, options.seed, paths, options.processes)
+        report = fuzz(code, options.inputs, options.seed, paths, options.processes, options.forms)
         if options.growth:
             forms = registry.get(code).normalizers.items()
             report.growth = {f"{name} {unit!a}": growth(form, unit) for name, form in forms for unit in REPEATED}

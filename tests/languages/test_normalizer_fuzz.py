@@ -62,7 +62,7 @@ def test_the_checks_notice_what_a_broken_normalizer_does(code: str, what: str, d
     broken = Broken(language.normalizers["train"], damage)
     checks = Checks(dataclasses.replace(language, normalizers={**language.normalizers, "train": broken}))
     texts = Texts(SEED, real_text(code, []))
-    assert any(checks.faults(text) for number in range(3) for text in texts.block(number))
+    assert any(checks.faults([text, "Tere"]) for number in range(3) for text in texts.block(number))
 
 
 def test_a_failing_text_is_made_short() -> None:
