@@ -4,6 +4,7 @@ The documents go the way of a build (extract, normalize, without boilerplate) an
 there. Nothing is dropped: what a limit would say is for the caller to count.
 """
 
+import dataclasses
 import functools
 import hashlib
 from collections import Counter
@@ -37,21 +38,28 @@ class Text:
 
 def read_texts(language: Language, inputs: Sequence[Input], *, report: Report = silent) -> list[Text]:
     """The documents of `inputs` long enough for a build to ask more of them, in normal form and order."""
-    decoder = functools.partial(decode, candidates=language.extraction.encodings, letters=language.alphabet.letters)
     found = []
-    for raw in _documents(language, inputs):
-        doc = extract(raw, language.extraction, decode=decoder)
-        text = repair(doc.text) if isinstance(doc, Document) else ""
+    for doc in read_documents(language, inputs):
+        text = doc.text
         if len(text) < language.filters.min_characters:
             continue
         normal, _ = without_boilerplate(language.normalize(text), language)
         if len(normal) >= language.filters.min_characters:
-            found.append(Text(normal, own_share(text, language), raw.source))
-        report(Progress("measure", len(found), None, "documents", raw.id))
+            found.append(Text(normal, own_share(text, language), doc.source))
+        report(Progress("measure", len(found), None, "documents", doc.id))
     return found
 
 
-def _documents(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:
+def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Document]:
+    """Every document of `inputs` that has a text, extracted, with its characters repaired and nothing else."""
+    decoder = functools.partial(decode, candidates=language.extraction.encodings, letters=language.alphabet.letters)
+    for raw in _records(language, inputs):
+        doc = extract(raw, language.extraction, decode=decoder)
+        if isinstance(doc, Document) and doc.text.strip():
+            yield dataclasses.replace(doc, text=repair(doc.text))
+
+
+def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:
     for item in inputs:
         records = read_file(
             item.path,

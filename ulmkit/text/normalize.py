@@ -45,6 +45,16 @@ class Change:
     after: str
 
 
+@dataclass(frozen=True)
+class Step:
+    """One operation at work: how often it acted, and the whole text before and after."""
+
+    operation: str
+    count: int
+    before: str
+    after: str
+
+
 class Scan:
     """One look at every pair of neighbouring code units: which of up to 64 triggers are met.
 
@@ -449,6 +459,12 @@ class Normalizer:
 
         self._plain(text, seen)
         return counts
+
+    def trace(self, text: str) -> list[Step]:
+        """What each operation did to `text`, whole, in order; operations that did nothing are left out."""
+        steps: list[Step] = []
+        self._plain(text, lambda *step: steps.append(Step(*step)))
+        return steps
 
     def explain(self, text: str) -> list[Change]:
         """What each operation did to `text`, in order; operations that did nothing are left out."""

@@ -10,11 +10,12 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -157,6 +158,21 @@ def train_tokenizer(
         tokenizer.check_round_trips(where=f"{folder}: the tokenizer just trained")
         manifest = _write(folder, trained, tokenizer, language, inputs, sample, len(words))
     return TokenizerReport(folder, manifest, changed=changed, seconds=time.monotonic() - started)
+
+
+def learn_pieces(language: Language, texts: Iterable[str], *, vocabulary: int, report: Report = silent) -> Tokenizer:
+    """A tokenizer of `texts`, which are in a normal form and taken as they are; nothing is left on disk.
+
+    Raises `UsageError` for a vocabulary that the texts cannot carry.
+    """
+    asked = replace(language.tokenizer, vocabulary=vocabulary)
+    _check_settings(asked)
+    words: Counter[str] = Counter()
+    for text in texts:
+        words.update(text.split())
+    with tempfile.TemporaryDirectory(prefix="ulmkit-pieces-") as place:
+        model = _train(asked, words, required_characters(language), Path(place), report)
+    return Tokenizer(model, normalization="none")
 
 
 def corpus_digest(corpus: Path, splits: Iterable[str]) -> str:
