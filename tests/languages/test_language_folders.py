@@ -86,6 +86,20 @@ def test_fast_path_equals_the_plain_order(normalizer: Normalizer) -> None:
     check()
 
 
+def test_long_text_is_taken_in_pieces_and_comes_out_the_same(
+    normalizer: Normalizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parted at empty lines, here after three characters; what the plain order makes of the whole text."""
+    monkeypatch.setattr("ulmkit.text.normalize.PIECE", 3)
+
+    @FUZZ
+    @given(st.lists(TEXTS, max_size=4).map("\n\n".join))
+    def check(text: str) -> None:
+        assert normalizer(text) == normalizer.reference(text)
+
+    check()
+
+
 def test_fast_path_of_the_match_form_equals_the_plain_order(language: Language) -> None:
     @FUZZ
     @given(TEXTS)

@@ -6,7 +6,7 @@ import pytest
 
 from ulmkit.errors import LanguageError
 from ulmkit.language import registry
-from ulmkit.text.normalize import Change, Normalizer
+from ulmkit.text.normalize import Change, Normalizer, pieces
 from ulmkit.text.operations import Settings
 from ulmkit.text.script import script_share
 
@@ -25,6 +25,14 @@ def test_a_pickled_normalizer_does_the_same() -> None:
 def test_a_batch_is_every_text() -> None:
     normalizer = Normalizer(BASIC)
     assert normalizer.batch(["a  b", "", "c\x00"]) == ["a b", "", "c"]
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 100])
+def test_pieces_joined_by_empty_lines_are_the_text(size: int) -> None:
+    text = "one\n\ntwo\n\n\n\nthree\nfour\n\n"
+    parts = list(pieces(text, size))
+    assert "\n\n".join(parts) == text
+    assert all(len(part) >= size for part in parts[:-1])
 
 
 def test_count_names_every_operation_in_order() -> None:

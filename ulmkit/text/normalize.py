@@ -11,7 +11,7 @@ inside a URL), so a text is passed until a pass leaves it as it is. That is what
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -33,6 +33,24 @@ if TYPE_CHECKING:
 PASSES = 5
 _CHUNK = 1 << 15  # code units looked at together: the working set stays in the cache
 LOOK_AGAIN = -1  # in place of the bits that a step may set: scan the changed text
+
+
+# characters from which a text is taken a few paragraphs at a time: no operation looks across an empty line, and one odd
+# character in a book then calls for its rule on a page of it. The value is the fastest of 4, 8, 16 and 32 thousand
+PIECE = 4_000
+
+
+def pieces(text: str, size: int) -> Iterator[str]:
+    """`text` parted at empty lines into pieces of `size` characters and more; the last may be shorter.
+
+    >>> list(pieces("one\\n\\ntwo\\n\\nthree", 5))
+    ['one\\n\\ntwo', 'three']
+    """
+    start = 0
+    while (end := text.find("\n\n", start + size)) >= 0:
+        yield text[start:end]
+        start = end + 2
+    yield text[start:]
 
 
 @dataclass(frozen=True)
@@ -349,11 +367,18 @@ class Normalizer:
         return digest.hexdigest()
 
     def __call__(self, text: str) -> str:
+        if len(text) <= PIECE or self._passes == 1:
+            text = self._settled(text)
+        else:
+            text = "\n\n".join(filter(None, map(self._settled, pieces(text, PIECE))))
+        return self._after(text) if self._after else text
+
+    def _settled(self, text: str) -> str:
         for _ in range(self._passes):
             before, text = text, self._pass(text)
             if text == before:
                 break
-        return self._after(text) if self._after else text
+        return text
 
     def _pass(self, text: str) -> str:
         """`text` after every operation once."""
