@@ -39,3 +39,6 @@ class Layout:
 
     def run(self, name: str) -> Path:
         return self.lm / name
+
+    def exported(self, run: str, form: str) -> Path:
+        return self.home / "export" / f"{run}-{form}"

@@ -94,9 +94,11 @@ def open_token_file(folder: Path, split: str) -> TokenFile:
         )
     ids = np.memmap(path, dtype, "r", shape=(tokens,)) if tokens else np.empty(0, dtype)
     try:
-        documents = np.load(folder / f"{split}.docs.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        # mapped first: what its header claims is compared with its size before any memory is taken
+        documents = np.array(np.lib.format.open_memmap(folder / f"{split}.docs.npy", mode="r"))
+    except (OSError, ValueError, OverflowError) as error:
         raise ArtifactError(f"{folder / f'{split}.docs.npy'}: cannot be read ({error}). Encode again.") from error
-    if documents.dtype != DOCUMENT or (len(documents) and documents["end"][-1] != tokens):
+    shaped = documents.dtype == DOCUMENT and documents.ndim == 1
+    if not shaped or np.any(np.diff(documents["end"], prepend=0) < 1) or tokens != sum(documents["end"][-1:]):
         raise ArtifactError(f"{folder / f'{split}.docs.npy'}: does not belong to {path.name}. Encode again.")
     return TokenFile(ids, documents, vocabulary, bos, tokenizer, language, tuple(sources), path)

@@ -366,3 +366,95 @@ def find_lr(scene: Scene, code: str, preset: str, settings: tuple[str, ...], dev
     scene.say(f"\nsuggested: --lr {found.suggestion:.2e}")
     if scene.as_json:
         scene.finish(dataclasses.asdict(found))
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["safetensors", "fastai", "onnx"]),
+    default="safetensors",
+    show_default=True,
+    help="For load_exported and others, for fastai's AWD_LSTM, or for onnxruntime.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; <root>/LANGUAGE/export/… if not given."
+)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@RUN
+@shared
+def export(scene: Scene, code: str, form: str, out: Path | None, checkpoint: str, run_name: str) -> None:
+    """Write the model with its tokenizer in one folder for others to load, and check that it is still the same.
+
+    What was written is loaded again (by fastai, by onnxruntime) and given random ids over two batches; where its logits
+    are not the model's, nothing is kept. With fastai the vocabulary is written twice: as vocab.json, and as
+    models/vocab.pkl because fastai's own load_pretrained reads nothing else. It unpickles that file, and a pickle can
+    hold code: whoever loads it with fastai must trust who made it. ulmkit never unpickles anything.
+
+    \b
+    ulmkit lm export fa
+    ulmkit lm export fa --format fastai --out persian-lm
+    """
+    from ulmkit.lm.export import export_model
+
+    layout = scene.layout(code)
+    target = out or layout.exported(run_name, form)
+    result = export_model(
+        layout.run(run_name), layout.tokenizer, target, format=form, which=checkpoint, name=f"{code}-{run_name}"
+    )
+    scene.say(
+        f"{result.folder}: {', '.join(result.files)}\n"
+        f"largest difference between its logits and ours: {result.difference:.1e} (allowed: {result.allowed:.0e})"
+    )
+    scene.finish(dataclasses.asdict(result))
+
+
+@command.command("import")
+@click.argument("code", metavar="LANGUAGE")
+@click.argument("weights", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--vocab",
+    "vocabulary",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Its words by row, .pkl or .json.",
+)
+@click.option(
+    "--config",
+    "settings",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="fastai's AWD_LSTM settings as JSON, for the dropouts; sizes are read from the weights.",
+)
+@click.option(
+    "--tokenizer", type=click.Path(path_type=Path, file_okay=False), help="Folder; LANGUAGE's own if not given."
+)
+@click.option("--run", "run_name", default="imported", show_default=True, help="Name of the new run's folder.")
+@shared
+def import_(
+    scene: Scene,
+    code: str,
+    weights: Path,
+    vocabulary: Path,
+    settings: Path | None,
+    tokenizer: Path | None,
+    run_name: str,
+) -> None:
+    """Take a published fastai language model (.pth and its vocabulary) over as a run, without running its pickles.
+
+    Rows go to the pieces of LANGUAGE's tokenizer by their spelling. A piece that the published model lacks gets the
+    mean of all rows, as fastai gives a new word when it is fine-tuned; how many is said and kept.
+
+    \b
+    ulmkit lm import fa fwd.pth --vocab itos.pkl
+    """
+    from ulmkit.lm.importing import import_fastai
+
+    layout = scene.layout(code)
+    result = import_fastai(weights, vocabulary, tokenizer or layout.tokenizer, layout.run(run_name), settings=settings)
+    scene.say(
+        f"{result.folder}: {result.taken:,} of {result.pieces:,} pieces taken over, {result.missing:,} start as the "
+        f"mean of all; {result.unused:,} of the published words have no piece here"
+    )
+    scene.remark(f"Next: ulmkit lm evaluate {code} --run {run_name}")
+    scene.finish(dataclasses.asdict(result))

@@ -18,6 +18,7 @@ from ulmkit.errors import ArtifactError
 from ulmkit.lm.config import LMConfig, config_from_json
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.pickles import read_regular
 
 FORMAT = 1
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
@@ -34,14 +35,17 @@ class Checkpoint:
 
     @property
     def config(self) -> LMConfig:
-        return config_from_json(self.state["config"])
+        config = self.state.get("config")
+        if not isinstance(config, dict):
+            raise ArtifactError(f"{self.folder / STATE}: holds no config.")
+        return config_from_json(config)
 
     @property
     def identity(self) -> Identity:
-        return Identity(**self.state["identity"])
+        return Identity.from_json(self.state.get("identity"), self.folder / STATE)
 
 
-def _write(path: Path, content: bytes) -> str:
+def write_bytes(path: Path, content: bytes) -> str:
     """Write and flush `content`; its SHA-256."""
     with open(path, "wb") as file:
         file.write(content)
@@ -50,7 +54,8 @@ def _write(path: Path, content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _bytes(tensors: Mapping[str, torch.Tensor]) -> bytes:
+def tensor_bytes(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """`tensors` as a safetensors file."""
     return safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
 
 
@@ -66,11 +71,10 @@ def save_checkpoint(
         try:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
-            files = {MODEL: _write(new / MODEL, _bytes(model))}
+            files = {MODEL: write_bytes(new / MODEL, tensor_bytes(model))}
             if training is not None:
-                files[OPTIMIZER] = _write(new / OPTIMIZER, _bytes(training))
-            content = {"format": FORMAT, **state, "files": files}
-            write_json(new / STATE, content | {"checksum": fingerprint(content)})
+                files[OPTIMIZER] = write_bytes(new / OPTIMIZER, tensor_bytes(training))
+            write_state(new / STATE, {"format": FORMAT, **state, "files": files})
             sync_folder(new)
             replace_folder(new, folder)
         except BaseException:
@@ -84,33 +88,50 @@ def standing_folder(folder: Path) -> Path:
     return old if not folder.exists() and old.exists() else folder
 
 
-def read_state(folder: Path) -> dict[str, Any]:
-    """`state.json` of a checkpoint, checked against its own checksum."""
-    path = folder / STATE
-    if not path.exists():
-        raise ArtifactError(f"{folder}: no checkpoint here.")
+def write_state(path: Path, content: Mapping[str, Any]) -> None:
+    """JSON with its own checksum, for `read_sealed`."""
+    write_json(path, {**content, "checksum": fingerprint(content)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """JSON that `write_state` wrote, checked against its own checksum and format."""
     state = read_json(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None
-        raise ArtifactError(f"{path}: checkpoint format {found}, this version reads {FORMAT}.")
+        raise ArtifactError(f"{path}: checkpoint format {str(found)[:40]}, this version reads {FORMAT}.")
     content = {key: value for key, value in state.items() if key != "checksum"}
     if state.get("checksum") != fingerprint(content):
-        raise ArtifactError(f"{path}: damaged (its checksum does not fit). Use the other of last and best.")
-    if not isinstance(state.get("files"), dict) or MODEL not in state["files"]:
+        raise ArtifactError(
+            f"{path}: damaged (its checksum does not fit). Use another copy, or the other of last and best."
+        )
+    files = state.get("files")
+    if (
+        not isinstance(files, dict)
+        or not all(isinstance(sha256, str) for sha256 in files.values())
+        or MODEL not in files
+    ):
         raise ArtifactError(f"{path}: names no {MODEL}. It was not written by this program.")
     return state
 
 
-def _read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}).") from error
+def read_state(folder: Path) -> dict[str, Any]:
+    """`state.json` of a checkpoint, checked."""
+    path = folder / STATE
+    if not path.exists():
+        raise ArtifactError(f"{folder}: no checkpoint here.")
+    return read_sealed(path)
+
+
+def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file whose SHA-256 is known."""
+    content = read_regular(path)
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ArtifactError(f"{path}: damaged (its checksum does not fit). Use the other of last and best.")
+        raise ArtifactError(
+            f"{path}: damaged (its checksum does not fit). Use another copy, or the other of last and best."
+        )
     try:
         return safetensors.torch.load(content)
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path}: not a safetensors file ({error}).") from error
 
 
@@ -126,14 +147,14 @@ def read_checkpoint(folder: Path, *, training: bool = False) -> Checkpoint:
         raise ArtifactError(f"{folder}: weights only, nothing to resume from. Resume from last.")
     return Checkpoint(
         folder,
-        _read_tensors(folder / MODEL, files[MODEL]),
-        _read_tensors(folder / OPTIMIZER, files[OPTIMIZER]) if training else {},
+        read_tensors(folder / MODEL, files[MODEL]),
+        read_tensors(folder / OPTIMIZER, files[OPTIMIZER]) if training else {},
         state,
     )
 
 
 def load_weights(model: AWDLSTM, weights: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Put `weights` into `model`; names and shapes must be the model's own."""
+    """Put `weights` into `model`; names, shapes and types must be the model's own."""
     own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):
         expected, found = own.get(name), weights.get(name)
@@ -142,7 +163,37 @@ def load_weights(model: AWDLSTM, weights: Mapping[str, torch.Tensor], where: Pat
                 f"{where}: {name} is {'missing' if found is None else tuple(found.shape)}, "
                 f"this model has {'no such weight' if expected is None else tuple(expected.shape)}."
             )
-    model.load_state_dict(dict(weights))
+        if expected.dtype != found.dtype:
+            raise ArtifactError(f"{where}: {name} is {found.dtype}, this model has {expected.dtype}.")
+    # a model that is only an outline takes the tensors themselves
+    model.load_state_dict(dict(weights), assign=any(value.is_meta for value in own.values()))
+
+
+def model_sizes(weights: Mapping[str, torch.Tensor], where: Path) -> dict[str, int]:
+    """Vocabulary and the sizes of the config, as the shapes of our `weights` have them."""
+    embedding, first = weights.get("embedding"), weights.get("rnns.0.weight_hh")
+    if embedding is None or first is None or embedding.dim() != 2 or first.dim() != 2:
+        raise ArtifactError(f"{where}: no AWD-LSTM (it has no embedding, or no first layer).")
+    layers = len({name.split(".")[1] for name in weights if name.startswith("rnns.")})
+    sizes = {"vocabulary": embedding.shape[0], "embedding_size": embedding.shape[1], "layers": layers}
+    # a single layer is as wide as the embedding, whatever hidden_size says
+    return sizes | ({"hidden_size": first.shape[1]} if layers > 1 else {})
+
+
+def build_model(identity: Identity, config: LMConfig, weights: Mapping[str, torch.Tensor], where: Path) -> AWDLSTM:
+    """A model of `weights`, in evaluation mode. What they should be like is compared before any memory is taken."""
+    sizes = model_sizes(weights, where)
+    for name, declared in (
+        ("vocabulary", identity.vocabulary),
+        *((n, getattr(config, n)) for n in sizes if n != "vocabulary"),
+    ):
+        if declared != sizes[name]:
+            raise ArtifactError(f"{where}: {name} is {sizes[name]:,} in the weights and {declared:,} in the settings.")
+    with torch.device("meta"):  # the caller's random numbers stay as they were
+        model = AWDLSTM(identity.vocabulary, config)
+    load_weights(model, weights, where)
+    model.identity = identity
+    return model.eval()
 
 
 def load_model(folder: Path, which: str = "best", *, device: str = "cpu") -> tuple[AWDLSTM, Checkpoint]:
@@ -153,9 +204,5 @@ def load_model(folder: Path, which: str = "best", *, device: str = "cpu") -> tup
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no run here. Train one with `ulmkit lm pretrain`.")
     checkpoint = read_checkpoint(folder / which)
-    # the weights come from the file, so the caller's random numbers stay as they were
-    with torch.random.fork_rng(devices=[]):
-        model = AWDLSTM(checkpoint.identity.vocabulary, checkpoint.config)
-    load_weights(model, checkpoint.model, checkpoint.folder / MODEL)
-    model.identity = checkpoint.identity
-    return model.to(device).eval(), checkpoint
+    model = build_model(checkpoint.identity, checkpoint.config, checkpoint.model, checkpoint.folder / MODEL)
+    return model.to(device), checkpoint

@@ -1,10 +1,19 @@
-"""Our parameter names and fastai's, both ways."""
+"""Our parameters, vocabulary and settings under fastai's names and in its order, both ways."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
 from ulmkit.errors import ArtifactError
+from ulmkit.lm.config import LMConfig
+
+# our first four pieces, each with fastai's word for it, in fastai's order: there padding is 1, not 0
+SPECIAL = {"<unk>": "xxunk", "<pad>": "xxpad", "<s>": "xxbos", "</s>": "xxeos"}
+PAD = 1  # fastai's pad_token: the row whose look-up gets no gradient
+
+# fastai cannot be reset in training with a weight_p of 0: a TypeError in its WeightDropout
+LEAST_WEIGHT_P = 1e-12
 
 
 def fastai_names(layers: int) -> dict[str, tuple[str, ...]]:
@@ -29,9 +38,41 @@ def _layers(state: Mapping[str, torch.Tensor], prefix: str) -> int:
 
 
 def to_fastai(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Our state dict as the one that fastai's `get_language_model(AWD_LSTM, ...)` loads strictly."""
+    """Our state dict as the one that fastai's `get_language_model(AWD_LSTM, ...)` loads strictly, rows as they are.
+
+    In the order of fastai's own: its `load_pretrained` takes tensors by their place and ignores their names.
+    Raises `ArtifactError` for a model that has more than an AWD-LSTM.
+    """
     names = fastai_names(_layers(state, "rnns."))
-    return {theirs: state[ours] for ours, copies in names.items() for theirs in copies}
+    for name in state:
+        if name not in names:
+            raise ArtifactError(f"'{name}' has no place in fastai's AWD_LSTM. Export as safetensors or onnx.")
+    renamed = {theirs: state[ours] for ours, copies in names.items() for theirs in copies}
+    return dict(sorted(renamed.items(), key=lambda item: item[0].startswith("1.")))
+
+
+def fastai_order(pieces: Sequence[str]) -> list[int]:
+    """Which of our ids stands at each of fastai's: the special ones first, in its order, then the rest in ours."""
+    first = [pieces.index(piece) for piece in SPECIAL]
+    return [*first, *(i for i in range(len(pieces)) if i not in first)]
+
+
+def fastai_settings(config: LMConfig) -> dict[str, Any]:
+    """`config` as the dictionary that fastai's `get_language_model` and `language_model_learner` take."""
+    return {
+        "emb_sz": config.embedding_size,
+        "n_hid": config.hidden_size,
+        "n_layers": config.layers,
+        "pad_token": PAD,
+        "bidir": False,
+        "output_p": config.dropout("output"),
+        "hidden_p": config.dropout("hidden"),
+        "input_p": config.dropout("input"),
+        "embed_p": config.dropout("embed"),
+        "weight_p": max(config.dropout("weight"), LEAST_WEIGHT_P),
+        "tie_weights": True,
+        "out_bias": True,
+    }
 
 
 def from_fastai(state: Mapping[str, torch.Tensor], source: str = "fastai weights") -> dict[str, torch.Tensor]:

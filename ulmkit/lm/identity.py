@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError
@@ -19,6 +20,17 @@ class Identity:
     @staticmethod
     def of(tokens: TokenFile) -> "Identity":
         return Identity(tokens.tokenizer, tokens.vocabulary, tokens.bos, tokens.language)
+
+    @staticmethod
+    def from_json(values: Any, where: Path) -> "Identity":
+        """What `dataclasses.asdict` gave, checked field by field; `where` is named in errors."""
+        kinds = {"tokenizer": str, "vocabulary": int, "bos": int, "language": str}
+        if not isinstance(values, dict) or values.keys() != kinds.keys():
+            raise ArtifactError(f"{where}: does not say which tokenizer the model belongs to.")
+        for name, kind in kinds.items():
+            if type(values[name]) is not kind:
+                raise ArtifactError(f"{where}: {name} of the identity is {str(values[name])[:40]!r}.")
+        return Identity(**values)
 
     def refuse_other(self, other: "Identity", where: Path) -> None:
         """Raise `ArtifactError` where `other` has another tokenizer or vocabulary. The language is only a label."""

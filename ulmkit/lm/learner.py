@@ -220,7 +220,7 @@ class LMLearner(Learner):
             with safe_open(path, "pt") as source:
                 tensors = {name: source.get_tensor(name) for name in source.keys()}  # noqa: SIM118 (no mapping)
                 hypers = json.loads((source.metadata() or {}).get("hypers", "null"))
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise ArtifactError(f"{path}: not a file that this learner saved ({error}).") from error
         self.model.load_state_dict(_below(tensors, "model."))
         if with_opt and hypers is not None:

@@ -647,6 +647,8 @@ def pretrain(
             _refuse_changes(state, about, folder / LAST)
             if (folder / "manifest.json").exists():
                 return _result(folder, read_manifest(folder, STAGE))
+        elif (folder / "manifest.json").exists():
+            raise UsageError(f"{folder}: holds a model that was imported. Choose another --run name.")
         torch.manual_seed(config.seed)
         learn = learner(train, valid, config, folder=folder, device=device, callbacks=callbacks)
         budget = _budget(learn, time_budget_s) if time_budget_s else None

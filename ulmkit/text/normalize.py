@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ulmkit.errors import LanguageError, shown
@@ -239,11 +240,18 @@ def _fuse(stages: Sequence[_Stage]) -> tuple[Lookup, Scan] | None:
     return both, Scan(triggers, [first.lookup.lookup] + [both.lookup] * len(second.triggers))
 
 
+class _FromSource(SourceFileLoader):
+    """Runs the file that can be read, never a .pyc beside it that only claims to be it."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 @cache
 def _rules_module(path: str) -> ModuleType:
     """The rules.py of a language folder, loaded by its path under a private name."""
     name = f"_ulmkit_rules_{hashlib.blake2b(path.encode(), digest_size=6).hexdigest()}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FromSource(name, path))
     if spec is None or spec.loader is None:
         raise LanguageError(f"{path}: cannot be loaded as Python.")
     module = importlib.util.module_from_spec(spec)
