@@ -96,6 +96,7 @@ def export_model(
     write, allowed, packages = FORMATS[format]
     _refuse_other_folder(out)
     model, checkpoint = load_model(run, which)
+    model.config = dataclasses.replace(model.config, backend="vendor")  # the one that torch's exporter knows
     source = Source(model, checkpoint, tokenizer, _pieces(tokenizer, checkpoint), name)
     ids = torch.randint(0, model.vocabulary, (2, T, B), generator=torch.Generator().manual_seed(0))
     with _new_folder(out) as new:
@@ -312,7 +313,7 @@ them only as you got them from someone you trust. The first listing runs no pick
   applied: give it `rules=[]`, and put `xxbos` before each document.
 - A dropout of exactly 0 on the recurrent weights would make fastai fail in training, so `config.json` says
   1e-12 for it.
-"""
+{_reading(source.checkpoint.config)}"""
 
 
 # -- safetensors
@@ -335,7 +336,18 @@ def _write_safetensors(new: Path, source: Source, batches: torch.Tensor) -> Logi
         },
     )
     write_bytes(new / README, safetensors_readme(source).encode())
-    return our_logits(load_exported(new), batches)
+    loaded = load_exported(new)
+    loaded.config = source.model.config  # one backend, so that equal weights are equal bits
+    return our_logits(loaded, batches)
+
+
+def _reading(config: LMConfig) -> str:
+    """What the reader of a README must know of a backward model."""
+    return (
+        "\nThis model reads backwards: give it each document's ids from the last to the first.\n"
+        if config.backward
+        else ""
+    )
 
 
 def _language_of(source: Source) -> dict[str, Any]:
@@ -366,7 +378,7 @@ tokenizer = Tokenizer.load(folder / "tokenizer", get("{source.checkpoint.identit
 `model.safetensors` holds `embedding` (vocabulary, embedding_size), which is the decoder too, `decoder_bias`, and for
 each layer `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh` in torch's layout (gates input, forget, cell, output).
 `config.json` has the sizes, and the fingerprints of tokenizer and normalization.
-"""
+{_reading(source.checkpoint.config)}"""
 
 
 # -- ONNX
@@ -485,7 +497,7 @@ state = dict(zip(widths, after))  # to go on from here
 ```
 
 Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's `{source.checkpoint.identity.language}`.
-"""
+{_reading(source.checkpoint.config)}"""
 
 
 Writer = Callable[[Path, Source, torch.Tensor], Logits]
