@@ -6,6 +6,7 @@ and has had holes of its own. So the pickle inside is read by `ulmkit.lm.pickles
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -91,9 +92,24 @@ def read_torch_file(path: Path) -> dict[str, torch.Tensor]:
     """
     content = read_regular(path)
     try:
-        value, blocks = _from_zip(content, path) if content[:4] == b"PK\x03\x04" else _from_stream(content, path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
+        return _state_dict(content, path)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        KeyError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise ArtifactError(f"{path}: not a file of torch's ({' '.join(str(error).split())[:100]}).") from error
+
+
+def _state_dict(content: bytes, path: Path) -> dict[str, torch.Tensor]:
+    value, blocks = _from_zip(content, path) if content[:4] == b"PK\x03\x04" else _from_stream(content, path)
     if isinstance(value, dict) and isinstance(value.get("model"), dict):
         value = value["model"]
     if not isinstance(value, dict) or not value:
