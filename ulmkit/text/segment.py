@@ -79,7 +79,8 @@ class Segmenter:
     @cached_property
     def _candidate(self) -> re.Pattern[str]:
         """End marks (1), closers (2) and a space."""
-        return re.compile(f"([{re.escape(self.sentence_ends)}]++)([{re.escape(self.closers)}]*+) ")
+        ends, closers = re.escape(self.sentence_ends), re.escape(self.closers)
+        return re.compile(f"(?<![{ends}])([{ends}]++)([{closers}]*+) ")  # looks at each mark once
 
     @cached_property
     def _next(self) -> re.Pattern[str]:
