@@ -155,6 +155,7 @@ def test_match_form_is_idempotent_and_does_not_depend_on_normalizing_before(lang
     "unit",
     [
         "\u0301",
+        "\u0323\u0301",
         "\u064b",
         "a",
         "ا",

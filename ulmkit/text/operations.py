@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from ulmkit.errors import LanguageError
@@ -294,6 +295,19 @@ def _units_of(characters: list[str]) -> tuple[str, str]:
     return character_class(first), character_class(second)
 
 
+_LONG = 32  # more marks than any writing has on a letter
+
+
+def _in_order(text: str) -> str:
+    """`text` with the marks of each letter in canonical order. `unicodedata` orders them by insertion, which takes the
+    square of their number where they are many."""
+    ordered: list[str] = []
+    for marks_in_a_row, run in groupby(text, lambda character: unicodedata.combining(character) > 0):
+        each = list(run)
+        ordered += sorted(each, key=unicodedata.combining) if marks_in_a_row else each
+    return "".join(ordered)
+
+
 @operation
 def nfc(_: Settings) -> Operation:
     """Unicode's composed form (NFC): a letter and its mark become one character where there is one.
@@ -307,8 +321,9 @@ def nfc(_: Settings) -> Operation:
         last = hits = 0
         for match in unstable.finditer(text):
             start, end = max(match.start() - 1, 0), match.end()
-            composed = unicodedata.normalize("NFC", text[start:end])
-            if composed != text[start:end]:
+            given = text[start:end]
+            composed = unicodedata.normalize("NFC", _in_order(given) if end - start > _LONG else given)
+            if composed != given:
                 out += (text[last:start], composed)
                 last, hits = end, hits + 1
         if not hits:
