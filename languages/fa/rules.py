@@ -153,3 +153,17 @@ def _plural(match: re.Match[str]) -> bool:
 def _ending(match: re.Match[str]) -> bool:
     stem = _word_before(match.string, match.start())
     return len(stem) > 2 and stem not in _NO_ENDING and bool(_tags(stem))
+
+
+# ---------------------------------------------------------------- checks of personal data
+
+
+def national_id(found: str) -> bool:
+    """The checksum of the ten digits of an Iranian national code (the last one, modulo 11).
+
+    >>> national_id("0499370899"), national_id("۰۴۹۹۳۷۰۸۹۸"), national_id("1111111111")
+    (True, False, False)
+    """
+    digits = [int(c) for c in found]
+    rest = sum(digit * weight for digit, weight in zip(digits, range(10, 1, -1), strict=False)) % 11
+    return len(set(digits)) > 1 and digits[9] == (rest if rest < 2 else 11 - rest)

@@ -265,17 +265,17 @@ class Mortal(Fragile):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def raising_chain(folder: Path, near_duplicates: bool) -> Chain:
+def raising_chain(folder: Path, near_duplicates: bool, pii: str) -> Chain:
     return Fragile(get("fa"), near_duplicates)
 
 
-def dying_chain(folder: Path, near_duplicates: bool) -> Chain:
+def dying_chain(folder: Path, near_duplicates: bool, pii: str) -> Chain:
     return Mortal(get("fa"), near_duplicates)
 
 
 def test_losing_joiners_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     careless = replace(PERSIAN, normalizers=dict(PERSIAN.normalizers) | {"train": Careless()})
-    monkeypatch.setattr(building, "chain_for", lambda folder, near: Chain(careless, near))
+    monkeypatch.setattr(building, "chain_for", lambda folder, near, pii: Chain(careless, near))
     source = write_lines(tmp_path / "a.jsonl", articles(30))
     with pytest.raises(ArtifactError, match=r"U\+200C in words: normalization lost"):
         build(tmp_path, source)
@@ -488,3 +488,16 @@ def test_the_share_of_words_with_a_letter(text: str, share: float):
     limits = replace(PERSIAN.filters, min_word_with_letter=2.0)  # so that every share is told
     page = Page(text, ["x"], WordHasher()(["x"]), replace(PERSIAN, filters=limits))
     assert words_without_letters(page).detail == f"{share:.3g} < 2"
+
+
+@pytest.mark.parametrize(("pii", "dropped"), [("keep", 0), ("mask", 0), ("drop", 1)])
+def test_personal_data_is_counted_always_and_masked_or_dropped_on_demand(tmp_path: Path, pii: str, dropped: int):
+    texts = articles(8)
+    secret = "شماره ۰۹۱۲۳۴۵۶۷۸۹ و نشانی ali.r@mail.example است."
+    source = write_lines(tmp_path / "a.jsonl", [texts[0] + "\n\n" + secret, *texts[1:]])
+    counts = build(tmp_path, source, options=replace(HERE, pii=pii))["counts"]
+    assert counts["pii"] == {"mobile": 1, "email": 1}
+    assert counts["dropped"].get("personal data", 0) == dropped
+    text = "\n".join(row["text"] for row in rows(tmp_path).values())
+    assert ("۰۹۱۲۳۴۵۶۷۸۹" in text) == (pii == "keep")
+    assert ("شماره [تلفن] و نشانی [ایمیل] است." in text) == (pii == "mask")

@@ -1,6 +1,6 @@
 """`ulmkit corpus`: sources to shards."""
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -36,6 +36,13 @@ def command() -> None:
 @click.option("--valid-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
 @click.option("--test-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
 @click.option("--near-duplicates/--exact-duplicates", default=True, help="Which duplicates to find.")
+@click.option(
+    "--pii",
+    type=click.Choice(["keep", "mask", "drop"]),
+    default="keep",
+    show_default=True,
+    help="Personal data (e-mail addresses, telephone and identity numbers …): leave it, mask it, or drop the document.",
+)
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
 @shared
 def build(
@@ -50,6 +57,7 @@ def build(
     valid_share: float,
     test_share: float,
     near_duplicates: bool,
+    pii: Literal["keep", "mask", "drop"],
     workers: int | None,
 ) -> None:
     """Build the corpus of LANGUAGE.
@@ -76,7 +84,7 @@ def build(
             from ulmkit.corpus.sources import fetch_sources
 
             chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
-        options = BuildOptions(valid_share, test_share, near_duplicates, workers)
+        options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
         manifest = build_corpus(language, layout, chosen, options=options, pins=pins, report=report)
     scene.say(summary(manifest))
     scene.say(unread_table(manifest["counts"]["unread"], read_samples(layout.corpus / "dropped" / "unread.jsonl")))
@@ -114,6 +122,7 @@ def summary(manifest: dict[str, Any]) -> str:
                 for split, s in splits.items()
             ],
         ),
+        "personal data: " + (", ".join(f"{kind} {n:,}" for kind, n in counts["pii"].items()) or "none found"),
         "U+200C: " + ", ".join(f"{stage} {joiners[stage].get('U+200C', 0):,}" for stage in JOINER_STAGES),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -32,7 +32,7 @@ from ulmkit.artifacts.manifest import (
     write_manifest,
 )
 from ulmkit.corpus.card import write_card
-from ulmkit.corpus.chain import chain_for
+from ulmkit.corpus.chain import PiiPolicy, chain_for
 from ulmkit.corpus.engine import Pool, available_cores
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.inputs import Input, describe, file_size, units
@@ -53,6 +53,7 @@ class BuildOptions:
     valid_share: float = 0.02
     test_share: float = 0.02
     near_duplicates: bool = True
+    pii: PiiPolicy = "keep"  # what becomes of personal data: documents stay as they are, are masked, or go
     workers: int | None = None  # None: all cores; 0: in this process
     deadline_s: float = 120.0  # for a chunk of documents, then for each of them
 
@@ -99,7 +100,7 @@ class Build:
         self.layout = layout
         self.options = options
         self.report = report
-        self.staging = Staging(layout.home / "work" / "corpus", language, options.near_duplicates)
+        self.staging = Staging(layout.home / "work" / "corpus", language, options.near_duplicates, options.pii)
 
     def run(self, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
         remove_leftovers(self.staging.folder)
@@ -119,7 +120,7 @@ class Build:
     def stage(self, planned: list[list[Input]], keys: list[str]) -> None:
         """Steps 1 to 5 on every unit that an earlier run did not finish."""
         workers = available_cores() if self.options.workers is None else self.options.workers
-        setup = functools.partial(chain_for, self.language.folder, self.options.near_duplicates)
+        setup = functools.partial(chain_for, self.language.folder, self.options.near_duplicates, self.options.pii)
         total = sum(file_size(item.path) for unit in planned for item in unit)
         done = 0
         with Pool(setup, workers=workers, deadline_s=self.options.deadline_s) as pool:

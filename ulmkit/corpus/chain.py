@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xxhash
@@ -29,6 +29,8 @@ CHAIN = 3  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
+
+PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
 
 NO_WORDS = np.empty(0, np.uint64)
 
@@ -70,9 +72,10 @@ class Part:
 class Chain:
     """The steps for one language, run on a chunk at a time; one per worker process."""
 
-    def __init__(self, language: Language, near_duplicates: bool) -> None:
+    def __init__(self, language: Language, near_duplicates: bool, pii: PiiPolicy = "keep") -> None:
         self.language = language
         self.near_duplicates = near_duplicates
+        self.pii = pii
         self.hasher = WordHasher()
         self.judgements = self.failures = 0
         self.decode = functools.partial(
@@ -178,6 +181,17 @@ def remove_boilerplate(chain: Chain, article: Article, tally: Tally) -> Verdict:
     return KEEP
 
 
+def personal_data(chain: Chain, article: Article, tally: Tally) -> Verdict:
+    """E-mail addresses, telephone numbers and what else the language declares: counted always, masked or not."""
+    masked, counts = chain.language.pii_finder.masked(article.text)
+    tally.pii.update(counts)
+    if counts and chain.pii == "drop":
+        return drop("personal data", ", ".join(f"{count} {name}" for name, count in counts.most_common()))
+    if counts and chain.pii == "mask":
+        article.text = chain.language.normalize(masked)
+    return KEEP
+
+
 def filter_page(chain: Chain, article: Article, _: Tally) -> Verdict:
     """Whether what is left is an article worth learning from."""
     words = chain.language.fold(article.text).split()
@@ -191,13 +205,14 @@ STEPS: tuple[tuple[Callable[[Chain, Article, Tally], Verdict], str], ...] = (
     (identify_language, "extracted"),
     (normalize_text, "normalized"),
     (remove_boilerplate, ""),
+    (personal_data, ""),
     (filter_page, "kept"),
 )
 
 
-def chain_for(folder: Path, near_duplicates: bool) -> Chain:
+def chain_for(folder: Path, near_duplicates: bool, pii: PiiPolicy) -> Chain:
     """The chain of the language in `folder`: what each worker process starts with."""
-    return Chain(load_language(folder), near_duplicates)
+    return Chain(load_language(folder), near_duplicates, pii)
 
 
 def chunked(documents: Iterable[RawDocument]) -> Iterator[list[RawDocument]]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.artifacts.shards import SCHEMA
-from ulmkit.corpus.chain import CHAIN, Part, chunked
+from ulmkit.corpus.chain import CHAIN, Part, PiiPolicy, chunked
 from ulmkit.corpus.engine import Broken, Pool
 from ulmkit.corpus.inputs import Input
 from ulmkit.corpus.sources.excerpt import excerpt
@@ -31,10 +31,11 @@ STAGED = pa.schema(
 class Staging:
     """The folder of staged units of one language."""
 
-    def __init__(self, folder: Path, language: Language, near_duplicates: bool) -> None:
+    def __init__(self, folder: Path, language: Language, near_duplicates: bool, pii: PiiPolicy) -> None:
         self.folder = folder
         self.language = language
         self.near_duplicates = near_duplicates
+        self.pii = pii
 
     def key(self, described: Sequence[dict[str, Any]]) -> str:
         """What names the result of a unit whose inputs are `described`."""
@@ -43,6 +44,7 @@ class Staging:
                 "inputs": described,
                 "language": self.language.fingerprint,
                 "near_duplicates": self.near_duplicates,
+                "pii": self.pii,
                 "chain": CHAIN,
                 "format": str(STAGED),
             }

@@ -26,6 +26,7 @@ class Tally:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
+    pii: Counter[str] = field(default_factory=Counter)  # finds of personal data, by kind
     characters_read: int = 0
     bytes_read: int = 0
     characters_kept: int = 0
@@ -39,6 +40,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.dropped.update(other.dropped)
         self.unreadable.update(other.unreadable)
+        self.pii.update(other.pii)
         for mine, theirs in zip(self.nested(), other.nested(), strict=True):
             for key, counts in theirs.items():
                 mine.setdefault(key, Counter()).update(counts)
@@ -61,11 +63,12 @@ class Tally:
         return vars(self) | {
             "dropped": dict(self.dropped.most_common()),
             "unreadable": dict(self.unreadable.most_common()),
+            "pii": dict(self.pii.most_common()),
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Tally":
-        counters = {name: Counter(value[name]) for name in ("dropped", "unreadable")}
+        counters = {name: Counter(value[name]) for name in ("dropped", "unreadable", "pii")}
         nested = {name: {key: Counter(c) for key, c in value[name].items()} for name in NESTED}
         return cls(**(value | counters | nested))
 

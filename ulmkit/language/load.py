@@ -18,6 +18,7 @@ from ulmkit.language import spec
 from ulmkit.text.characters import CharacterTable, Row, parse_table, show
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED, VERSION, Settings
+from ulmkit.text.pii import compiled
 from ulmkit.text.protect import KINDS
 from ulmkit.text.script import KNOWN
 
@@ -35,8 +36,9 @@ _SECTIONS: dict[str, tuple[str, type]] = {
     "tokenizer": ("tokenizer", spec.TokenizerSettings),
     "lm": ("lm", spec.LMSettings),
     "tasks": ("tasks", spec.Task),
+    "pii": ("pii", spec.Pii),
 }
-_LISTS = {"sources", "tasks"}
+_LISTS = {"sources", "tasks", "pii"}
 MAX_BYTES = 8_000_000  # of a file in a language folder; the largest word lists have a tenth of it
 
 
@@ -310,6 +312,12 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
     for index, task in enumerate(language["tasks"]):
         if not task.licence.strip():
             raise file.fail("tasks", "licence", f"task '{task.name}' has no licence. Name it (SPDX).", index)
+    for index, kind in enumerate(language["pii"]):
+        try:
+            compiled(kind, folder / "rules.py")
+        except LanguageError as error:
+            key = str(error).partition(" ")[0].rstrip(":")
+            raise file.fail("pii", key, str(error), index) from error
     segmentation = language["segmentation"]
     if len(segmentation.whole_quotes) % 2:
         raise file.fail(

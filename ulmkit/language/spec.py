@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ulmkit.errors import UsageError
 from ulmkit.text.normalize import Normalizer
+from ulmkit.text.pii import Pii, PiiFinder
 from ulmkit.text.segment import Segmenter
 
 STANDARD = "standard"  # the profile that needs no name: [normalization] as it stands
@@ -258,6 +259,7 @@ class Language:
     folder: Path
     fingerprint: str
     tasks: tuple[Task, ...] = ()
+    pii: tuple[Pii, ...] = ()
 
     @property
     def code(self) -> str:
@@ -306,6 +308,11 @@ class Language:
     def words(self, text: str) -> list[str]:
         """The words of `text` in normal form, without punctuation."""
         return self.segmenter.words(text)
+
+    @cached_property
+    def pii_finder(self) -> PiiFinder:
+        """What finds the language's kinds of personal data."""
+        return PiiFinder(self.pii, self.folder / "rules.py")
 
     @property
     def samples(self) -> Path:

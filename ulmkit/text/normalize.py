@@ -11,6 +11,7 @@ inside a URL), so a text is passed until a pass leaves it as it is. That is what
 import hashlib
 import importlib.util
 import sys
+import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from difflib import get_close_matches
@@ -260,16 +261,20 @@ def _rules_module(path: str) -> ModuleType:
     return module
 
 
+def own_function(name: str, rules: str, what: str) -> Callable[..., Any]:
+    """`rules.<function>` in the file `rules`; a `LanguageError` that begins with `what` asked for it."""
+    if not rules:
+        raise LanguageError(f"{what} '{name}': the folder has no rules.py. Write one, or remove the {what}.")
+    function = getattr(_rules_module(rules), name.removeprefix("rules."), None)
+    if not callable(function):
+        raise LanguageError(f"{what} '{name}': {shown(Path(rules))} has no function '{name.removeprefix('rules.')}'.")
+    return typing.cast(Callable[..., Any], function)
+
+
 def _own_rule(name: str, settings: Settings) -> Operation:
     """`rules.<function>` of the language's rules.py; its attributes `triggers`, `literals`, `enables` are those of
     a `Rule`. A function without triggers is run on every text."""
-    function_name = name.removeprefix("rules.")
-    if not settings.rules:
-        raise LanguageError(f"operation '{name}': the folder has no rules.py. Write one, or remove the operation.")
-    function = getattr(_rules_module(settings.rules), function_name, None)
-    if not callable(function):
-        where = shown(Path(settings.rules))
-        raise LanguageError(f"operation '{name}': {where} has no function '{function_name}'.")
+    function = own_function(name, settings.rules, "operation")
     run = watched(function, settings.rules, limited=settings.limited)
 
     def apply(text: str) -> tuple[str, int]:
