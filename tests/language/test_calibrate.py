@@ -254,3 +254,14 @@ def test_a_small_source_of_another_kind_is_kept_as_well_as_a_large_one(folder: P
     assert passes("mean_word_length", lengths[5000:], alone.proposed).mean() < 0.9
     assert passes("mean_word_length", lengths[5000:], mixed.proposed).mean() >= 0.95
     assert set(result.together) == {"", "news", "prose"}
+
+
+def test_a_text_in_another_language_does_not_pull_the_limit_down(tmp_path: Path) -> None:
+    path = articles(tmp_path / "s.jsonl", 5)
+    english = "The old town lies on the river, and the people who live there have worked in the mills for ages. " * 8
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": "en", "text": english}) + "\n")
+    language = registry.get("et")
+    shares = measure(language, read_texts(language, named_inputs([str(path)])))[IDENTIFICATION]
+    assert np.isnan(shares[5])
+    assert (shares[:5] > 0.5).all()

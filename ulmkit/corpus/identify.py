@@ -163,13 +163,13 @@ def identify(text: str, language: Language) -> Verdict:
 
 
 def own_share(text: str, language: Language) -> float:
-    """The share of `text` that is in `language`, as `identify` asks for it: 0 where another language's is larger, NaN
-    where no identifier knows the language."""
+    """The share of `text` that is in `language`, as `identify` asks for it; NaN where no identifier knows the language,
+    and where another's share is larger: no limit on the share keeps such a text."""
     wanted = frozenset(language.identification.labels)
     if not wanted:
         return float("nan")
     main = guess(text, wanted)[0]
-    return main.share if main.label in wanted else 0.0
+    return main.share if main.label in wanted else float("nan")
 
 
 def known_labels() -> frozenset[str]:
