@@ -4,7 +4,9 @@ import re
 
 _LETTER = "A-Za-zÀ-ÖØ-öø-ž"
 _C1 = str.maketrans("\u009a\u009e\u008a\u008e", "šžŠŽ")
-_C1_IN_WORD = re.compile(f"(?<=[{_LETTER}])[\u009a\u009e\u008a\u008e]+|[\u009a\u009e\u008a\u008e]+(?=[{_LETTER}])")
+_C1_IN_WORD = re.compile(
+    f"(?<=[{_LETTER}])[\u009a\u009e\u008a\u008e]+|(?<![\u009a\u009e\u008a\u008e])[\u009a\u009e\u008a\u008e]++(?=[{_LETTER}])"
+)
 _ETH = str.maketrans("ðþÐÞ", "šžŠŽ")
 # a word of ASCII and Estonian letters with ð or þ in it
 _ETH_WORD = re.compile(f"(?<![{_LETTER}])[A-Za-zõäöüšžÕÄÖÜŠŽ]*[ðþÐÞ][A-Za-zõäöüšžÕÄÖÜŠŽðþÐÞ]*+(?![{_LETTER}])")
