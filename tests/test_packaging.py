@@ -21,6 +21,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_ships_languages_inside_the_package(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert "ulmkit/cli/main.py" in names
+    assert "ulmkit/language/cldr.tsv" in names
     for code in ("fa", "et"):
         assert f"ulmkit/languages/{code}/language.toml" in names
         assert sum(name.startswith(f"ulmkit/languages/{code}/samples/") for name in names) >= 40
