@@ -1,4 +1,4 @@
-"""Write docs/cli.md from `--help`: `make docs`. A test notices when the page is stale."""
+"""Write docs/cli.md from `--help`, and the schema of language.toml: `make docs`. Tests notice what is stale."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ulmkit.cli.main import cli
+from ulmkit.language import schema
 
 PAGE = Path(__file__).with_name("cli.md")
 
@@ -31,3 +32,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    schema.path().write_text(schema.text(), encoding="utf-8")

@@ -224,3 +224,94 @@ def test_a_folder_that_is_not_there_is_asked_wrongly(tmp_path: Path) -> None:
 
 def test_a_language_is_loaded_once() -> None:
     assert registry.get("fa") is registry.get("fa")
+
+
+# ---------------------------------------------------------------- inheritance, tasks, baselines, fingerprints
+
+
+def variety(folder: Path, extra: str = "") -> Path:
+    """A folder beside `folder` that says who it is and inherits the rest."""
+    path = folder.parent / "yy"
+    path.mkdir()
+    head = TOML.split("[normalization]")[0].replace('"xx"', '"yy"')
+    (path / "language.toml").write_text(f'{head}inherits = "xx"\n{extra}', encoding="utf-8")
+    return path
+
+
+def test_a_variety_takes_settings_and_files_where_it_says_nothing(folder: Path) -> None:
+    text = TOML.replace('"characters"]', '"characters", "rules.f"]').replace(
+        "[[sources]]", '[filters]\nmin_words = 7\nmax_words_x = 1\n[lm]\nprompts = ["a"]\n[[sources]]'
+    )
+    (folder / "language.toml").write_text(text.replace("max_words_x = 1\n", ""), encoding="utf-8")
+    (folder / "characters.tsv").write_text("U+0071\tU+006B\tx\n", encoding="utf-8")
+    (folder / "rules.py").write_text("def f(text):\n    return text.replace('z', 's')\n", encoding="utf-8")
+    (folder / "stopwords.txt").write_text("ja\n", encoding="utf-8")
+    language = load_language(variety(folder, "[filters]\nmax_characters = 9\n"))
+    assert language.normalize("q—z") == "k–s"
+    assert (language.filters.min_words, language.filters.max_characters) == (7, 9)
+    assert language.stop_words == {"ja"}
+    assert language.lm.prompts == ("a",)
+    assert language.sources == ()  # another language's pages are not its own
+    assert language.inherited == (folder,)
+    assert language.file("characters.tsv") == folder / "characters.tsv"
+
+
+def test_a_variety_has_its_own_files_before_those_it_inherits(folder: Path) -> None:
+    (folder / "characters.tsv").write_text("U+0071\tU+006B\tx\n", encoding="utf-8")
+    own = variety(folder)
+    (own / "characters.tsv").write_text("U+0071\tU+0067\tx\n", encoding="utf-8")
+    assert load_language(own).normalize("q") == "g"
+
+
+def test_a_variety_may_inherit_a_bundled_language(folder: Path) -> None:
+    own = variety(folder)
+    text = (own / "language.toml").read_text(encoding="utf-8")
+    (own / "language.toml").write_text(text.replace('inherits = "xx"', 'inherits = "et"'), encoding="utf-8")
+    language = load_language(own)
+    assert language.normalize("garaaþ") == "garaaž"
+    assert language.inherited == (registry.bundled() / "et",)
+
+
+def test_a_variety_changes_when_what_it_inherits_changes(folder: Path) -> None:
+    own = variety(folder)
+    before = load_language(own).fingerprint
+    (folder / "stopwords.txt").write_text("ja\n", encoding="utf-8")
+    assert load_language(own).fingerprint != before
+
+
+TASK = """
+[[tasks]]
+name = "mood"
+kind = "classification"
+locator = "https://example.org/mood"
+licence = "CC0-1.0"
+metric = "f1-macro"
+labels = ["good", "bad"]
+
+[[tasks.scores]]
+model = "LASER"
+value = 0.81
+source = "A paper"
+
+[[lm.baselines]]
+model = "AWD-LSTM"
+bits_per_character = 1.9
+signature = "evaluation|language:xx"
+"""
+
+
+def test_tasks_and_baselines_are_read_with_their_scores(folder: Path) -> None:
+    (folder / "language.toml").write_text(TOML + TASK, encoding="utf-8")
+    language = load_language(folder)
+    (task,) = language.tasks
+    assert (task.name, task.labels, task.scores[0].value) == ("mood", ("good", "bad"), 0.81)
+    assert language.lm.baselines[0].bits_per_character == 1.9
+    (folder / "language.toml").write_text(TOML + TASK.replace('"CC0-1.0"', '""'), encoding="utf-8")
+    with pytest.raises(LanguageError, match=r":21: task 'mood' has no licence"):
+        load_language(folder)
+
+
+def test_a_recorded_result_is_no_reason_to_build_the_corpus_again(folder: Path) -> None:
+    before = load_language(folder).fingerprint
+    (folder / "language.toml").write_text(TOML + TASK, encoding="utf-8")
+    assert load_language(folder).fingerprint == before

@@ -15,8 +15,8 @@ from ulmkit.language.spec import STANDARD, Language
 from ulmkit.text.normalize import Normalizer
 
 LANGUAGES = [known.folder.name for known in registry.known()]
-EXAMPLES = [(code, example) for code in LANGUAGES for example in read_examples(registry.find(code))]
-KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(registry.find(code))]
+EXAMPLES = [(code, example) for code in LANGUAGES for example in read_examples(registry.find(code) / "examples.tsv")]
+KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(registry.find(code) / "keep.txt")]
 PROFILES = [(code, profile) for code in LANGUAGES for profile in registry.get(code).profiles]
 
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)

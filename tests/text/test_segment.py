@@ -45,7 +45,9 @@ def test_sentences_end_without_any_data(marked: str, why: str) -> None:
     assert Segmenter().sentences(marked.replace("|", "")) == [part.strip() for part in marked.split("|")], why
 
 
-CASES = [(known.folder.name, case) for known in registry.known() for case in read_sentences(known.folder)]
+CASES = [
+    (known.folder.name, case) for known in registry.known() for case in read_sentences(known.folder / "sentences.txt")
+]
 
 
 @pytest.mark.parametrize(("code", "case"), CASES, ids=[f"{code}:{case.line}" for code, case in CASES])
@@ -64,7 +66,9 @@ def test_a_language_has_cases_enough_to_mean_something(code: str) -> None:
 
 def test_a_case_is_its_line_without_the_bars(tmp_path: Path) -> None:
     (tmp_path / "sentences.txt").write_text("# remark\n\nOne.| Two.|Three.\n", encoding="utf-8")
-    assert read_sentences(tmp_path) == (SentenceCase("One. Two.Three.", ("One.", "Two.", "Three."), 3),)
+    assert read_sentences(tmp_path / "sentences.txt") == (
+        SentenceCase("One. Two.Three.", ("One.", "Two.", "Three."), 3),
+    )
 
 
 @pytest.mark.parametrize("segmenter", SEGMENTERS.values(), ids=SEGMENTERS.keys())

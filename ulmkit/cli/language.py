@@ -11,6 +11,7 @@ from ulmkit.cli.common import Scene, readable, shared, table
 if TYPE_CHECKING:
     from ulmkit.language.calibrate import Calibration
     from ulmkit.language.check import Conformance
+    from ulmkit.language.spec import Language
 
 
 @click.group()
@@ -21,62 +22,140 @@ def command() -> None:
 @command.command("list")
 @shared
 def list_(scene: Scene) -> None:
-    """Every language that can be found, with what is wrong with those that are broken."""
+    """Every language that can be found, and what is wrong with those that are broken.
+
+    The grade comes from the checks that need no samples, so it is the highest that `ulmkit language check` can give.
+
+    \b
+    ulmkit language list --languages ~/languages
+    """
+    from ulmkit.language.check import grade_at_most
     from ulmkit.language.registry import known
 
-    found = known(scene.languages)
-    rows = []
-    for entry in found:
-        if entry.language is None:
-            rows.append((entry.code, "", "", "", f"broken: {entry.error}"))
-            continue
-        identity = entry.language.identity
-        sources = ", ".join(source.name for source in entry.language.sources)
-        rows.append((entry.code, identity.name, identity.script, identity.direction, sources))
-    scene.say(table(("code", "name", "script", "direction", "sources"), rows))
-    if scene.as_json:
-        keys = ("code", "name", "script", "direction", "sources")
-        scene.finish({"languages": [dict(zip(keys, row, strict=True)) for row in rows]})
+    found = []
+    for entry in known(scene.languages):
+        one: dict[str, Any] = {"code": entry.code, "folder": str(entry.folder), "error": entry.error}
+        one["hides"] = [str(folder) for folder in entry.hides]
+        if language := entry.language:
+            one |= {key: getattr(language.identity, key) for key in ("name", "native_name", "script", "direction")}
+            one |= {"grade_at_most": grade_at_most(language), "fingerprint": language.fingerprint}
+            one["sources"] = [source.name for source in language.sources]
+        found.append(one)
+    rows = [
+        (
+            one["code"],
+            f"≤ {one['grade_at_most']}",
+            one["name"],
+            one["script"],
+            one["direction"],
+            ", ".join(one["sources"]),
+        )
+        for one in found
+        if not one["error"]
+    ]
+    scene.say(listed(("code", "grade", "name", "script", "direction", "sources"), rows))
+    for one in found:
+        if one["error"]:
+            scene.say(f"\n{one['code']} is broken: {readable(one['error'], 300)}")
+        for hidden in one["hides"]:
+            scene.remark(f"{one['code']}: {one['folder']} is used, not {hidden}.")
+    scene.finish({"languages": found} if scene.as_json else {})
 
 
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @shared
 def show(scene: Scene, code: str) -> None:
-    """The resolved language: identity, operations in order, filters and where each number comes from."""
-    import dataclasses
+    """The resolved language: operations in order with an example each, and where every number comes from.
 
+    \b
+    ulmkit language show fa
+    """
     language = scene.language(code)
+    shown = resolved(language)
+    if scene.as_json:
+        scene.finish(shown)
+        return
     identity = language.identity
     scene.say(f"{identity.code}  {identity.name} ({identity.native_name}), {identity.script}, {identity.direction}")
-    scene.say(f"fingerprint {language.fingerprint}, read from {language.folder}\n")
-    for form in ("train", "match"):
-        scene.say(f"{form}: {', '.join(language.normalizers[form].operations)}")
+    scene.say(f"fingerprint {language.fingerprint}, read from {language.folder}")
+    for folder in language.inherited:
+        scene.say(f"inherits from {folder}")
+    for form, title in (("train", "train form, in order:"), ("fold", "match form: the same, and then")):
+        rows = [(each["name"], example_of(each), each["about"]) for each in shown["operations"][form]]
+        scene.say(f"\n{title}\n" + listed(("operation", "for example", "what it does"), rows))
     for profile, changes in language.normalization.profiles.items():
-        scene.say(f"profile {profile}: {'; '.join(_changes(changes, language.normalization.train))}")
-    scene.say(f"protected: {', '.join(language.normalization.protect)}\n")
-    limits = [
-        (field.name, str(getattr(language.filters, field.name)), language.filters.origins.get(field.name, "default"))
-        for field in dataclasses.fields(language.filters)
-        if field.name not in ("boilerplate", "origins")
-    ]
-    scene.say(table(("filter", "limit", "from"), limits))
-    sources = [(source.name, source.kind, source.locator, source.licence) for source in language.sources]
-    scene.say("\n" + table(("source", "kind", "locator", "licence"), sources))
-    if scene.as_json:
-        scene.finish(
-            {
-                "code": language.code,
-                "fingerprint": language.fingerprint,
-                "identity": dataclasses.asdict(identity),
-                "operations": {
-                    form: list(language.normalizers[form].operations)
-                    for form in ("train", "match", *language.normalization.profiles)
-                },
-                "filters": {name: value for name, value, _ in limits},
-                "sources": [dataclasses.asdict(source) for source in language.sources],
-            }
-        )
+        scene.say(f"\nprofile {profile}: {'; '.join(_changes(changes, language.normalization.train))}")
+    scene.say(f"\nprotected: {', '.join(language.normalization.protect)}\n")
+    limits = [(name, readable(str(each["limit"])), each["from"]) for name, each in shown["filters"].items()]
+    scene.say(listed(("filter", "limit", "from"), limits))
+    for section in SETTINGS:
+        scene.say(f"\n[{section}]\n" + settings(shown[section]))
+    for section, columns in TABLES.items():
+        cells = [[readable(str(each[column])) for column in columns] for each in shown[section]]
+        scene.say(f"\n[[{section}]]\n" + (listed(columns, cells) if cells else "none"))
+
+
+# sections that `show` prints as they are, and lists with the columns that it prints
+SETTINGS = ("alphabet", "segmentation", "identification", "dedup", "tokenizer", "lm")
+TABLES = {"sources": ("name", "kind", "locator", "licence"), "tasks": ("name", "kind", "metric", "locator", "licence")}
+
+
+def resolved(language: "Language") -> dict[str, Any]:
+    """The whole language as JSON values: every section, operations with what they do and an example each."""
+    from dataclasses import fields
+
+    from ulmkit.language.load import SECTIONS, plain
+
+    sections = {section: plain(getattr(language, name)) for section, (name, _) in SECTIONS.items()}
+    origins = language.filters.origins
+    sections["filters"] = {
+        field.name: {"limit": sections["filters"][field.name], "from": origins.get(field.name, "default")}
+        for field in fields(language.filters)
+        if field.name != "origins"
+    }
+    return sections | {
+        "code": language.code,
+        "fingerprint": language.fingerprint,
+        "folder": str(language.folder),
+        "inherited": [str(folder) for folder in language.inherited],
+        "forms": {form: list(normalizer.operations) for form, normalizer in language.normalizers.items()},
+        "operations": {form: described(language, form) for form in ("train", "fold")},
+    }
+
+
+def described(language: "Language", form: str) -> list[dict[str, str]]:
+    """The operations of a form in order: name, what it does, and the first example that names it."""
+    from ulmkit.language.cases import EXAMPLES, STANDARD, read_examples
+    from ulmkit.text.normalize import about_operation
+
+    standard = [each for each in read_examples(language.file(EXAMPLES)) if each.form == STANDARD]
+    examples = {each.operation: each for each in reversed(standard)}
+    normalizer = language.normalizers[form]
+    found = []
+    for name in normalizer.operations:
+        example = examples.get(name)
+        one = {"name": name, "about": about_operation(name, normalizer.settings)}
+        found.append(one | ({"raw": example.raw, "normal": example.normal} if example else {}))
+    return found
+
+
+def example_of(operation: dict[str, str]) -> str:
+    from ulmkit.language.check import quoted
+
+    return f"{quoted(operation['raw'], 30)} → {quoted(operation['normal'], 30)}" if "raw" in operation else ""
+
+
+def settings(section: dict[str, Any]) -> str:
+    """A section's settings, one a line; long ones are cut."""
+    from ulmkit.language.check import quoted
+
+    width = max(len(name) for name in section)
+    shown = {
+        name: quoted(value, 90) if isinstance(value, str) else readable(str(value), 90)
+        for name, value in section.items()
+    }
+    return "\n".join(f"  {name.ljust(width)}  {value}" for name, value in shown.items())
 
 
 @command.command()
@@ -356,3 +435,18 @@ def _changes(changes: Mapping[str, Any], train: Sequence[str]) -> Iterator[str]:
             continue
         yield from (f"+ {name}" for name in dict.fromkeys(value) if name not in train)
         yield from (f"- {name}" for name in train if name not in value)
+
+
+@command.command()
+@shared
+def schema(scene: Scene) -> None:
+    """The JSON Schema of language.toml, for editors: they complete its keys and mark mistakes.
+
+    \b
+    ulmkit language schema > ~/languages/language.schema.json
+    Then write in the first line of a language.toml:  #:schema ../language.schema.json
+    """
+    from ulmkit.language.schema import json_schema, text
+
+    scene.say(text().rstrip("\n"))
+    scene.finish(json_schema() if scene.as_json else {})

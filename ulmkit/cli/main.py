@@ -78,8 +78,10 @@ def main(args: list[str] | None = None) -> NoReturn:
     """Run one command. Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 and 143 interrupted."""
     command = sys.argv[1:] if args is None else args
     signal.signal(signal.SIGTERM, terminate)
+    code = 0
     try:
-        cli.main(command, prog_name="ulmkit", standalone_mode=False)
+        # what a command leaves with `Context.exit`
+        code = cli.main(command, prog_name="ulmkit", standalone_mode=False) or 0
     except Interrupted as error:
         fail(f"{error} What was finished is kept; go on with: {again(command)}", error.exit_code, command)
     except (KeyboardInterrupt, click.Abort):
@@ -95,4 +97,4 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.exit(0)
     except MemoryError:
         fail("Out of memory. Fewer --workers, or a smaller input at once, need less.", 1, command)
-    sys.exit(0)
+    sys.exit(code)

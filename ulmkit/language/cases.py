@@ -84,9 +84,9 @@ def _cells(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, list[str]]
         yield number, cells
 
 
-def read_groups(folder: Path) -> tuple[Group, ...]:
+def read_groups(path: Path) -> tuple[Group, ...]:
     """The headings of examples.tsv, in order: remarks of four parts, the first of which is one word."""
-    path, groups = folder / EXAMPLES, []
+    groups = []
     for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), 1):
         parts = [part.strip() for part in line.removeprefix("# ").split("|", 3)]
         if line.startswith("# ") and len(parts) == 4 and " " not in parts[0]:
@@ -94,10 +94,10 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def read_examples(folder: Path) -> tuple[Example, ...]:
+def read_examples(path: Path) -> tuple[Example, ...]:
     """The lines of examples.tsv: operation, raw text, text in normal form, and which form where it is not standard."""
-    path, found = folder / EXAMPLES, []
-    groups = read_groups(folder)
+    found = []
+    groups = read_groups(path)
     for number, line in _lines(path):
         cells = line.split("\t")
         if len(cells) not in (3, 4):
@@ -110,18 +110,18 @@ def read_examples(folder: Path) -> tuple[Example, ...]:
     return tuple(found)
 
 
-def read_keep(folder: Path) -> tuple[Case, ...]:
+def read_keep(path: Path) -> tuple[Case, ...]:
     """The strings of keep.txt, one a line, which pass unchanged."""
-    return tuple(Case(line, number) for number, line in _lines(folder / KEEP))
+    return tuple(Case(line, number) for number, line in _lines(path))
 
 
-def read_relatives(folder: Path) -> tuple[Case, ...]:
+def read_relatives(path: Path) -> tuple[Case, ...]:
     """The lines of relatives.tsv: a close language's name, and a text in it that must not count as this language."""
-    rows = _cells(folder / RELATIVES, ("a close language's name", "a text in it"))
+    rows = _cells(path, ("a close language's name", "a text in it"))
     return tuple(Case(unescape(text), number, name) for number, (name, text) in rows)
 
 
-def read_sentences(folder: Path) -> tuple[SentenceCase, ...]:
+def read_sentences(path: Path) -> tuple[SentenceCase, ...]:
     """The lines of sentences.txt: `|` stands where a sentence ends and the next begins.
 
     The text is the line without its bars; the sentences are the parts between them, without the spaces at their edges.
@@ -129,13 +129,13 @@ def read_sentences(folder: Path) -> tuple[SentenceCase, ...]:
     """
     return tuple(
         SentenceCase(line.replace("|", ""), tuple(part.strip(" ") for part in line.split("|")), number)
-        for number, line in _lines(folder / SENTENCES)
+        for number, line in _lines(path)
     )
 
 
-def read_junk(folder: Path) -> tuple[Case, ...]:
+def read_junk(path: Path) -> tuple[Case, ...]:
     """The pages of junk.txt, parted by empty lines: what a crawl brings home and no corpus wants."""
-    path, start = folder / JUNK, 0
+    start = 0
     pages: list[Case] = []
     lines: list[str] = []
     text = read_text(path) if path.is_file() else ""

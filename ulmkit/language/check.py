@@ -136,7 +136,7 @@ class Subject:
 
     @cached_property
     def examples(self) -> tuple[cases.Example, ...]:
-        return cases.read_examples(self.language.folder)
+        return cases.read_examples(self.language.file(cases.EXAMPLES))
 
     @cached_property
     def fuzz(self) -> tuple[str, ...]:
@@ -209,7 +209,9 @@ _INVISIBLE = (
 def fuzz_texts(subject: Subject) -> Iterator[str]:
     """`FUZZ_CASES` texts: the folder's own strings and pieces of its samples, shuffled with what breaks rules."""
     language = subject.language
-    own = [example.raw for example in subject.examples] + [case.text for case in cases.read_keep(language.folder)]
+    own = [example.raw for example in subject.examples] + [
+        case.text for case in cases.read_keep(language.file(cases.KEEP))
+    ]
     yield from own
     rng = random.Random(language.code)
     alphabet = language.alphabet
@@ -280,7 +282,10 @@ def composed(subject: Subject) -> Outcome:
         normal = language.normalize(text)
         if not unicodedata.is_normalized("NFC", normal):
             return failed(f"{quoted(normal)} is not in NFC", "Put `nfc` behind the operation that leaves marks apart.")
-    real = [*(sample.text for sample in subject.samples), *(case.text for case in cases.read_keep(language.folder))]
+    real = [
+        *(sample.text for sample in subject.samples),
+        *(case.text for case in cases.read_keep(language.file(cases.KEEP))),
+    ]
     for text in real:
         apart, together = (language.normalize(unicodedata.normalize(form, text)) for form in ("NFD", "NFC"))
         if apart != together:
@@ -322,7 +327,7 @@ def acting(subject: Subject, example: cases.Example) -> set[str]:
 def keeps(subject: Subject) -> Outcome:
     """Every string of keep.txt passes unchanged, alone and between words."""
     language = subject.language
-    kept = cases.read_keep(language.folder)
+    kept = cases.read_keep(language.file(cases.KEEP))
     if not kept:
         return missing("no keep.txt", "Write keep.txt: words, numbers and addresses that must pass unchanged.")
     around = next(iter(language.lm.prompts), "") or "a"
@@ -447,7 +452,7 @@ def unicode_script_letters(script: str) -> Callable[[str], bool]:
 def stop_words(subject: Subject) -> Outcome:
     """stopwords.txt is in normal form and long enough, and running text is full of its words."""
     language = subject.language
-    written = read_words(language.folder / "stopwords.txt") or tuple(language.stop_words)
+    written = read_words(language.file("stopwords.txt"))
     if not written:
         return missing("no stopwords.txt", f"Write stopwords.txt: {MIN_STOP_WORDS} function words or more, one a line.")
     changed = next((word for word in written if language.normalize(word) != word), None)
@@ -475,7 +480,7 @@ def identified(subject: Subject) -> Outcome:
     settings = subject.language.identification
     if not subject.samples:
         return NO_SAMPLES
-    if not settings.labels and not cases.read_relatives(subject.language.folder):
+    if not settings.labels and not cases.read_relatives(subject.language.file(cases.RELATIVES)):
         return missing(
             "no labels: any language passes",
             "Name the identifiers' labels in [identification] labels; where they know none, write relatives.tsv.",
@@ -539,7 +544,7 @@ def rules_documented(subject: Subject) -> Outcome:
 def relatives_refused(subject: Subject) -> Outcome:
     """Texts in close languages are not taken for this one."""
     language = subject.language
-    texts = cases.read_relatives(language.folder)
+    texts = cases.read_relatives(language.file(cases.RELATIVES))
     if not texts:
         return missing(
             "no relatives.tsv", "Write relatives.tsv: a close language's name, a paragraph in it; one a line."
@@ -561,7 +566,7 @@ def relatives_refused(subject: Subject) -> Outcome:
 def junk_rejected(subject: Subject) -> Outcome:
     """What a crawl brings home and no corpus wants (junk.txt) is dropped by a filter."""
     language = subject.language
-    pages = cases.read_junk(language.folder)
+    pages = cases.read_junk(language.file(cases.JUNK))
     if not pages:
         return missing(
             "no junk.txt", "Write junk.txt: a menu, a cookie notice, a list of keywords …; empty lines between."
@@ -665,7 +670,7 @@ def limits_explained(subject: Subject) -> Outcome:
 def sentences(subject: Subject) -> Outcome:
     """Sentences end where sentences.txt says."""
     language = subject.language
-    lines = cases.read_sentences(language.folder)
+    lines = cases.read_sentences(language.file(cases.SENTENCES))
     if not lines:
         return missing("no sentences.txt", "Write sentences.txt: a text a line, | where a sentence ends.")
     for case in lines:

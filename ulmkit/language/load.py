@@ -3,10 +3,12 @@
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import tomllib
 import types
 import typing
+import unicodedata
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -15,14 +17,14 @@ from typing import Any, Literal, get_args, get_origin
 
 from ulmkit.errors import LanguageError, shown
 from ulmkit.language import spec
-from ulmkit.text.characters import CharacterTable, Row, parse_table, show
+from ulmkit.text.characters import CharacterTable, Row, parse_rows, show
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED, VERSION, Settings
 from ulmkit.text.pii import compiled
 from ulmkit.text.protect import KINDS
 from ulmkit.text.script import KNOWN
 
-_SECTIONS: dict[str, tuple[str, type]] = {
+SECTIONS: dict[str, tuple[str, type]] = {
     # TOML key -> field of Language, its type
     "language": ("identity", spec.Identity),
     "alphabet": ("alphabet", spec.Alphabet),
@@ -38,7 +40,8 @@ _SECTIONS: dict[str, tuple[str, type]] = {
     "tasks": ("tasks", spec.Task),
     "pii": ("pii", spec.Pii),
 }
-_LISTS = {"sources", "tasks", "pii"}
+LISTS = {"sources", "tasks", "pii"}
+SHAPING = ("characters.tsv", "match.tsv", "rules.py", "stopwords.txt")  # files that shape what a stage makes of a text
 MAX_BYTES = 8_000_000  # of a file in a language folder; the largest word lists have a tenth of it
 
 
@@ -74,6 +77,8 @@ class _File:
         self.text = read_text(path)
         try:
             self.data = tomllib.loads(self.text)
+        except RecursionError as error:
+            raise LanguageError(f"{self.name}:1: nested too deeply. A language needs three levels.") from error
         except tomllib.TOMLDecodeError as error:
             found = re.search(r"\(at line (\d+), column \d+\)", str(error))
             message = re.sub(r"\s*\(at .*\)", "", str(error))
@@ -201,9 +206,47 @@ def _script_file(folder: Path, script: str) -> _File | None:
     return None
 
 
+def _open(folder: Path) -> tuple[_File, spec.Identity]:
+    """The language.toml of `folder`, its sections known, and who it says that it is."""
+    file = _File(folder / "language.toml")
+    for section in file.data:
+        if section not in SECTIONS:
+            line = file.line(section) if isinstance(file.data[section], dict | list) else file.line("", section)
+            raise LanguageError(f"{file.name}:{line}: no section [{section}]. {_nearest(section, SECTIONS)}")
+    if "language" not in file.data:
+        raise LanguageError(f"{file.name}:1: no [language] section. It says code, names and script.")
+    return file, _record(file.data["language"], spec.Identity, file, "language")
+
+
+def _bases(folder: Path, file: _File, identity: spec.Identity) -> list[_File]:
+    """The language.toml of each folder that this one inherits from, the nearest first.
+
+    A base is looked for beside the folder that names it, then among all languages.
+    """
+    from ulmkit.language.registry import folders
+
+    found: list[_File] = []
+    path = [identity.code]
+    while code := identity.inherits:
+        if code in path:
+            circle = " → ".join([*path, code])
+            raise file.fail(
+                "language", "inherits", f"'inherits' goes in a circle: {circle}. Take it out of one of them."
+            )
+        path.append(code)
+        beside = folder.parent / code
+        known = {} if (beside / "language.toml").is_file() else folders()
+        if known and code not in known:
+            raise file.fail("language", "inherits", f"no language '{code}' to inherit from. {_nearest(code, known)}")
+        folder = known.get(code, beside)
+        file, identity = _open(folder)
+        found.append(file)
+    return found
+
+
 def read_words(path: Path) -> tuple[str, ...]:
     """The words of a list, one a line, as they are written; lines that start with `#` are remarks."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return ()
     lines = read_text(path).split("\n")
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
@@ -211,10 +254,14 @@ def read_words(path: Path) -> tuple[str, ...]:
 
 def _table(path: Path) -> tuple[Row, ...]:
     """The closed rows of a table; what only explains them is left behind, so that it is no part of a fingerprint."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return ()
-    table = CharacterTable.of(parse_table(path, shown(path)), shown(path))
+    table = CharacterTable.of(parse_rows(read_text(path), shown(path)), shown(path))
     return tuple(Row(row.source, row.target) for row in table.rows)
+
+
+def _nearest_file(folders: typing.Sequence[Path], name: str) -> Path:
+    return next((folder / name for folder in folders if os.path.lexists(folder / name)), folders[0] / name)
 
 
 def _kept(rows: tuple[Row, ...], keep: str, fail: Callable[[str, str], LanguageError]) -> tuple[Row, ...]:
@@ -226,10 +273,12 @@ def _kept(rows: tuple[Row, ...], keep: str, fail: Callable[[str, str], LanguageE
     return tuple(row for row in rows if row.source not in keep)
 
 
-def _normalizers(language: dict[str, Any], folder: Path, file: _File, limited: bool) -> dict[str, Normalizer]:
+def _normalizers(
+    language: dict[str, Any], files: Mapping[str, Path], file: _File, limited: bool
+) -> dict[str, Normalizer]:
     """`train`, `match`, `fold`, and one for each profile."""
     normalization = language["normalization"]
-    make = partial(_forms, language, folder=folder, limited=limited)
+    make = partial(_forms, language, files=files, limited=limited)
     built = make(normalization, fail=partial(file.fail, "normalization"))
     for name, changes in normalization.profiles.items():
         section = f"normalization.profiles.{name}"
@@ -245,14 +294,16 @@ def _forms(
     language: dict[str, Any],
     normalization: spec.Normalization,
     *,
-    folder: Path,
+    files: Mapping[str, Path],
     limited: bool,
     fail: Callable[[str, str], LanguageError],
     wanted: tuple[str, ...] = ("train", "match", "fold"),
 ) -> dict[str, Normalizer]:
     """The normalizers of one `[normalization]`; `fail(key, message)` makes the error with its line."""
     identity, alphabet = language["identity"], language["alphabet"]
-    rules = folder / "rules.py"
+    rules = files["rules.py"]
+    if os.path.lexists(rules):
+        read_text(rules)  # says what is wrong with the file before Python does
     settings = Settings(
         script=identity.script,
         native_digits=alphabet.digits,
@@ -268,9 +319,9 @@ def _forms(
         letter_run_to=normalization.letter_run_to,
         protect=normalization.protect,
         watched=alphabet.watched,
-        characters=_kept(_table(folder / "characters.tsv"), normalization.keep_characters, fail),
-        match_characters=_table(folder / "match.tsv"),
-        rules=str(rules) if rules.is_file() else "",
+        characters=_kept(_table(files["characters.tsv"]), normalization.keep_characters, fail),
+        match_characters=_table(files["match.tsv"]),
+        rules=str(rules) if os.path.lexists(rules) else "",
         limited=limited,
     )
     train = normalization.head + normalization.train + normalization.tail
@@ -305,6 +356,8 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
         raise file.fail("language", "script", f"no script '{identity.script}'. {_nearest(identity.script, KNOWN)}")
     if len(alphabet.digits) != 10:
         raise file.fail("alphabet", "digits", f"'digits' must be ten characters, not {len(alphabet.digits)}.")
+    if [unicodedata.decimal(c, None) for c in alphabet.digits] != list(range(10)):
+        raise file.fail("alphabet", "digits", "'digits' must be the script's digits from zero to nine.")
     _check_normalization(language["normalization"], file, "normalization")
     for index, source in enumerate(language["sources"]):
         if not source.licence.strip():
@@ -348,26 +401,31 @@ def _check_normalization(normalization: spec.Normalization, file: _File, section
 
 
 def _fingerprint(parts: Mapping[str, Any], normalizers: Mapping[str, Normalizer], stop_words: frozenset[str]) -> str:
-    """Twelve hexadecimal digits of a hash of all that shapes what a stage makes of a text."""
-    plain = {name: _plain(value) for name, value in parts.items()}
-    plain["normalizers"] = {name: normalizer.fingerprint for name, normalizer in normalizers.items()}
-    plain["stop_words"] = sorted(stop_words)
-    plain["version"] = VERSION
-    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode("utf-8"), digest_size=6).hexdigest()
+    """Twelve hexadecimal digits of a hash of all that shapes what a corpus holds of a text.
+
+    Where pages come from and what is made of the corpus later (tokenizer, model, tasks) is recorded by those stages.
+    """
+    later = ("sources", "tokenizer", "lm", "tasks")
+    shaping = {name: plain(value) for name, value in parts.items() if name not in later}
+    shaping["normalizers"] = {name: normalizer.fingerprint for name, normalizer in normalizers.items()}
+    shaping["stop_words"] = sorted(stop_words)
+    shaping["version"] = VERSION
+    return hashlib.blake2b(json.dumps(shaping, sort_keys=True).encode("utf-8"), digest_size=6).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """`value` of a part of a language as JSON knows it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
 def load_language(folder: Path, *, limited: bool = False) -> spec.Language:
-    """The language in `folder`: the defaults of `spec`, then its script's file, then its own.
+    """The language in `folder`: the defaults of `spec`, its script's file, what it inherits, then its own file.
 
     The functions of its rules.py are stopped when they run for too long where they did not come with ulmkit, or where
     it is `limited`.
@@ -376,41 +434,37 @@ def load_language(folder: Path, *, limited: bool = False) -> spec.Language:
     from ulmkit.language.registry import bundled
 
     folder = Path(folder)
-    file = _File(folder / "language.toml")
-    for section in file.data:
-        if section not in _SECTIONS:
-            raise LanguageError(
-                f"{file.name}:{file.line(section) if isinstance(file.data[section], dict | list) else 1}: "
-                f"no section [{section}]. {_nearest(section, _SECTIONS)}"
-            )
-    if "language" not in file.data:
-        raise LanguageError(f"{file.name}:1: no [language] section. It says code, names and script.")
-    identity = _record(file.data["language"], spec.Identity, file, "language")
+    file, identity = _open(folder)
+    bases = _bases(folder, file, identity)
+    inherited = tuple(base.path.parent for base in bases)
     script = _script_file(folder, identity.script)
     parts: dict[str, Any] = {"identity": identity}
-    for section, (name, kind) in _SECTIONS.items():
+    for section, (name, kind) in SECTIONS.items():
         if section == "language":
             continue
-        if section in _LISTS:
+        if section in LISTS:
             items = file.data.get(section, [])
             if not isinstance(items, list):
                 raise file.fail(section, "", f"write [[{section}]], one block for each.")
             parts[name] = tuple(_record(item, kind, file, section, index) for index, item in enumerate(items))
             continue
         values: dict[str, Any] = {}
-        for each in (script, file):
+        for each in (script, *reversed(bases), file):
             if each and section in each.data:
                 if not isinstance(each.data[section], dict):
                     raise each.fail(section, "", f"[{section}] must be a table.")
                 profiles = {"profiles": _profiles(each)} if section == "normalization" else {}
                 own = _values(each.data[section], kind, each, section) | profiles
+                if each is not file:
+                    own.pop("baselines", None)  # results of another language
                 if "origins" in own:  # each file tells of its own numbers
                     own["origins"] = types.MappingProxyType({**values.get("origins", {}), **own["origins"]})
                 values |= own
         parts[name] = kind(**values)
     _check(parts, folder, file)
-    normalizers = _normalizers(parts, folder, file, limited or folder.parent.resolve() != bundled())
-    words = read_words(folder / "stopwords.txt")
+    files = {name: _nearest_file((folder, *inherited), name) for name in SHAPING}
+    normalizers = _normalizers(parts, files, file, limited or folder.parent.resolve() != bundled())
+    words = read_words(files["stopwords.txt"])
     stop_words = frozenset(normalizers["train"](word) for word in words)
     return spec.Language(
         **parts,
@@ -418,4 +472,5 @@ def load_language(folder: Path, *, limited: bool = False) -> spec.Language:
         stop_words=stop_words,
         folder=folder,
         fingerprint=_fingerprint(parts, normalizers, stop_words),
+        inherited=inherited,
     )

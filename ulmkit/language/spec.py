@@ -23,12 +23,13 @@ class Identity:
     """`[language]`: who it is."""
 
     code: str  # BCP-47, the folder's name
-    iso639_3: str
+    iso639_3: str  # three letters
     name: str  # in English
-    native_name: str
+    native_name: str  # in the language itself
     script: str  # ISO 15924: Arab, Latn, Deva …; also names the file it inherits from
-    direction: Literal["ltr", "rtl"] = "ltr"
-    has_case: bool = True
+    direction: Literal["ltr", "rtl"] = "ltr"  # in which it is written
+    has_case: bool = True  # whether letters come large and small
+    inherits: str = ""  # code of a close variety whose settings and files hold where this folder says nothing
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Alphabet:
     """`[alphabet]`: what the script may hold."""
 
     letters: str = ""  # every letter of the standard alphabet; upper case too where there is case
-    digits: str = "0123456789"
+    digits: str = "0123456789"  # the ten of the script, from zero on
     joiners: str = ""  # characters that must survive every stage, U+200C for Persian
     joiner_forms: str = ""  # other characters that stand for a joiner in real text
     non_joining: str = ""  # letters that never join the next one: a joiner after them shows nothing
@@ -62,11 +63,12 @@ class Normalization:
         "nfc",
         "protect",
     )
-    train: tuple[str, ...] = ()
+    train: tuple[str, ...] = ()  # the language's own, in order
     tail: tuple[str, ...] = ("broken_entities", "nfc", "spaces", "restore")  # after `train`
     # applied after the three: for deduplication, counting and metrics
     match: tuple[str, ...] = ("match_characters", "lower", "drop_joiners", "drop_marks", "digits_to_zero")
-    match_tail: tuple[str, ...] = ("drop_punctuation", "spaces")
+    match_tail: tuple[str, ...] = ("drop_punctuation", "spaces")  # after `match`
+    # kinds of span that no operation touches
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
     digits: Literal["native", "ascii", "keep"] = "keep"  # one choice per corpus
     quotes: str = ""  # the opening and the closing mark that `quotes` writes
@@ -102,8 +104,8 @@ class Segmentation:
 class Relative:
     """`[[identification.relatives]]`: a close language and the letters or words that give it away."""
 
-    name: str
-    letters: str = ""
+    name: str  # in English
+    letters: str = ""  # that only it uses
     max_share: float = 0.01  # of the text's letters
     words: tuple[str, ...] = ()  # its function words; more of these than of ours, shared ones apart, and it is it
     endings: tuple[str, ...] = ()  # a word of three letters and more that ends so counts as one of them
@@ -123,12 +125,12 @@ class Filters:
     """`[filters]`: limits a document must keep. `origins` says for each where its number comes from."""
 
     min_characters: int = 200  # guessed: two sentences; shorter pages are captions and stubs
-    min_words: int = 30
-    max_characters: int = 2_000_000
+    min_words: int = 30  # of the match form
+    max_characters: int = 2_000_000  # longer pages are dumps of data
     min_script_share: float = 0.6  # of letters that are in the script
     min_stop_words: int = 2  # Gopher (Rae et al. 2021): two of eight function words
-    min_stop_word_share: float = 0.0
-    mean_word_length: tuple[float, float] = (2.0, 12.0)
+    min_stop_word_share: float = 0.0  # of the words; 0: not asked
+    mean_word_length: tuple[float, float] = (2.0, 12.0)  # least and most, in characters
     max_symbol_word_ratio: float = 0.1  # Gopher: # and … per word
     max_bullet_lines: float = 0.9  # Gopher
     max_ellipsis_lines: float = 0.3  # Gopher
@@ -139,11 +141,11 @@ class Filters:
     max_top_ngram: tuple[float, float, float] = (0.20, 0.18, 0.16)  # Gopher, 2-, 3- and 4-grams
     max_duplicate_ngrams: tuple[float, ...] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)  # Gopher, 5- to 10-grams
     min_word_with_letter: float = 0.7  # Gopher has 0.8; tables of numbers are common in news
-    max_digit_share: float = 0.3
+    max_digit_share: float = 0.3  # of the characters
     max_replacement_characters: float = 0.0005  # U+FFFD and private use, per character
     boilerplate: tuple[str, ...] = ()  # regular expressions; a line that matches whole is removed
     line_ends: str = ".!?…:;»”\"'"  # what counts as punctuation at a line's end
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)  # limit -> where its number comes from
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Dedup:
     """`[dedup]`: when two texts are one."""
 
     ngram: int = 5  # words in a shingle
-    permutations: int = 128
+    permutations: int = 128  # numbers in a signature
     bands: int = 16  # 16 bands of 8: half of the pairs at Jaccard 0.71, nearly all at 0.85
     threshold: float = 0.8  # estimated Jaccard of the signatures from which a pair is a near-duplicate
 
@@ -161,9 +163,9 @@ class Extraction:
     """`[extraction]`: words of the language that extraction must know."""
 
     drop_sections: tuple[str, ...] = ()  # wikitext headings whose sections are left out (references, see also …)
-    file_namespaces: tuple[str, ...] = ("File", "Image", "Media")
-    category_namespaces: tuple[str, ...] = ("Category",)
-    redirect_words: tuple[str, ...] = ("REDIRECT",)
+    file_namespaces: tuple[str, ...] = ("File", "Image", "Media")  # of the wiki: what [[File:…]] is called
+    category_namespaces: tuple[str, ...] = ("Category",)  # of the wiki
+    redirect_words: tuple[str, ...] = ("REDIRECT",)  # what follows # on a redirect page
     encodings: tuple[str, ...] = ()  # what its pages were written in before UTF-8, likeliest first
 
 
@@ -171,27 +173,27 @@ class Extraction:
 class SourceSpec:
     """`[[sources]]`: where pages come from."""
 
-    name: str
+    name: str  # what its documents are counted under
     kind: str  # a module of corpus.sources: wikipedia, …
     locator: str  # what the kind needs: a wiki's database name, a URL, a folder
     licence: str  # SPDX
-    attribution: str = ""
+    attribution: str = ""  # who is to be named
     delay_s: float = 1.0  # politeness
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)  # what the kind takes besides
 
 
 @dataclass(frozen=True)
 class TokenizerSettings:
     """`[tokenizer]`: what `tokenizer train` does unless told otherwise."""
 
-    vocabulary: int = 30_000
-    model: Literal["unigram", "bpe"] = "unigram"
-    split_by_script: bool = True
-    split_digits: bool = True
+    vocabulary: int = 30_000  # pieces, bytes and special ids included
+    model: Literal["unigram", "bpe"] = "unigram"  # SentencePiece's
+    split_by_script: bool = True  # no piece crosses from one script to another
+    split_digits: bool = True  # each digit is a piece of its own
     character_coverage: float = 0.9998  # the rest is spelled in bytes
     # 50 million, balanced over sources, fitted modern prose better than 97 million unbalanced, at half time and memory
     sample_characters: int = 50_000_000
-    demo_vocabulary: int = 2_000
+    demo_vocabulary: int = 2_000  # pieces that a few dozen samples carry
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class LMSettings:
 class Score:
     """`[[tasks.scores]]`: what another system reached on a task, and where that is said."""
 
-    model: str
+    model: str  # the system
     value: float  # of the task's metric
     source: str  # paper, page or repository
 
@@ -225,13 +227,15 @@ class Score:
 class Task:
     """`[[tasks]]`: a labelled set that a classifier is trained and measured on."""
 
-    name: str
-    kind: Literal["classification", "regression", "tagging", "sentence-pairs"]
+    name: str  # of the set
+    kind: Literal["classification", "regression", "tagging", "sentence-pairs"]  # what is asked of a text
     locator: str  # where it lies: a URL, a hub's name, a folder
     licence: str  # SPDX, or what its authors say
-    metric: Literal["accuracy", "f1-macro", "f1-micro", "f1-weighted", "mcc", "pearson", "spearman"]
+    metric: Literal[
+        "accuracy", "f1-macro", "f1-micro", "f1-weighted", "mcc", "pearson", "spearman"
+    ]  # that scores are in
     labels: tuple[str, ...] = ()  # as the set writes them
-    attribution: str = ""
+    attribution: str = ""  # who is to be named
     scores: tuple[Score, ...] = ()
 
 
@@ -260,6 +264,13 @@ class Language:
     fingerprint: str
     tasks: tuple[Task, ...] = ()
     pii: tuple[Pii, ...] = ()
+    inherited: tuple[Path, ...] = ()  # folders that this one inherits from, the nearest first
+
+    def file(self, name: str) -> Path:
+        """The folder's own `name`, or that of the nearest folder it inherits from that has one."""
+        return next(
+            (path for path in (f / name for f in (self.folder, *self.inherited)) if path.exists()), self.folder / name
+        )
 
     @property
     def code(self) -> str:

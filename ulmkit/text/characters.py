@@ -61,18 +61,19 @@ def _points(cell: str, where: str) -> str:
 
 
 def parse_table(path: Path, name: str = "") -> tuple[Row, ...]:
-    """The rows of the TSV at `path`; `name` is what errors call the file.
+    """`parse_rows` of the TSV at `path`."""
+    return parse_rows(path.read_text(encoding="utf-8-sig"), name or str(path))
+
+
+def parse_rows(text: str, name: str) -> tuple[Row, ...]:
+    """The rows of a table's `text`; `name` is what errors call the file.
 
     Raises `LanguageError` for a cell that does not parse, a line without a reason, an empty source, a character
     mapped to itself, and a source that is mapped twice.
     """
-    name = name or str(path)
     rows: list[Row] = []
     first: dict[str, int] = {}
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise LanguageError(f"{name}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
