@@ -30,7 +30,7 @@ faults: .venv/.installed ## the full figures of the fault rows, in minutes rathe
 	$(BIN)/python tests/languages/normalizer_fuzz.py --inputs 1000000 --processes $$(nproc) --growth $(if $(TEXT),--text $(TEXT))
 	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests/corpus tests/lm $(ARGS)
 
-docs: .venv/.installed ## docs/cli.md from --help, docs/normalization.md from a language folder
+docs: .venv/.installed ## docs/cli.md from --help, the schema from spec.py, docs/normalization.md from a language folder
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_normalization.py
 
