@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ulmkit.language import registry
-from ulmkit.language.cases import Example, read_examples, read_groups, read_keep
+from ulmkit.language.cases import EXAMPLES, KEEP, Example, read_examples, read_groups, read_keep
 from ulmkit.language.spec import STANDARD, Language
 from ulmkit.text.normalize import about_operation
 
@@ -43,7 +43,7 @@ def entries(language: Language, examples: tuple[Example, ...]) -> Iterator[str]:
     """The language's own list: one row for each heading of examples.tsv."""
     yield "| id | what | default | operations | examples | |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for group in read_groups(language.folder):
+    for group in read_groups(language.file(EXAMPLES)):
         own = [example for example in examples if example.group == group]
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(example.operation for example in own))
         cases = "<br>".join(shown(example) for example in own)
@@ -65,13 +65,13 @@ def operations(language: Language, examples: tuple[Example, ...]) -> Iterator[st
 
 
 def section(language: Language) -> Iterator[str]:
-    examples, kept = read_examples(language.folder), read_keep(language.folder)
+    examples, kept = read_examples(language.file(EXAMPLES)), read_keep(language.file(KEEP))
     yield f"## {language.identity.name}"
     yield ""
     profiles = ", ".join(f"`{profile}`" for profile in language.profiles)
     yield f"{len(examples)} examples, {len(kept)} strings that stay. Profiles: {profiles}; and the match form."
     yield ""
-    if read_groups(language.folder):
+    if read_groups(language.file(EXAMPLES)):
         yield from entries(language, examples)
         yield ""
         yield "In the order they run:"

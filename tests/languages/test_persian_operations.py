@@ -144,8 +144,8 @@ def test_what_other_normalizers_damage_is_whole(what: str, raw: str, normal: str
 
 
 def test_every_damage_and_every_seed_is_shown_in_the_folder() -> None:
-    kept = {case.text for case in read_keep(PERSIAN.folder)}
-    raw = "\n".join(f"{example.raw}\n{example.normal}" for example in read_examples(PERSIAN.folder))
+    kept = {case.text for case in read_keep(PERSIAN.file("keep.txt"))}
+    raw = "\n".join(f"{example.raw}\n{example.normal}" for example in read_examples(PERSIAN.file("examples.tsv")))
     for text in (*(each for _, each, _ in DAMAGES), *SEEDS, *RAW_SEEDS):
         assert any(text in each for each in kept) or text in raw, text
 
@@ -164,7 +164,9 @@ def test_the_list_is_whole_and_in_order() -> None:
     wanted = (
         "00 01 02 03 04 05 10 11 12 13 14 15 16 20 21 22 30 31 32 33 34 35 36 40 41 50 51 52 53 54 60 61 70 71 80 90"
     )
-    assert [group.id for group in read_groups(PERSIAN.folder)] == [f"fa.{number}" for number in wanted.split()]
+    assert [group.id for group in read_groups(PERSIAN.file("examples.tsv"))] == [
+        f"fa.{number}" for number in wanted.split()
+    ]
 
 
 def test_foreign_letters_are_counted_and_tell_the_close_language() -> None:
@@ -193,7 +195,7 @@ def test_match_form_is_one_for_spellings_that_count_as_one() -> None:
 @pytest.mark.parametrize("profile", ["social", "half_space"])
 def test_what_a_profile_makes_is_in_standard_form_too(profile: str) -> None:
     """So it may be normalized again before it is encoded, and nothing changes."""
-    for example in read_examples(PERSIAN.folder):
+    for example in read_examples(PERSIAN.file("examples.tsv")):
         made = PERSIAN.profile(profile)(example.raw)
         assert normalize(made) == made
 
