@@ -13,6 +13,7 @@ from ulmkit.lm.loss import IGNORE
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
+ALL = slice(None)
 SHORTEST_WINDOW = 5  # as in the paper's code: below it a step costs more than it teaches
 WINDOW_SPREAD = 5  # standard deviation of a drawn window, same source
 
@@ -66,6 +67,7 @@ def as_batch(ids: np.ndarray) -> torch.Tensor:
 class TrainBatches:
     """Every epoch reads all documents in a new order, as `batch_size` continuous streams side by side.
 
+    `mine` are the rows that are given out; all, or those of one process of several.
     Iterating gives one epoch and moves to the next; `seek` chooses which epoch and at which batch to begin. The
     ids that do not fill a row are left out, fewer than `batch_size` an epoch, others each time.
     """
@@ -73,9 +75,16 @@ class TrainBatches:
     n_inp = 1  # fastai: how many of a batch's parts go into the model
 
     def __init__(
-        self, tokens: TokenFile, batch_size: int, bptt: int, *, seed: int = 0, variable_bptt: bool = False
+        self,
+        tokens: TokenFile,
+        batch_size: int,
+        bptt: int,
+        *,
+        seed: int = 0,
+        variable_bptt: bool = False,
+        mine: slice = ALL,
     ) -> None:
-        self.tokens, self.batch_size, self.bptt = tokens, batch_size, bptt
+        self.tokens, self.batch_size, self.bptt, self.mine = tokens, batch_size, bptt, mine
         self.seed, self.variable_bptt = seed, variable_bptt
         self.row = (len(tokens.ids) - 1) // batch_size  # the last id of all is only a target
         if self.row < 1:
@@ -115,8 +124,8 @@ class TrainBatches:
             return
         ids = shuffled_ids(self.tokens, self.seed, epoch)
         used = self.row * self.batch_size
-        x = ids[:used].reshape(self.batch_size, self.row)  # a view: row b is one stream
-        y = ids[1 : used + 1].reshape(self.batch_size, self.row)
+        x = ids[:used].reshape(self.batch_size, self.row)[self.mine]  # a view: row b is one stream
+        y = ids[1 : used + 1].reshape(self.batch_size, self.row)[self.mine]
         ends = lengths.cumsum()
         for start, end in zip(ends[first:] - lengths[first:], ends[first:], strict=True):
             if self.stop is not None and self.stop():
@@ -142,17 +151,19 @@ class EvaluationBatches:
 
     Rows begin with a document, so every target has its own document's beginning as context or, where the state is
     carried, more. The end of a document is predicted as the next one's `bos`; the first `bos` is never a target.
-    Shorter rows are filled up with targets that are ignored.
+    Shorter rows are filled up with targets that are ignored. Of `parts` parts of the rows, part `part` is given out.
     """
 
     n_inp = 1
 
-    def __init__(self, tokens: TokenFile, batch_size: int, bptt: int) -> None:
+    def __init__(self, tokens: TokenFile, batch_size: int, bptt: int, *, part: int = 0, parts: int = 1) -> None:
         if not len(tokens.ids):
             raise ArtifactError(f"{tokens.path}: no tokens to evaluate on. Encode a larger corpus.")
         self.tokens, self.bptt = tokens, bptt
-        self.bounds = row_bounds(tokens, batch_size)
-        self.longest = int(np.diff(self.bounds).max())
+        bounds = row_bounds(tokens, batch_size)
+        first, last = ((len(bounds) - 1) * each // parts for each in (part, part + 1))
+        self.bounds = bounds[first : last + 1]
+        self.longest = int(np.diff(self.bounds).max(initial=0))
         self.device = torch.device("cpu")
 
     @property

@@ -19,6 +19,7 @@ from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.averages import MovingAverage, NonMonotonicAverage, WeightAverage
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches, backward
 from ulmkit.lm.config import LMConfig
+from ulmkit.lm.distributed import ALONE, World, local_device
 from ulmkit.lm.fastai_imports import (
     SGD,
     Callback,
@@ -40,10 +41,16 @@ from ulmkit.lm.probe import resolve
 
 
 class _ValidationMean(Metric):
-    """A mean over tokens, not over batches or rows: fastai's own counts a short last batch in full."""
+    """A mean over tokens, not over batches or rows: fastai's own counts a short last batch in full.
+
+    Of several processes each has a part of the tokens; the first look at the value adds them up.
+    """
+
+    def __init__(self, world: World = ALONE, device: torch.device | None = None) -> None:
+        self.world, self.device = world, device
 
     def reset(self) -> None:
-        self.total, self.count = 0.0, 0
+        self.total, self.count, self.whole = 0.0, 0, self.world.alone
 
     def accumulate(self, learn: Learner) -> None:
         self.total += float(self.part(learn.loss_func))
@@ -55,6 +62,10 @@ class _ValidationMean(Metric):
 
     @property
     def value(self) -> float | None:
+        if not self.whole:
+            sums = torch.tensor([self.total, self.count], dtype=torch.float64, device=self.device)
+            self.total, self.count = self.world.sum(sums).tolist()
+            self.whole = True
         return self.total / self.count if self.count else None
 
     @property
@@ -110,9 +121,9 @@ class TokenRecorder(Recorder):
 
     name = "recorder"  # where Learner and other callbacks look for it
 
-    def __init__(self) -> None:
+    def __init__(self, world: World, device: torch.device) -> None:
         super().__init__()
-        self.loss, self.smooth_loss = _ValidationMean(), _SmoothLoss()
+        self.loss, self.smooth_loss = _ValidationMean(world, device), _SmoothLoss()
 
 
 class StateKeeper(Callback):
@@ -248,14 +259,16 @@ def layer_groups(model: AWDLSTM) -> list[list[torch.nn.Parameter]]:
 def pick_device(device: str) -> torch.device:
     """`auto` is the GPU where there is one, otherwise the CPU."""
     if device == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        return local_device(torch.device("cuda", 0)) if torch.cuda.is_available() else torch.device("cpu")
     try:
         picked = torch.device(device)
     except RuntimeError as error:
         raise UsageError(f"no device '{device}'. Use auto, cpu or cuda.") from error
     if picked.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device on this machine. Use --device cpu.")
-    return torch.device("cuda", picked.index or 0) if picked.type == "cuda" else picked
+    if picked.type != "cuda":
+        return picked
+    return torch.device("cuda", picked.index) if picked.index is not None else local_device(torch.device("cuda", 0))
 
 
 def _ingredients(config: LMConfig) -> list[Any]:
@@ -286,20 +299,28 @@ def learner(
     folder: Path = Path(),
     device: str = "auto",
     callbacks: Sequence[Any] = (),
+    world: World = ALONE,
 ) -> LMLearner:
     """A fastai Learner for `config` with fresh weights: `learner(...).fit_one_cycle(3, 5e-3, moms=config.moms)`.
 
-    `folder` is where callbacks write. Weights come from torch's random numbers; seed them before.
+    `folder` is where callbacks write; in a `world` of several processes it reads this one's rows. Weights come from
+    torch's random numbers; seed them before.
     """
     Identity.of(train).refuse_other(Identity.of(valid), valid.path)
     if config.backward:
         train, valid = backward(train), backward(valid)
-    batches = TrainBatches(train, config.batch_size, config.bptt, seed=config.seed, variable_bptt=config.variable_bptt)
+    batches = TrainBatches(
+        train,
+        config.batch_size,
+        config.bptt,
+        seed=config.seed,
+        variable_bptt=config.variable_bptt,
+        mine=world.rows(config.batch_size),
+    )
+    validation = EvaluationBatches(valid, config.valid_batch_size, config.bptt, part=world.rank, parts=world.size)
     picked = pick_device(device)
     config, _ = resolve(train.vocabulary, config, picked)
-    loaders = DataLoaders(
-        batches, EvaluationBatches(valid, config.valid_batch_size, config.bptt), path=folder, device=picked
-    )
+    loaders = DataLoaders(batches, validation, path=folder, device=picked)
     model = AWDLSTM(train.vocabulary, config).to(picked)
     model.identity = Identity.of(train)
     adam = partial(FusedAdam, sqr_mom=config.sqr_mom, eps=config.eps)
@@ -311,8 +332,8 @@ def learner(
         opt_func=adam if config.optimizer == "adam" else partial(SGD, mom=0.0),
         lr=config.lr,
         splitter=layer_groups,
-        cbs=[TrainEvalCallback(), TokenRecorder(), StateKeeper(), *ingredients, *callbacks],
-        metrics=[Accuracy(), Perplexity()],
+        cbs=[TrainEvalCallback(), TokenRecorder(world, picked), StateKeeper(), *ingredients, *callbacks],
+        metrics=[Accuracy(world, picked), Perplexity(world, picked)],
         path=folder,
         wd=config.wd,
         moms=config.moms,

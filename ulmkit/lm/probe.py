@@ -14,6 +14,7 @@ import torch
 
 from ulmkit.errors import UlmkitError
 from ulmkit.lm.config import Backend, LMConfig, Precision
+from ulmkit.lm.distributed import ALONE, World
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.model import AWDLSTM
@@ -102,10 +103,13 @@ def candidates(vocabulary: int, config: LMConfig, device: torch.device) -> Itera
             yield Candidate(backend, precision, wrong, _seconds(model, concrete, device) if fits else None)
 
 
-def resolve(vocabulary: int, config: LMConfig, device: torch.device) -> tuple[LMConfig, list[Candidate]]:
+def resolve(
+    vocabulary: int, config: LMConfig, device: torch.device, world: World = ALONE
+) -> tuple[LMConfig, list[Candidate]]:
     """`config` with a backend and a precision in the place of `auto`, and what was measured for it.
 
-    Random numbers are left alone. Raises `UlmkitError` where no candidate is right.
+    Of several processes all take what the first one found. Random numbers are left alone. Raises `UlmkitError` where
+    no candidate is right.
     """
     if "auto" not in (config.backend, config.precision):
         return config, []
@@ -120,4 +124,5 @@ def resolve(vocabulary: int, config: LMConfig, device: torch.device) -> tuple[LM
         wrong = ", ".join(f"{one.backend} in {one.precision} (error {one.error:.1e})" for one in found)
         raise UlmkitError(f"language model: no LSTM backend computes what it should on {device}: {wrong}.")
     best = min(timed, key=lambda one: timed[one])
+    best = found[world.of_first([found.index(best)], device)[0]]
     return dataclasses.replace(config, backend=best.backend, precision=best.precision), found

@@ -27,6 +27,7 @@ from ulmkit.lm.audit import Finding, audit
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.checkpoint import load_weights, read_checkpoint, read_state, save_checkpoint
 from ulmkit.lm.config import LMConfig
+from ulmkit.lm.distributed import ALONE, ShareGradients, joined, launched, whole_state
 from ulmkit.lm.fastai_imports import Callback, CancelFitException
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.kernels import LayerState
@@ -284,7 +285,10 @@ class Run:
         clock: Callable[[], float],
         started: float,
         progress: Callable[[TrainProgress], None] | None,
+        share: ShareGradients | None,
     ) -> None:
+        self.share = share  # with other processes; None where there are none
+        self.world = share.world if share else ALONE
         self.folder, self.learn, self.config, self.about = folder, learn, config, about
         self.budget, self.clock, self.progress = budget, clock, progress
         self.started = started  # on `clock`; moved back by earlier lives
@@ -323,15 +327,16 @@ class Run:
         )
 
     def obey(self) -> None:
-        """Where a signal came, save and stop."""
-        if self.signals.number is None:
+        """Where a signal came, save and stop; of several processes all do, when one was told to."""
+        number = int(self.share.wished[1]) if self.share else self.signals.number
+        if not number:
             return
         self.save_last()
-        name = signal.Signals(self.signals.number).name
+        name = signal.Signals(number).name
         raise Interrupted(
             f"{self.folder}: stopped by {name} at step {self.position.step}, everything is saved. "
             "Run the same command with --resume to go on.",
-            self.signals.number,
+            number,
         )
 
     # -- what happens
@@ -343,13 +348,16 @@ class Run:
         """One step was taken."""
         position = self.position
         position.step, position.batch = position.step + 1, position.batch + 1
-        position.tokens += tokens
+        position.tokens += tokens * self.world.size
         self.pending.append(loss)
         if self.budget:
             self.budget.look(position, self.elapsed)
         if self.at_line(position.step):
             self._write_line()
-        if time.monotonic() - self.saved_time >= self.config.checkpoint_minutes * 60:
+        due = time.monotonic() - self.saved_time >= self.config.checkpoint_minutes * 60
+        if self.share:
+            due, self.share.mine = self.share.wished[0] > 0, [float(due), float(self.signals.number or 0)]
+        if due:
             self.save_last()
 
     def _collect(self) -> None:
@@ -359,8 +367,16 @@ class Run:
                 self.sum, self.count = self.sum + loss, self.count + 1
             self.pending = []
 
-    def _write_line(self) -> None:
+    def _gather_losses(self) -> None:
+        """The first process takes over what the others have added up."""
         self._collect()
+        if not self.world.alone:
+            sums = torch.tensor([self.sum, self.count], dtype=torch.float64, device=self.learn.dls.device)
+            total, count = self.world.sum(sums).tolist()
+            self.sum, self.count = (total, int(count)) if self.world.first else (0.0, 0)
+
+    def _write_line(self) -> None:
+        self._gather_losses()
         mean = self.sum / max(1, self.count)
         if not math.isfinite(mean):
             raise self.not_finite(mean)
@@ -368,7 +384,7 @@ class Run:
         now = self.clock()
         rate = (position.tokens - self.line_tokens) / max(now - self.line_time, 1e-9)
         self.line_time, self.line_tokens = now, position.tokens
-        self._metrics.write(
+        self._write(
             {
                 "step": position.step,
                 "epoch": position.epoch,
@@ -415,7 +431,7 @@ class Run:
         better = valid_loss < self.best_loss
         if better:
             self.best_loss, self.best_step = valid_loss, position.step
-        self._metrics.write(
+        self._write(
             {
                 "step": position.step,
                 "epoch": position.epoch,
@@ -430,7 +446,8 @@ class Run:
         if better:
             self._save_best()
         # saving all of a tiny model after each of its short epochs would take longer than training it
-        if position.done or time.monotonic() - self.saved_time >= min(60.0, self.config.checkpoint_minutes * 60) / 4:
+        due = time.monotonic() - self.saved_time >= min(60.0, self.config.checkpoint_minutes * 60) / 4
+        if position.done or self.world.any(due, self.learn.dls.device):
             self.save_last()
         self._report(valid_loss, float(self.learn.opt.hypers[-1]["lr"]), 0.0)
 
@@ -440,10 +457,10 @@ class Run:
     def elapsed(self) -> float:
         return self.clock() - self.started
 
-    @property
-    def _metrics(self) -> MetricsFile:
-        assert self.metrics is not None
-        return self.metrics
+    def _write(self, line: dict[str, Any]) -> None:
+        """A line of metrics.jsonl, by the process that has the file."""
+        if self.metrics:
+            self.metrics.write(line)
 
     def _state(self) -> dict[str, Any]:
         self._collect()
@@ -455,7 +472,7 @@ class Run:
             "valid_loss": self.valid_loss,
             "average": self.learn.average.memory() if self.learn.average is not None else None,
             "best": [self.best_loss if math.isfinite(self.best_loss) else None, self.best_step],
-            "metrics_bytes": self._metrics.settle(),
+            "metrics_bytes": self.metrics.settle() if self.metrics else 0,
             "seconds": self.elapsed,
             "threads": torch.get_num_threads(),
             "versions": self.versions,
@@ -463,6 +480,8 @@ class Run:
 
     def _save_best(self) -> None:
         """What was validated: the average of the weights where there is one."""
+        if not self.world.first:
+            return
         save_checkpoint(self.folder / BEST, self.learn.weights(averaged=True), None, self._state())
 
     def save_last(self) -> None:
@@ -471,14 +490,20 @@ class Run:
         training = optimizer_tensors(self.learn.opt, model)
         if average is not None:
             training |= {f"average.{name}": value for name, value in average.average().items()}
-        training["random.cpu"] = torch.get_rng_state()
-        device = next(model.parameters()).device
+        self._gather_losses()
+        device = self.learn.dls.device
+        # one row a process
+        training["random.cpu"] = self.world.rows_of_all(torch.get_rng_state()[None].to(device))
         if device.type == "cuda":
-            training["random.cuda"] = torch.cuda.get_rng_state(device)
-        for index, layer in enumerate(model.state or []):
+            training["random.cuda"] = self.world.rows_of_all(torch.cuda.get_rng_state(device)[None].to(device))
+        # between epochs there is nothing to carry on: what the model holds then is the validation's
+        carried = model.state if self.position.batch and model.state else []
+        for index, layer in enumerate(whole_state(self.world, carried)):
             training[f"hidden.{index}.h"], training[f"hidden.{index}.c"] = layer
-        save_checkpoint(self.folder / LAST, self.learn.weights(averaged=False), training, self._state())
         self.saved_step, self.saved_time = self.position.step, time.monotonic()
+        if not self.world.first:
+            return
+        save_checkpoint(self.folder / LAST, self.learn.weights(averaged=False), training, self._state())
 
     def restore(self) -> None:
         """Take up what `save_last` left. Random numbers come last: nothing may draw between here and the fit."""
@@ -496,26 +521,30 @@ class Run:
             saved = {key: value for key, value in state["budget"].items() if key in ("fixed", "next_look")}
             for name, value in saved.items():
                 setattr(self.budget, name, value)
-        self.sum, self.count = state["losses"]
+        self.sum, self.count = state["losses"] if self.world.first else (0.0, 0)
         self.valid_loss = state["valid_loss"]
         best, self.best_step = state["best"]
         self.best_loss = math.inf if best is None else best
         self.started -= state["seconds"]
         self.line_tokens = self.position.tokens
         self.saved_step = self.position.step
-        self.metrics = MetricsFile(self.folder / METRICS, state["metrics_bytes"])
+        if self.world.first:
+            self.metrics = MetricsFile(self.folder / METRICS, state["metrics_bytes"])
         learn.first_epoch = self.position.epoch
         learn.dls.train.seek(self.position.epoch, self.position.batch)
         layers = sum(name.startswith("hidden.") for name in tensors) // 2
         if self.position.batch and layers:
-            device = learn.dls.device
+            device, rows = learn.dls.device, self.world.rows(self.config.batch_size)
             learn.state_keeper.carried = [
-                LayerState(tensors[f"hidden.{i}.h"].to(device), tensors[f"hidden.{i}.c"].to(device))
-                for i in range(layers)
+                LayerState(*(tensors[f"hidden.{i}.{part}"][rows].to(device) for part in "hc")) for i in range(layers)
             ]
-        torch.set_rng_state(tensors["random.cpu"])
+        if len(tensors["random.cpu"]) != self.world.size:
+            self.world.seed(self.config.seed + self.position.step)  # another number of processes: other random numbers
+            return
+        # a copy: torch reads a view of another row from where it does not begin
+        torch.set_rng_state(tensors["random.cpu"][self.world.rank].clone())
         if "random.cuda" in tensors and learn.dls.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], learn.dls.device)
+            torch.cuda.set_rng_state(tensors["random.cuda"][self.world.rank].clone(), learn.dls.device)
 
     # -- the fit
 
@@ -533,7 +562,8 @@ class Run:
                 f"{self.folder}: the device is out of memory at --batch-size {config.batch_size}. Use {half}."
             ) from error
         finally:
-            self._metrics.close()
+            if self.metrics:
+                self.metrics.close()
         if self.failure is not None:
             raise self.failure
 
@@ -541,7 +571,7 @@ class Run:
         """The fit is over: nothing of it may be missing on disk, also where a callback ended it early."""
         if self.saved_step != self.position.step:
             self.save_last()
-        if not (self.folder / BEST).exists():
+        if self.best_step == 0 and math.isinf(self.best_loss):  # nothing was ever validated
             self._save_best()
 
 
@@ -613,18 +643,24 @@ def pretrain(
     """
     clock = CLOCKS[budget_clock]
     started = clock()
+    world = launched()
+    if time_budget_s is not None and not world.alone:
+        raise UsageError("a time budget is one process's: each has its own clock. Use --epochs or --steps.")
     for tokens in (train, valid):
         _refuse_foreign_ids(tokens)
     if time_budget_s is not None and time_budget_s <= 0:
         raise UsageError(f"language model: a time budget of {time_budget_s} seconds, expected more than 0.")
     picked = pick_device(device)
     with (
-        lock(folder, "training"),
+        lock(folder, "training") if world.first else contextlib.nullcontext(),
+        joined(world, picked),
         torch.random.fork_rng(devices=[picked] if picked.type == "cuda" else []),
     ):
-        for name in (LAST, BEST):
-            recover_folder(folder / name)
-        remove_leftovers(folder)
+        if world.first:
+            for name in (LAST, BEST):
+                recover_folder(folder / name)
+            remove_leftovers(folder)
+        world.meet(picked)
         there = (folder / LAST).exists()
         if there:
             state = read_state(folder / LAST)
@@ -634,7 +670,7 @@ def pretrain(
                     "Add --resume to go on with it, or choose another --run name."
                 )
             config = _as_begun(config, state["config"])
-        config, probed = resolve(train.vocabulary, config, picked)
+        config, probed = resolve(train.vocabulary, config, picked, world)
         about = {
             "config": config.to_json(),
             "probe": state["probe"] if there else [asdict(candidate) for candidate in probed],
@@ -650,21 +686,30 @@ def pretrain(
         elif (folder / "manifest.json").exists():
             raise UsageError(f"{folder}: holds a model that was imported. Choose another --run name.")
         torch.manual_seed(config.seed)
-        learn = learner(train, valid, config, folder=folder, device=device, callbacks=callbacks)
+        share = None if world.alone else ShareGradients(world, wishes=2)
+        together = [] if share is None else [share]
+        learn = learner(
+            train, valid, config, folder=folder, device=device, callbacks=[*together, *callbacks], world=world
+        )
         budget = _budget(learn, time_budget_s) if time_budget_s else None
-        run = Run(folder, learn, config, about, budget, clock, started, progress)
+        run = Run(folder, learn, config, about, budget, clock, started, progress if world.first else None, share)
         learn.add_cbs([Schedule(run.position), RunKeeper(run)])
         if there:
             run.restore()
         else:
-            _begin(folder, about)
             findings = audit(train, config, device=str(picked))
-            write_json(folder / AUDIT, [asdict(finding) | {"acts": finding.acts} for finding in findings])
-            if audited:
+            if world.first:
+                _begin(folder, about)
+                write_json(folder / AUDIT, [asdict(finding) | {"acts": finding.acts} for finding in findings])
+                run.metrics = MetricsFile(folder / METRICS, 0)
+            if audited and world.first:
                 audited(findings)
-            run.metrics = MetricsFile(folder / METRICS, 0)
+            world.seed(config.seed)
         run.fit()
-        return _finish(run)
+        if world.first:
+            _finish(run)
+        world.meet(picked)
+        return _result(folder, read_manifest(folder, STAGE))
 
 
 def _budget(learn: LMLearner, seconds: float) -> Budget:
@@ -684,7 +729,7 @@ def _begin(folder: Path, about: dict[str, Any]) -> None:
     write_json(folder / CONFIG, about)
 
 
-def _finish(run: Run) -> TrainResult:
+def _finish(run: Run) -> None:
     """The manifest: what the run reached, and what its files are."""
     position, identity = run.position, run.about["identity"]
     line = signature(
@@ -718,11 +763,11 @@ def _finish(run: Run) -> TrainResult:
         "files": describe_files(run.folder, files),
         "versions": run.versions,
         "threads": torch.get_num_threads(),
+        "processes": run.world.size,
         "device": str(run.learn.dls.device),
         "signature": line,
     }
     write_stage_manifest(run.folder, STAGE, manifest)
-    return _result(run.folder, manifest)
 
 
 def _result(folder: Path, manifest: dict[str, Any]) -> TrainResult:
