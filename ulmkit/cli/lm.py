@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.cli.common import Scene, readable, shared, table
-from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.errors import ArtifactError, BusyError, UsageError
 
 if TYPE_CHECKING:
     from ulmkit.artifacts.tokens import TokenFile
@@ -88,6 +88,15 @@ def encoded(scene: Scene, code: str) -> Path:
     return layout.tokens
 
 
+def encoded_by_one(scene: Scene, code: str) -> Path:
+    """`encoded`, by whichever of several processes comes first; the others wait and find it done."""
+    while True:
+        try:
+            return encoded(scene, code)
+        except BusyError:
+            time.sleep(1)
+
+
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @recipe
@@ -113,12 +122,17 @@ def pretrain(
     \b
     ulmkit lm pretrain fa
     ulmkit lm pretrain fa --preset small --minutes 20
+    torchrun --nproc-per-node 2 -m ulmkit lm pretrain fa
     """
     from ulmkit.artifacts.tokens import open_token_file
+    from ulmkit.lm.distributed import launched
     from ulmkit.lm.train import pretrain as train
 
     config = configure(preset, settings, **given)
-    tokens = encoded(scene, code)
+    world = launched()
+    if not world.first:  # one voice is enough
+        scene = dataclasses.replace(scene, quiet=True, as_json=False)
+    tokens = encoded(scene, code) if world.alone else encoded_by_one(scene, code)
     folder = scene.layout(code).run(run_name)
     with training_progress(scene) as progress:
         result = train(
@@ -132,6 +146,8 @@ def pretrain(
             progress=progress,
             audited=lambda findings: scene.remark(audit_table(findings)),
         )
+    if not world.first:
+        return
     scene.say(
         f"{folder}: {result.step:,} steps, {result.tokens:,} tokens in {result.seconds:,.0f} s "
         f"({result.tokens_per_second:,.0f} a second, {result.backend} LSTM, {result.precision} products)\n"

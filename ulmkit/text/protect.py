@@ -52,7 +52,8 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         (("A-Za-z0-9._%+\\-", "@"),),
     ),
     "user": (f"@{_TAG}(?:[.\u200c]{_TAG})*+", (("@", r"\w"),)),
-    "hashtag": (f"#(?<!&.){_TAG}(?:\u200c{_TAG})*+", (("#", r"\w"),)),
+    # `#4;` may become the tail of a reference to a character, when what parts it from an ampersand is deleted
+    "hashtag": (f"#(?<!&.)(?![0-9]+;|[xX][0-9A-Fa-f]+;){_TAG}(?:\u200c{_TAG})*+", (("#", r"\w"),)),
     "domain": (
         r"[A-Za-z0-9](?<![A-Za-z0-9._\-].)[A-Za-z0-9\-]*+(?:\.[A-Za-z0-9][A-Za-z0-9\-]*+)+(?<=[A-Za-z]{2})"
         + _AFTER_NAME,
