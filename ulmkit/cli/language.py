@@ -24,7 +24,7 @@ def command() -> None:
 def list_(scene: Scene) -> None:
     """Every language that can be found, and what is wrong with those that are broken.
 
-    The grade comes from the checks that need no samples, so it is the highest that `ulmkit language check` can give.
+    The grade comes from the checks that take no time, so it is the highest that `ulmkit language check` can give.
 
     \b
     ulmkit language list --languages ~/languages

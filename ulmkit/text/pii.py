@@ -25,7 +25,7 @@ NUMBER = re.compile(r"\d(?:[ .\-]?\d){6}")
 class Pii:
     """`[[pii]]`: one kind of personal data. `pattern` and `check` are the shared ones of that name, where there are."""
 
-    name: str
+    name: str  # what finds are counted under
     mask: str  # what stands in its place; must be in normal form
     pattern: str = ""  # a regular expression; `\d` is a digit of any script. A group `pii` is what is masked of it
     check: str = ""  # a shared check's name, or rules.<function>: from the find, digits in ASCII, to true or false
