@@ -203,7 +203,8 @@ def test_busy_server_is_given_the_time_it_asks_for(server: Server, raw: Path) ->
     server.faults["/xxwiki/"] = [(503, {"Retry-After": "7"}), (429, {"Retry-After": "-3"}), 500]
     sleeper = Sleeper()
     assert brought(server, raw, sleep=sleeper, attempts=4).pins["date"] == "20240201"
-    assert sleeper.slept == [7.0, 2.0, 4.0]  # nonsense and silence: our own pause, doubled each time
+    # nonsense and silence: our own pause, doubled each time; what a busy machine lets time out comes after
+    assert sleeper.slept[:3] == [7.0, 2.0, 4.0]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,20 @@ def test_no_text_breaks_a_normalizer(code: str) -> None:
     assert not report.faults, "\n".join(report.lines())
 
 
+# what longer runs found, one text for each cause
+FOUND = [
+    "@\ufdfc...?\U0010fffd",  # an ellipsis made in passing brought a question mark beside a letter
+    "1.0c1,&#8204;2,5",  # a version took the head of a number, and left its rest unprotected
+    "&\u08d6#4;",  # what parted an ampersand from a tag was deleted, and a reference stood there
+]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_was_once_found_stays_mended(code: str) -> None:
+    checks = Checks(registry.get(code))
+    assert not checks.faults(FOUND)
+
+
 class Broken(Normalizer):
     """A normalizer after which something is done to the text that must not be."""
 

@@ -91,7 +91,7 @@ def test_a_run_is_resumed_with_what_it_began_with(tmp_path: Path, monkeypatch: p
         for module in ("ulmkit.lm.train", "ulmkit.lm.learner"):
             monkeypatch.setattr(
                 f"{module}.resolve",
-                lambda _, config, __, chosen=chosen, measured=measured: (
+                lambda _, config, *__, chosen=chosen, measured=measured: (
                     (chosen, measured) if "auto" in (config.backend, config.precision) else (config, [])
                 ),
             )

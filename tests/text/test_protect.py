@@ -33,6 +33,13 @@ SPANS = [
 ]
 
 
+def test_what_a_span_covers_of_another_leaves_its_rest_protected() -> None:
+    """The version takes the head of a number that begins inside it."""
+    assert [name for _, _, name in find_spans("1.0c+1/5/2", ALL)] == ["version", "number"]
+    assert protect("1.0c1,2,5", ALL, spans := []) == f"{OPAQUE},{NUMBER}"
+    assert spans == ["1.0c1", "2,5"]
+
+
 @pytest.mark.parametrize(("text", "span", "kind"), SPANS)
 def test_span(text: str, span: str, kind: str) -> None:
     assert [(text[start:end], name) for start, end, name in find_spans(text, ALL)] == [(span, kind)]

@@ -25,7 +25,7 @@ from ulmkit.text.script import letters, marks, viramas
 Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
 Triggers = tuple[tuple[str, str], ...]
 # raised by hand when a change here makes another text of the same input: fingerprints change with it
-VERSION = 2
+VERSION = 3
 NEVER: Triggers = (("\x00", "\x00"),)
 
 
@@ -521,11 +521,10 @@ def digits(settings: Settings) -> Operation:
 @operation
 def ellipsis(_: Settings) -> Operation:
     """Three dots and more become U+2026, and so does a run of it; `...args` before Latin is code and stays."""
+    enables = ("ellipsis", "punctuation", "spacing")  # a question mark behind it is beside a letter's ellipsis now
     rules = (
-        substitution(
-            r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\."), enables=("ellipsis", "spacing")
-        ),
-        substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS, enables=("spacing",)),
+        substitution(r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\."), enables=enables),
+        substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS, enables=enables),
     )
     return Operation("ellipsis", rules=rules)
 

@@ -16,6 +16,7 @@ a span cannot make it a span no longer; each begins with something rare, so that
 import re
 import unicodedata
 from collections.abc import Collection
+from heapq import heappop, heappush
 
 NUMBER, OPAQUE = "\ufdd0", "\ufdd1"  # noncharacters: `invisible` has deleted them from the text before
 PLACEHOLDERS = NUMBER + OPAQUE
@@ -80,17 +81,24 @@ _GLUE = re.compile("[\u200b-\u200d]+(?=\\w)")
 
 def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
     """The protected spans of `text` as (start, end, kind), in order, without overlap: the one that starts first wins,
-    then the longest, then the one whose kind stands first in `KINDS`."""
-    found = [
-        (match.start(), -match.end(), _ORDER[kind], kind) for kind in kinds for match in _PATTERNS[kind].finditer(text)
-    ]
-    if len(kinds) > 1:
-        found.sort()
+    then the longest, then the one whose kind stands first in `KINDS`. What it covers of others is looked through again
+    from its end: a number may lose its head to a version and is a number still."""
+    ahead: list[tuple[int, int, int, str]] = []
+
+    def look(kind: str, place: int) -> None:
+        match = _PATTERNS[kind].search(text, place)
+        if match:
+            heappush(ahead, (match.start(), -match.end(), _ORDER[kind], kind))
+
+    for kind in kinds:
+        look(kind, 0)
     spans, last = [], 0
-    for start, end, _, kind in found:
+    while ahead:
+        start, end, _, kind = heappop(ahead)
         if start >= last:
             spans.append((start, -end, kind))
             last = -end
+        look(kind, last)
     return spans
 
 
