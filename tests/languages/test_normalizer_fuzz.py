@@ -25,6 +25,9 @@ def test_no_text_breaks_a_normalizer(code: str) -> None:
 FOUND = [
     "@\ufdfc...?\U0010fffd",  # an ellipsis made in passing brought a question mark beside a letter
     "1.0c1,&#8204;2,5",  # a version took the head of a number, and left its rest unprotected
+    "http://&lt\uffff;",  # a URL and the mark behind it spelled a reference, when what parted them was gone
+    "www.&\u200f#xA;",
+    "8.1http://1",  # a version took the head of a URL
     "&\u08d6#4;",  # what parted an ampersand from a tag was deleted, and a reference stood there
 ]
 

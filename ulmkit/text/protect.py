@@ -13,6 +13,7 @@ The patterns look at nothing outside of the span (but for ASCII to the left of a
 a span cannot make it a span no longer; each begins with something rare, so that searching is linear.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Collection
@@ -61,7 +62,7 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ((r"\.", "A-Za-z"),),
     ),
     "version": (
-        rf"[vV{_D}](?<![A-Za-z{_D}.].)[{_D}]*+(?:\.[{_D}]++)+[\-+]?[A-Za-z][A-Za-z0-9]*+(?:[.\-+][A-Za-z0-9]++)*",
+        rf"[vV{_D}](?<![A-Za-z{_D}.].)[{_D}]*+(?:\.[{_D}]++)+[\-+]?[A-Za-z][A-Za-z0-9]*+(?!://)(?:[.\-+][A-Za-z0-9]++)*",
         ((r"\.", _D),),
     ),
     "number": (rf"[{_D}](?<![{_D}].)[{_D}]*+(?:[{_SEPARATOR}][{_D}]++)+", ((_SEPARATOR, _D),)),
@@ -119,6 +120,20 @@ def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     return "".join(out)
 
 
+# 40 characters on either side hold any reference that has a meaning
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_REACH = 40
+
+
+def _spell_a_character(span: str, behind: str) -> bool:
+    """Whether the end of a span and what stands behind it are a reference, such as `&lt;`, that neither is alone."""
+    start = span.rfind("&", -_REACH)
+    if start < 0:
+        return False
+    match = _REFERENCE.match(span[start:] + behind[:_REACH])
+    return match is not None and start + match.end() > len(span) and html.unescape(match[0]) != match[0]
+
+
 def restore(text: str, spans: list[str]) -> str:
     """The inverse of `protect`."""
     if not spans:
@@ -132,5 +147,7 @@ def restore(text: str, spans: list[str]) -> str:
             # the mark composes with the span's last character, which the text must then hold as one (NFC)
             piece = unicodedata.normalize("NFC", span[-1] + piece)
             span = span[:-1]
+        if "&" in span and _spell_a_character(span, piece):
+            span += " "  # what parted them was deleted
         out += (span, piece)
     return "".join(out)
