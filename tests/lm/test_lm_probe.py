@@ -39,16 +39,17 @@ def _times(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, str], float
 
 @pytest.mark.parametrize(
     ("bf16", "expected"),
-    [((1.0, 2.0), ("vendor", "fp32")), ((0.7, 0.6), ("stepwise", "bf16")), ((0.9, 0.95), ("vendor", "fp32"))],
+    [(2.0, ("vendor", "fp32")), (0.6, ("stepwise", "bf16")), (0.9, ("vendor", "fp32"))],
 )
 def test_the_fastest_is_taken_and_bfloat16_only_where_it_is_worth_it(
-    bf16: tuple[float, float], expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    bf16: float, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = {("vendor", "fp32"): 1.0, ("stepwise", "fp32"): 1.3}
-    _times(monkeypatch, times | {("vendor", "bf16"): bf16[0], ("stepwise", "bf16"): bf16[1]})
+    _times(monkeypatch, times | {("vendor", "bf16"): 0.1, ("stepwise", "bf16"): bf16})
     config, found = resolve(50, OPEN, CPU)
     assert (config.backend, config.precision) == expected
-    assert len(found) == 4
+    # torch's own kernel is no choice in bfloat16 on a CPU, where it keeps the cell in bfloat16
+    assert [(one.backend, one.precision) for one in found] == [*times, ("stepwise", "bf16")]
 
 
 def test_a_backend_that_computes_something_else_is_never_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         Products are taken in the dtype of `hidden`; the loss, probabilities and sums of gradients in float32 or better.
         """
         exact, products = accurate(hidden.dtype), hidden.dtype
-        decoder, offset = weight.to(products), bias.to(products)
+        decoder = weight.to(products)
         counted = (targets != IGNORE).to(products)
         targets = targets.clamp(min=0).unsqueeze(1)
         wanted = any(ctx.needs_input_grad[:3])
@@ -53,14 +53,19 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for start in range(0, len(hidden), _chunk(hidden)):
             part = slice(start, start + _chunk(hidden))
             h, y, count = hidden[part], targets[part], counted[part]
-            logits = torch.addmm(offset, h, decoder.T)  # (N, E) -> (N, V)
+            # (N, E) -> (N, V). In bfloat16 a bias of 8 would leave no room for what the context says, a hundredth at
+            # first: it is added in float32, and the product is exact to a part of itself
+            if products == exact:
+                logits = torch.addmm(bias, h, decoder.T)
+            else:
+                logits = torch.mm(h, decoder.T).to(exact).add_(bias)
             # torch's softmax on a CPU takes a ninth of the time of its log_softmax; the largest probability is at
             # least 1 / V, so its logarithm is safe where the target's might not be
-            p = logits.softmax(1, dtype=exact)
-            log_sum = logits.amax(1).to(exact) - p.amax(1).log()
+            p = logits.softmax(1)
+            log_sum = logits.amax(1) - p.amax(1).log()
             nats = (1 - smoothing) * (log_sum - logits.gather(1, y).squeeze(1))
             if smoothing:
-                nats += smoothing * (log_sum - logits.mean(1, dtype=exact))
+                nats += smoothing * (log_sum - logits.mean(1))
             loss += nats @ count.to(exact)
             if d_hidden is None or d_weight is None or d_bias is None:
                 continue

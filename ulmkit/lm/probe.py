@@ -23,6 +23,9 @@ WINDOW = 8  # steps in time of a timed training step
 ROUNDS = 3
 SMALLEST = 128  # hidden size; below it a step takes as long whoever computes it, and runs stay alike on all machines
 WORTH = 1.2  # bfloat16 must be so many times as fast: it is not taken for a hair's breadth
+# right by the tolerance, and yet no choice: torch's own kernel on a CPU keeps gates and cell in bfloat16, too. Runs of
+# 300 steps at a high rate lost half a nat by it, where the cell in float32 followed the float32 run
+COARSE = {("vendor", "bf16", "cpu")}
 # relative errors that are allowed against float64, of outputs and gradients
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "bf16": 2e-2}
 DTYPE: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -97,6 +100,8 @@ def candidates(vocabulary: int, config: LMConfig, device: torch.device) -> Itera
     model = AWDLSTM(vocabulary, config).to(device).train()
     for precision in precisions:
         for backend in backends:
+            if (backend, precision, device.type) in COARSE and config.backend == "auto":
+                continue
             wrong = error(backend, precision, device)
             fits = wrong <= TOLERANCE[precision]
             concrete = dataclasses.replace(config, backend=backend, precision=precision)
