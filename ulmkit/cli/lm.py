@@ -410,7 +410,7 @@ def export(scene: Scene, code: str, form: str, out: Path | None, checkpoint: str
 
     \b
     ulmkit lm export fa
-    ulmkit lm export fa --format fastai --out persian-lm
+    ulmkit lm export fa --format fastai --out my-lm
     """
     from ulmkit.lm.export import export_model
 

@@ -100,7 +100,7 @@ class Page:
     def verse(self) -> bool:
         """Whether the lines are verse: many, of nearly one length, unlike a menu's.
 
-        Half-verses of classical Persian vary by an eighth of their length, menus by more than half.
+        Half-verses of classical poetry vary by an eighth of their length, menus by more than half.
         """
         lengths = np.fromiter(map(len, self.lines), np.int64, len(self.lines))
         if len(lengths) < 4:

@@ -326,7 +326,7 @@ def wiki(code: str) -> str:
 
 CHARACTERS = """\
 # Which characters become which. Columns: source, target, reason; code points; an empty target deletes. As in
-# U+0643	U+06A9	Arabic kaf, typed for the Persian one
+# U+0643	U+06A9	kaf, typed for keheh
 """
 # raw texts that make the shared operations act, whatever the language: α and β stand for two of its letters
 TRIALS = {

@@ -38,7 +38,7 @@ class Alphabet:
 
     letters: str = ""  # every letter of the standard alphabet; upper case too where there is case
     digits: str = "0123456789"  # the ten of the script, from zero on
-    joiners: str = ""  # characters that must survive every stage, U+200C for Persian
+    joiners: str = ""  # characters that must survive every stage, such as U+200C
     joiner_forms: str = ""  # other characters that stand for a joiner in real text
     non_joining: str = ""  # letters that never join the next one: a joiner after them shows nothing
     zwj_after: str = ""  # letters that keep U+200D after them, to show their initial form

@@ -172,7 +172,7 @@ PRESETS: dict[str, LMConfig] = {
     # the same model with AR and TAR as in the paper; a guess until a long run on a GPU has compared them
     "default": LMConfig(ar=2.0, tar=1.0, clip=0.4, lr=2e-3, wd=0.01),
     # twenty to sixty minutes on one CPU core, a corpus of a few million tokens. A light choice: in single runs of two
-    # CPU minutes on a busy machine (6 M tokens of Persian news, 8,000 pieces) 16 rows of 36 reached 2.03 bits per
+    # CPU minutes on a busy machine (6 M tokens of news, 8,000 pieces) 16 rows of 36 reached 2.03 bits per
     # character, 16 of 72 2.10, 32 of 36 2.08, and 32 of 36 at twice the rate 2.00 with a quarter more tokens read
     "small": LMConfig(
         embedding_size=128,

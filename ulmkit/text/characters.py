@@ -7,7 +7,7 @@ sequence. Blank lines and lines that start with `#` are left out.
 A table means: every single character first, then the sequences, leftmost and longest. `close` makes that one pass:
 no target holds a source, so applying it twice changes nothing.
 
-The engine was chosen by measuring 14.6 MB of Persian news on one core: a lookup over UTF-16 code units 710 MB/s,
+The engine was chosen by measuring 14.6 MB of news on one core: a lookup over UTF-16 code units 710 MB/s,
 SentencePiece's C++ normalizer 120, `str.translate` 20 (a search that finds nothing to do: 780). So texts are
 normalized by lookup, and the same table goes to SentencePiece as rows (`sentencepiece_rows`), where a model shall
 carry it.

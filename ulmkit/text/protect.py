@@ -5,7 +5,7 @@ back byte for byte. Rules see two kinds of placeholder: `NUMBER`, which is set l
 which nothing is changed but doubled spaces.
 
 One choice about digits, for every language: a number with a separator inside (a date, a time, a decimal, a version, an
-address, a grouped thousand, in ASCII, Persian or Arabic-Indic digits) is a name for something and stays as it was
+address, a grouped thousand, in ASCII or Arabic-Indic digits) is a name for something and stays as it was
 written, digits and separators; a plain run of digits is a numeral and takes the digits that the language chose
 (`digits` in language.toml).
 
