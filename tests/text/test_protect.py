@@ -14,6 +14,8 @@ SPANS = [
     ("www.example.com/a,b", "www.example.com/a,b", "url"),
     ("https://fa.wikipedia.org/wiki/كتاب", "https://fa.wikipedia.org/wiki/كتاب", "url"),
     ("https://fa.wikipedia.org/wiki/می\u200cروم", "https://fa.wikipedia.org/wiki/می\u200cروم", "url"),
+    ("https://mr.wikipedia.org/wiki/मराठी_भाषा, तर", "https://mr.wikipedia.org/wiki/मराठी_भाषा", "url"),
+    ("v1.0−rc.1", "v1.0−rc.1", "version"),
     ("نشانی:a.b@c.org.", "a.b@c.org", "email"),
     ("192.168.1.10", "192.168.1.10", "number"),
     ("2001:db8::8a2e:370:7334", "2001:db8::8a2e:370:7334", "ip"),

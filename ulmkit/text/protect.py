@@ -19,20 +19,25 @@ import unicodedata
 from collections.abc import Collection
 from heapq import heappop, heappush
 
+from ulmkit.text.characters import character_class
+
 NUMBER, OPAQUE = "\ufdd0", "\ufdd1"  # noncharacters: `invisible` has deleted them from the text before
 PLACEHOLDERS = NUMBER + OPAQUE
 _RESTORE = re.compile(f"[{PLACEHOLDERS}]")
 
 _D = "0-9\u0660-\u0669\u06f0-\u06f9"
 _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
+# what becomes U+002D: it belongs to a URL or a version from the start, which otherwise grew by a piece a pass
+_HYPHEN = "\\-\u2010\u2011\u2212\uff0d\u02d7\ufe63"
+# marks that stand on letters, vowel signs among them: an IRI may hold them, and \w does not know them
+_MARK = character_class(c for c in map(chr, range(0x300, 0xFE00)) if unicodedata.category(c)[0] == "M")
 # what may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks; a reference to a character
-# that cannot be part of a URL ends it. The hyphens and minus signs that become U+002D belong to it from the start: a
-# URL that grew in the second pass would swallow the head of a number behind it
+# that cannot be part of a URL ends it
 _URL_BODY = (
-    r"(?:[\w\-.~:/?#\[\]@!$()*+,;=%‐‑−－˗﹣]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
+    rf"(?:[\w{_MARK}.~:/?#\[\]@!$()*+,;=%{_HYPHEN}]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
     "|\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff]))"
 )
-_URL_END = r"[\w/#=%~+$@&\-]"
+_URL_END = rf"[\w{_MARK}/#=%~+$@&\-]"
 _SCHEMES = "[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh"
 # a number with separators is a span of its own, behind # and within a tag, too: #2023/10/12
 _TAG = rf"(?:[^\W{_D}]|[{_D}]++(?![{_SEPARATOR}][{_D}]))++"
@@ -62,7 +67,8 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ((r"\.", "A-Za-z"),),
     ),
     "version": (
-        rf"[vV{_D}](?<![A-Za-z{_D}.].)[{_D}]*+(?:\.[{_D}]++)+[\-+]?[A-Za-z][A-Za-z0-9]*+(?!://)(?:[.\-+][A-Za-z0-9]++)*",
+        rf"[vV{_D}](?<![A-Za-z{_D}.].)[{_D}]*+(?:\.[{_D}]++)+[+{_HYPHEN}]?[A-Za-z][A-Za-z0-9]*+(?!://)"
+        rf"(?:[.+{_HYPHEN}][A-Za-z0-9]++)*",
         ((r"\.", _D),),
     ),
     "number": (rf"[{_D}](?<![{_D}].)[{_D}]*+(?:[{_SEPARATOR}][{_D}]++)+", ((_SEPARATOR, _D),)),
