@@ -29,6 +29,7 @@ FOUND = [
     "www.&\u200f#xA;",
     "8.1http://1",  # a version took the head of a URL
     "http://" + 5 * "\u0654\u0647",  # what grew by a piece a pass, more often than passes are made
+    "#" + 5 * "\u0654\u0647",
     "1.0c" + "\u22122\u22121" * 3,
     "&\u08d6#4;",  # what parted an ampersand from a tag was deleted, and a reference stood there
 ]

@@ -40,7 +40,7 @@ _URL_BODY = (
 _URL_END = rf"[\w{_MARK}/#=%~+$@&\-]"
 _SCHEMES = "[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh"
 # a number with separators is a span of its own, behind # and within a tag, too: #2023/10/12
-_TAG = rf"(?:[^\W{_D}]|[{_D}]++(?![{_SEPARATOR}][{_D}]))++"
+_TAG = rf"(?:[^\W{_D}]|[{_MARK}]|[{_D}]++(?![{_SEPARATOR}][{_D}]))++"
 _AFTER_NAME = rf"(?:[/?]{_URL_BODY}*{_URL_END})?"
 
 # kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span. A pattern
@@ -58,9 +58,9 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}",
         (("A-Za-z0-9._%+\\-", "@"),),
     ),
-    "user": (f"@{_TAG}(?:[.\u200c]{_TAG})*+", (("@", r"\w"),)),
+    "user": (f"@(?=\\w){_TAG}(?:[.\u200c]{_TAG})*+", (("@", r"\w"),)),
     # `#4;` may become the tail of a reference to a character, when what parts it from an ampersand is deleted
-    "hashtag": (f"#(?<!&.)(?![0-9]+;|[xX][0-9A-Fa-f]+;){_TAG}(?:\u200c{_TAG})*+", (("#", r"\w"),)),
+    "hashtag": (f"#(?<!&.)(?![0-9]+;|[xX][0-9A-Fa-f]+;)(?=\\w){_TAG}(?:\u200c{_TAG})*+", (("#", r"\w"),)),
     "domain": (
         r"[A-Za-z0-9](?<![A-Za-z0-9._\-].)[A-Za-z0-9\-]*+(?:\.[A-Za-z0-9][A-Za-z0-9\-]*+)+(?<=[A-Za-z]{2})"
         + _AFTER_NAME,
