@@ -11,7 +11,8 @@ import torch
 from lm_data import patterned
 
 from ulmkit.lm.config import config_from_json
-from ulmkit.lm.train import TrainProgress, pretrain
+from ulmkit.lm.run import TrainProgress
+from ulmkit.lm.train import pretrain
 
 folder, config = Path(sys.argv[1]), config_from_json(json.loads(sys.argv[2]))
 torch.set_num_threads(1)

@@ -28,7 +28,9 @@ from ulmkit.lm.fastai_imports import Callback
 from ulmkit.lm.generate import generate
 from ulmkit.lm.learner import find_lr, learner
 from ulmkit.lm.optimizer import FusedAdam
-from ulmkit.lm.train import Budget, Position, TrainProgress, epochs_for, pretrain
+from ulmkit.lm.position import Budget, Position, epochs_for
+from ulmkit.lm.run import TrainProgress
+from ulmkit.lm.train import pretrain
 
 TINY = LMConfig(
     embedding_size=16,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ulmkit.lm.config import LMConfig
     from ulmkit.lm.evaluate import Evaluation
     from ulmkit.lm.model import AWDLSTM
-    from ulmkit.lm.train import TrainProgress
+    from ulmkit.lm.run import TrainProgress
     from ulmkit.tokenizer.model import Tokenizer
 
 RUN = click.option("--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder.")
