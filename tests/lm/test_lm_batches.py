@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lm_data import BOS, patterned, token_file
 
 from ulmkit.errors import ArtifactError
-from ulmkit.lm.batches import EvaluationBatches, TrainBatches, shuffled_ids, windows
+from ulmkit.lm.batches import EvaluationBatches, ResidentIds, TrainBatches, shuffled_ids, windows
 from ulmkit.lm.loss import IGNORE
 
 
@@ -66,6 +66,39 @@ def test_an_epoch_begun_in_the_middle_equals_the_rest_of_a_whole_one(variable: b
     for (x, y), (late_x, late_y) in zip(list(whole)[5:], list(late), strict=True):
         assert torch.equal(x, late_x)
         assert torch.equal(y, late_y)
+
+
+@pytest.mark.parametrize(("variable", "mine", "gather"), [(False, slice(None), 1 << 24), (True, slice(1, 3), 50)])
+def test_ids_that_lie_on_the_device_give_the_same_batches(
+    monkeypatch: pytest.MonkeyPatch, variable: bool, mine: slice, gather: int
+) -> None:
+    monkeypatch.setattr("ulmkit.lm.batches.GATHER", gather)  # fewer ids than the longest document has, or all at once
+    for tokens in (patterned(60), token_file([[2] * 200])):
+        mapped, resident = (
+            TrainBatches(tokens, 4, 9, seed=3, variable_bptt=variable, mine=mine).to("cpu") for _ in range(2)
+        )
+        assert resident.resident is None
+        resident.resident = ResidentIds(tokens, torch.device("cpu"))
+        for epoch, first in ((0, 0), (2, 2)):
+            for batches in (mapped, resident):
+                batches.seek(epoch, first)
+            for batch, other in zip(mapped, resident, strict=True):
+                for part, same in zip(batch, other, strict=True):
+                    assert part.dtype == same.dtype
+                    assert torch.equal(part, same)
+
+
+def test_a_corpus_too_large_for_the_device_stays_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = patterned(60)
+    monkeypatch.setattr("ulmkit.lm.batches.memory_left", lambda _: len(tokens.ids) * ResidentIds.BYTES * 4 - 1)
+    assert TrainBatches(tokens, 4, 9).to("cuda").resident is None
+
+
+def test_ids_of_four_bytes_lie_on_the_device_too() -> None:
+    tokens = token_file([[70_000 + i for i in range(40)]], vocabulary=80_000)
+    assert tokens.ids.dtype == np.uint32
+    ids = ResidentIds(tokens, torch.device("cpu")).shuffled(0, 0)
+    assert np.array_equal(ids.numpy(), shuffled_ids(tokens, 0, 0))
 
 
 def test_the_length_is_the_number_of_batches() -> None:

@@ -14,6 +14,7 @@ from ulmkit.lm.loss import IGNORE
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 ALL = slice(None)
+GATHER = 1 << 24  # ids that are put in order at a time: the places they come from take 24 bytes each
 SHORTEST_WINDOW = 5  # as in the paper's code: below it a step costs more than it teaches
 WINDOW_SPREAD = 5  # standard deviation of a drawn window, same source
 
@@ -33,9 +34,14 @@ def backward(tokens: TokenFile) -> TokenFile:
     return dataclasses.replace(tokens, ids=tokens.ids[place])
 
 
+def document_order(tokens: TokenFile, seed: int, epoch: int) -> np.ndarray:
+    """Indices of all documents in the order of (seed, epoch), which is a function of the two and nothing else."""
+    return np.random.default_rng([seed, epoch]).permutation(len(tokens.documents))
+
+
 def shuffled_ids(tokens: TokenFile, seed: int, epoch: int) -> np.ndarray:
-    """All ids with the documents in the order of (seed, epoch), which is a function of the two and nothing else."""
-    order = np.random.default_rng([seed, epoch]).permutation(len(tokens.documents))
+    """All ids with the documents in the order of (seed, epoch)."""
+    order = document_order(tokens, seed, epoch)
     starts, ends = document_starts(tokens), tokens.documents["end"]
     if not len(order):
         return np.asarray(tokens.ids)
@@ -64,12 +70,49 @@ def as_batch(ids: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(ids.astype(np.int64))
 
 
+class ResidentIds:
+    """The ids of a file in a device's memory, put in each epoch's order there: a step then costs the host nothing."""
+
+    BYTES = 8  # an id, with its copy in order
+
+    def __init__(self, tokens: TokenFile, device: torch.device) -> None:
+        self.tokens, self.device = tokens, device
+        self.ids = torch.from_numpy(tokens.ids.astype(np.int32)).to(device)
+
+    def shuffled(self, seed: int, epoch: int) -> torch.Tensor:
+        """What `shuffled_ids` gives, int32 on the device; nothing is read back."""
+        order = document_order(self.tokens, seed, epoch)
+        if not len(order):
+            return self.ids
+        starts, ends = document_starts(self.tokens)[order], self.tokens.documents["end"][order]
+        after = (ends - starts).cumsum()  # where each document ends in the new order
+        shuffled = torch.empty_like(self.ids)
+        first, done = 0, 0
+        while first < len(order):
+            last = max(first + 1, int(np.searchsorted(after, done + GATHER, "right")))
+            lengths = torch.from_numpy(ends[first:last] - starts[first:last]).to(self.device)
+            # what stands at place i of the new order stood at i + moved of its document
+            moved = torch.from_numpy(starts[first:last] - (after[first:last] - (ends - starts)[first:last]))
+            total = int(after[last - 1]) - done
+            places = torch.repeat_interleave(moved.to(self.device), lengths, output_size=total)
+            places += torch.arange(done, done + total, device=self.device)
+            torch.index_select(self.ids, 0, places, out=shuffled[done : done + total])
+            first, done = last, done + total
+        return shuffled
+
+
+def memory_left(device: torch.device) -> int:
+    """Bytes that are free on a device."""
+    return torch.cuda.mem_get_info(device)[0]
+
+
 class TrainBatches:
     """Every epoch reads all documents in a new order, as `batch_size` continuous streams side by side.
 
     `mine` are the rows that are given out; all, or those of one process of several.
     Iterating gives one epoch and moves to the next; `seek` chooses which epoch and at which batch to begin. The
     ids that do not fill a row are left out, fewer than `batch_size` an epoch, others each time.
+    On a GPU with room for them all ids lie in its memory, and a batch is a slice of them.
     """
 
     n_inp = 1  # fastai: how many of a batch's parts go into the model
@@ -94,6 +137,7 @@ class TrainBatches:
                 + (f"Use --batch-size {fits}." if len(tokens.ids) > 1 else "Encode a corpus first.")
             )
         self.device = torch.device("cpu")
+        self.resident: ResidentIds | None = None
         self.cursor = (0, 0)  # epoch, batch
         self.stop: Callable[[], bool] | None = None  # asked before each batch: is the run at its end?
 
@@ -103,6 +147,10 @@ class TrainBatches:
 
     def to(self, device: Any) -> "TrainBatches":
         self.device = torch.device(device)
+        needed = len(self.tokens.ids) * ResidentIds.BYTES
+        # the model and its gradients come after
+        roomy = self.device.type == "cuda" and needed <= memory_left(self.device) // 4
+        self.resident = ResidentIds(self.tokens, self.device) if roomy else None
         return self
 
     def seek(self, epoch: int, batch: int = 0) -> None:
@@ -122,17 +170,40 @@ class TrainBatches:
         lengths = self.windows(epoch)
         if first >= len(lengths):
             return
-        ids = shuffled_ids(self.tokens, self.seed, epoch)
-        used = self.row * self.batch_size
-        x = ids[:used].reshape(self.batch_size, self.row)[self.mine]  # a view: row b is one stream
-        y = ids[1 : used + 1].reshape(self.batch_size, self.row)[self.mine]
+        give = self._resident(epoch) if self.resident is not None else self._mapped(epoch)
         ends = lengths.cumsum()
         for start, end in zip(ends[first:] - lengths[first:], ends[first:], strict=True):
             if self.stop is not None and self.stop():
                 return
+            yield give(int(start), int(end))
+
+    def _mapped(self, epoch: int) -> Callable[[int, int], Batch]:
+        """Steps `start` to `end` of all rows, from the file on disk."""
+        ids = shuffled_ids(self.tokens, self.seed, epoch)
+        used = self.row * self.batch_size
+        x = ids[:used].reshape(self.batch_size, self.row)[self.mine]  # a view: row b is one stream
+        y = ids[1 : used + 1].reshape(self.batch_size, self.row)[self.mine]
+
+        def part(rows: np.ndarray, start: int, end: int) -> torch.Tensor:
+            ids = as_batch(rows[:, start:end].T)  # (B, T) view -> (T, B)
+            # a GPU takes what lies in pinned memory without the host's waiting for it
+            return ids.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else ids
+
+        return lambda start, end: (part(x, start, end), part(y, start, end))
+
+    def _resident(self, epoch: int) -> Callable[[int, int], Batch]:
+        """Steps `start` to `end` of all rows, from the device's memory."""
+        assert self.resident is not None
+        ids = self.resident.shuffled(self.seed, epoch)
+        used = self.row * self.batch_size
+        x = ids[:used].view(self.batch_size, self.row)[self.mine]
+        y = ids[1 : used + 1].view(self.batch_size, self.row)[self.mine]
+
+        def part(rows: torch.Tensor, start: int, end: int) -> torch.Tensor:
             # (B, T) view -> (T, B)
-            batch = as_batch(x[:, start:end].T), as_batch(y[:, start:end].T)
-            yield batch[0].to(self.device, non_blocking=True), batch[1].to(self.device, non_blocking=True)
+            return rows[:, start:end].T.to(torch.int64, memory_format=torch.contiguous_format)
+
+        return lambda start, end: (part(x, start, end), part(y, start, end))
 
 
 def row_bounds(tokens: TokenFile, rows: int) -> np.ndarray:
