@@ -29,7 +29,7 @@ import torch
 from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import package_versions
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
-from ulmkit.lm.batches import TrainBatches
+from ulmkit.lm.batches import TrainBatches, document_order
 from ulmkit.lm.config import LMConfig, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
 from ulmkit.lm.fastai import from_fastai, to_fastai
@@ -50,8 +50,18 @@ class Place(Callback):
         self.learn.pct_train = min(1.0, self.train_iter / self.total)
 
 
-def fastai_learner(train: TokenFile, config: LMConfig, weights: AWDLSTM) -> Learner:
-    """fastai's parts, as its text tutorial puts them together, beginning with our weights."""
+def fastai_learner(
+    train: TokenFile,
+    config: LMConfig,
+    weights: AWDLSTM,
+    *,
+    loader: Any = None,
+    device: torch.device = torch.device("cpu"),  # noqa: B008 (a value)
+) -> Learner:
+    """fastai's parts, as its text tutorial puts them together, beginning with our weights.
+
+    Without a `loader` it gets the documents as tensors, in the order of our first epoch.
+    """
     from fastai.callback.rnn import rnn_cbs
     from fastai.losses import CrossEntropyLossFlat
     from fastai.optimizer import Adam
@@ -59,11 +69,12 @@ def fastai_learner(train: TokenFile, config: LMConfig, weights: AWDLSTM) -> Lear
     from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
     from fastai.text.models.core import get_language_model
 
-    order = np.random.default_rng([config.seed, 0]).permutation(len(train.documents))  # our first epoch's
-    ends = train.documents["end"]
-    starts = np.concatenate([[0], ends[:-1]])
-    documents = [torch.from_numpy(train.ids[starts[i] : ends[i]].astype(np.int64)) for i in order]
-    loader = LMDataLoader(documents, bs=config.batch_size, seq_len=config.bptt, shuffle=False, num_workers=0)
+    if loader is None:
+        ends = train.documents["end"]
+        starts = np.concatenate([[0], ends[:-1]])
+        order = document_order(train, config.seed, 0)
+        documents = [torch.from_numpy(train.ids[starts[i] : ends[i]].astype(np.int64)) for i in order]
+        loader = LMDataLoader(documents, bs=config.batch_size, seq_len=config.bptt, shuffle=False, num_workers=0)
     # no padding here; fastai's default pad id would leave a real piece, bos, out of training
     sizes: dict[str, Any] = {"pad_token": None}
     sizes |= {"emb_sz": config.embedding_size, "n_hid": config.hidden_size, "n_layers": config.layers}
@@ -71,7 +82,7 @@ def fastai_learner(train: TokenFile, config: LMConfig, weights: AWDLSTM) -> Lear
     model = get_language_model(AWD_LSTM, train.vocabulary, awd_lstm_lm_config | sizes | drops, config.drop_mult)
     model.load_state_dict(to_fastai(weights.state_dict()))
     learn = Learner(
-        DataLoaders(loader, loader, device=torch.device("cpu")),
+        DataLoaders(loader, loader, device=device),
         model,
         loss_func=CrossEntropyLossFlat(),
         opt_func=partial(Adam, sqr_mom=config.sqr_mom, eps=config.eps),
@@ -85,7 +96,7 @@ def fastai_learner(train: TokenFile, config: LMConfig, weights: AWDLSTM) -> Lear
 
 def drive(learn: Learner, config: LMConfig, total: int) -> Iterator[None]:
     """Learner's own loop, one batch at each `next`, on a 1cycle of `total` steps."""
-    if config.clip:
+    if config.clip and not learn._grab_cbs(GradientClip):
         learn.add_cb(GradientClip(config.clip))
     learn.create_opt()
     learn.opt.set_hypers(wd=config.wd, lr=config.lr)
