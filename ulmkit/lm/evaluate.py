@@ -16,6 +16,7 @@ from ulmkit.errors import ArtifactError
 from ulmkit.lm.batches import EvaluationBatches, backward, document_starts
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.loss import token_losses
+from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.ngram import KneserNey
 
@@ -90,7 +91,7 @@ def model_losses(model: AWDLSTM, tokens: TokenFile, *, batch_size: int | None = 
     training = model.training
     model.eval()
     model.reset()
-    with torch.no_grad():
+    with torch.no_grad(), kept_memory():
         for x, y, place in batches.with_positions():
             batch_losses, batch_right = token_losses(model(x), y)
             real = place >= 0

@@ -35,6 +35,7 @@ from ulmkit.lm.fastai_imports import (
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.loss import LMLoss, activation_penalty
+from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import FusedAdam, optimizer_tensors, restore_optimizer
 from ulmkit.lm.probe import resolve
@@ -203,9 +204,10 @@ class LMLearner(Learner):
         )
 
     def _do_fit(self) -> None:
-        for epoch in range(self.first_epoch, self.n_epoch):
-            self.epoch = epoch
-            self._with_events(self._do_epoch, "epoch", CancelEpochException)
+        with kept_memory():
+            for epoch in range(self.first_epoch, self.n_epoch):
+                self.epoch = epoch
+                self._with_events(self._do_epoch, "epoch", CancelEpochException)
 
     def save(self, file: str | Path, with_opt: bool = True, **_: Any) -> Path:
         """Weights and, with `with_opt`, the optimizer to `<path>/<model_dir>/<file>.pth`."""

@@ -17,6 +17,7 @@ from ulmkit.lm.config import Backend, LMConfig, Precision
 from ulmkit.lm.distributed import ALONE, World
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
 from ulmkit.lm.loss import activation_penalty, cross_entropy
+from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 
 WINDOW = 8  # steps in time of a timed training step
@@ -122,7 +123,7 @@ def resolve(
         changes: dict[str, str] = {"backend": "vendor", "precision": "fp32"}
         opened = {name: value for name, value in changes.items() if getattr(config, name) == "auto"}
         return dataclasses.replace(config, **opened), []  # type: ignore[arg-type]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with kept_memory(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         found = list(candidates(vocabulary, config, device))
     timed = {one: one.seconds * (WORTH if one.precision == "bf16" else 1) for one in found if one.seconds is not None}
     if not timed:
