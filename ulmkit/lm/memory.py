@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
-# glibc's <malloc.h>; blocks above a threshold (at most 32 MiB, whatever is set) are otherwise mapped and unmapped singly
+# from glibc's <malloc.h>; without them blocks above a threshold, 32 MiB at most, are mapped and unmapped one by one
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 KEEP = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1))
 AS_USUAL = ((M_MMAP_MAX, 65536), (M_TRIM_THRESHOLD, 128 * 1024))
