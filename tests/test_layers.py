@@ -21,6 +21,7 @@ LAYERS = {
 # the rooms that may import it
 HOMES = {
     "torch": {"lm", "classify"},
+    "triton": {"lm"},
     "fastai": {"lm", "classify"},
     "fastcore": {"lm", "classify"},
     "safetensors": {"lm", "classify", "publish"},

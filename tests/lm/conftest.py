@@ -1,5 +1,6 @@
 """What the tests of the language model share."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 import torch
 
 import ulmkit.lm.fastai_imports  # noqa: F401 (first: it holds back what fastai warns of while it is imported)
+
+# Triton reads it when it is first imported, which happens in a test: the kernels of the fused backend run on the CPU
+os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # test folders are no packages; the data maker beside this file is imported by its name
 sys.path.insert(0, str(Path(__file__).parent))

@@ -41,7 +41,7 @@ def test_dropouts_are_fastais_times_the_multiplier() -> None:
         ({"lr": -1.0}, "above 0"),
         ({"moms": [0.8, 0.7]}, "three numbers"),
         ({"weight_p": 0.9, "drop_mult": 2.0}, "below 1"),
-        ({"backend": "magic"}, "auto or vendor or stepwise or reference"),
+        ({"backend": "magic"}, "auto or vendor or stepwise or fused or reference"),
         ({"steps": 0}, "at least 1"),
     ],
 )

@@ -24,7 +24,7 @@ OPEN = LMConfig(
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
-@pytest.mark.parametrize("backend", ulmkit.lm.kernels.LAYERS)
+@pytest.mark.parametrize("backend", ulmkit.lm.kernels.BACKENDS)
 def test_every_backend_is_right(backend: str, precision: Any) -> None:
     assert error(backend, precision, CPU) < TOLERANCE[precision]
 

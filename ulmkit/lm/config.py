@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from ulmkit.errors import UsageError
 
-Backend = Literal["vendor", "stepwise", "reference"]
+Backend = Literal["vendor", "stepwise", "fused", "reference"]
 Precision = Literal["fp32", "bf16"]
-AnyBackend = Literal["auto", "vendor", "stepwise", "reference"]
+AnyBackend = Literal["auto", "vendor", "stepwise", "fused", "reference"]
 AnyPrecision = Literal["auto", "fp32", "bf16"]
 OptimizerName = Literal["adam", "nt-asgd"]
 ScheduleName = Literal["1cycle", "constant"]

@@ -7,7 +7,7 @@ from torch import nn
 
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
-from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
+from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
 from ulmkit.lm.layers import dropped_weight, embed, locked_mask, masked
 
 INIT_RANGE = 0.1  # of the embedding, as in the paper and fastai
@@ -80,8 +80,10 @@ class AWDLSTM(nn.Module):
         h = masked(h, locked_mask(like, B, E, p("input")))
         masks = [locked_mask(like, B, H, p("hidden")) for _ in range(config.layers - 1)]
         weights = [rnn.weights(p("weight")).to(like.dtype) for rnn in self.layers()]
-        # a model that nobody trains asks for no speed
-        backend = "vendor" if config.backend == "auto" else config.backend
+        backend = config.backend
+        # a model that nobody trains asks for no speed, and one trained on a GPU is read elsewhere, too
+        if backend == "auto" or (not self.training and refusal(backend, x.device)):
+            backend = "vendor"
         raw, state = lstm_stack(h, self._start(B), weights, masks, backend=backend)  # (T, B, E) -> (T, B, E)
         self.state = [layer.detach() for layer in state]
         dropped = masked(raw, locked_mask(like, B, E, p("output")))

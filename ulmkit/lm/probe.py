@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ulmkit.errors import UlmkitError
+from ulmkit.errors import UlmkitError, UsageError
 from ulmkit.lm.config import Backend, LMConfig, Precision
 from ulmkit.lm.distributed import ALONE, World
-from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
+from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
@@ -71,7 +71,7 @@ def error(backend: str, precision: Precision, device: torch.device) -> float:
     exact = _stack("reference", torch.float64, device)
     try:
         found = _stack(backend, DTYPE[precision], device)
-    except (RuntimeError, NotImplementedError):  # this build of torch has no such kernel
+    except Exception:  # this build of torch has no such kernel, this GPU is not one that Triton compiles for
         return float("inf")
     errors = [float((b.double() - a).norm() / a.norm()) for a, b in zip(exact, found, strict=True)]
     return max(errors) if all(e == e for e in errors) else float("inf")
@@ -94,10 +94,16 @@ def _seconds(model: AWDLSTM, config: LMConfig, device: torch.device) -> float:
     return best
 
 
+def open_backends(device: torch.device) -> list[Backend]:
+    """Those that `auto` may choose. On a CPU the fused one would be interpreted: a check, and no way to train."""
+    fits = device.type == "cuda" and refusal("fused", device) is None
+    return ["vendor", "stepwise", "fused"] if fits else ["vendor", "stepwise"]
+
+
 def candidates(vocabulary: int, config: LMConfig, device: torch.device) -> Iterator[Candidate]:
     """Everything that `config` leaves open, measured."""
     precisions: list[Precision] = ["fp32", "bf16"] if config.precision == "auto" else [config.precision]
-    backends: list[Backend] = ["vendor", "stepwise"] if config.backend == "auto" else [config.backend]
+    backends = open_backends(device) if config.backend == "auto" else [config.backend]
     model = AWDLSTM(vocabulary, config).to(device).train()
     for precision in precisions:
         for backend in backends:
@@ -114,9 +120,11 @@ def resolve(
 ) -> tuple[LMConfig, list[Candidate]]:
     """`config` with a backend and a precision in the place of `auto`, and what was measured for it.
 
-    Of several processes all take what the first one found. Random numbers are left alone. Raises `UlmkitError` where
-    no candidate is right.
+    Of several processes all take what the first one found. Random numbers are left alone. Raises `UsageError` for a
+    backend that `device` does not have, `UlmkitError` where no candidate is right.
     """
+    if config.backend != "auto" and (reason := refusal(config.backend, device)) is not None:
+        raise UsageError(reason)
     if "auto" not in (config.backend, config.precision):
         return config, []
     if config.hidden_size < SMALLEST:

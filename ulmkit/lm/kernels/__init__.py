@@ -1,5 +1,6 @@
 """The LSTM stack behind one function, whoever computes it."""
 
+import importlib.util
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,28 @@ from ulmkit.lm.kernels.vendor import vendor_layer
 from ulmkit.lm.layers import masked
 
 LAYERS = {"reference": reference_layer, "stepwise": stepwise_layer, "vendor": vendor_layer}
+BACKENDS = (*LAYERS, "fused")  # which knows all layers at once
 
-__all__ = ["LAYERS", "LayerState", "LayerWeights", "accurate", "lstm_stack"]
+__all__ = ["BACKENDS", "LAYERS", "LayerState", "LayerWeights", "accurate", "lstm_stack", "refusal"]
+
+
+def refusal(backend: str, device: torch.device) -> str | None:
+    """Why `backend` cannot compute on `device`; None where it can."""
+    if backend not in BACKENDS:
+        return f"no LSTM backend '{backend}'. Known: {', '.join(BACKENDS)}."
+    if backend != "fused":
+        return None
+    if importlib.util.find_spec("triton") is None:
+        return "the LSTM backend 'fused' needs Triton, which torch brings on Linux. Use another, such as vendor."
+    if device.type != "cuda":
+        from ulmkit.lm.kernels.steps import INTERPRETED
+
+        if not INTERPRETED:
+            return (
+                f"the LSTM backend 'fused' needs a CUDA device, not {device}. Use another, such as vendor "
+                "(or, to check it slowly, TRITON_INTERPRET=1)."
+            )
+    return None
 
 
 def lstm_stack(
@@ -30,8 +51,12 @@ def lstm_stack(
     happens before; `masks` has one entry fewer than there are layers, each None or (1, B, H).
     Returns the last layer's outputs (T, B, H), not masked, and every layer's new state.
     """
-    if backend not in LAYERS:
-        raise UsageError(f"no LSTM backend '{backend}'. Known: {', '.join(LAYERS)}.")
+    if (reason := refusal(backend, x.device)) is not None:
+        raise UsageError(reason)
+    if backend == "fused":
+        from ulmkit.lm.kernels.fused import fused_stack  # and Triton with it
+
+        return fused_stack(x, state, weights, masks)
     layer = LAYERS[backend]
     new_state = []
     for index, (before, weight) in enumerate(zip(state, weights, strict=True)):
