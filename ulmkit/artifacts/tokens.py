@@ -24,7 +24,8 @@ class TokenFile:
     """One split as numbers, mapped from disk.
 
     `ids` has shape (tokens,), `documents` shape (documents,) and dtype `DOCUMENT`. Every document starts with
-    `bos`. `sources` names what `documents["source"]` counts. `tokenizer` is the tokenizer's fingerprint.
+    `bos`. `sources` names what `documents["source"]` counts. `tokenizer` is the tokenizer's fingerprint. Where they are
+    `ordered`, the documents are one text in its order, which no epoch changes.
     """
 
     ids: np.ndarray
@@ -35,6 +36,7 @@ class TokenFile:
     language: str
     sources: tuple[str, ...]
     path: Path
+    ordered: bool = False
 
     @property
     def characters(self) -> int:
@@ -84,6 +86,7 @@ def open_token_file(folder: Path, split: str) -> TokenFile:
         vocabulary, bos = int(manifest["vocabulary"]), int(manifest["bos"])
         tokenizer, language = str(manifest["tokenizer"]), str(manifest["language"])
         sources: Sequence[str] = manifest["sources"]
+        ordered = manifest.get("ordered", False) is True
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{folder / 'manifest.json'}: no token file '{split}' in it. Encode again.") from error
     size = path.stat().st_size if path.exists() else -1
@@ -101,4 +104,4 @@ def open_token_file(folder: Path, split: str) -> TokenFile:
     shaped = documents.dtype == DOCUMENT and documents.ndim == 1
     if not shaped or np.any(np.diff(documents["end"], prepend=0) < 1) or tokens != sum(documents["end"][-1:]):
         raise ArtifactError(f"{folder / f'{split}.docs.npy'}: does not belong to {path.name}. Encode again.")
-    return TokenFile(ids, documents, vocabulary, bos, tokenizer, language, tuple(sources), path)
+    return TokenFile(ids, documents, vocabulary, bos, tokenizer, language, tuple(sources), path, ordered)

@@ -17,6 +17,8 @@ from ulmkit.progress import Progress, Report, silent
 
 if TYPE_CHECKING:
     from ulmkit.language.spec import Language
+    from ulmkit.tokenizer.model import Tokenizer
+    from ulmkit.tokenizer.words import Words
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Scene:
 
     def layout(self, code: str) -> Layout:
         return Layout(self.root, code)
+
+    def tokenizer(self, code: str) -> "Tokenizer | Words":
+        """The tokenizer of `code`: of words, where the code is only a label, or of a language's pieces."""
+        from ulmkit.tokenizer.model import Tokenizer
+        from ulmkit.tokenizer.words import Words, holds_words
+
+        folder = self.layout(code).tokenizer
+        return Words.load(folder) if holds_words(folder) else Tokenizer.load(folder, self.language(code))
 
     def say(self, text: str = "") -> None:
         """A result, on stdout; not under --json, where one object holds them all."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ulmkit.lm.model import AWDLSTM
     from ulmkit.lm.run import TrainProgress
     from ulmkit.tokenizer.model import Tokenizer
+    from ulmkit.tokenizer.words import Words
 
 RUN = click.option("--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
@@ -35,7 +36,9 @@ def command() -> None:
 def recipe(function: Any) -> Any:
     """The options that shape a training run."""
     options = (
-        click.option("--preset", default="default", show_default=True, help="origin, default, small or tiny."),
+        click.option(
+            "--preset", default="default", show_default=True, help="origin, default, small, tiny, wikitext-2."
+        ),
         click.option("--epochs", type=click.IntRange(min=1), help="Passes over the corpus."),
         click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of epochs."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Streams trained side by side."),
@@ -76,10 +79,16 @@ def configure(preset: str, settings: tuple[str, ...], **given: Any) -> "LMConfig
 
 
 def encoded(scene: Scene, code: str) -> Path:
-    """The folder of the token files, encoded now if the corpus was not yet, or has changed since."""
+    """The folder of the token files, encoded now if the corpus was not yet, or has changed since.
+
+    Of words they are there since `tokenizer words`.
+    """
     from ulmkit.tokenizer.encode import encode_corpus
     from ulmkit.tokenizer.model import Tokenizer
+    from ulmkit.tokenizer.words import holds_words
 
+    if holds_words(scene.layout(code).tokenizer):
+        return scene.layout(code).tokens
     language = scene.language(code)
     layout = scene.layout(language.code)
     tokenizer = Tokenizer.load(layout.tokenizer, language)
@@ -219,6 +228,7 @@ def open_split(scene: Scene, code: str, split: str) -> "TokenFile":
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
 @click.option("--order", type=click.IntRange(1, 5), default=3, show_default=True, help="Of the Kneser-Ney model.")
 @click.option("--baselines/--no-baselines", default=True, help="Whether to count n-gram models beside it.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Streams read side by side; 1: the split as one text.")
 @click.option("--mix", is_flag=True, help="Also network and Kneser-Ney model as one; their shares are tuned on valid.")
 @DEVICE
 @RUN
@@ -230,6 +240,7 @@ def evaluate(
     checkpoint: str,
     order: int,
     baselines: bool,
+    batch_size: int | None,
     mix: bool,
     device: str,
     run_name: str,
@@ -248,7 +259,7 @@ def evaluate(
     model, saved = load_model(scene.layout(code).run(run_name), checkpoint, device=str(pick_device(device)))
     tokens = open_split(scene, code, split)
     results = measure.baselines(open_split(scene, code, "train"), tokens, order=order) if baselines else {}
-    results[f"{run_name} ({checkpoint})"] = measure.evaluate(model, tokens)
+    results[f"{run_name} ({checkpoint})"] = measure.evaluate(model, tokens, batch_size=batch_size)
     if mix:
         train = open_split(scene, code, "train")
         valid = tokens if split == "valid" else open_split(scene, code, "valid")
@@ -321,19 +332,18 @@ def generate(
     ulmkit lm generate fa --prompt "امروز هوا" --temperature 0.7
     """
     from ulmkit.lm.checkpoint import load_model
-    from ulmkit.tokenizer.model import Tokenizer
+    from ulmkit.tokenizer.words import Words
 
-    language = scene.language(code)
-    layout = scene.layout(language.code)
-    tokenizer = Tokenizer.load(layout.tokenizer, language)
-    model, saved = load_model(layout.run(run_name), checkpoint)
+    tokenizer = scene.tokenizer(code)
+    prompts = prompts or (() if isinstance(tokenizer, Words) else scene.language(code).lm.prompts) or ("",)
+    model, saved = load_model(scene.layout(code).run(run_name), checkpoint)
     if saved.identity.tokenizer != tokenizer.fingerprint:
         raise ArtifactError(
             f"{saved.folder}: trained with tokenizer {saved.identity.tokenizer}, here is {tokenizer.fingerprint}. "
             "Pretrain again, or bring its tokenizer back."
         )
     texts = continuations(
-        model, tokenizer, prompts or language.lm.prompts or ("",),
+        model, tokenizer, prompts,
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
     )  # fmt: skip
     for text in texts:
@@ -342,13 +352,15 @@ def generate(
         scene.finish({"texts": texts})
 
 
-def continuations(model: "AWDLSTM", tokenizer: "Tokenizer", prompts: Sequence[str], **options: Any) -> list[str]:
+def continuations(
+    model: "AWDLSTM", tokenizer: "Tokenizer | Words", prompts: Sequence[str], **options: Any
+) -> list[str]:
     """Each prompt with what the model adds, as text: behind it, or before it where the model reads backward."""
     from ulmkit.lm.generate import generate as sample
 
     order = -1 if model.config.backward else 1
     heads = [[tokenizer.bos, *[int(i) for i in tokenizer.encode(prompt)][::order]] for prompt in prompts]
-    tails = sample(model, heads, forbidden=(tokenizer.pad, tokenizer.unk, tokenizer.eos), stop=tokenizer.bos, **options)
+    tails = sample(model, heads, forbidden=tokenizer.unwritten, stop=tokenizer.bos, **options)
     return [tokenizer.decode((head[1:] + tail)[::order]) for head, tail in zip(heads, tails, strict=True)]
 
 

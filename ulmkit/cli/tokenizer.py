@@ -1,13 +1,15 @@
 """`ulmkit tokenizer`: shards to a SentencePiece model, and text to numbers."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ulmkit.cli.common import Scene, shared, table
+from ulmkit.cli.common import Scene, readable, shared, table
+from ulmkit.errors import UsageError
 
 if TYPE_CHECKING:
     from ulmkit.tokenizer.model import Tokenizer
@@ -68,16 +70,17 @@ def encode(scene: Scene, code: str, corpus: bool, workers: int | None) -> None:
     from ulmkit.tokenizer.encode import encode_corpus
     from ulmkit.tokenizer.model import Tokenizer
 
-    language = scene.language(code)
-    layout = scene.layout(language.code)
-    tokenizer = Tokenizer.load(layout.tokenizer, language)
     if corpus:
+        language = scene.language(code)
+        layout = scene.layout(language.code)
+        tokenizer = Tokenizer.load(layout.tokenizer, language)
         with scene.progress() as report:
             manifest = encode_corpus(language, tokenizer, layout.corpus, layout.tokens, workers=workers, report=report)
         scene.finish(manifest)
         return
+    coder = scene.tokenizer(code)
     for line in sys.stdin:
-        click.echo(" ".join(map(str, tokenizer.encode(line.rstrip("\n")))))
+        click.echo(" ".join(map(str, coder.encode(line.rstrip("\n")))))
 
 
 @command.command()
@@ -89,16 +92,50 @@ def decode(scene: Scene, code: str) -> None:
     \b
     echo "می‌روم" | ulmkit tokenizer encode fa | ulmkit tokenizer decode fa
     """
-    from ulmkit.errors import UsageError
-    from ulmkit.tokenizer.model import Tokenizer
-
-    tokenizer = Tokenizer.load(scene.layout(code).tokenizer, scene.language(code))
+    tokenizer = scene.tokenizer(code)
     for number, line in enumerate(sys.stdin, 1):
         try:
             ids = [int(word) for word in line.split()]
         except ValueError as error:
             raise UsageError(f"stdin:{number}: ids are whole numbers separated by spaces ({error}).") from None
         click.echo(tokenizer.decode(ids))
+
+
+TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@command.command()
+@click.argument("code", metavar="LABEL")
+@click.option("--train", type=TEXT_FILE, required=True, help="Its words are the vocabulary.")
+@click.option("--valid", type=TEXT_FILE, required=True)
+@click.option("--test", type=TEXT_FILE, required=True)
+@shared
+def words(scene: Scene, code: str, train: Path, valid: Path, test: Path) -> None:
+    """Token files of a benchmark that comes cut into words, such as WikiText-2 or Penn Treebank, as published.
+
+    Text files, plain or .gz: words between spaces, `<unk>` for rare ones; each line ends with `<eos>`, which is added.
+    Nothing is normalized, and the lines stay in their order. LABEL names the folder under --root; it need be no
+    language. After it come `lm pretrain LABEL --preset wikitext-2` and the other commands of `lm`.
+
+    \b
+    ulmkit tokenizer words wt2 --train wiki.train.tokens --valid wiki.valid.tokens --test wiki.test.tokens
+    """
+    from ulmkit.tokenizer.words import encode_words
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", code):
+        raise UsageError(f"label {readable(code)!r}: expected letters, digits and -._, since it names a folder.")
+    layout = scene.layout(code)
+    files = {"train": train, "valid": valid, "test": test}
+    with scene.progress() as report:
+        manifest = encode_words(code, files, layout.tokenizer, layout.tokens, report=report)
+    rows = [
+        (split, *(f"{entry[name]:,}" for name in ("documents", "tokens", "words", "replaced")))
+        for split, entry in ((split, manifest["splits"][split]) for split in files)
+    ]
+    scene.say(table(("split", "lines", "tokens", "words", "unknown words"), rows))
+    scene.say(f"\n{layout.tokens}: a vocabulary of {manifest['vocabulary']:,}, <eos> included")
+    scene.remark(f"Next: ulmkit lm pretrain {code} --preset wikitext-2")
+    scene.finish(manifest)
 
 
 @command.command()

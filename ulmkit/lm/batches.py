@@ -35,7 +35,12 @@ def backward(tokens: TokenFile) -> TokenFile:
 
 
 def document_order(tokens: TokenFile, seed: int, epoch: int) -> np.ndarray:
-    """Indices of all documents in the order of (seed, epoch), which is a function of the two and nothing else."""
+    """Indices of all documents in the order of (seed, epoch), which is a function of the two and nothing else.
+
+    Documents that are one text, in its order (`ordered`), keep it.
+    """
+    if tokens.ordered:
+        return np.arange(len(tokens.documents))
     return np.random.default_rng([seed, epoch]).permutation(len(tokens.documents))
 
 
@@ -43,7 +48,7 @@ def shuffled_ids(tokens: TokenFile, seed: int, epoch: int) -> np.ndarray:
     """All ids with the documents in the order of (seed, epoch)."""
     order = document_order(tokens, seed, epoch)
     starts, ends = document_starts(tokens), tokens.documents["end"]
-    if not len(order):
+    if tokens.ordered or not len(order):
         return np.asarray(tokens.ids)
     return np.concatenate([tokens.ids[starts[i] : ends[i]] for i in order])
 
@@ -82,7 +87,7 @@ class ResidentIds:
     def shuffled(self, seed: int, epoch: int) -> torch.Tensor:
         """What `shuffled_ids` gives, int32 on the device; nothing is read back."""
         order = document_order(self.tokens, seed, epoch)
-        if not len(order):
+        if self.tokens.ordered or not len(order):
             return self.ids
         starts, ends = document_starts(self.tokens)[order], self.tokens.documents["end"][order]
         after = (ends - starts).cumsum()  # where each document ends in the new order
@@ -109,6 +114,7 @@ def memory_left(device: torch.device) -> int:
 class TrainBatches:
     """Every epoch reads all documents in a new order, as `batch_size` continuous streams side by side.
 
+    Documents of one text (`ordered`) keep theirs.
     `mine` are the rows that are given out; all, or those of one process of several.
     Iterating gives one epoch and moves to the next; `seek` chooses which epoch and at which batch to begin. The
     ids that do not fill a row are left out, fewer than `batch_size` an epoch, others each time.

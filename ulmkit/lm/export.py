@@ -172,7 +172,7 @@ def _refuse_other_folder(out: Path) -> None:
 
 
 def _pieces(tokenizer: Path, checkpoint: Checkpoint) -> list[str]:
-    """The pieces of the tokenizer in folder `tokenizer`, which must be the one that the model was trained with."""
+    """The pieces (or words) of the tokenizer in folder `tokenizer`, which must be the one of the model's training."""
     manifest = read_manifest(tokenizer, "tokenizer")
     trained = checkpoint.identity.tokenizer
     if manifest.get("fingerprint") != trained:
@@ -232,6 +232,10 @@ def _copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
 
 def _write_fastai(new: Path, source: Source, batches: torch.Tensor) -> Logits:
     """models/<name>.pth and models/vocab.pkl where `language_model_learner(path=…)` looks for them, and what else."""
+    if missing := [piece for piece in SPECIAL if piece not in source.pieces]:
+        raise ArtifactError(
+            f"{source.tokenizer}: has no {', '.join(missing)}, which fastai's files need. Export as safetensors."
+        )
     order = fastai_order(source.pieces)
     config = source.checkpoint.config
     state = to_fastai(
@@ -360,19 +364,39 @@ def _language_of(source: Source) -> dict[str, Any]:
     }
 
 
+def _of_words(source: Source) -> bool:
+    """Whether its ids are words, not pieces."""
+    return read_manifest(source.tokenizer, "tokenizer").get("kind") == "words"
+
+
+def _ids_of(source: Source) -> str:
+    """What the reader of a README must know of the ids."""
+    if _of_words(source):
+        return "Ids are those of `tokenizer/vocab.json`; 0, `<eos>`, stands before every line."
+    language = source.checkpoint.identity.language
+    return f"Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's `{language}`."
+
+
 def safetensors_readme(source: Source) -> str:
+    loads = (
+        ("ulmkit.tokenizer.words import Words", 'Words.load(folder / "tokenizer")')
+        if _of_words(source)
+        else (
+            "ulmkit.language.registry import get\nfrom ulmkit.tokenizer.model import Tokenizer",
+            f'Tokenizer.load(folder / "tokenizer", get("{source.checkpoint.identity.language}"))',
+        )
+    )
     return f"""# {source.name}: an AWD-LSTM language model
 
 ```python
 from pathlib import Path
 
-from ulmkit.language.registry import get
 from ulmkit.lm.export import load_exported
-from ulmkit.tokenizer.model import Tokenizer
+from {loads[0]}
 
 folder = Path(".")  # where this file lies
 model = load_exported(folder)
-tokenizer = Tokenizer.load(folder / "tokenizer", get("{source.checkpoint.identity.language}"))
+tokenizer = {loads[1]}
 ```
 
 `model.safetensors` holds `embedding` (vocabulary, embedding_size), which is the decoder too, `decoder_bias`, and for
@@ -490,13 +514,13 @@ import onnxruntime
 
 session = onnxruntime.InferenceSession("model.onnx")
 widths = {{{widths}}}
-ids = np.array([[2], [300], [301]])  # (T, B), time first; 2 begins a document
+ids = np.array([[{source.checkpoint.identity.bos}], [300], [301]])  # (T, B), time first; the first begins a document
 state = {{name: np.zeros((ids.shape[1], width), np.float32) for name, width in widths.items()}}
 logits, *after = session.run(None, {{"ids": ids, **state}})  # (T, B, vocabulary)
 state = dict(zip(widths, after))  # to go on from here
 ```
 
-Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's `{source.checkpoint.identity.language}`.
+{_ids_of(source)}
 {_reading(source.checkpoint.config)}"""
 
 

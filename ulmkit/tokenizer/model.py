@@ -56,6 +56,7 @@ class Tokenizer:
     """
 
     pad, unk, bos, eos, newline = PAD, UNK, BOS, EOS, NEWLINE
+    unwritten = (PAD, UNK, EOS)  # ids that no generated text holds
 
     def __init__(
         self,
@@ -94,6 +95,8 @@ class Tokenizer:
             name = f" {language.code}" if language else ""
             raise ArtifactError(f"{folder}: no tokenizer here. Run `ulmkit tokenizer train{name}` first.") from error
         path = folder / MODEL
+        if MODEL not in manifest["files"]:
+            raise ArtifactError(f"{folder}: a tokenizer of words, not of pieces. Choose another --root for pieces.")
         if not path.is_file() or file_sha256(path) != manifest["files"][MODEL]["sha256"]:
             raise ArtifactError(f"{path}: not the file its manifest describes. Train the tokenizer again.")
         trained = manifest["normalization"]
