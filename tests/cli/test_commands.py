@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ulmkit.artifacts.manifest import read_manifest
 from ulmkit.cli.common import Lines, readable, table
 from ulmkit.cli.lm import clock
 from ulmkit.cli.main import main
@@ -44,6 +45,8 @@ def test_the_chain_leaves_what_the_plan_names(chain: Path):
         "lm/pretrained/last/state.json", "lm/pretrained/manifest.json",
     ):  # fmt: skip
         assert (home / name).is_file(), name
+    stamps = [read_manifest(home / stage, stage)["normalization"] for stage in ("corpus", "tokenizer")]
+    assert stamps == 2 * [get("fa").normalizers["train"].fingerprint]
 
 
 def test_verify_finds_a_changed_byte_in_every_stage(chain: Path, capsys: pytest.CaptureFixture[str]):

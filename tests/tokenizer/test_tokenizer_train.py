@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizer_data import documents, language, row, write_corpus
 
-from ulmkit.artifacts.manifest import read_manifest, verify_folder
+from ulmkit.artifacts.manifest import read_manifest, verify_folder, write_manifest
 from ulmkit.artifacts.shards import shard_paths
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
 from ulmkit.language.spec import TokenizerSettings
@@ -87,6 +87,17 @@ def test_a_corpus_in_another_normal_form_is_refused(tmp_path: Path):
     corpus = write_corpus(tmp_path / "corpus", {"train": [[row("old", "كتاب")]]})
     with pytest.raises(ArtifactError, match=r"not in the normal form xx has now \(document old"):
         train_tokenizer(language(), corpus, tmp_path / "out")
+
+
+def test_a_corpus_says_with_which_normalizer_it_was_written(tmp_path: Path, corpus: Path):
+    """Of a corpus built here the fingerprints are compared; where they are equal no document is looked at."""
+    now = language().normalizers["train"].fingerprint
+    corpus = shutil.copytree(corpus, tmp_path / "copy")
+    write_manifest(corpus, "corpus", {"normalization": "1b77ad"})
+    with pytest.raises(ArtifactError, match=f"written with normalization 1b77ad, xx now has {now}"):
+        train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=400)
+    write_manifest(corpus, "corpus", {"normalization": now})
+    train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=400)
 
 
 def test_training_again_does_nothing_and_says_what_changed_when_it_must(tmp_path: Path, corpus: Path):

@@ -165,6 +165,7 @@ class Build:
             "fingerprint": name,
             "language": self.language.code,
             "language_fingerprint": self.language.fingerprint,
+            "normalization": self.language.normalizers["train"].fingerprint,
             "options": self.options.shaping,
             "inputs": inputs,
             "pins": pins,

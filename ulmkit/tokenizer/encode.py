@@ -138,7 +138,7 @@ def encode_corpus(
         name = fingerprint(inputs)
         if not force and (standing := _standing(folder)) and standing["fingerprint"] == name:
             return standing | {"unchanged": True}
-        check_normal_form(language, paths["train"])
+        check_normal_form(language, corpus)
         sources, characters = _survey([path for split in SPLITS for path in paths[split]])
         if not characters:
             raise ArtifactError(f"{corpus}: no text in any split. Build the corpus from more input.")

@@ -139,7 +139,7 @@ def train_tokenizer(
         changed = tuple(_differences(before, inputs)) if before else ()
         if before and not changed and not force:
             return TokenizerReport(folder, before, unchanged=True)
-        check_normal_form(language, paths)
+        check_normal_form(language, corpus)
         words, sample = count_words(paths, asked.sample_characters, report)
         if not words:
             raise ArtifactError(f"{corpus}: the train split holds no words. Build the corpus from more input.")
@@ -180,12 +180,23 @@ def corpus_digest(corpus: Path, splits: Iterable[str]) -> str:
     return fingerprint([file_sha256(path) for split in splits for path in shard_paths(corpus, split)])
 
 
-def check_normal_form(language: Language, paths: Iterable[Path]) -> None:
+def check_normal_form(language: Language, corpus: Path) -> None:
     """Raise `ArtifactError` for a corpus that was not written with the normalizer `language` has now.
 
-    Looks at the first documents; one in twenty may differ before the corpus counts as another's.
+    A corpus that was built here says which it was. Shards from elsewhere are looked at: one in twenty of the first
+    documents may differ before they count as another's.
     """
-    for batch in read_batches(paths, ["id", "text"], NORMAL_FORM_SAMPLE):
+    if (corpus / "manifest.json").exists():
+        then = read_manifest(corpus, "corpus").get("normalization")
+        now = language.normalizers["train"].fingerprint
+        if then not in (None, now):
+            raise ArtifactError(
+                f"{corpus}: written with normalization {then}, {language.code} now has {now}. "
+                f"Build the corpus again, or use {language.code} as it was."
+            )
+        if then == now:
+            return
+    for batch in read_batches(shard_paths(corpus, "train"), ["id", "text"], NORMAL_FORM_SAMPLE):
         rows = batch.to_pylist()
         other = [row["id"] for row in rows if language.normalize(row["text"]) != row["text"]]
         if len(other) > len(rows) / 20:
