@@ -17,7 +17,6 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,20 +118,18 @@ def mean_and_spread(values: list[float]) -> str:
 def row(name: str, runs: list[dict[str, Any]]) -> str:
     """Means over seeds, and standard deviations."""
 
-    def each(take: Callable[[dict[str, Any]], float]) -> list[float]:
-        return [take(run) for run in runs]
+    def held_out(split: str, how: str, figure: str) -> list[float]:
+        return [run[split][how][figure] for run in runs]
 
-    bits = "bits_per_character"
+    perplexities = [statistics.mean(held_out(split, "alone", "perplexity")) for split in ("valid", "test")]
     cells = [
         name,
         f"{runs[0]['tokens']:,}",
-        f"{statistics.mean(each(lambda r: r['cpu_seconds'])) / 60:.1f}",
-        " / ".join(
-            f"{statistics.mean(each(lambda r, s=s: r[s]['alone']['perplexity'])):.1f}" for s in ("valid", "test")
-        ),
-        *(mean_and_spread(each(lambda r, s=s: r[s]["alone"][bits])) for s in ("valid", "test")),
-        f"{statistics.mean(each(lambda r: r['test']['alone']['bits_per_byte'])):.4f}",
-        mean_and_spread(each(lambda r: r["test"]["mixed"][bits])),
+        f"{statistics.mean(run['cpu_seconds'] for run in runs) / 60:.1f}",
+        " / ".join(f"{perplexity:.1f}" for perplexity in perplexities),
+        *(mean_and_spread(held_out(split, "alone", "bits_per_character")) for split in ("valid", "test")),
+        f"{statistics.mean(held_out('test', 'alone', 'bits_per_byte')):.4f}",
+        mean_and_spread(held_out("test", "mixed", "bits_per_character")),
     ]
     return "| " + " | ".join(cells) + " |"
 
