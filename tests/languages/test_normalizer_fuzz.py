@@ -32,6 +32,8 @@ FOUND = [
     "#" + 5 * "\u0654\u0647",
     "1.0c" + "\u22122\u22121" * 3,
     "&\u08d6#4;",  # what parted an ampersand from a tag was deleted, and a reference stood there
+    "www.&m\x00p;a",  # and so in a URL, which ends before a reference
+    "www.&am\x00p;lt;a",
 ]
 
 

@@ -31,6 +31,9 @@ SPANS = [
     ("(@user.name)", "@user.name", "user"),
     ("a `x, ك` b", "`x, ك`", "code"),
     ("Vue.js", "Vue.js", "domain"),
+    ("http://a.b/?c=1&amp;d=2", "http://a.b/?c=1&amp;d=2", "url"),
+    ("http://a.b/?c&lt;d", "http://a.b/?c", "url"),
+    ("www.a.b/?c=1&d=2&amp;e", "www.a.b/?c=1&d=2", "url"),
     ("example.com/a?b=1,2", "example.com/a?b=1,2", "domain"),
 ]
 

@@ -31,17 +31,24 @@ _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
 _HYPHEN = "\\-\u2010\u2011\u2212\uff0d\u02d7\ufe63"
 # marks that stand on letters, vowel signs among them: an IRI may hold them, and \w does not know them
 _MARK = character_class(c for c in map(chr, range(0x300, 0xFE00)) if unicodedata.category(c)[0] == "M")
-# what may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks; a reference to a character
-# that cannot be part of a URL ends it
-_URL_BODY = (
-    rf"(?:[\w{_MARK}.~:/?#\[\]@!$()*+,;=%{_HYPHEN}]|&(?!(?:nbsp|zwnj|zwj|quot|lt|gt|laquo|raquo);)"
-    "|\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff]))"
-)
-_URL_END = rf"[\w{_MARK}/#=%~+$@&\-]"
-_SCHEMES = "[Hh][Tt][Tt][Pp][Ss]?|[Ff][Tt][Pp][Ss]?|[Ww][Ss][Ss]?|file|git|ssh"
+# a reference to a character that is named or numbered; 40 characters hold any that has a meaning
+_REFERENCE = "(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+_REACH = 40
+_URL_LAST = rf"\w{_MARK}/#=%~+$@\-"
+
+
+def _url_rest(kept: str = "") -> str:
+    """What may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks. A reference ends it, since
+    `entities` decodes it; but not what `kept` lets pass, which it keeps."""
+    ampersand = f"&(?!{kept}{_REFERENCE})"
+    joiner = "\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff])"
+    body = rf"[{_URL_LAST}.:?\[\]!()*,;{_HYPHEN}]|{ampersand}|{joiner}"
+    return f"(?:{body})*(?:[{_URL_LAST}]|{ampersand})"
+
+
 # a number with separators is a span of its own, behind # and within a tag, too: #2023/10/12
 _TAG = rf"(?:[^\W{_D}]|[{_MARK}]|[{_D}]++(?![{_SEPARATOR}][{_D}]))++"
-_AFTER_NAME = rf"(?:[/?]{_URL_BODY}*{_URL_END})?"
+_AFTER_NAME = f"(?:[/?]{_url_rest()})?"
 
 # kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span. A pattern
 # starts with a character class or a literal, which `re` searches fast; what stands to its left is asked afterwards.
@@ -49,8 +56,8 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     # `x` with doubled spaces or unclosed is no code
     "code": (r"`(?!\s)(?:[^`\n ]| (?! ))+`", (("`", ""),)),
     "url": (
-        rf"[HhFfWwgs](?:(?<=[Ww])[Ww][Ww]\.|(?:(?<=(?=[Hh]).)[Tt][Tt][Pp][Ss]?|(?<=(?=[Ff]).)[Tt][Pp][Ss]?"
-        rf"|(?<=(?=[Ww]).)[Ss][Ss]?|(?<=f)ile|(?<=g)it|(?<=s)sh)://){_URL_BODY}*{_URL_END}",
+        rf"[HhFfWwgs](?:(?<=[Ww])[Ww][Ww]\.{_url_rest()}|(?:(?<=(?=[Hh]).)[Tt][Tt][Pp][Ss]?"
+        rf"|(?<=(?=[Ff]).)[Tt][Pp][Ss]?|(?<=(?=[Ww]).)[Ss][Ss]?|(?<=f)ile|(?<=g)it|(?<=s)sh)://{_url_rest('(?!amp;)')})",
         ((":", "/"), ("Ww", r"\.")),
     ),
     "email": (
@@ -126,9 +133,7 @@ def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     return "".join(out)
 
 
-# 40 characters on either side hold any reference that has a meaning
-_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_REACH = 40
+_SPELLED = re.compile(f"&{_REFERENCE}")
 
 
 def _spell_a_character(span: str, behind: str) -> bool:
@@ -136,7 +141,7 @@ def _spell_a_character(span: str, behind: str) -> bool:
     start = span.rfind("&", -_REACH)
     if start < 0:
         return False
-    match = _REFERENCE.match(span[start:] + behind[:_REACH])
+    match = _SPELLED.match(span[start:] + behind[:_REACH])
     return match is not None and start + match.end() > len(span) and html.unescape(match[0]) != match[0]
 
 
