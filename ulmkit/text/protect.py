@@ -38,7 +38,7 @@ _URL_LAST = rf"\w{_MARK}/#=%~+$@\-"
 
 
 def _url_rest(kept: str = "") -> str:
-    """What may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks. A reference ends it, since
+    """What may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks. A reference ends it, for
     `entities` decodes it; but not what `kept` lets pass, which it keeps."""
     ampersand = f"&(?!{kept}{_REFERENCE})"
     joiner = "\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff])"
