@@ -3,6 +3,7 @@
 Counts are small here; `make faults` sets ULMKIT_KILLS (runs killed) and ULMKIT_SAVE_KILLS (saves killed).
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lm_data import patterned
 
 from ulmkit.artifacts.atomic import recover_folder
 from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.errors import ArtifactError
-from ulmkit.lm.checkpoint import read_checkpoint, standing_folder
+from ulmkit.lm.checkpoint import read_checkpoint, save_checkpoint, standing_folder
 from ulmkit.lm.config import LMConfig
+from ulmkit.lm.train import pretrain
 
 KILLS = int(os.environ.get("ULMKIT_KILLS", "3"))
 SAVE_KILLS = int(os.environ.get("ULMKIT_SAVE_KILLS", "12"))
@@ -177,6 +180,45 @@ def test_a_stopped_run_says_so_saves_and_goes_on(
     assert server.wait() == 0
     assert outcome(folder)[0:2] == expected[0:2]
     assert curve(folder) == expected[3]
+
+
+class Killed(BaseException):
+    """Nobody catches it, so nothing but the files outlives it."""
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["adam", "average of bfloat16", "nt-asgd"])
+def test_a_run_killed_after_each_of_its_saves_equals_the_unbroken_one(
+    recipe: LMConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one, by count: a kill between the last step and the validation after it is rare where moments are drawn."""
+    train, valid = patterned(3), patterned(2, seed=1)
+    config = dataclasses.replace(recipe, epochs=2, checkpoint_minutes=0.0)
+    monkeypatch.setattr("ulmkit.lm.train.audit", lambda *_, **__: [])  # it takes longer than the run
+
+    def life(folder: Path, *, kill_at: int = 0) -> int:
+        """Train until the end or behind save `kill_at`; how many saves there were."""
+        saves = 0
+
+        def save(*given: Any) -> None:
+            nonlocal saves
+            saves += 1
+            save_checkpoint(*given)
+            if saves == kill_at:
+                raise Killed
+
+        monkeypatch.setattr("ulmkit.lm.run.save_checkpoint", save)
+        with contextlib.suppress(Killed):
+            pretrain(train, valid, folder, config, resume=True, device="cpu")
+        return saves
+
+    saves = life(tmp_path / "unbroken")
+    expected = outcome(tmp_path / "unbroken")
+    assert saves >= 10
+    for number in range(1, saves + 1):
+        folder = tmp_path / str(number)
+        assert life(folder, kill_at=number) == number
+        life(folder)
+        assert outcome(folder) == expected, f"killed after save {number} of {saves}"
 
 
 def number_in(folder: Path) -> int:

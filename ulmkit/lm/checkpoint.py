@@ -130,7 +130,8 @@ def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
             f"{path}: damaged (its checksum does not fit). Use another copy, or the other of last and best."
         )
     try:
-        return safetensors.torch.load(content)
+        # copies, because these begin anywhere in memory, and MKL rounds by where its operands begin
+        return {name: value.clone() for name, value in safetensors.torch.load(content).items()}
     except (SafetensorError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path}: not a safetensors file ({error}).") from error
 

@@ -53,7 +53,8 @@ class Schedule(Callback):
         self.position = position
 
     def before_epoch(self) -> None:
-        if self.position.done:
+        # a run may have been killed between its last step and the validation after it: then that is still to come
+        if self.position.done and not self.position.batch:
             raise CancelFitException
 
     def before_batch(self) -> None:
