@@ -8,7 +8,8 @@ import pytest
 
 from ulmkit.document import KEEP, Verdict, count_joiners, drop
 from ulmkit.language import check
-from ulmkit.language.check import CHECKS, GRADES, Conformance, Line, Outcome, Sample, Stages, TokenizerFigures
+from ulmkit.language.check import CHECKS, GRADES, Conformance, Line
+from ulmkit.language.checks.subject import Outcome, Sample, Stages, TokenizerFigures
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report

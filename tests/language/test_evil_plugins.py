@@ -13,7 +13,8 @@ import pytest
 from ulmkit.cli.main import main
 from ulmkit.errors import LanguageError, RuleError, UlmkitError
 from ulmkit.language import registry
-from ulmkit.language.check import NO_STAGES, check_language
+from ulmkit.language.check import check_language
+from ulmkit.language.checks.subject import NO_STAGES
 from ulmkit.language.load import load_language
 from ulmkit.text import watch
 

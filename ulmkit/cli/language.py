@@ -141,14 +141,14 @@ def described(language: "Language", form: str) -> list[dict[str, str]]:
 
 
 def example_of(operation: dict[str, str]) -> str:
-    from ulmkit.language.check import quoted
+    from ulmkit.language.checks.subject import quoted
 
     return f"{quoted(operation['raw'], 30)} → {quoted(operation['normal'], 30)}" if "raw" in operation else ""
 
 
 def settings(section: dict[str, Any]) -> str:
     """A section's settings, one a line; long ones are cut."""
-    from ulmkit.language.check import quoted
+    from ulmkit.language.checks.subject import quoted
 
     width = max(len(name) for name in section)
     shown = {

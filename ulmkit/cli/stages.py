@@ -11,7 +11,7 @@ from ulmkit.progress import Progress, Report
 
 if TYPE_CHECKING:
     from ulmkit.document import Verdict
-    from ulmkit.language.check import Sample, Stages, TokenizerFigures
+    from ulmkit.language.checks.subject import Sample, Stages, TokenizerFigures
     from ulmkit.language.spec import Language
 
 HELD_OUT = 7  # every seventh sample is not trained on
@@ -19,7 +19,7 @@ HELD_OUT = 7  # every seventh sample is not trained on
 
 def stages() -> "Stages":
     """The stages, for `language.check`."""
-    from ulmkit.language.check import Stages
+    from ulmkit.language.checks.subject import Stages
 
     return Stages(samples, judge, extract_page, tokenize)
 
@@ -31,7 +31,7 @@ def samples(language: "Language", report: Report) -> list["Sample"]:
     from ulmkit.corpus.inputs import named_inputs
     from ulmkit.corpus.sources.files import read_file
     from ulmkit.document import KEEP, Document, RawDocument, drop
-    from ulmkit.language.check import Sample
+    from ulmkit.language.checks.subject import Sample
 
     chain = Chain(language, near_duplicates=False)
     found = []
@@ -87,7 +87,7 @@ def tokenize(language: "Language", articles: Sequence["Sample"], report: Report)
     import tempfile
 
     from ulmkit.document import count_joiners
-    from ulmkit.language.check import TokenizerFigures
+    from ulmkit.language.checks.subject import TokenizerFigures
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
     from ulmkit.tokenizer.train import train_tokenizer

@@ -1,0 +1,1 @@
+"""What `language check` asks, by the grade that each answer counts towards."""
