@@ -29,17 +29,15 @@ def _side_streams(device: torch.device, count: int) -> list[torch.cuda.Stream]:
 class _Lanes:
     """Work queues beside each other, one a layer: the current stream and as many side streams; on a CPU, plain order.
 
-    All memory comes from before the fork and is kept past the join. So the allocator, which knows only the current
-    stream, hands none of it out too early; and a CUDA graph that captures the current stream captures the others.
+    A side stream's first turn waits for the current stream, and the current one joins all in the end. All memory comes
+    from before and is kept past the join, so the allocator, which knows only the current stream, hands none of it out
+    too early; and a CUDA graph that captures the current stream captures the others.
     """
 
     def __init__(self, device: torch.device, count: int) -> None:
         self._streams: list[torch.cuda.Stream] = []
         if device.type == "cuda":
-            home = torch.cuda.current_stream(device)
-            self._streams = [home, *_side_streams(device, count - 1)]
-            for stream in self._streams[1:]:
-                stream.wait_stream(home)
+            self._streams = [torch.cuda.current_stream(device), *_side_streams(device, count - 1)]
         self._given: list[torch.cuda.Event | None] = [None] * count
 
     def on(self, lane: int) -> contextlib.AbstractContextManager[object]:
