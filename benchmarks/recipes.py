@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ulmkit.artifacts.atomic import write_json
@@ -180,26 +179,26 @@ def main() -> None:
         "baselines": judge.known(),
         "runs": {},
     }
-    budget: float | None = None
-    for text in options.recipes:
-        for limit in ("tokens", "time"):
-            name = text if limit == "tokens" else f"{text}, equal time"
-            if limit == "time":
-                mine = np.mean([run["cpu_seconds"] for run in found["runs"][text]])
-                budget = budget or float(mine)
-                if abs(mine / budget - 1) < ENOUGH:
-                    continue
-            for seed in range(1, options.seeds + 1):
+
+    def train_all(names: list[str], limit: float | None) -> None:
+        """Every recipe with one seed, then with the next: what stands after any run is balanced."""
+        for seed in range(1, options.seeds + 1):
+            for text in names:
+                name = text if limit is None else f"{text}, equal time"
                 config = recipe(text, sizes, **common, seed=seed)
-                if limit == "tokens":
-                    config = dataclasses.replace(
-                        config, steps=math.ceil(options.tokens / config.batch_size / config.bptt)
-                    )
+                if limit is None:
+                    steps = math.ceil(options.tokens / config.batch_size / config.bptt)
+                    config = dataclasses.replace(config, steps=steps)
                 place = options.work / name.replace(", ", "-").replace(" ", "-") / str(seed)
-                run = train_once(files, judge, place, config, budget if limit == "time" else None)
+                run = train_once(files, judge, place, config, limit)
                 found["runs"].setdefault(name, []).append(run)
                 write_json(options.output, found)
                 say(f"{name}, seed {seed}: {run['test']['alone']['bits_per_character']:.4f} bits a character on test")
+
+    train_all(options.recipes, None)
+    seconds = {name: statistics.mean(run["cpu_seconds"] for run in found["runs"][name]) for name in options.recipes}
+    budget = seconds[options.recipes[0]]
+    train_all([name for name in options.recipes if abs(seconds[name] / budget - 1) >= ENOUGH], budget)
     print(report(found))
 
 
