@@ -26,10 +26,16 @@ class WeightAverage(Callback):
         raise NotImplementedError
 
     def after_step(self) -> None:
-        if not self.begun:
-            return
+        if self.begun:
+            self.mix(self.grow())
+
+    def grow(self) -> float:
+        """Count one step more; how much of its weights goes into the average."""
         self.steps += 1
-        share = self.share()
+        return self.share()
+
+    def mix(self, share: float) -> None:
+        """Move the average that much towards the weights; the first ones are the average."""
         with torch.no_grad():
             for name, p in self.learn.model.named_parameters():
                 if name in self.tensors:

@@ -39,6 +39,21 @@ from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import FusedAdam, optimizer_tensors, restore_optimizer
 from ulmkit.lm.probe import resolve
+from ulmkit.lm.step import Parts, WholeStep, whole_step
+
+# where a step is taken as one: a GPU waits for its host between the thousands of kernels of a step, a CPU does not
+WHOLE_STEPS = {"cuda"}
+# fastai's events between a batch's beginning and its end: who listens to them wants to see, or change, a step's inside
+INSIDE = (
+    "after_pred",
+    "after_loss",
+    "before_backward",
+    "after_backward",
+    "after_cancel_backward",
+    "before_step",
+    "after_step",
+    "after_cancel_step",
+)
 
 
 class _ValidationMean(Metric):
@@ -179,6 +194,7 @@ class LMLearner(Learner):
 
     first_epoch = 0
     average: WeightAverage | None = None
+    whole: WholeStep | None = None  # takes the training steps, where none of the callbacks looks inside of one
 
     def weights(self, *, averaged: bool) -> dict[str, torch.Tensor]:
         """The model's state dict: what is evaluated, or what is trained; the same where there is no `average`."""
@@ -202,6 +218,43 @@ class LMLearner(Learner):
             moms=config.moms,
             wd=config.wd,
         )
+
+    def prepare_steps(self) -> None:
+        """Choose how steps are taken from here on, by where the model is and which callbacks there are."""
+        parts = self._parts() if self.dls.device.type in WHOLE_STEPS else None
+        if parts is None:
+            self.whole = None
+        elif self.whole is None or self.whole.parts != parts:
+            self.whole = whole_step(parts, torch.device(self.dls.device))
+
+    def _parts(self) -> Parts | None:
+        """What the callbacks make of a step; None where one is not known, or a parameter does not learn."""
+        known: dict[str, Any] = {}
+        clips = []
+        for cb in self.cbs:
+            if isinstance(cb, ActivationPenalty):
+                known |= {"ar": cb.ar, "tar": cb.tar}
+            elif isinstance(cb, GradientClip) and cb.norm_type == 2:
+                clips.append(float(cb.max_norm))
+            elif isinstance(cb, MovingAverage):
+                known["average"] = cb
+            elif any(hasattr(cb, event) for event in INSIDE) and not getattr(cb, "whole_steps", False):
+                return None
+        frozen = not all(p.requires_grad for p in self.model.parameters())
+        if frozen or not isinstance(self.opt, FusedAdam) or not isinstance(self.loss_func, LMLoss):
+            return None
+        return Parts(self.model, self.loss_func, self.opt, clips=tuple(clips), **known)
+
+    def _do_epoch_train(self) -> None:
+        self.prepare_steps()
+        super()._do_epoch_train()
+
+    def _do_one_batch(self) -> None:
+        if not self.training or self.whole is None:
+            super()._do_one_batch()
+            return
+        self.pred = None
+        self.loss = self.loss_grad = self.whole(*self.xb, *self.yb)
 
     def _do_fit(self) -> None:
         with kept_memory():

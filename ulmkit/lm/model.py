@@ -63,7 +63,7 @@ class AWDLSTM(nn.Module):
         """Forget what was read."""
         self.state = None
 
-    def _start(self, B: int) -> list[LayerState]:
+    def start(self, B: int) -> list[LayerState]:
         """The carried state, or zeros where there is none for a batch of this width."""
         if self.state is not None and self.state[0].h.shape[0] == B:
             return self.state
@@ -84,7 +84,7 @@ class AWDLSTM(nn.Module):
         # a model that nobody trains asks for no speed, and one trained on a GPU is read elsewhere, too
         if backend == "auto" or (not self.training and refusal(backend, x.device)):
             backend = "vendor"
-        raw, state = lstm_stack(h, self._start(B), weights, masks, backend=backend)  # (T, B, E) -> (T, B, E)
+        raw, state = lstm_stack(h, self.start(B), weights, masks, backend=backend)  # (T, B, E) -> (T, B, E)
         self.state = [layer.detach() for layer in state]
         dropped = masked(raw, locked_mask(like, B, E, p("output")))
         return Output(dropped, raw, self.embedding, self.decoder_bias)

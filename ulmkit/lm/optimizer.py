@@ -1,12 +1,13 @@
 """fastai's Adam, taken in one fused step instead of ten passes over every parameter."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch.optim.adamw import adamw
 
 from ulmkit.lm.fastai_imports import Optimizer
+from ulmkit.lm.kernels.adam import AdamTensors
 
 
 class FusedAdam(Optimizer):
@@ -48,13 +49,26 @@ class FusedAdam(Optimizer):
         for (lr, mom, sqr_mom, eps, wd), params in alike.items():
             self._update(params, lr, mom, sqr_mom, eps, wd)
 
+    def tensors(self) -> Iterator[tuple[int, AdamTensors, bool]]:
+        """Each parameter with a gradient: its group, its tensors, and whether it decays."""
+        for group, params in enumerate(self.param_lists):
+            for p in params:
+                if p.grad is not None:
+                    state = self._memory(p)
+                    memory = AdamTensors(p, p.grad, state["grad_avg"], state["sqr_avg"], state["step"])
+                    yield group, memory, state.get("do_wd", True)
+
+    def _memory(self, p: torch.Tensor) -> dict[str, Any]:
+        state: dict[str, Any] = self.state[p]
+        if "grad_avg" not in state:
+            # contiguous like the parameter, whatever the gradient's layout
+            state |= {"grad_avg": torch.zeros_like(p), "sqr_avg": torch.zeros_like(p)}
+            state["step"] = torch.zeros((), device=p.device)
+        return state
+
     def _update(self, params: list[torch.Tensor], lr: float, mom: float, sqr_mom: float, eps: float, wd: float) -> None:
         for p in params:
-            state = self.state[p]
-            if "grad_avg" not in state:
-                # contiguous like the parameter, whatever the gradient's layout
-                state |= {"grad_avg": torch.zeros_like(p), "sqr_avg": torch.zeros_like(p)}
-                state["step"] = torch.zeros((), device=p.device)
+            self._memory(p)
         adamw(
             params,
             [p.grad for p in params if p.grad is not None],

@@ -69,6 +69,7 @@ class RunKeeper(Callback):
     """
 
     order = 55  # after Recorder, before trackers: EarlyStopping may end the fit, SaveModel load other weights
+    whole_steps = True  # where a step is taken as one, its loss is looked at with the next line
 
     def __init__(self, course: "Run") -> None:
         self.course = course
