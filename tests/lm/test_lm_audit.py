@@ -107,7 +107,7 @@ def _forgetful(self: Any, B: int) -> Any:
     return _START(self, B)
 
 
-_START = ulmkit.lm.model.AWDLSTM._start
+_START = ulmkit.lm.model.AWDLSTM.start
 
 
 def _untied(self: Any, x: torch.Tensor) -> Any:
@@ -122,7 +122,7 @@ SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "input dropout": _instead(ulmkit.lm.model, "locked_mask", _unused_mask),
     "weight dropout": _instead(ulmkit.lm.model, "dropped_weight", lambda weight, p: weight),
     "tied weights": _instead(ulmkit.lm.model.AWDLSTM, "forward", _untied),
-    "carried state": _instead(ulmkit.lm.model.AWDLSTM, "_start", _forgetful),
+    "carried state": _instead(ulmkit.lm.model.AWDLSTM, "start", _forgetful),
     "label smoothing": _instead(ulmkit.lm.learner, "LMLoss", lambda smoothing: LMLoss()),
     "AR": _without("ActivationPenalty"),
     "gradient clipping": _without("GradientClip"),
