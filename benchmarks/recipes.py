@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ulmkit.artifacts.atomic import write_json
@@ -46,6 +47,16 @@ def recipe(text: str, sizes: dict[str, int], **given: Any) -> LMConfig:
 def figures(result: Evaluation) -> dict[str, float]:
     return {"loss": result.loss, "perplexity": result.perplexity, "bits_per_character": result.bits_per_character,
             "bits_per_byte": result.bits_per_byte}  # fmt: skip
+
+
+def thinned(tokens: TokenFile, every: int) -> TokenFile:
+    """Of the documents each `every`-th: held-out text enough, where reading all of it would take longer than training."""
+    ends = tokens.documents["end"]
+    starts = np.concatenate([[0], ends[:-1]])
+    documents = tokens.documents[::every].copy()
+    ids = np.concatenate([tokens.ids[a:b] for a, b in zip(starts[::every], ends[::every], strict=True)])
+    documents["end"] = (ends - starts)[::every].cumsum()
+    return dataclasses.replace(tokens, ids=ids, documents=documents)
 
 
 class Judge:
@@ -159,6 +170,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a setting of all recipes")
     parser.add_argument("--tokens", type=float, default=3e6, help="to train on in each run")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--every", type=int, default=1, help="hold out only each such document of valid and test")
     parser.add_argument("--order", type=int, default=5, help="of the Kneser-Ney model")
     parser.add_argument("--work", type=Path, required=True, help="where the runs stay")
     parser.add_argument("--output", type=Path, default=Path("recipes.json"))
@@ -166,6 +178,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     files = {split: open_token_file(options.tokens_folder, split) for split in ("train", "valid", "test")}
+    files |= {split: thinned(files[split], options.every) for split in ("valid", "test")}
     sizes = {name: getattr(PRESETS["small"], name) for name in SIZES}
     sizes |= {name: int(value) for name, value in (item.split("=", 1) for item in options.size)}
     common = {name: json.loads(value) for name, value in (item.split("=", 1) for item in options.set)}
