@@ -50,7 +50,7 @@ def figures(result: Evaluation) -> dict[str, float]:
 
 
 def thinned(tokens: TokenFile, every: int) -> TokenFile:
-    """Of the documents each `every`-th: held-out text enough, where reading all of it would take longer than training."""
+    """Of the documents each `every`-th: reading all held-out text would take longer than a short training."""
     ends = tokens.documents["end"]
     starts = np.concatenate([[0], ends[:-1]])
     documents = tokens.documents[::every].copy()
