@@ -110,7 +110,6 @@ def _product(
     row,
     unit,
     first,
-    last,
     B,
     H: tl.constexpr,
     SUM: tl.constexpr,
@@ -118,18 +117,19 @@ def _product(
     ROWS: tl.constexpr,
     UNITS: tl.constexpr,
     DEPTH: tl.constexpr,
+    SHARE: tl.constexpr,
     EVEN: tl.constexpr,
 ):
-    """`d_gates` (B, 4H) @ `recurrent` (4H, H) -> (ROWS, UNITS), over columns `first` to `last` of the 4H."""
-    inner = tl.arange(0, DEPTH)
+    """`d_gates` (B, 4H) @ `recurrent` (4H, H) -> (ROWS, UNITS), over SHARE of the 4H columns from `first` on."""
+    inner = first + tl.arange(0, DEPTH)
     left = d_gates + tl.minimum(row, B - 1)[:, None] * (4 * H) + inner[None, :]
     right = recurrent + inner[:, None] * H + unit[None, :]
     total = tl.zeros((ROWS, UNITS), dtype=SUM)
-    for k in range(first, last, DEPTH):
+    for k in range(0, SHARE, DEPTH):
         if EVEN:
             total = _add_product(tl.load(left + k), tl.load(right + k * H), total, EMULATED)
         else:
-            inside = k + inner < last
+            inside = k + inner < 4 * H
             some_left = tl.load(left + k, inside[None, :], 0)
             some_right = tl.load(right + k * H, inside[:, None] & (unit < H)[None, :], 0)
             total = _add_product(some_left, some_right, total, EMULATED)
@@ -193,7 +193,7 @@ def backward_step(
     step = tl.cast(t, tl.int64)
     EVEN: tl.constexpr = (4 * H) % DEPTH == 0 and H % UNITS == 0
     after = d_gates + (step + 1) * B * 4 * H
-    d_hidden = _product(after, recurrent, row, unit, 0, 4 * H, B, H, SUM, EMULATED, ROWS, UNITS, DEPTH, EVEN)
+    d_hidden = _product(after, recurrent, row, unit, 0, B, H, SUM, EMULATED, ROWS, UNITS, DEPTH, 4 * H, EVEN)
     _cell_gradient(d_hidden, gates, cells, d_outputs, d_cell, d_gates, row, unit, step, B, H, SUM, EMULATED)
 
 
@@ -218,10 +218,9 @@ def backward_products(
     part = tl.program_id(2)
     SHARE: tl.constexpr = (4 * H + SPLIT * DEPTH - 1) // (SPLIT * DEPTH) * DEPTH
     EVEN: tl.constexpr = (4 * H) % (SPLIT * DEPTH) == 0 and H % UNITS == 0
-    first = part * SHARE
-    last = tl.minimum(first + SHARE, 4 * H)
     after = d_gates + (tl.cast(t, tl.int64) + 1) * B * 4 * H
-    total = _product(after, recurrent, row, unit, first, last, B, H, SUM, EMULATED, ROWS, UNITS, DEPTH, EVEN)
+    first = part * SHARE
+    total = _product(after, recurrent, row, unit, first, B, H, SUM, EMULATED, ROWS, UNITS, DEPTH, SHARE, EVEN)
     kept = (row < B)[:, None] & (unit < H)[None, :]
     tl.store(parts + part * B * H + row[:, None] * H + unit[None, :], total, kept)
 
