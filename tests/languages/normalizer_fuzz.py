@@ -29,6 +29,7 @@ from ulmkit.language import registry
 from ulmkit.language.spec import Language
 from ulmkit.text.normalize import Normalizer, make_operation
 from ulmkit.text.operations import Settings
+from ulmkit.text.protect import KINDS, find_spans
 
 BLOCK = 1000  # texts that share a random state: the unit of parallel work, and of finding one again
 TOGETHER = 20  # texts that are asked together, as paragraphs of one text, for what is slow to ask of each
@@ -266,6 +267,8 @@ class Checks:
             for text, normal in zip(texts, normals, strict=True):
                 for fault in self._alone(name, text, normal):
                     yield f"{name}: {fault}"
+            if form.batch(texts) != normals:
+                yield f"{name}: normalized in a batch they are not what they are alone"
             together = form(whole)
             if together != "\n\n".join(filter(None, normals)):
                 yield f"{name}: normalized together they are not what they are alone"
@@ -440,21 +443,45 @@ REPEATED = [
 ]  # fmt: skip
 
 
-def growth(form: Normalizer, unit: str, length: int = 20_000) -> float:
-    """How many times longer a text of `unit` takes when it is twice as long (CPU time, best of five)."""
+# and these where a search for spans or for personal data could
+SEARCHED = [
+    "a", "a.", "1.", "1", "1 ", ":", "http://", "http://&", "http://&lt", "www.&", "@", "a@", "a@a.", "a@a-", "`a", "`  ", "www.", "a-", "v", "#a", "1:",
+    "09 ", "+372 ", "1.1.", "IR00 ", "(at)", "\u06f0",
+]  # fmt: skip
+LINEAR = 2.5  # twice the text takes this many times as long at most; the square of the length would be four times
+
+
+def growth(
+    work: Callable[[str], object], unit: str, length: int = 20_000, clock: Callable[[], float] = time.process_time
+) -> float:
+    """How many times longer `work` takes on a text of `unit` when that is twice as long (CPU time, best of five; the
+    least of three such, as long as it is over `LINEAR`: what else runs on a machine only adds)."""
 
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
         best = float("inf")
         for _ in range(5):
-            start = time.process_time()
-            form(text)
-            best = min(best, time.process_time() - start)
+            start = clock()
+            work(text)
+            best = min(best, clock() - start)
         return best
 
     while seconds(length) < 0.002 and length < 2_000_000:  # shorter ones measure the clock
         length *= 2
-    return seconds(2 * length) / seconds(length)
+    least = float("inf")
+    for _ in range(3):
+        least = min(least, seconds(2 * length) / seconds(length))
+        if least <= LINEAR:
+            break
+    return least
+
+
+def growths(language: Language, forms: Sequence[str]) -> dict[str, float]:
+    """`growth` of each normalizer (of those in `forms`, where any is named), of each kind of span, of personal data."""
+    works = {name: (form, REPEATED) for name, form in language.normalizers.items() if name in forms or not forms}
+    works |= {f"spans: {kind}": (partial(find_spans, kinds=[kind]), SEARCHED) for kind in KINDS}
+    works["personal data"] = (language.pii_finder.find, SEARCHED)
+    return {f"{name} {unit!a}": growth(work, unit) for name, (work, units) in works.items() for unit in units}
 
 
 @dataclass
@@ -480,8 +507,11 @@ class Report:
             for _, text, complaint in shown[:5]:
                 yield f"           {text!a}: {complaint}"
         if self.growth:
-            worst = sorted(self.growth.items(), key=lambda item: -item[1])[:3]
-            yield "twice as long takes at most: " + ", ".join(f"{ratio:.2f} ({name})" for name, ratio in worst)
+            worst = sorted(self.growth.items(), key=lambda item: -item[1])
+            shown = max(3, sum(ratio > LINEAR for _, ratio in worst))
+            yield f"twice as long takes, of {len(worst)}: " + ", ".join(
+                f"{ratio:.2f} ({n})" for n, ratio in worst[:shown]
+            )
 
 
 def fuzz(
@@ -514,20 +544,19 @@ def main() -> int:
     )
     arguments.add_argument("--processes", type=int, default=1)
     arguments.add_argument("--growth", action="store_true", help="measure how time grows with length, too")
-    arguments.add_argument("--out", type=Path, help="the reports as JSON")
+    arguments.add_argument("--json", type=Path, help="the reports as JSON, in this file")
     options = arguments.parse_args()
     reports = []
     for code in options.languages or [known.folder.name for known in registry.known()]:
         paths = [str(options.text / code)] if options.text else []
         report = fuzz(code, options.inputs, options.seed, paths, options.processes, options.forms)
         if options.growth:
-            forms = registry.get(code).normalizers.items()
-            report.growth = {f"{name} {unit!a}": growth(form, unit) for name, form in forms for unit in REPEATED}
+            report.growth = growths(registry.get(code), options.forms)
         sys.stdout.write("".join(f"{line}\n" for line in report.lines()))
         reports.append(asdict(report))
-    if options.out:
-        options.out.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
-    return int(any(report["faults"] for report in reports))
+    if options.json:
+        options.json.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
+    return int(any(each["faults"] or any(r > LINEAR for r in each["growth"].values()) for each in reports))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Every language folder keeps what it promises: its examples, its strings to keep, and normal form for any text."""
 
 import re
-import time
 import unicodedata
 
 import pytest
@@ -149,48 +148,6 @@ def test_match_form_is_idempotent_and_does_not_depend_on_normalizing_before(lang
         assert language.fold(matched) == matched
 
     check()
-
-
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "\u0301",
-        "\u0323\u0301",
-        "\u064b",
-        "a",
-        "ا",
-        "\u200c",
-        " ",
-        "\n",
-        '"',
-        "“",
-        "«",
-        ".",
-        "1.",
-        "a.",
-        "http://",
-        "@",
-        "&amp;",
-        "`a",
-        "#",
-        ": ",
-        "\ud800",
-        "\u0640",
-    ],
-)
-def test_time_grows_with_the_length(normalizer: Normalizer, unit: str) -> None:
-    """Four times the text takes less than eight times the time (a quadratic step takes sixteen)."""
-
-    def seconds(length: int) -> float:
-        text = unit * (length // len(unit))
-        best = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            normalizer(text)
-            best = min(best, time.process_time() - start)
-        return best
-
-    assert seconds(80_000) < 8 * max(seconds(20_000), 0.002)
 
 
 def test_stop_words_are_in_normal_form_and_enough(language: Language) -> None:

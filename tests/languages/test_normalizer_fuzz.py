@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from normalizer_fuzz import Checks, Texts, fuzz, minimal, real_text
+from normalizer_fuzz import LINEAR, Checks, Texts, fuzz, growth, minimal, real_text
 
 from ulmkit.language import registry
 from ulmkit.text.normalize import Normalizer
@@ -94,3 +94,17 @@ def test_a_failing_text_is_made_short() -> None:
 def test_texts_are_the_same_for_the_same_seed() -> None:
     first, again, other = (Texts(seed, "Tere, ilus ilm!").block(3) for seed in (1, 1, 2))
     assert first == again != other
+
+
+@pytest.mark.parametrize(("power", "linear"), [(1, True), (2, False)])
+def test_work_that_grows_with_the_square_is_told_from_work_that_grows_with_the_length(power: int, linear: bool) -> None:
+    """By a clock that counts the steps done; `make faults` asks it of every normalizer and search, by CPU time."""
+    steps = 0
+
+    def work(text: str) -> None:
+        nonlocal steps
+        steps += len(text) ** power
+
+    ratio = growth(work, "ab", clock=lambda: steps)
+    assert ratio == 2**power
+    assert (ratio <= LINEAR) is linear

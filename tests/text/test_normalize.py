@@ -6,7 +6,7 @@ import pytest
 
 from ulmkit.errors import LanguageError
 from ulmkit.language import registry
-from ulmkit.text.normalize import Change, Normalizer, pieces
+from ulmkit.text.normalize import _BETWEEN, PIECE, Change, Normalizer, pieces
 from ulmkit.text.operations import Settings
 from ulmkit.text.script import script_share
 
@@ -22,9 +22,30 @@ def test_a_pickled_normalizer_does_the_same() -> None:
         assert again.fingerprint == normalizer.fingerprint
 
 
-def test_a_batch_is_every_text() -> None:
+# short ones are taken together: empty ones, such as become empty, paragraphs, open code, the very mark between texts
+BATCH = [
+    "a  b",
+    "",
+    "c\x00",
+    "\x00",
+    "\n\n",
+    "a\n\n\nb",
+    "`a",
+    "b`",
+    "\ud83d",
+    "\ude00",
+    "a &lt",
+    "; b",
+    "a\r",
+    "\n",
+    _BETWEEN,
+]
+
+
+@pytest.mark.parametrize("texts", [[], ["a  b"], BATCH, BATCH[::-1], BATCH * 300, ["", "x " * PIECE, ""]])
+def test_a_batch_is_every_text(texts: list[str]) -> None:
     normalizer = Normalizer(BASIC)
-    assert normalizer.batch(["a  b", "", "c\x00"]) == ["a b", "", "c"]
+    assert normalizer.batch(texts) == [normalizer(text) for text in texts]
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 100])

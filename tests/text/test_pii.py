@@ -1,6 +1,5 @@
 """Personal data: found by pattern and checksum, masked once, left alone in URLs and code."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -67,15 +66,6 @@ def test_masks_are_in_normal_form(code: str):
     language = get(code)
     for kind in language.pii:
         assert language.normalize(f"a {kind.mask} b") == f"a {kind.mask} b"
-
-
-@pytest.mark.parametrize("code", ["fa", "et"])
-@pytest.mark.parametrize("unit", ["1", "1 ", "a.", "a@", "a@a.", "09 ", "+372 ", "1.1.", "IR00 ", "(at)", "\u06f0"])
-def test_long_runs_take_no_longer_than_their_length(code: str, unit: str):
-    """Fifty thousand of anything: quadratic work would be minutes, and the limit stands at seconds."""
-    started = time.process_time()
-    get(code).pii_finder.find(unit * 50_000)
-    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(

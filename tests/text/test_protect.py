@@ -1,6 +1,5 @@
-"""Spans that no rule may touch are found whole, come back byte for byte, and are found in linear time."""
-
-import time
+"""Spans that no rule may touch are found whole and come back byte for byte. That they are found in linear time is
+asked by `make faults`: what a clock says is no matter for a suite."""
 
 import pytest
 
@@ -75,20 +74,3 @@ def test_a_mark_that_comes_to_stand_after_a_span_is_composed() -> None:
 def test_a_lost_placeholder_is_an_error() -> None:
     with pytest.raises(AssertionError):
         restore("", ["2.7"])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "unit",
-    ["a", "a.", "1.", "1", ":", "http://", "@", "a@", "`a", "`  ", "www.", "a-", "v", "#a", "http://&", "a@a-", "1:"],
-)
-def test_search_is_linear(kind: str, unit: str) -> None:
-    """Four times the text takes less than eight times the time (a quadratic search takes sixteen)."""
-
-    def seconds(length: int) -> float:
-        text = unit * (length // len(unit))
-        start = time.process_time()
-        find_spans(text, [kind])
-        return time.process_time() - start
-
-    assert min(seconds(40_000) for _ in range(2)) < 8 * max(min(seconds(10_000) for _ in range(2)), 0.002)

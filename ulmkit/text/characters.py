@@ -168,10 +168,10 @@ class CharacterTable:
         if self.singles:
             text, count = self._single.subn(lambda match: self.singles[match[0]], text)
         if self.sequences and self._apart:
-            before = text
             for source, target in self.sequences.items():
-                text = text.replace(source, target)
-            more = 0 if text == before else sum(before.count(source) for source in self.sequences)
+                # one character, and a rare one, is found faster than two
+                if source[-1] in text and (found := text.count(source)):
+                    text, more = text.replace(source, target), more + found
         elif self.sequences:
             text, more = self._sequence.subn(lambda match: self.sequences[match[0]], text)
         return text, count + more

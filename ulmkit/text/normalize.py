@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 # operations that undo each other in turns are not hidden by a number of passes that brings a text back
 PASSES = 5
 _CHUNK = 1 << 15  # code units looked at together: the working set stays in the cache
+MOST_TRIGGERS = 63  # of a scan: they are the bits of a number, and one is its own
 LOOK_AGAIN = -1  # in place of the bits that a step may set: scan the changed text
 
 
 # characters from which a text is taken a few paragraphs at a time: no operation looks across an empty line, and one odd
 # character in a book then calls for its rule on a page of it. The value is the fastest of 4, 8, 16 and 32 thousand
 PIECE = 4_000
+_BETWEEN = "\uf8fe\uf8ff\uf8fe"  # a paragraph between texts that are taken together: private use, which nobody changes
 
 
 def pieces(text: str, size: int) -> Iterator[str]:
@@ -76,7 +78,7 @@ class Step:
 
 
 class Scan:
-    """One look at every pair of neighbouring code units: which of up to 64 triggers are met.
+    """One look at every pair of neighbouring code units: which of up to 63 triggers are met.
 
     `images[k]` is what the k-th trigger sees in the place of each code unit (a lookup that is not applied yet), or
     None where it sees the text as it is.
@@ -85,8 +87,8 @@ class Scan:
     def __init__(self, triggers: Sequence[Triggers], images: "Sequence[np.ndarray | None] | None" = None) -> None:
         import numpy as np
 
-        if len(triggers) > 64:
-            raise LanguageError(f"{len(triggers)} rules between two tables, at most 64 can be told apart.")
+        if len(triggers) > MOST_TRIGGERS:
+            raise LanguageError(f"{len(triggers)} rules between two tables, at most {MOST_TRIGGERS} can be told apart.")
         images = images or [None] * len(triggers)
         columns: dict[tuple[str, int], int] = {}  # (class, image) -> column
         membership: list[np.ndarray] = []
@@ -98,28 +100,42 @@ class Scan:
                 membership.append(units(body) if image is None else units(body)[image])
             return columns[key]
 
+        # a bit of its own says that two characters of a run's class stand side by side: only then runs are looked for
+        kind: type[np.unsignedinteger] = np.uint32 if len(triggers) < 32 else np.uint64
+        self.perhaps_runs = 1 << (8 * np.dtype(kind).itemsize - 1)
         self.runs: list[tuple[int, int, np.ndarray]] = []  # bit, length, characters
         wanted: list[tuple[int, int | None, int | None]] = []
-        for bit, (pairs, image) in enumerate(zip(triggers, images, strict=True)):
+        at_edges: list[tuple[int, int]] = []  # a run's bit, and the column of its class
+        for place, (pairs, image) in enumerate(zip(triggers, images, strict=True)):
+            bit = 1 << place
             for left, right in pairs:
                 if left in RUNS:
-                    mask = units(right)
-                    self.runs.append((1 << bit, RUNS[left], mask))
+                    mask, seen = units(right), column(right, image)
+                    self.runs.append((bit, RUNS[left], mask))
+                    wanted.append((self.perhaps_runs, seen, seen))
+                    if mask[0x0A]:
+                        at_edges.append((bit, seen))
                 elif (left, right) not in NEVER:
                     wanted.append((bit, column(left, image) if left else None, column(right, image) if right else None))
         classes, members = _partition(membership)
         count = len(members)
         every = np.ones(count, bool)
-        pairs_of = np.zeros((count, count), np.uint64)
+        pairs_of = np.zeros((count, count), kind)
         for bit, first, second in wanted:
             a = every if first is None else members[:, first]
             b = every if second is None else members[:, second]
-            pairs_of[np.ix_(a, b)] |= np.uint64(1 << bit)
+            pairs_of[np.ix_(a, b)] |= kind(bit)
         self.count = np.uint16(count)
         self.classes = classes
-        self.pairs = pairs_of.reshape(-1).astype(np.uint32 if len(triggers) <= 32 else np.uint64)
-        self.edge = int(classes[0x0A])
-        self.nothing = not wanted and not self.runs
+        self.pairs = pairs_of.reshape(-1)
+        # what a text's first and last character meet beside the newlines that are thought to border it
+        newline = int(classes[0x0A])
+        self.first: list[int] = pairs_of[newline].tolist()
+        self.last: list[int] = pairs_of[:, newline].tolist()
+        for bit, seen in at_edges:  # a border is two newlines: a third one is a run
+            self.first[newline] |= bit if members[newline, seen] else 0
+            self.last[newline] |= bit if members[newline, seen] else 0
+        self.nothing = not wanted
 
     def __call__(self, codes: "np.ndarray", final: "np.ndarray | None" = None) -> int:
         """The bits of all triggers that `codes` meets; its borders count as newlines.
@@ -130,23 +146,25 @@ class Scan:
 
         if self.nothing or not len(codes):
             return 0
-        met = int(self.pairs[self.edge * int(self.count) + int(self.classes[codes[0]])])
-        met |= int(self.pairs[int(self.classes[codes[-1]]) * int(self.count) + self.edge])
+        met = self.first[self.classes.item(codes.item(0))] | self.last[self.classes.item(codes.item(-1))]
         for start in range(0, len(codes), _CHUNK):
             classes = self.classes.take(codes[start : start + _CHUNK + 1])
             index = classes[:-1] * self.count
             index += classes[1:]
             met |= int(np.bitwise_or.reduce(self.pairs.take(index), initial=0))
-        if self.runs:
-            codes = codes if final is None else final
-            run = codes[1:] == codes[:-1]
-            run = run[1:] & run[:-1]  # three equal ones
-            three = codes[:-2][run] if run.any() else codes[:0]
-            four = codes[:-3][run[1:] & run[:-1]] if len(three) > 1 else codes[:0]
+        if met & self.perhaps_runs:
+            met |= self._runs(codes if final is None else final)
+        return met & ~self.perhaps_runs
+
+    def _runs(self, codes: "np.ndarray") -> int:
+        """The bits of the runs of equal characters in `codes`."""
+        met = 0
+        run = codes[1:] == codes[:-1]
+        run = run[1:] & run[:-1]  # three equal ones
+        if run.any():
+            three, four = codes[:-2][run], codes[:-3][run[1:] & run[:-1]]
             for bit, length, mask in self.runs:
-                if mask[three if length == 3 else four].any() or (
-                    mask[0x0A] and (codes[0] == 0x0A or codes[-1] == 0x0A)
-                ):
+                if mask[three if length == 3 else four].any():
                     met |= bit
         return met
 
@@ -221,8 +239,7 @@ class _Stage:
                 for (other, _, _), bits in zip(rules[index + 1 :], bits_of[index + 1 :], strict=True):
                     later |= bits if other in enables else 0
             self.steps.append(_Step(name, rule, bits_of[index], later))
-        # a rule without triggers runs on every text; so does putting spans back, where there are any
-        self.always = any(not step.bits for step in self.steps)
+        self.always = any(not step.bits for step in self.steps)  # a rule without triggers runs on every text
         self.triggers = triggers
         self.scan = Scan(triggers)
 
@@ -233,7 +250,7 @@ def _fuse(stages: Sequence[_Stage]) -> tuple[Lookup, Scan] | None:
     Bit 0 says that they have; the others are the second stage's, shifted by one. Holds only where no character is
     deleted or expanded, because the second stage's pairs are looked for before the first one's table is applied.
     """
-    if len(stages) < 2 or len(stages[1].triggers) > 31 or stages[0].always:
+    if len(stages) < 2 or len(stages[1].triggers) >= MOST_TRIGGERS or stages[0].always:
         return None
     first, second = stages[0], stages[1]
     both = Lookup([*first.lookup.tables, *second.lookup.tables])
@@ -352,15 +369,15 @@ class Normalizer:
         stages: list[_Stage] = []
         tables: list[CharacterTable] = []
         rules: list[tuple[str, int, Rule | None]] = []
-        for step in self._steps[: self._cut]:
+        for place, step in enumerate(self._steps[: self._cut]):
             if step.table is not None and step.table.singles:
                 if rules:
                     stages.append(_Stage(tables, rules, sorted(self._kinds)))
                     tables, rules = [], []
                 tables.append(step.table)
             rules += [(step.name, number, rule) for number, rule in enumerate(step.rules)]
-            if step.name in ("protect", "restore"):
-                rules.append((step.name, 0, None))
+            if step.name == "protect" or (step.name == "restore" and place < self._cut - 1):
+                rules.append((step.name, 0, None))  # a pass ends with the last `restore` anyway
         stages.append(_Stage(tables, rules, sorted(self._kinds)))
         return stages
 
@@ -429,10 +446,9 @@ class Normalizer:
                 if not met & step.bits:
                     continue
                 ran, met = met, met & ~step.bits
-            elif step.rule is not None and step.rule.literals:
-                if not any(literal in text for literal in step.rule.literals):
-                    continue
             elif step.rule is None and not spans:
+                continue
+            if step.rule and step.rule.literals and not any(literal in text for literal in step.rule.literals):
                 continue
             if step.rule is not None:
                 changed = step.rule.apply(text)[0]
@@ -447,9 +463,39 @@ class Normalizer:
                     met = stage.scan(encode(text)) if step.later == LOOK_AGAIN else met | step.later
         return encode(text) if changed_any else codes
 
+    @cached_property
+    def _together(self) -> bool:
+        """Whether texts can be taken together: their paragraphs are looked at one by one, and `_BETWEEN` stays."""
+        return self._passes > 1 and self._settled(_BETWEEN) == _BETWEEN
+
     def batch(self, texts: Iterable[str]) -> list[str]:
-        """Every text in normal form, in order."""
-        return [self(text) for text in texts]
+        """Every text in normal form, in order. Short ones are normalized together, with a paragraph between them that
+        no operation changes: to look at a text costs more than the few characters of a short one do."""
+        if not self._together:
+            return [self(text) for text in texts]
+        normal: list[str] = []
+        group: list[str] = []
+        size = 0
+        for text in texts:
+            if len(text) >= PIECE or _BETWEEN in text:
+                normal += self._group(group)
+                normal.append(self(text))
+                group, size = [], 0
+                continue
+            group.append(text)
+            size += len(text)
+            if size >= PIECE:
+                normal += self._group(group)
+                group, size = [], 0
+        return normal + self._group(group)
+
+    def _group(self, texts: list[str]) -> list[str]:
+        """Every one of a few short texts in normal form."""
+        if len(texts) < 2:
+            return [self(text) for text in texts]
+        whole = self._settled(f"\n\n{_BETWEEN}\n\n".join(texts))
+        parts = [part.strip("\n") for part in whole.split(_BETWEEN)]
+        return [self._after(part) for part in parts] if self._after else parts
 
     # ------------------------------------------------------------ plain order, for counting, explaining and testing
 

@@ -9,6 +9,7 @@ Every operation is idempotent, alone and in sequence, and linear in the text.
 """
 
 import html
+import operator
 import re
 import unicodedata
 from collections.abc import Callable
@@ -56,7 +57,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Rule:
-    """One substitution and what it needs. `literals`: characters one of which must be there (instead of triggers)."""
+    """One substitution and what it needs: one of the pairs `triggers` side by side, and one of the characters
+    `literals` anywhere, which is asked when it is to run."""
 
     apply: Apply
     triggers: Triggers = ()
@@ -295,6 +297,8 @@ def _units_of(characters: list[str]) -> tuple[str, str]:
     return character_class(first), character_class(second)
 
 
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+_RANGES_BEYOND = re.compile(r"\\U[0-9a-f]{8}(?:-\\U[0-9a-f]{8})?")
 _LONG = 32  # more marks than any writing has on a letter
 
 
@@ -314,12 +318,14 @@ def nfc(_: Settings) -> Operation:
 
     Only the marks and the one character before them are handed to `unicodedata`, which takes its time for a text.
     """
-    unstable = re.compile(f"[{_unstable()}]+")
+    everywhere = re.compile(f"[{_unstable()}]+")
+    # `re` asks for every range beyond U+FFFF in turn, at every character: not where a text has none
+    near = re.compile(f"[{_RANGES_BEYOND.sub('', _unstable())}]+")
 
     def apply(text: str) -> tuple[str, int]:
         out: list[str] = []
         last = hits = 0
-        for match in unstable.finditer(text):
+        for match in (everywhere if _BEYOND.search(text) else near).finditer(text):
             start, end = max(match.start() - 1, 0), match.end()
             given = text[start:end]
             composed = unicodedata.normalize("NFC", _in_order(given) if end - start > _LONG else given)
@@ -521,10 +527,9 @@ def digits(settings: Settings) -> Operation:
 @operation
 def ellipsis(_: Settings) -> Operation:
     """Three dots and more become U+2026, and so does a run of it; `...args` before Latin is code and stays."""
-    enables = ("ellipsis", "punctuation", "spacing")  # a question mark behind it is beside a letter's ellipsis now
     rules = (
-        substitution(r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\."), enables=enables),
-        substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS, enables=enables),
+        substitution(r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\.")),
+        substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS),
     )
     return Operation("ellipsis", rules=rules)
 
@@ -583,7 +588,7 @@ def punctuation(settings: Settings) -> Operation:
         # the space before a closing mark goes in `spacing`
         pattern += f"|(?<=[{letter}] [»)\\]!…]{m})|(?= ?[{letter}«]))"
         triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
-        rules.append(Rule(_own_mark(mark, own, re.compile(pattern)), triggers, enables=("spacing",)))
+        rules.append(Rule(_own_mark(mark, own, re.compile(pattern)), triggers, mark))
     return Operation("punctuation", rules=tuple(rules))
 
 
@@ -630,11 +635,20 @@ def quotes(settings: Settings) -> Operation:
         return text
 
     def apply(text: str) -> tuple[str, int]:
-        before = text
-        text = "\n".join([line(each) if marks.search(each) else each for each in text.split("\n")])
-        return text, 0 if text == before else sum(before.count(mark) - text.count(mark) for mark in _CURLY + '"')
+        out: list[str] = []
+        last = hits = 0
+        while mark := marks.search(text, last):
+            start = text.rfind("\n", last, mark.start()) + 1 or last
+            end = text.find("\n", mark.end())
+            given = text[start : end if end >= 0 else len(text)]
+            made = line(given)
+            hits += sum(map(operator.ne, given, made))
+            out += (text[last:start], made)
+            last = start + len(given)
+        out.append(text[last:])
+        return "".join(out), hits
 
-    return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),), enables=("punctuation", "spacing")),))
+    return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),)),))
 
 
 _CURLY = "\u201c\u201d\u201e\u201f"
@@ -652,26 +666,19 @@ def spacing(settings: Settings) -> Operation:
     solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
-    # two literal characters lead each pattern, and the text is asked for them first: that is a search for bytes
-    tight = [(f" {mark}", re.compile(f" {re.escape(mark)}(?<![ {OPAQUE}] {re.escape(mark)})"), mark) for mark in own]
+    # a rule for each mark: two literal characters lead its pattern, and few of the marks stand beside a space in a text
+    tight = [
+        substitution(f" {m}(?<![ {OPAQUE}] {m})", mark, (" ", m), enables=())
+        for mark, m in zip(own, map(re.escape, own), strict=True)
+    ]
     for mark in ".:!…)]}":
         m = re.escape(mark)
         run = "" if mark not in ".…" else f"(?<!… {m})"
         after_it = f"(?![{_LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])"
-        tight.append((f" {mark}", re.compile(f" {m}{after_it}(?<=[{solid}] {m}){run}"), mark))
+        tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){run}", mark, (" ", m), enables=()))
     for mark in "«([{":
         m = re.escape(mark)
-        tight.append((f"{mark} ", re.compile(f"{m} (?=[{word}{settings.native_digits}{NUMBER}])"), mark))
-
-    def close_up(text: str) -> tuple[str, int]:
-        hits = 0
-        for literal, pattern, mark in tight:
-            if literal in text:
-                text, count = pattern.subn(mark, text)
-                hits += count
-        return text, hits
-
-    close = Rule(close_up, ((" ", f"{own}.:!…)\\]}}"), ("«(\\[{", " ")), enables=())
+        tight.append(substitution(f"{m} (?=[{word}{settings.native_digits}{NUMBER}])", mark, (m, " "), enables=()))
     after = substitution(
         f"[{settings.native_marks}!»)\\]}}:…](?=[{letter}])",
         r"\g<0> ",
@@ -684,7 +691,7 @@ def spacing(settings: Settings) -> Operation:
         (r"\.", letter),
         enables=(),
     )
-    return Operation("spacing", rules=(close, after, dot))
+    return Operation("spacing", rules=(*tight, after, dot))
 
 
 @operation
@@ -703,20 +710,25 @@ def dashes(_: Settings) -> Operation:
 def spaces(_: Settings) -> Operation:
     """One space between words, none at the edges of a line, at most one empty line, nothing around the text."""
 
-    def apply(text: str) -> tuple[str, int]:
+    def runs(text: str) -> tuple[str, int]:
         before = len(text)
         while "  " in text:  # halves the runs each time: linear in all
             text = text.replace("  ", " ")
-        if " \n" in text:
-            text = text.replace(" \n", "\n")
-        if "\n " in text:
-            text = text.replace("\n ", "\n")
+        return text, before - len(text)
+
+    def lines(text: str) -> tuple[str, int]:
+        before = len(text)
+        text = text.replace(" \n", "\n").replace("\n ", "\n")
         while "\n\n\n" in text:
             text = text.replace("\n\n\n", "\n\n")
         text = text.strip(" \n")
         return text, before - len(text)
 
-    return Operation("spaces", rules=(Rule(apply, ((" ", " \n"), ("\n", " "), ("=3", "\n")), enables=()),))
+    rules = (
+        Rule(runs, ((" ", " "),), enables=()),
+        Rule(lines, ((" ", "\n"), ("\n", " "), ("=3", "\n")), enables=()),
+    )
+    return Operation("spaces", rules=rules)
 
 
 # ---------------------------------------------------------------- the match form
