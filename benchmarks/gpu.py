@@ -445,7 +445,7 @@ def chunks(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
 
 @contextlib.contextmanager
 def chunk_of(positions: int) -> Iterator[None]:
-    names = ("CPU_CHUNK", "CPU_CHUNK_BF16", "GPU_CHUNK")
+    names = ("CPU_CHUNK", "GPU_CHUNK")
     before = {name: getattr(loss_module, name) for name in names}
     try:
         for name in names:

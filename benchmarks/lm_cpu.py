@@ -39,7 +39,7 @@ from ulmkit.lm.config import LMConfig, config_from_json, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
 from ulmkit.lm.fastai import from_fastai, to_fastai
 from ulmkit.lm.fastai_imports import Callback, DataLoaders, GradientClip, Learner, ParamScheduler, combined_cos
-from ulmkit.lm.learner import learner
+from ulmkit.lm.learner import LMLearner, learner
 from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 
@@ -110,6 +110,8 @@ def drive(learn: Learner, config: LMConfig, total: int) -> Iterator[None]:
     learn.add_cbs([ParamScheduler({"lr": rates, "mom": combined_cos(config.pct_start, *config.moms)}), Place(total)])
     learn.n_epoch = learn.n_iter = 1
     learn(["before_fit", "before_epoch", "before_train"])
+    if isinstance(learn, LMLearner):
+        learn.prepare_steps()
     step = 0
     while True:
         for batch in learn.dls.train:

@@ -24,6 +24,7 @@ from ulmkit.lm.learner import LMLearner, layer_groups, learner
 ROWS, WINDOW = 2, 8  # of the batches that are read: the weights take the time, not the tokens
 ROUNDING = 1e-6  # of rates and momentum
 DROPOUTS = ("embed", "input", "hidden", "weight", "output")
+SCALE = 128.0  # of the loss in float16: with few tokens and an amplified gradient the usual one overflows
 STEPS = 8  # of the short fit in which the schedule is watched
 
 
@@ -99,6 +100,8 @@ class _Bench:
         self.learn, self.config, self.probe = learn, config, _Probe()
         learn.create_opt()
         learn.add_cb(self.probe)
+        if learn.scaling is not None:
+            learn.scaling.scale.fill_(SCALE)
         learn.n_epoch, learn.n_iter, learn.epoch = 1, 1, 0
         batches = iter(learn.dls.train)
         self.batches = [next(batches), next(batches)]

@@ -11,9 +11,9 @@ from typing import Any, Literal
 from ulmkit.errors import UsageError
 
 Backend = Literal["vendor", "stepwise", "fused", "reference"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 AnyBackend = Literal["auto", "vendor", "stepwise", "fused", "reference"]
-AnyPrecision = Literal["auto", "fp32", "bf16"]
+AnyPrecision = Literal["auto", "fp32", "bf16", "fp16"]
 OptimizerName = Literal["adam", "nt-asgd"]
 ScheduleName = Literal["1cycle", "constant"]
 

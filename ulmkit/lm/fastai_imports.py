@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner, Metric, Recorder
     from fastai.optimizer import SGD, Optimizer
+    from fastcore.foundation import L
 
 ParamScheduler = fastai.callback.schedule.ParamScheduler
 combined_cos = fastai.callback.schedule.combined_cos
@@ -31,6 +32,7 @@ __all__ = [
     "CancelFitException",
     "DataLoaders",
     "GradientClip",
+    "L",
     "Learner",
     "Metric",
     "Optimizer",

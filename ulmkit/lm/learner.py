@@ -26,6 +26,7 @@ from ulmkit.lm.fastai_imports import (
     CancelEpochException,
     DataLoaders,
     GradientClip,
+    L,
     Learner,
     Metric,
     ParamScheduler,
@@ -39,6 +40,7 @@ from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import FusedAdam, optimizer_tensors, restore_optimizer
 from ulmkit.lm.probe import resolve
+from ulmkit.lm.scaling import LossScaling
 from ulmkit.lm.step import Parts, WholeStep, whole_step
 
 # where a step is taken as one: a GPU waits for its host between the thousands of kernels of a step, a CPU does not
@@ -193,7 +195,9 @@ class LMLearner(Learner):
     """fastai's Learner, whose saved files are safetensors under fastai's file name, and which may start late."""
 
     first_epoch = 0
+    _heard: dict[str, list[Callback]] | None = None  # by event, who listens
     average: WeightAverage | None = None
+    scaling: LossScaling | None = None
     whole: WholeStep | None = None  # takes the training steps, where none of the callbacks looks inside of one
 
     def weights(self, *, averaged: bool) -> dict[str, torch.Tensor]:
@@ -219,6 +223,30 @@ class LMLearner(Learner):
             wd=config.wd,
         )
 
+    def __call__(self, event_name: Any) -> None:
+        """fastai's, but at each event only those callbacks are asked that listen to it, in an order found once."""
+        for name in L(event_name):
+            for cb in self._listeners(name):
+                cb(name)
+
+    def _listeners(self, name: str) -> list[Callback]:
+        if self._heard is None:
+            self._heard = {}
+        if name not in self._heard:
+            # after the fit all are asked: those that were switched off are on again
+            self._heard[name] = list(self.cbs.sorted("order") if name == "after_fit" else self.ordered_cbs(name))
+        return self._heard[name]
+
+    def add_cb(self, cb: Any) -> "LMLearner":
+        self._heard = None
+        super().add_cb(cb)
+        return self
+
+    def remove_cb(self, cb: Any) -> "LMLearner":
+        self._heard = None
+        super().remove_cb(cb)
+        return self
+
     def prepare_steps(self) -> None:
         """Choose how steps are taken from here on, by where the model is and which callbacks there are."""
         parts = self._parts() if self.dls.device.type in WHOLE_STEPS else None
@@ -238,6 +266,8 @@ class LMLearner(Learner):
                 clips.append(float(cb.max_norm))
             elif isinstance(cb, MovingAverage):
                 known["average"] = cb
+            elif isinstance(cb, LossScaling):
+                known["scaling"] = cb
             elif any(hasattr(cb, event) for event in INSIDE) and not getattr(cb, "whole_steps", False):
                 return None
         frozen = not all(p.requires_grad for p in self.model.parameters())
@@ -395,6 +425,9 @@ def learner(
         default_cbs=False,  # fastai's Recorder reads the loss back at every step; its progress bar prints
     )
     learn.logger = _silent
+    if config.precision == "fp16":
+        learn.scaling = LossScaling(picked)
+        learn.add_cb(learn.scaling)
     learn.average = next((one for one in ingredients if isinstance(one, WeightAverage)), None)
     return learn
 

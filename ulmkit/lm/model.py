@@ -10,6 +10,7 @@ from ulmkit.lm.identity import Identity
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
 from ulmkit.lm.layers import dropped_weight, embed, locked_mask, masked
 
+NARROW = {"bf16": torch.bfloat16, "fp16": torch.float16}
 INIT_RANGE = 0.1  # of the embedding, as in the paper and fastai
 
 
@@ -75,7 +76,7 @@ class AWDLSTM(nn.Module):
         config, p, B = self.config, self._probability, x.shape[1]
         E, H = config.embedding_size, config.hidden_size
         # what products are taken in; evaluation is always in the weights' own
-        like = self.embedding.new_empty((), dtype=torch.bfloat16) if self._bf16 else self.embedding
+        like = self.embedding.new_empty((), dtype=NARROW[config.precision]) if self._narrow else self.embedding
         h = embed(x, self.embedding, p("embed")).to(like.dtype)  # (T, B) -> (T, B, E)
         h = masked(h, locked_mask(like, B, E, p("input")))
         masks = [locked_mask(like, B, H, p("hidden")) for _ in range(config.layers - 1)]
@@ -90,8 +91,8 @@ class AWDLSTM(nn.Module):
         return Output(dropped, raw, self.embedding, self.decoder_bias)
 
     @property
-    def _bf16(self) -> bool:
-        return self.training and self.config.precision == "bf16"
+    def _narrow(self) -> bool:
+        return self.training and self.config.precision in NARROW
 
     def _probability(self, name: str) -> float:
         return self.config.dropout(name) if self.training else 0.0

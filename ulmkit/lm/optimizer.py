@@ -15,8 +15,10 @@ class FusedAdam(Optimizer):
 
     State, hyper-parameters, freezing and `state_dict` are laid out as fastai's own, so `Learner` and its callbacks
     cannot tell the difference. Biases never decay: `Learner` says the same of every module's `bias`, but misses
-    those of an LSTM.
+    those of an LSTM. Where `overflow`, a scalar on the device, is 1, a step changes nothing.
     """
+
+    overflow: torch.Tensor | None = None
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class FusedAdam(Optimizer):
             weight_decay=wd,
             eps=eps,
             maximize=False,
+            found_inf=self.overflow,
         )
 
 

@@ -58,6 +58,10 @@ class Budget:
     MARGIN = 0.98  # saving and writing at the end take their part
     FIX_AT = 0.25
 
+    def due(self, position: Position, elapsed: float) -> bool:
+        """Whether `look` would measure."""
+        return not self.fixed and (self.first is None or position.total is None or elapsed >= self.next_look)
+
     def look(self, position: Position, elapsed: float) -> None:
         """Correct `position.total` when it is time to."""
         if self.fixed:

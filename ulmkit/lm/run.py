@@ -176,6 +176,8 @@ class Run:
         position.tokens += tokens * self.world.size
         self.pending.append(loss)
         if self.budget:
+            if loss.is_cuda and self.budget.due(position, self.elapsed):
+                torch.cuda.synchronize(loss.device)  # steps that were only ordered have taken no time yet
             self.budget.look(position, self.elapsed)
         if self.at_line(position.step):
             self._write_line()
@@ -316,6 +318,8 @@ class Run:
         if average is not None:
             training |= {f"average.{name}": value for name, value in average.average().items()}
         self._gather_losses()
+        if self.learn.scaling is not None:
+            training |= {f"scaling.{name}": value for name, value in self.learn.scaling.memory().items()}
         device = self.learn.dls.device
         # one row a process
         training["random.cpu"] = self.world.rows_of_all(torch.get_rng_state()[None].to(device))
@@ -340,6 +344,8 @@ class Run:
         if learn.average is not None:
             kept = {name.removeprefix("average."): t for name, t in tensors.items() if name.startswith("average.")}
             learn.average.recall(state["average"], {name: t.to(learn.dls.device) for name, t in kept.items()})
+        if learn.scaling is not None:
+            learn.scaling.recall({name: tensors[f"scaling.{name}"] for name in learn.scaling.memory()})
         for name, value in state["position"].items():
             setattr(self.position, name, value)
         if self.budget and state["budget"]:

@@ -22,6 +22,7 @@ from ulmkit.lm.kernels.adam import HYPERS, AdamTensors, Wishes, adamw
 from ulmkit.lm.loss import LMLoss, activation_penalty
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import FusedAdam
+from ulmkit.lm.scaling import LossScaling
 
 WARM_UP = 2  # steps of a length that are taken op by op before it is captured: kernels are loaded and chosen in them
 GRAPHS = 40  # lengths that are captured; drawn windows have about as many, and what is rarer is taken op by op
@@ -40,6 +41,7 @@ class Parts(NamedTuple):
     tar: float = 0.0
     clips: tuple[float, ...] = ()
     average: WeightAverage | None = None
+    scaling: LossScaling | None = None
 
 
 class _Numbers:
@@ -177,15 +179,22 @@ class WholeStep:
         total = loss
         if parts.ar or parts.tar:
             total = loss + activation_penalty(output, parts.ar, parts.tar)
+        if parts.scaling is not None:
+            total = total * parts.scaling.scale
         total.backward()
+        if parts.scaling is not None:
+            parts.scaling.unscale([p.grad for p in model.parameters() if p.grad is not None])
         if self.numbers is None:
             for limit in parts.clips:
                 clip_grad_norm_(model.parameters(), limit)
+            parts.optimizer.overflow = None if parts.scaling is None else parts.scaling.found
             parts.optimizer.step()
             if parts.average is not None:
                 parts.average.mix(self.share)
         else:
             self._update()
+        if parts.scaling is not None:
+            parts.scaling.adapt()
         parts.optimizer.zero_grad()
         after = model.state
         assert after is not None
@@ -204,7 +213,8 @@ class WholeStep:
             norm = get_total_norm([p.grad for p in parts.model.parameters() if p.grad is not None])
             for limit in parts.clips:
                 gain = gain * (limit / (norm * gain + 1e-6)).clamp(max=1.0)
-        wishes = Wishes(gain, self.one, values[-1])
+        taken = self.one if parts.scaling is None else 1 - parts.scaling.found
+        wishes = Wishes(gain, taken, values[-1])
         names = {id(p): name for name, p in parts.model.named_parameters()}
         averaged = average.tensors if average is not None else {}
         for group, tensors, decays in parts.optimizer.tensors():
