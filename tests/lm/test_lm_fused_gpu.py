@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 
+from ulmkit.lm.config import LMConfig
 from ulmkit.lm.kernels import LayerState, LayerWeights, steps
 from ulmkit.lm.kernels.fused import fused_stack
-from ulmkit.lm.probe import TOLERANCE, error
+from ulmkit.lm.probe import TOLERANCE, candidates, error
 
 pytestmark = [
     pytest.mark.gpu,
@@ -18,6 +19,12 @@ pytestmark = [
 @pytest.mark.parametrize("precision", TOLERANCE)
 def test_it_computes_the_equations(precision: Any) -> None:
     assert error("fused", precision, torch.device("cuda")) < TOLERANCE[precision]
+
+
+def test_it_is_a_candidate_and_timed() -> None:
+    config = LMConfig(embedding_size=40, hidden_size=128, layers=2, batch_size=8, bptt=24, precision="bf16")
+    found = {one.backend: one.seconds for one in candidates(500, config, torch.device("cuda"))}
+    assert found["fused"] is not None
 
 
 def test_a_captured_step_is_the_step() -> None:
