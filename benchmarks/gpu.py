@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
 import json
 import math
 import os
@@ -24,6 +25,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import typing
@@ -45,7 +47,7 @@ from ulmkit.lm.evaluate import evaluate
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.model import AWDLSTM, Output
-from ulmkit.lm.probe import DTYPE, TOLERANCE
+from ulmkit.lm.probe import DTYPE, TOLERANCE, narrow
 
 BOS = 2
 REPEATS = 7  # timings of one thing; their median counts
@@ -194,20 +196,13 @@ def spread(values: list[float], factor: float = 1.0) -> dict[str, float]:
     }
 
 
-def graphed(run: Callable[[], Any], device: torch.device) -> Callable[[], Any]:
-    """`run` as one CUDA graph."""
+def as_graph(run: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """`run` as one CUDA graph, where there is CUDA."""
     if device.type != "cuda":
         raise RuntimeError("CUDA graphs need CUDA")
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream(device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
-        run()
-    return graph.replay
+    from ulmkit.lm.step import graphed
+
+    return graphed(run, device)
 
 
 def peak(device: torch.device, run: Callable[[], Any]) -> int:
@@ -221,13 +216,6 @@ def peak(device: torch.device, run: Callable[[], Any]) -> int:
     run()
     settle(device)
     return torch.cuda.max_memory_allocated(device) - before
-
-
-def narrow(device: torch.device) -> torch.dtype:
-    """The sixteen-bit type that this device multiplies in."""
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return torch.bfloat16
 
 
 # -- part 1
@@ -392,10 +380,10 @@ def against_fastai(section: dict[str, Any], device: torch.device, scale: Scale) 
 def lstm(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: Scale) -> None:
     """Milliseconds of the stack alone: each backend, batch size, direction, and with one CUDA graph around it."""
     T = scale.window
-    section["window"], section["precision"] = T, str(narrow(device)).removeprefix("torch.")
+    section["window"], section["precision"] = T, str(DTYPE[narrow(device)]).removeprefix("torch.")
     section["cells"] = {}
     for B in scale.batches:
-        inputs = stack(scale, T, B, narrow(device), device)
+        inputs = stack(scale, T, B, DTYPE[narrow(device)], device)
         for backend in typing.get_args(Backend):
             if backend == "reference" and scale.batches[1] != B:
                 continue  # once, for the scale of things
@@ -408,7 +396,7 @@ def lstm(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: Sca
                         inputs.run(backend, backward=backward)
 
                     try:
-                        times = timings(graphed(run, device) if graph else run, device, scale)
+                        times = timings(as_graph(run, device) if graph else run, device, scale)
                         cell[key] = spread(times, 1000.0)
                     except Exception as error:
                         cell[key] = {"missing": f"{type(error).__name__}: {error}"[:300]}
@@ -420,7 +408,7 @@ def lstm(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: Sca
 def chunks(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
     """Cross-entropy forward and backward by chunk, and through whole logits by torch's own functions."""
     N, E, V = scale.window * scale.contended[0], scale.sizes[0], scale.vocabulary
-    dtype = narrow(device)
+    dtype = DTYPE[narrow(device)]
     hidden = torch.randn(N, E, device=device).to(dtype).requires_grad_()
     weight = (torch.rand(V, E, device=device) * 0.2 - 0.1).requires_grad_()
     bias = (torch.randn(V, device=device) * 0.1).requires_grad_()
@@ -552,8 +540,10 @@ def fastai_loop(
     yield from drive(learn, config, 100_000)
 
 
-def our_loop(train: TokenFile, valid: TokenFile, config: LMConfig, device: torch.device) -> Iterator[None]:
-    """Our Learner with the log read back as a run does it."""
+def our_loop(
+    train: TokenFile, valid: TokenFile, config: LMConfig, device: torch.device, *, graph: bool = True
+) -> Iterator[None]:
+    """Our Learner with the log read back as a run does it; without `graph` it runs op by op."""
     from lm_cpu import drive
 
     from ulmkit.lm.learner import learner
@@ -561,6 +551,8 @@ def our_loop(train: TokenFile, valid: TokenFile, config: LMConfig, device: torch
     learn = learner(train, valid, config, device=str(device))
     pending: list[torch.Tensor] = []
     for number, _ in enumerate(drive(learn, config, 100_000), 1):
+        if not graph and learn.whole is not None:
+            learn.whole.capture = None
         pending.append(learn.loss.detach())
         if number % config.log_every == 0:
             torch.stack(pending).double().tolist()
@@ -586,6 +578,10 @@ def contest(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: 
     for B in scale.contended:
         own = scale.config(batch_size=B)
         builders[f"ulmkit, batch {B}"] = own, lambda own=own: our_loop(train, valid, own, device)  # type: ignore[misc]
+    builders[f"ulmkit, batch {config.batch_size}, no graph"] = (
+        config,
+        lambda: our_loop(train, valid, config, device, graph=False),
+    )
     first, wide = f"ulmkit, batch {scale.contended[0]}", f"ulmkit, batch {scale.contended[-1]}"
     section |= {"config": config.to_json(), "failed": {}, "contenders": {}, "ratio": {}}
     section["names"] = {"fastai": list(kinds), "first": first, "wide": wide}
@@ -634,6 +630,118 @@ def batcher(section: dict[str, Any], device: torch.device, scale: Scale) -> None
     section["tokens_per_second"], section["on_device"] = spread(rates), batches.resident is not None
 
 
+def adam(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
+    """One optimizer step of the whole model, with an average of the weights: three ways."""
+    from ulmkit.lm.kernels.adam import AdamTensors, Wishes, in_many_passes
+
+    model = AWDLSTM(scale.vocabulary, scale.config())
+    tensors = []
+    for p in model.to(device).parameters():
+        alike = [torch.randn_like(p) for _ in range(3)]
+        average = p.detach().clone()
+        tensors.append(
+            AdamTensors(p.detach(), alike[0], alike[1], alike[2].square(), torch.ones((), device=device), average)
+        )
+    hypers = torch.tensor([1e-3, 0.8, 0.99, 1e-5, 0.01], device=device)
+    wishes = Wishes(*(torch.full((), value, device=device) for value in (1.0, 1.0, 0.01)))
+
+    def every(update: Callable[..., None]) -> Callable[[], None]:
+        def run() -> None:
+            for one in tensors:
+                update(one, hypers, wishes, True)
+
+        return run
+
+    optimizer = torch.optim.AdamW([one.p for one in tensors], lr=1e-3, betas=(0.8, 0.99), eps=1e-5, fused=True)
+    for one in tensors:
+        one.p.grad = one.gradient
+
+    section["torch's fused, no average"] = spread(timings(optimizer.step, device, scale), 1000.0)
+    section["many passes"] = spread(timings(every(in_many_passes), device, scale), 1000.0)
+    try:
+        from ulmkit.lm.kernels.adam_triton import in_one_pass
+
+        section["one pass"] = spread(timings(every(in_one_pass), device, scale), 1000.0)
+    except Exception as error:  # no Triton, or no driver for it
+        section["one pass"] = {"missing": f"{type(error).__name__}: {error}"[:300]}
+
+
+def overhead(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
+    """What Python takes of a step: milliseconds of CPU time with a model of two units, whose arithmetic is nothing."""
+    if not HAS_FASTAI:
+        section["missing"] = FASTAI_MISSING
+        return
+    from lm_cpu import drive
+
+    from ulmkit.lm.fastai_imports import Learner
+    from ulmkit.lm.learner import LMLearner, learner
+    from ulmkit.lm.step import whole_step
+    from ulmkit.lm.train import pretrain
+
+    toy = dataclasses.replace(TINY, vocabulary=50, sizes=(2, 2, 1))
+    config = toy.config(batch_size=8, precision="fp32", backend="vendor", ema=0.999)
+    train, valid = (synthetic(toy, seed=seed, tokens=tokens) for seed, tokens in ((1, 200_000), (2, 500)))
+    steps = 20 if scale.round_seconds < 1 else 300
+
+    def ours() -> LMLearner:
+        return learner(train, valid, config, device=str(device))
+
+    def bare() -> Iterator[None]:
+        learn = ours()
+        learn.create_opt()
+        learn.model.train()
+        parts = learn._parts()
+        assert parts is not None
+        step = whole_step(parts, device)
+        for batch in learn.dls.train:
+            step(*batch)
+            yield
+
+    def driven(learn: LMLearner, *, whole: bool) -> Iterator[None]:
+        for _ in drive(learn, config, 100_000):
+            if whole and learn.whole is None:
+                learn.whole = whole_step(typing.cast(Any, learn._parts()), device)
+            elif not whole:
+                learn.whole = None
+            yield
+
+    class AsFastai(LMLearner):
+        __call__ = Learner.__call__  # asks every callback at every event
+
+    def fastai_events() -> Iterator[None]:
+        learn = ours()
+        learn.__class__ = AsFastai
+        yield from driven(learn, whole=False)
+
+    loops = {
+        "the step alone": bare(),
+        "our Learner": driven(ours(), whole=True),
+        "our Learner, op by op": driven(ours(), whole=False),
+        "our Learner, op by op, fastai's events": fastai_events(),
+        "fastai's own": fastai_loop(train, config, device, words=False, fp16=False, workers=0),
+    }
+    found: dict[str, list[float]] = {name: [] for name in loops}
+    for loop in loops.values():
+        for _ in range(8):
+            next(loop)
+    for _ in range(ROUNDS):
+        for name, loop in loops.items():
+            settle(device)
+            began = time.process_time()
+            for _ in range(steps):
+                next(loop)
+            found[name].append(1000 * (time.process_time() - began) / steps)
+    section |= {name: spread(values) for name, values in found.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        long = replace_config(config, {"steps": 6 * steps, "log_every": steps, "checkpoint_minutes": 100.0})
+        ticks: list[float] = []
+        pretrain(
+            train, valid, Path(folder), long, device=str(device), progress=lambda _: ticks.append(time.process_time())
+        )
+    between = [1000 * (b - a) / steps for a, b in itertools.pairwise(ticks[:6])]
+    section["a run with its metrics"] = spread(between[1:])
+
+
 def part_one(sheet: Sheet, device: torch.device, scale: Scale) -> None:
     sheet.fill("environment", lambda section: environment(section, device))
     sheet.fill("ceilings", lambda section: ceilings(section, device, scale))
@@ -642,6 +750,8 @@ def part_one(sheet: Sheet, device: torch.device, scale: Scale) -> None:
     sheet.fill("contest", lambda section: contest(section, sheet, device, scale))  # before what matters less
     sheet.fill("chunks", lambda section: chunks(section, device, scale))
     sheet.fill("batcher", lambda section: batcher(section, device, scale))
+    sheet.fill("overhead", lambda section: overhead(section, device, scale))
+    sheet.fill("adam", lambda section: adam(section, device, scale))
     sheet.fill("lstm", lambda section: lstm(section, sheet, device, scale))
 
 
@@ -890,6 +1000,10 @@ def report(values: dict[str, Any]) -> str:
         lines += ["## Cross-entropy, forward and backward, by chunk", ""]
         rows = [[name, cell(one["ms"], 3), f"{one['peak_bytes'] / 2**20:,.0f}"] for name, one in by_name(chunked)]
         lines += table(["positions at a time", "ms", "peak MiB"], rows)
+    for name, title in (("adam", "An optimizer step, ms"), ("overhead", "What Python takes of a step, CPU ms")):
+        timed = {key: one for key, one in values.get(name, {}).items() if isinstance(one, dict)}
+        if timed:
+            lines += [f"## {title}", "", *table(["way", "ms"], [[key, cell(one, 3)] for key, one in timed.items()])]
     if "tokens_per_second" in values.get("batcher", {}):
         where = "on the device" if values["batcher"]["on_device"] else "from the host"
         lines += [f"Batches alone, {where}: {cell(values['batcher']['tokens_per_second'])} tokens/s.", ""]

@@ -47,7 +47,7 @@ def recipe(function: Any) -> Any:
         click.option("--drop-mult", type=float, help="Factor on every dropout."),
         click.option(
             "--precision",
-            type=click.Choice(["auto", "fp32", "bf16"]),
+            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
             help="Of matrix products in training; auto (the default): the faster one here.",
         ),
         click.option("--backward", is_flag=True, default=None, help="Read from the end of each document."),

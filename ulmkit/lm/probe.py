@@ -19,7 +19,7 @@ from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
-from ulmkit.lm.step import WARM_UP, cuda_graphs
+from ulmkit.lm.step import graphed
 
 WINDOW = 8  # steps in time of a timed training step on a CPU
 ROUNDS = 3
@@ -82,14 +82,8 @@ def _as_trained(step: Callable[[], None], device: torch.device) -> Callable[[], 
     """`step` as a run takes it: on a GPU a CUDA graph, in which many short kernels are as good as a few long ones."""
     if device.type != "cuda":
         return step
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            step()
-    torch.cuda.synchronize(device)
     try:
-        return cuda_graphs(device, stream)(step)
+        return graphed(step, device)
     except RuntimeError:  # then it trains op by op, too
         return step
 

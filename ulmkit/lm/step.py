@@ -18,7 +18,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from ulmkit.lm.averages import WeightAverage
-from ulmkit.lm.kernels.adam import HYPERS, AdamTensors, Wishes, adamw
+from ulmkit.lm.kernels.adam import HYPERS, Wishes, adamw
 from ulmkit.lm.loss import LMLoss, activation_penalty
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import FusedAdam
@@ -238,6 +238,18 @@ def cuda_graphs(device: torch.device, stream: torch.cuda.Stream) -> Capture:
     return capture
 
 
+def graphed(run: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """`run` as one CUDA graph, after it has run op by op for `WARM_UP` times."""
+    stream, caller = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    stream.wait_stream(caller)
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UP):
+            run()
+        replay = cuda_graphs(device, stream)(run)
+    caller.wait_stream(stream)
+    return replay
+
+
 def whole_step(parts: Parts, device: torch.device) -> WholeStep:
     """A step that is captured on a GPU and runs op by op elsewhere."""
     if device.type != "cuda":
@@ -246,6 +258,3 @@ def whole_step(parts: Parts, device: torch.device) -> WholeStep:
     assert step.stream is not None
     step.capture = cuda_graphs(device, step.stream)
     return step
-
-
-__all__ = ["AdamTensors", "Parts", "WholeStep", "whole_step"]
