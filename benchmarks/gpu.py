@@ -53,6 +53,7 @@ BOS = 2
 REPEATS = 7  # timings of one thing; their median counts
 ROUNDS = 5  # of the contenders, in turn
 HAS_FASTAI = importlib.util.find_spec("fastai") is not None
+BACKENDS: tuple[Backend, ...] = typing.get_args(Backend)
 FASTAI_MISSING = "fastai is not installed here"
 
 
@@ -303,7 +304,7 @@ def against_float64(section: dict[str, Any], device: torch.device, scale: Scale)
     """Largest relative error of the output and of any gradient, at full width, for each backend and precision."""
     T, B = min(scale.window, 16), min(scale.batches[0], 32)
     exact = stack(scale, T, B, torch.float64, device).run("reference", backward=True)
-    for backend in typing.get_args(Backend):
+    for backend in BACKENDS:
         for precision, dtype in DTYPE.items():
             cell: dict[str, Any] = {}
             section[f"{backend} {precision}"] = cell
@@ -353,7 +354,7 @@ def against_fastai(section: dict[str, Any], device: torch.device, scale: Scale) 
 
     expected = list(fastai_batches())
     names = {name: copies[0] for name, copies in fastai_names(layers).items()}
-    for backend in typing.get_args(Backend):
+    for backend in BACKENDS:
         for precision in DTYPE:
             cell: dict[str, Any] = {}
             section[f"{backend} {precision}"] = cell
@@ -384,7 +385,7 @@ def lstm(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: Sca
     section["cells"] = {}
     for B in scale.batches:
         inputs = stack(scale, T, B, DTYPE[narrow(device)], device)
-        for backend in typing.get_args(Backend):
+        for backend in BACKENDS:
             if backend == "reference" and scale.batches[1] != B:
                 continue  # once, for the scale of things
             for direction, backward in (("forward", False), ("both", True)):
@@ -681,7 +682,7 @@ def overhead(section: dict[str, Any], device: torch.device, scale: Scale) -> Non
     toy = dataclasses.replace(TINY, vocabulary=50, sizes=(2, 2, 1))
     config = toy.config(batch_size=8, precision="fp32", backend="vendor", ema=0.999)
     train, valid = (synthetic(toy, seed=seed, tokens=tokens) for seed, tokens in ((1, 200_000), (2, 500)))
-    steps = 20 if scale.round_seconds < 1 else 300
+    steps = 10 if scale.round_seconds < 1 else 300
 
     def ours() -> LMLearner:
         return learner(train, valid, config, device=str(device))
