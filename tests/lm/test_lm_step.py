@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from fastai.callback.progress import CSVLogger
+from fastai.callback.tracker import SaveModelCallback
 from fastai.callback.training import GradientClip
 from lm_data import patterned
 
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.fastai_imports import Callback
-from ulmkit.lm.learner import LMLearner, learner
+from ulmkit.lm.learner import LMLearner, find_lr, learner
 from ulmkit.lm.step import WARM_UP, Parts, WholeStep
 from ulmkit.lm.train import pretrain
 
@@ -78,6 +80,18 @@ def test_whole_steps_resume_exactly(tmp_path: Path, whole_steps: Callable[[bool]
     with pytest.raises(BaseException, match="stopped by SIGTERM at step 27"):
         result_of(tmp_path / "cut", EVERYTHING, callbacks=[Stop()])
     assert result_of(tmp_path / "cut", EVERYTHING, resume=True) == expected
+
+
+def test_stock_callbacks_and_the_finder_see_the_same(tmp_path: Path, whole_steps: Callable[[bool], None]) -> None:
+    found = []
+    for on in (False, True):
+        whole_steps(on)
+        callbacks = [SaveModelCallback(with_opt=True), CSVLogger(), GradientClip(0.1)]
+        lines, files = result_of(tmp_path / str(on), TINY, callbacks=callbacks)
+        history = (tmp_path / str(on) / "history.csv").read_text().splitlines()
+        finding = find_lr(patterned(20), TINY, device="cpu", steps=40)
+        found.append((lines, files, [row.rpartition(",")[0] for row in history], finding))
+    assert found[0] == found[1]
 
 
 def test_a_callback_that_looks_into_a_step_gets_to_see_it(whole_steps: Callable[[bool], None]) -> None:

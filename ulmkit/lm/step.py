@@ -69,6 +69,7 @@ class WholeStep:
 
     def __init__(self, parts: Parts, device: torch.device, *, capture: Capture | None, on_device: bool) -> None:
         self.parts, self.device, self.capture = parts, device, capture
+        self.parameters = list(parts.model.named_parameters())
         self.batches: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # by length
         self.state: list[Any] | None = None
         self.loss = torch.zeros((), device=device)
@@ -144,6 +145,8 @@ class WholeStep:
             return
         try:
             self.graphs[length] = self.capture(partial(self._run, length))
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             self._give_up(error)
             self._run(length)
@@ -161,9 +164,9 @@ class WholeStep:
 
     def _addresses(self) -> tuple[int, ...]:
         """Where everything lies that a graph reads and is not this object's own."""
-        model, optimizer, average = self.parts.model, self.parts.optimizer, self.parts.average
+        optimizer, average = self.parts.optimizer, self.parts.average
         found = []
-        for name, p in model.named_parameters():
+        for name, p in self.parameters:
             found.append(p.data_ptr())
             found += [value.data_ptr() for value in optimizer.state[p].values() if isinstance(value, torch.Tensor)]
             if average is not None and name in average.tensors:
@@ -183,7 +186,7 @@ class WholeStep:
             total = total * parts.scaling.scale
         total.backward()
         if parts.scaling is not None:
-            parts.scaling.unscale([p.grad for p in model.parameters() if p.grad is not None])
+            parts.scaling.unscale(self._gradients())
         if self.numbers is None:
             for limit in parts.clips:
                 clip_grad_norm_(model.parameters(), limit)
@@ -202,6 +205,9 @@ class WholeStep:
         model.state = self.state
         self.loss.copy_(loss.detach())
 
+    def _gradients(self) -> list[torch.Tensor]:
+        return [p.grad for _, p in self.parameters if p.grad is not None]
+
     @torch.no_grad()
     def _update(self) -> None:
         """Clipping, Adam and the average with all their numbers on the device."""
@@ -210,12 +216,12 @@ class WholeStep:
         average = parts.average
         gain = self.one
         if parts.clips:
-            norm = get_total_norm([p.grad for p in parts.model.parameters() if p.grad is not None])
+            norm = get_total_norm(self._gradients())
             for limit in parts.clips:
                 gain = gain * (limit / (norm * gain + 1e-6)).clamp(max=1.0)
         taken = self.one if parts.scaling is None else 1 - parts.scaling.found
         wishes = Wishes(gain, taken, values[-1])
-        names = {id(p): name for name, p in parts.model.named_parameters()}
+        names = {id(p): name for name, p in self.parameters}
         averaged = average.tensors if average is not None else {}
         for group, tensors, decays in parts.optimizer.tensors():
             hypers = values[group * len(HYPERS) : (group + 1) * len(HYPERS)]
