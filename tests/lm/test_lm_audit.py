@@ -25,6 +25,7 @@ ALL = LMConfig(
     embedding_size=16,
     hidden_size=24,
     layers=2,
+    memory=12,
     drop_mult=1.0,
     ar=2.0,
     tar=1.0,
@@ -47,13 +48,13 @@ TRAIN = patterned(60)
 def test_every_ingredient_that_is_on_acts() -> None:
     found = {finding.ingredient: finding for finding in audit(TRAIN, ALL, device="cpu")}
     assert all(finding.acts for finding in found.values())
-    assert len(found) == 18
+    assert len(found) == 20
 
 
 def test_what_is_off_is_said_to_be_off() -> None:
     off = dataclasses.replace(
         ALL, drop_mult=0.0, ar=0.0, tar=0.0, label_smoothing=0.0, clip=0.0, ema=0.0, layer_rate=1.0, wd=0.0,
-        variable_bptt=False, backward=False, schedule="constant",
+        variable_bptt=False, backward=False, schedule="constant", memory=0,
     )  # fmt: skip
     acting = {finding.ingredient for finding in audit(TRAIN, off, device="cpu") if finding.acts}
     assert acting == {"tied weights", "carried state"}
@@ -117,12 +118,31 @@ def _untied(self: Any, x: torch.Tensor) -> Any:
 
 _FORWARD = ulmkit.lm.model.AWDLSTM.forward
 
+
+def _unpointed(self: Any, x: torch.Tensor) -> Any:
+    return _FORWARD(self, x)._replace(pointed=None)
+
+
+def _unasked(self: Any, x: torch.Tensor, dropped: torch.Tensor, raw: torch.Tensor, memory: Any) -> Any:
+    """A pointer whose query learns nothing."""
+    pointed, memory = _POINT(self, x, dropped, raw, memory)
+    return pointed._replace(query=pointed.query.detach()), memory
+
+
+def _remembering_nothing(self: Any, x: torch.Tensor, dropped: torch.Tensor, raw: torch.Tensor, memory: Any) -> Any:
+    return _POINT(self, x, dropped, raw, self.nothing(x.shape[1]))
+
+
+_POINT = ulmkit.lm.model.Pointer.forward
+
 SABOTAGE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "embed dropout": _instead(ulmkit.lm.model, "embed", lambda x, weight, p: weight[x]),
     "input dropout": _instead(ulmkit.lm.model, "locked_mask", _unused_mask),
     "weight dropout": _instead(ulmkit.lm.model, "dropped_weight", lambda weight, p: weight),
     "tied weights": _instead(ulmkit.lm.model.AWDLSTM, "forward", _untied),
     "carried state": _instead(ulmkit.lm.model.AWDLSTM, "start", _forgetful),
+    "pointer": _instead(ulmkit.lm.model.AWDLSTM, "forward", _unpointed),
+    "carried memory": _instead(ulmkit.lm.model.Pointer, "forward", _remembering_nothing),
     "label smoothing": _instead(ulmkit.lm.learner, "LMLoss", lambda smoothing: LMLoss()),
     "AR": _without("ActivationPenalty"),
     "gradient clipping": _without("GradientClip"),
@@ -140,6 +160,12 @@ def test_an_ingredient_that_does_nothing_stops_the_run_and_is_named(
     with pytest.raises(UlmkitError, match=f"{ingredient} is on .* changes nothing"):
         pretrain(TRAIN, patterned(8, seed=1), tmp_path, ALL, device="cpu")
     assert not (tmp_path / "last").exists()
+
+
+def test_a_pointer_that_does_not_learn_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ulmkit.lm.model.Pointer, "forward", _unasked)
+    with pytest.raises(UlmkitError, match="pointer is on"):
+        audit(TRAIN, ALL, device="cpu")
 
 
 def test_a_rate_that_does_not_follow_the_windows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

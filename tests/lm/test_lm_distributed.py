@@ -25,6 +25,7 @@ CONFIG = LMConfig(
     embedding_size=12,
     hidden_size=16,
     layers=2,
+    memory=10,
     drop_mult=0.0,
     ar=2.0,
     tar=1.0,

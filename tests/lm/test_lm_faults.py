@@ -49,12 +49,14 @@ CONFIG = LMConfig(
     valid_batch_size=2,
     checkpoint_minutes=0.02 / 60,  # every few steps, wherever they are
 )
-# every kind of memory that a run can have: the optimizer's, an average's, and of when an average began
+# every kind of memory that a run can have: the optimizer's, a pointer's, an average's, and of when an average began
 RECIPES = [
     CONFIG,
-    dataclasses.replace(CONFIG, ema=0.95, label_smoothing=0.1, layer_rate=0.5, backend="stepwise", precision="bf16"),
     dataclasses.replace(
-        CONFIG, optimizer="nt-asgd", schedule="constant", lr=5.0, nonmono=1, epochs=6, backward=True, wd=1e-6
+        CONFIG, ema=0.95, label_smoothing=0.1, layer_rate=0.5, backend="stepwise", precision="bf16", memory=20
+    ),
+    dataclasses.replace(
+        CONFIG, optimizer="nt-asgd", schedule="constant", lr=5.0, nonmono=1, epochs=6, backward=True, wd=1e-6, memory=5
     ),
 ]
 MADE_BY_THE_CLOCK = ("seconds", "tokens_per_second")

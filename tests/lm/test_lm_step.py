@@ -31,7 +31,16 @@ TINY = LMConfig(
     log_every=10,
 )
 EVERYTHING = dataclasses.replace(
-    TINY, drop_mult=1.0, ar=2.0, tar=1.0, clip=0.2, ema=0.95, label_smoothing=0.1, variable_bptt=True, layer_rate=0.5
+    TINY,
+    memory=14,
+    drop_mult=1.0,
+    ar=2.0,
+    tar=1.0,
+    clip=0.2,
+    ema=0.95,
+    label_smoothing=0.1,
+    variable_bptt=True,
+    layer_rate=0.5,
 )
 
 

@@ -62,7 +62,8 @@ class _Probe(Callback):
         self.learn.loss_grad = self.learn.loss_grad * self.amplify
 
     def before_step(self) -> None:
-        self.gradients = [p.grad.detach().clone() for p in self.learn.model.parameters() if p.grad is not None]
+        gradients = ((p, p.grad) for p in self.learn.model.parameters())
+        self.gradients = [torch.zeros_like(p) if g is None else g.detach().clone() for p, g in gradients]
         self.nats = float(self.learn.loss.detach())
         raise CancelBatchException
 
@@ -174,12 +175,27 @@ def _clip(bench: _Bench, on: list[torch.Tensor]) -> float:
         return _switched_off(bench, bench.measure(), "gradient_clip", max_norm=1e30)
 
 
-def _carried(bench: _Bench) -> float:
-    """The second batch read with no memory of the first; without dropout, whose masks would be others."""
+def _carried(bench: _Bench, name: str) -> float:
+    """The second batch read without the model's `state`, or `memory`, of the first; and without dropout."""
     with _only(bench):
         on = bench.measure()
-        with _set(bench, batches=bench.batches[1:]):
+        forgetting = bench.learn.model.register_forward_pre_hook(lambda model, _: setattr(model, name, None))
+        try:
             return float(abs(on[0] - bench.measure()[0]) / abs(on[0]))
+        finally:
+            forgetting.remove()
+
+
+def _pointer(bench: _Bench) -> float:
+    """The loss without the pointer, and whether it learns: the share of all gradients that is its query's."""
+    on = bench.measure()
+    model = bench.learn.model
+    index = next(i for i, p in enumerate(model.parameters()) if p is model.pointer.query)
+    everything = math.hypot(*(float(gradient.norm()) for gradient in on[1:]))
+    learns = float(on[1 + index].norm()) / max(everything, 1e-30)
+    with _set(model, pointer=None):
+        off = bench.measure()
+    return min(float(abs(on[0] - off[0]) / abs(on[0])), learns)
 
 
 def _tied(bench: _Bench) -> float:
@@ -249,7 +265,12 @@ def _findings(learn: LMLearner, plain: LMLearner, config: LMConfig) -> Iterator[
             partial(_dropout, bench, name),
         )
     yield finding("tied weights", "on", "gradient of unread rows", True, lambda: _tied(bench))
-    yield finding("carried state", "on", "loss of the second batch", True, lambda: _carried(bench))
+    yield finding("carried state", "on", "loss of the second batch", True, lambda: _carried(bench, "state"))
+    points = config.memory > 0
+    yield finding("pointer", config.memory, "loss, gradient of its query", points, lambda: _pointer(bench))
+    yield finding(
+        "carried memory", config.memory, "loss of the second batch", points, lambda: _carried(bench, "memory")
+    )
     yield finding(
         "label smoothing",
         config.label_smoothing,

@@ -29,6 +29,8 @@ class LMConfig:
     embedding_size: int = 400  # also the last layer's hidden size, because the decoder is tied
     hidden_size: int = 1152  # 1150 in the paper; fastai's multiple of 8 is kinder to matrix units
     layers: int = 3
+    # positions that a pointer looks back over (lm/pointer.py, after Merity et al. 2016); 0: none, a plain AWD-LSTM
+    memory: int = 0
 
     # dropouts, as in fastai's awd_lstm_lm_config: tuned together, scaled together by drop_mult
     drop_mult: float = 0.1  # origin's: a corpus far larger than the model needs little noise
@@ -92,7 +94,7 @@ class LMConfig:
         for name in ("embed_p", "input_p", "hidden_p", "weight_p", "output_p"):
             p = getattr(self, name)
             _require(0 <= p * self.drop_mult < 1, name, p, "with drop_mult at least 0 and below 1")
-        for name in ("drop_mult", "ar", "tar", "wd", "clip", "checkpoint_minutes", "seed"):
+        for name in ("memory", "drop_mult", "ar", "tar", "wd", "clip", "checkpoint_minutes", "seed"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         for name in ("lr", "div", "div_final", "eps"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
@@ -236,6 +238,9 @@ PRESETS: dict[str, LMConfig] = {
         valid_batch_size=10,
     ),
 }
+
+# beyond AWD-LSTM: `small` with a pointer over what was read last. `--set memory=512` gives one to any other preset
+PRESETS["beyond"] = replace_config(PRESETS["small"], {"memory": 512})
 
 
 def preset(name: str, **changes: Any) -> LMConfig:

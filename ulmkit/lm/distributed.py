@@ -15,7 +15,6 @@ from torch import distributed
 
 from ulmkit.errors import UlmkitError, UsageError
 from ulmkit.lm.fastai_imports import Callback
-from ulmkit.lm.kernels import LayerState
 
 PATIENCE = timedelta(seconds=60)  # a process that is silent for so long is taken for dead
 
@@ -151,8 +150,3 @@ class ShareGradients(Callback):
         for g in gradients:
             torch.div(flat[place : place + g.numel()].view_as(g), self.world.size, out=g)
             place += g.numel()
-
-
-def whole_state(world: World, state: list[LayerState]) -> list[LayerState]:
-    """The hidden state of all rows of the batch, from every process's part."""
-    return [LayerState(world.rows_of_all(layer.h), world.rows_of_all(layer.c)) for layer in state]

@@ -146,10 +146,11 @@ def load_exported(folder: Path) -> AWDLSTM:
 
 def our_logits(model: AWDLSTM, batches: torch.Tensor) -> Logits:
     """Logits (T, B, V) of each batch, the state carried from one to the next; the model's own state stays."""
-    before, model.state = model.state, None
+    before = model.carried()
+    model.reset()
     with torch.no_grad():
         logits = [model.logits(ids) for ids in batches]
-    model.state = before
+    model.carry(before)
     return logits
 
 
@@ -238,6 +239,11 @@ def _write_fastai(new: Path, source: Source, batches: torch.Tensor) -> Logits:
         )
     order = fastai_order(source.pieces)
     config = source.checkpoint.config
+    if config.memory:
+        raise ArtifactError(
+            f"{source.checkpoint.folder}: the model has a pointer over its last {config.memory} pieces, for which "
+            "fastai's AWD_LSTM has no layer. Export as safetensors."
+        )
     state = to_fastai(
         {n: t[order] if n in ("embedding", "decoder_bias") else t for n, t in source.checkpoint.model.items()}
     )
@@ -401,8 +407,17 @@ tokenizer = {loads[1]}
 
 `model.safetensors` holds `embedding` (vocabulary, embedding_size), which is the decoder too, `decoder_bias`, and for
 each layer `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh` in torch's layout (gates input, forget, cell, output).
-`config.json` has the sizes, and the fingerprints of tokenizer and normalization.
+{_pointing(source.checkpoint.config)}`config.json` has the sizes, and the fingerprints of tokenizer and normalization.
 {_reading(source.checkpoint.config)}"""
+
+
+def _pointing(config: LMConfig) -> str:
+    """What a README says of a pointer's weights."""
+    if not config.memory:
+        return ""
+    return f"""`pointer.query` (embedding_size, embedding_size) and the other `pointer.` weights belong to a pointer
+over the last {config.memory} pieces (Merity et al. 2016, arXiv 1609.07843).
+"""
 
 
 # -- ONNX
@@ -430,6 +445,11 @@ def _state_names(config: LMConfig) -> list[str]:
 def _write_onnx(new: Path, source: Source, batches: torch.Tensor) -> Logits:
     """model.onnx: `ids` (T, B) and `h0`, `c0`, … (B, H) → `logits` (T, B, V) and `h0_out`, …; any T and B."""
     _need("onnx", "onnxruntime", "onnxscript")
+    if source.checkpoint.config.memory:
+        raise ArtifactError(
+            f"{source.checkpoint.folder}: the model has a pointer over its last {source.checkpoint.config.memory} "
+            "pieces, which is not written as ONNX. Export as safetensors."
+        )
     names = _state_names(source.checkpoint.config)
     state = _zero_state(source.model, B)
     length, width = torch.export.Dim("T", min=1, max=1 << 20), torch.export.Dim("B", min=1, max=1 << 20)

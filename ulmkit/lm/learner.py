@@ -34,7 +34,6 @@ from ulmkit.lm.fastai_imports import (
     TrainEvalCallback,
 )
 from ulmkit.lm.identity import Identity
-from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.loss import LMLoss, activation_penalty
 from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
@@ -147,16 +146,17 @@ class TokenRecorder(Recorder):
 class StateKeeper(Callback):
     """The model forgets before every epoch and every validation, as fastai's ModelResetter has it.
 
-    `carried` is what a resumed epoch begins with instead.
+    `begin` is what a resumed epoch remembers from before it.
     """
 
     order = -5  # after TrainEvalCallback, before anything that may look
-    carried: list[LayerState] | None = None
+    begin: dict[str, torch.Tensor] | None = None
 
     def before_train(self) -> None:
         self.model.reset()
-        if self.carried:
-            self.model.state, self.carried = self.carried, None
+        if self.begin:
+            self.model.carry(self.begin)
+            self.begin = None
 
     def before_validate(self) -> None:
         self.model.reset()
@@ -338,7 +338,8 @@ def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 
 def layer_groups(model: AWDLSTM) -> list[list[torch.nn.Parameter]]:
     """Parameters from the first layer to the decoder, as fastai's `awd_lstm_lm_split` groups them."""
-    return [*(list(rnn.parameters()) for rnn in model.layers()), [model.embedding, model.decoder_bias]]
+    pointer = model.pointer.parameters() if model.pointer is not None else []
+    return [*(list(rnn.parameters()) for rnn in model.layers()), [model.embedding, model.decoder_bias, *pointer]]
 
 
 def pick_device(device: str) -> torch.device:

@@ -6,6 +6,7 @@ import torch
 
 from ulmkit.lm.kernels import accurate
 from ulmkit.lm.model import Output
+from ulmkit.lm.pointer import mixed
 
 IGNORE = -100  # a target that is padding; torch's own convention
 
@@ -23,6 +24,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     A chunk's logits are gone before the next chunk, so the memory is one chunk's. No value is read back on the host, so
     a GPU never waits. With `smoothing` s the target is worth 1 - s and every piece, the target too, s / V.
+    With a pointer the target's probability is what decoder (its labels smoothed) and pointer say together, and the
+    decoder learns from each target by its part in that.
     """
 
     @staticmethod
@@ -33,9 +36,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         bias: torch.Tensor,
         targets: torch.Tensor,
         smoothing: float,
+        say: torch.Tensor | None,
+        pointed: torch.Tensor | None,
     ) -> torch.Tensor:
         """`hidden` (N, E), `weight` (V, E), `bias` (V,), `targets` (N,) -> a scalar.
 
+        Of a pointer, `say` (N,) is the logarithm of what it leaves to the decoder, `pointed` (N,) of what it says for
+        the target itself.
         Products are taken in the dtype of `hidden`; the loss, probabilities and sums of gradients in float32 or better.
         """
         exact, products = accurate(hidden.dtype), hidden.dtype
@@ -46,6 +53,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         d_hidden = torch.empty_like(hidden) if wanted else None
         d_weight = torch.zeros_like(weight) if wanted else None
         d_bias = torch.zeros_like(bias) if wanted else None
+        d_say, d_pointed = (None if each is None else torch.empty_like(each) for each in (say, pointed))
         loss = weight.new_zeros((), dtype=exact)
         for start in range(0, len(hidden), _chunk(hidden)):
             part = slice(start, start + _chunk(hidden))
@@ -63,6 +71,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             nats = (1 - smoothing) * (log_sum - logits.gather(1, y).squeeze(1))
             if smoothing:
                 nats += smoothing * (log_sum - logits.mean(1))
+            own = None  # the decoder's part in the target's probability
+            if say is not None and pointed is not None and d_say is not None and d_pointed is not None:
+                decoded = say[part] - nats
+                nats = -torch.logaddexp(decoded, pointed[part])
+                own = (decoded + nats).exp()
+                d_say[part] = -own * count
+                d_pointed[part] = (own - 1) * count
             loss += nats @ count.to(exact)
             if d_hidden is None or d_weight is None or d_bias is None:
                 continue
@@ -70,6 +85,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 p -= smoothing / p.shape[1]
             p.scatter_add_(1, y, p.new_full((), smoothing - 1).expand(y.shape))
             q = p.to(products)
+            if own is not None:
+                count = count * own.to(products)
             # padding meets (N, E) and (N,), never (N, V)
             torch.mm(q, decoder, out=d_hidden[part])
             d_hidden[part] *= count.unsqueeze(1)
@@ -80,34 +97,45 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             d_bias += count @ q
         number = counted.sum(dtype=exact).clamp(min=1)
         if wanted:
-            ctx.save_for_backward(d_hidden, d_weight, d_bias, number)
+            ctx.save_for_backward(d_hidden, d_weight, d_bias, d_say, d_pointed, number)
         return loss / number
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         *saved, number = ctx.saved_tensors
         share = grads[0] / number
-        return *(each * share.to(each.dtype) for each in saved), None, None
+        d_hidden, d_weight, d_bias, *d_shares = (
+            None if each is None else each * share.to(each.dtype) for each in saved
+        )
+        return d_hidden, d_weight, d_bias, None, None, *d_shares
 
 
 def cross_entropy(output: Output, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
     """Mean loss in nats over `targets` (T, B) that are not `IGNORE`, with labels smoothed by `smoothing`."""
     hidden = output.dropped.flatten(0, 1)  # (T, B, E) -> (T * B, E)
-    loss: torch.Tensor = _ChunkedCrossEntropy.apply(hidden, output.weight, output.bias, targets.flatten(), smoothing)
+    shares = (None, None) if output.pointed is None else [each.flatten() for each in output.pointed.shares(targets)]
+    loss: torch.Tensor = _ChunkedCrossEntropy.apply(
+        hidden, output.weight, output.bias, targets.flatten(), smoothing, *shares
+    )
     return loss
 
 
 @torch.no_grad()
 def token_losses(output: Output, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss in nats of each target, and whether the best guess was right: both (T, B); 0 and False at `IGNORE`."""
-    hidden, y = output.dropped.flatten(0, 1), targets.flatten()
+    hidden, y, pointed = output.dropped.flatten(0, 1), targets.flatten(), output.pointed
     losses, right = torch.empty_like(hidden[:, 0]), torch.empty_like(y, dtype=torch.bool)
+    say, spoken = (None, None) if pointed is None else (each.flatten() for each in pointed.shares(targets))
+    said = None if pointed is None else pointed.flat()
     for start in range(0, len(hidden), _chunk(hidden)):
         part = slice(start, start + _chunk(hidden))
         logits = torch.addmm(output.bias, hidden[part], output.weight.T)
-        right[part] = logits.argmax(1) == y[part]
         chosen = logits.gather(1, y[part].clamp(min=0).unsqueeze(1)).squeeze(1)
         losses[part] = logits.logsumexp(1) - chosen
+        if say is not None and spoken is not None and said is not None:
+            losses[part] = -torch.logaddexp(say[part] - losses[part], spoken[part])
+            logits = mixed(logits.softmax(1), *(each[part] for each in said))  # of which only the best is asked
+        right[part] = logits.argmax(1) == y[part]
     losses *= y != IGNORE
     return losses.view(targets.shape), right.view(targets.shape)
 

@@ -1,5 +1,6 @@
-"""AWD-LSTM (Merity et al. 2017) in one file: tied embeddings around a stack of LSTM layers."""
+"""AWD-LSTM (Merity et al. 2017) in one file: tied embeddings around a stack of LSTM layers; beyond it, a pointer."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
 from ulmkit.lm.layers import dropped_weight, embed, locked_mask, masked
+from ulmkit.lm.pointer import Memory, Pointed, Pointer, mixed
 
 NARROW = {"bf16": torch.bfloat16, "fp16": torch.float16}
 INIT_RANGE = 0.1  # of the embedding, as in the paper and fastai
@@ -21,6 +23,7 @@ class Output(NamedTuple):
     raw: torch.Tensor  # (T, B, E): what TAR measures
     weight: torch.Tensor  # (V, E): the decoder, which is the embedding
     bias: torch.Tensor  # (V,)
+    pointed: Pointed | None = None  # what the pointer adds, where there is one
 
 
 class LSTMLayer(nn.Module):
@@ -53,7 +56,10 @@ class AWDLSTM(nn.Module):
         self.embedding = nn.Parameter(torch.empty(vocabulary, E).uniform_(-INIT_RANGE, INIT_RANGE))
         self.rnns = nn.ModuleList(LSTMLayer(E if i == 0 else H, E if i == n - 1 else H) for i in range(n))
         self.decoder_bias = nn.Parameter(torch.zeros(vocabulary))
+        # last, so that the weights before it begin as they do without
+        self.pointer = Pointer(E, config.memory) if config.memory else None
         self.state: list[LayerState] | None = None
+        self.memory: Memory | None = None
         self.identity: Identity | None = None  # of the tokenizer; known once trained or loaded
 
     def layers(self) -> list[LSTMLayer]:
@@ -62,7 +68,21 @@ class AWDLSTM(nn.Module):
 
     def reset(self) -> None:
         """Forget what was read."""
-        self.state = None
+        self.state = self.memory = None
+
+    def carried(self) -> dict[str, torch.Tensor]:
+        """What is remembered, by name: tensors with a row for each row of the batch."""
+        layers = {
+            f"{n}.{part}": t for n, layer in enumerate(self.state or []) for part, t in zip("hc", layer, strict=True)
+        }
+        return layers | ({} if self.memory is None else {f"memory.{n}": t for n, t in self.memory._asdict().items()})
+
+    def carry(self, remembered: Mapping[str, torch.Tensor]) -> None:
+        """Remember what `carried` gave, instead of what was read."""
+        layers = range(sum(name.endswith(".h") for name in remembered))
+        self.state = [LayerState(remembered[f"{n}.h"], remembered[f"{n}.c"]) for n in layers] or None
+        memory = [remembered[f"memory.{name}"] for name in Memory._fields if f"memory.{name}" in remembered]
+        self.memory = Memory(*memory) if memory else None
 
     def start(self, B: int) -> list[LayerState]:
         """The carried state, or zeros where there is none for a batch of this width."""
@@ -70,6 +90,12 @@ class AWDLSTM(nn.Module):
             return self.state
         widths = [rnn.weight_hh.shape[1] for rnn in self.layers()]
         return [LayerState(*(self.embedding.new_zeros(B, H) for _ in range(2))) for H in widths]
+
+    def recall(self, B: int) -> list[Memory]:
+        """The carried memory, or an empty one where there is none for a batch this wide; of a plain model nothing."""
+        if self.pointer is None:
+            return []
+        return [self.memory if self.memory is not None and len(self.memory.ids) == B else self.pointer.nothing(B)]
 
     def forward(self, x: torch.Tensor) -> Output:
         """Read ids `x` (T, B), continuing from the state that the last call left."""
@@ -88,7 +114,10 @@ class AWDLSTM(nn.Module):
         raw, state = lstm_stack(h, self.start(B), weights, masks, backend=backend)  # (T, B, E) -> (T, B, E)
         self.state = [layer.detach() for layer in state]
         dropped = masked(raw, locked_mask(like, B, E, p("output")))
-        return Output(dropped, raw, self.embedding, self.decoder_bias)
+        pointed = None
+        if self.pointer is not None:
+            pointed, self.memory = self.pointer(x, dropped, raw, *self.recall(B))
+        return Output(dropped, raw, self.embedding, self.decoder_bias, pointed)
 
     @property
     def _narrow(self) -> bool:
@@ -98,6 +127,13 @@ class AWDLSTM(nn.Module):
         return self.config.dropout(name) if self.training else 0.0
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of every piece after each id of `x` (T, B) -> (T, B, V); for few ids, not for training."""
+        """Scores of every piece after each id of `x` (T, B) -> (T, B, V); for few ids, not for training.
+
+        With a pointer they are logarithms of probabilities.
+        """
         output = self(x)
-        return output.dropped @ output.weight.T + output.bias
+        scores = output.dropped @ output.weight.T + output.bias
+        if output.pointed is None:
+            return scores
+        p = mixed(scores.softmax(2).flatten(0, 1), *output.pointed.flat()).view_as(scores)
+        return p.clamp(min=torch.finfo(p.dtype).tiny).log()

@@ -15,9 +15,8 @@ from ulmkit.artifacts.manifest import package_versions
 from ulmkit.errors import Interrupted, UlmkitError
 from ulmkit.lm.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.distributed import ALONE, ShareGradients, whole_state
+from ulmkit.lm.distributed import ALONE, ShareGradients
 from ulmkit.lm.fastai_imports import Callback, CancelFitException
-from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.learner import LMLearner
 from ulmkit.lm.metrics import MetricsFile
 from ulmkit.lm.optimizer import optimizer_tensors, restore_optimizer
@@ -25,6 +24,7 @@ from ulmkit.lm.position import Budget, Position, epochs_for, planned_steps
 from ulmkit.lm.signals import Signals
 
 LAST, BEST, METRICS = "last", "best", "metrics.jsonl"
+HIDDEN = "hidden."  # before the names of what the model remembers, among a checkpoint's tensors
 
 
 @dataclass(frozen=True)
@@ -326,9 +326,8 @@ class Run:
         if device.type == "cuda":
             training["random.cuda"] = self.world.rows_of_all(torch.cuda.get_rng_state(device)[None].to(device))
         # between epochs there is nothing to carry on: what the model holds then is the validation's
-        carried = model.state if self.position.batch and model.state else []
-        for index, layer in enumerate(whole_state(self.world, carried)):
-            training[f"hidden.{index}.h"], training[f"hidden.{index}.c"] = layer
+        if self.position.batch:
+            training |= {f"{HIDDEN}{name}": self.world.rows_of_all(value) for name, value in model.carried().items()}
         self.saved_step, self.saved_time = self.position.step, time.monotonic()
         if not self.world.first:
             return
@@ -363,12 +362,10 @@ class Run:
             self.metrics = MetricsFile(self.folder / METRICS, state["metrics_bytes"])
         learn.first_epoch = self.position.epoch
         learn.dls.train.seek(self.position.epoch, self.position.batch)
-        layers = sum(name.startswith("hidden.") for name in tensors) // 2
-        if self.position.batch and layers:
+        if self.position.batch:
             device, rows = learn.dls.device, self.world.rows(self.config.batch_size)
-            learn.state_keeper.carried = [
-                LayerState(*(tensors[f"hidden.{i}.{part}"][rows].to(device) for part in "hc")) for i in range(layers)
-            ]
+            hidden = {name: tensor for name, tensor in tensors.items() if name.startswith(HIDDEN)}
+            learn.state_keeper.begin = {n.removeprefix(HIDDEN): t[rows].to(device) for n, t in hidden.items()}
         if len(tensors["random.cpu"]) != self.world.size:
             self.world.seed(self.config.seed + self.position.step)  # another number of processes: other random numbers
             return

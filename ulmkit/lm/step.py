@@ -61,7 +61,7 @@ class _Numbers:
 
 
 class WholeStep:
-    """Takes steps: `loss = step(x, y)`. The state is carried in `model.state`, as by the model itself.
+    """Takes steps: `loss = step(x, y)`. The state and the memory are carried in the model, as by the model itself.
 
     `capture` makes a function of no arguments into one that replays it; without one every step runs op by op. With
     `on_device` rates and momentum lie there, as a graph needs it: equal to rounding, not to the bit.
@@ -107,12 +107,19 @@ class WholeStep:
         for kept, given in zip(self.batches[len(x)], (x, y), strict=True):
             kept.copy_(given, non_blocking=True)
         model = self.parts.model
-        given_state = model.start(x.shape[1])
+        given: list[Any] = [*model.start(x.shape[1]), *model.recall(x.shape[1])]
         if self.state is None:
-            self.state = [type(layer)(*(part.clone() for part in layer)) for layer in given_state]
-        elif given_state is not self.state:
-            self._keep(given_state)
-        model.state = self.state
+            self.state = [type(part)(*(tensor.clone() for tensor in part)) for part in given]
+        elif any(part is not mine for part, mine in zip(given, self.state, strict=True)):
+            self._keep(given)
+        self._remember()
+
+    def _remember(self) -> None:
+        """What the model carries is what lies here: its layers' states, and then the memory where it has one."""
+        model, state = self.parts.model, self.state
+        assert state is not None
+        model.state = state[: len(model.rnns)]
+        model.memory = state[-1] if len(state) > len(model.rnns) else None
 
     def _keep(self, state: list[Any]) -> None:
         assert self.state is not None
@@ -159,7 +166,7 @@ class WholeStep:
             f"a training step could not be captured as a CUDA graph ({error}). It runs op by op, slower.", stacklevel=4
         )
         self.capture, self.graphs = None, {}
-        self.parts.model.state = self.state
+        self._remember()
         self.parts.optimizer.zero_grad()
 
     def _addresses(self) -> tuple[int, ...]:
@@ -199,10 +206,8 @@ class WholeStep:
         if parts.scaling is not None:
             parts.scaling.adapt()
         parts.optimizer.zero_grad()
-        after = model.state
-        assert after is not None
-        self._keep(after)
-        model.state = self.state
+        self._keep([*model.start(x.shape[1]), *model.recall(x.shape[1])])
+        self._remember()
         self.loss.copy_(loss.detach())
 
     def _gradients(self) -> list[torch.Tensor]:
