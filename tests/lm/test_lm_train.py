@@ -21,7 +21,7 @@ from lm_data import patterned, token_file
 from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.manifest import read_manifest, verify_folder
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
-from ulmkit.lm.checkpoint import load_model, read_checkpoint, save_checkpoint
+from ulmkit.lm.checkpoint import load_model, read_checkpoint, read_state, save_checkpoint, write_state
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.evaluate import baselines, evaluate
 from ulmkit.lm.fastai_imports import Callback
@@ -167,6 +167,16 @@ def test_resuming_with_other_settings_data_or_tokenizer_is_refused(tmp_path: Pat
     foreign = [dataclasses.replace(patterned(n, seed=s), tokenizer="bbbbbbbbbbbb") for n, s in ((40, 0), (8, 1))]
     with pytest.raises(ArtifactError, match="tokenizer aaaaaaaaaaaa, these tokens have bbbbbbbbbbbb"):
         pretrain(*foreign, tmp_path, TINY, resume=True, device="cpu")
+
+
+def test_a_run_older_than_a_setting_goes_on_without_it(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    state = read_state(tmp_path / "last")
+    del state["config"]["memory"], state["checksum"]
+    write_state(tmp_path / "last/state.json", state)
+    assert run(tmp_path, resume=True) == first
+    with pytest.raises(UsageError, match="began with memory 0, now 9"):
+        run(tmp_path, dataclasses.replace(TINY, memory=9), resume=True)
 
 
 def test_two_splits_of_different_tokenizers_are_refused(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ def recipe(function: Any) -> Any:
     """The options that shape a training run."""
     options = (
         click.option(
-            "--preset", default="default", show_default=True, help="origin, default, small, tiny, wikitext-2."
+            "--preset",
+            default="default",
+            show_default=True,
+            help="origin, default, small, tiny, wikitext-2, beyond (small with a pointer into what was read last).",
         ),
         click.option("--epochs", type=click.IntRange(min=1), help="Passes over the corpus."),
         click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of epochs."),

@@ -107,11 +107,11 @@ class WholeStep:
         for kept, given in zip(self.batches[len(x)], (x, y), strict=True):
             kept.copy_(given, non_blocking=True)
         model = self.parts.model
-        given: list[Any] = [*model.start(x.shape[1]), *model.recall(x.shape[1])]
+        carried: list[Any] = [*model.start(x.shape[1]), *model.recall(x.shape[1])]
         if self.state is None:
-            self.state = [type(part)(*(tensor.clone() for tensor in part)) for part in given]
-        elif any(part is not mine for part, mine in zip(given, self.state, strict=True)):
-            self._keep(given)
+            self.state = [type(part)(*(tensor.clone() for tensor in part)) for part in carried]
+        elif any(part is not mine for part, mine in zip(carried, self.state, strict=True)):
+            self._keep(carried)
         self._remember()
 
     def _remember(self) -> None:

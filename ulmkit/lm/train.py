@@ -21,7 +21,7 @@ from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.audit import Finding, audit
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.checkpoint import read_state
-from ulmkit.lm.config import LMConfig
+from ulmkit.lm.config import LMConfig, config_from_json
 from ulmkit.lm.distributed import ShareGradients, joined, launched
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.learner import LMLearner, learner, pick_device
@@ -87,10 +87,10 @@ def _refuse_changes(state: dict[str, Any], about: dict[str, Any], where: Path) -
     for name in ("time_budget_s", "clock"):
         if state[name] != about[name]:
             raise UsageError(f"{where}: began with {name} {state[name]}, now {about[name]}. Start a new run.")
-    for name in state["config"].keys() | about["config"].keys():
-        before, after = state["config"].get(name), about["config"].get(name)
-        if before != after and name not in FREE_SETTINGS:
-            raise UsageError(f"{where}: began with {name} {before}, now {after}. Start a new run for the change.")
+    began = config_from_json(state["config"]).to_json()  # a setting that is younger than the run has its default there
+    for name, after in about["config"].items():
+        if began[name] != after and name not in FREE_SETTINGS:
+            raise UsageError(f"{where}: began with {name} {began[name]}, now {after}. Start a new run for the change.")
 
 
 def _as_begun(config: LMConfig, saved: dict[str, Any]) -> LMConfig:
