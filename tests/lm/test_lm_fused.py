@@ -87,6 +87,7 @@ def results(case: Any, dtype: torch.dtype, backend: str, **options: Any) -> list
         ([5, 50, 7], 3, 3, torch.bfloat16, None),
         ([5, 50, 7], 3, 3, torch.float16, None),
         ([3, 16], 1, 128, torch.bfloat16, None),  # no step after the first one; several programs by rows
+        ([2, 3], 72, 2, torch.float32, None),  # the usual window
         ([2, 3, 2], 26, 2, torch.float32, None),  # three chunks of the usual size, the last one ragged
         ([8, 400], 2, 17, torch.float32, LARGE),
         ([8, 1152], 2, 1, torch.bfloat16, LARGE),
