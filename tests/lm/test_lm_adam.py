@@ -1,6 +1,9 @@
 """Adam with its rates on the device takes torch's fused steps, leaves out what overflowed, and moves the average."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -80,3 +83,25 @@ def test_a_step_that_is_not_taken_changes_nothing_but_the_average(way: Callable[
     way(ours._replace(gradient=torch.ones_like(start)), hypers, Wishes(number(1), number(1), number(1.0)), True)
     assert torch.allclose(ours.average, ours.p)
     assert (ours.p != start).all()
+
+
+COMPILE = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from ulmkit.lm.kernels.adam_triton import BLOCK, _adamw
+
+constants = {"DECAYS": True, "AVERAGED": True, "BLOCK": BLOCK}
+signature = {name: "*fp32" for name in _adamw.arg_names} | {"n": "i32"} | dict.fromkeys(constants, "constexpr")
+for capability in (70, 90):
+    source = ASTSource(fn=_adamw, signature=signature, constexprs=constants)
+    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True})
+    assert compiled.asm["cubin"]
+"""
+
+
+@pytest.mark.skipif(len(WAYS) == 1 or sys.platform != "linux", reason="no Triton, or no compiler of its")
+def test_the_kernel_compiles_for_gpus_that_are_not_there() -> None:
+    environment = os.environ | {"TRITON_INTERPRET": "0"}
+    run = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

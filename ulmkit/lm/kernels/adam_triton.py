@@ -76,4 +76,5 @@ def in_one_pass(tensors: AdamTensors, hypers: torch.Tensor, wishes: Wishes, deca
         DECAYS=decays,
         AVERAGED=average is not None,
         BLOCK=BLOCK,
+        enable_fp_fusion=True,  # a * b + c rounded once, as torch's own kernels do
     )
