@@ -105,7 +105,8 @@ class _Shares(torch.autograd.Function):
         d = d_scores.to(products)
         d_window = torch.bmm(d[:, :, -T:].transpose(1, 2), pointed.query).transpose(0, 1)  # (B, T, T) @ (B, T, E)
         d_fading = -(d_scores.sum(0) * pointed.distance).sum().view(1)
-        d_worth = torch.stack([d_scores[pointed.common > n].sum() for n in range(CONTEXT)])
+        # not by index: a GPU would have to tell the host how many there are, and no graph could capture it
+        d_worth = torch.stack([d_scores.where(pointed.common > n, 0.0).sum() for n in range(CONTEXT)])
         return torch.bmm(d, pointed.keys), d_window, d_sentinel.T, d_fading, d_worth, *[None] * 5
 
 
