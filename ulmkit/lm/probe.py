@@ -21,8 +21,10 @@ from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.step import graphed
 
-WINDOW = 8  # steps in time of a timed training step on a CPU
+WINDOW = 8  # steps in time of a timed training step on a CPU, at least
+TOKENS = 576  # of a timed training step on a CPU: with fewer, what a step costs once outweighs what it costs a token
 ROUNDS = 3
+PATIENCE = 3.0  # seconds for one candidate, from its second step on
 SMALLEST = 128  # hidden size; below it a step takes as long whoever computes it, and runs stay alike on all machines
 WORTH = 1.2  # sixteen bits must be so many times as fast: they are not taken for a hair's breadth
 # right by the tolerance, and yet no choice: torch's own kernel on a CPU keeps gates and cell in bfloat16, too. Runs of
@@ -89,9 +91,11 @@ def _as_trained(step: Callable[[], None], device: torch.device) -> Callable[[], 
 
 
 def _seconds(model: AWDLSTM, config: LMConfig, device: torch.device) -> float:
-    """The best of a few training steps: short ones on a CPU, whole windows on a GPU, where layers overlap in time."""
+    """The best of a few training steps: whole windows on a GPU, where layers overlap in time; on a CPU `TOKENS` or so."""
     model.config = config
-    length = config.bptt if device.type == "cuda" else WINDOW
+    length = config.bptt if device.type == "cuda" else min(config.bptt, max(WINDOW, -(-TOKENS // config.batch_size)))
+    # a busy machine makes others wait, not this process count
+    clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     ids = torch.randint(model.vocabulary, (length + 1, config.batch_size), device=device)
 
     def step() -> None:
@@ -101,13 +105,15 @@ def _seconds(model: AWDLSTM, config: LMConfig, device: torch.device) -> float:
         (cross_entropy(output, ids[1:]) + activation_penalty(output, config.ar, config.tar)).backward()
 
     run = _as_trained(step, device)
-    best = float("inf")
-    for _ in range(ROUNDS + 1):  # the first also pays for memory
-        started = time.perf_counter()
+    best, spent = float("inf"), 0.0
+    for number in range(ROUNDS + 1):  # the first also pays for memory
+        started = clock()
         run()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - started)
+        best, spent = min(best, clock() - started), spent + clock() - started
+        if number and spent > PATIENCE:
+            break
     model.zero_grad()
     model.reset()
     return best
