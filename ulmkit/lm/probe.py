@@ -91,7 +91,7 @@ def _as_trained(step: Callable[[], None], device: torch.device) -> Callable[[], 
 
 
 def _seconds(model: AWDLSTM, config: LMConfig, device: torch.device) -> float:
-    """The best of a few training steps: whole windows on a GPU, where layers overlap in time; on a CPU `TOKENS` or so."""
+    """The best of a few training steps: whole windows on a GPU, where layers overlap in time; `TOKENS` on a CPU."""
     model.config = config
     length = config.bptt if device.type == "cuda" else min(config.bptt, max(WINDOW, -(-TOKENS // config.batch_size)))
     # a busy machine makes others wait, not this process count
