@@ -12,6 +12,7 @@ from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import SaveModelCallback
 from fastai.callback.training import GradientClip
 from lm_data import patterned
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.fastai_imports import Callback
@@ -255,3 +256,45 @@ def test_the_parts_are_those_of_the_callbacks(whole_steps: Callable[[bool], None
     parts = learn._parts()
     assert isinstance(parts, Parts)
     assert (parts.ar, parts.tar, parts.clips, parts.average) == (2.0, 1.0, (0.2, 0.1), learn.average)
+
+
+class Syncs(TorchDispatchMode):
+    """Notes operations for which a GPU would have to tell its host something, also those of the backward pass."""
+
+    ASKING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "_unique2", "unique_dim")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        indices = args[1] if name in ("index", "index_put", "index_put_", "_index_put_impl_") else []
+        by_mask = any(index is not None and index.dtype == torch.bool for index in indices)
+        if name in self.ASKING or by_mask:
+            self.found.append(name)
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        EVERYTHING,
+        dataclasses.replace(EVERYTHING, backend="stepwise", precision="bf16", memory=20),
+        dataclasses.replace(EVERYTHING, backend="stepwise", precision="fp16"),
+    ],
+    ids=["vendor", "stepwise with a pointer in bf16", "stepwise in fp16"],
+)
+def test_nothing_in_a_step_waits_for_a_value(config: LMConfig) -> None:
+    learn, step = made(config, capture=None)
+    batches = iter(learn.dls.train)
+    for _ in range(3):
+        step(*next(batches))
+    x, y = next(batches)
+    with Syncs() as syncs:
+        loss = step(x, y)
+    assert syncs.found == []
+    with Syncs() as syncs:
+        loss.item()
+        (x[x > 3], x.nonzero())
+    assert syncs.found == ["_local_scalar_dense", "index", "nonzero"]
