@@ -454,8 +454,11 @@ LINEAR = 2.5  # twice the text takes this many times as long at most; the square
 def growth(
     work: Callable[[str], object], unit: str, length: int = 20_000, clock: Callable[[], float] = time.process_time
 ) -> float:
-    """How many times longer `work` takes on a text of `unit` when that is twice as long (CPU time, best of five; the
-    least of three such, as long as it is over `LINEAR`: what else runs on a machine only adds)."""
+    """How many times longer `work` takes on a text of `unit` when that is twice as long (CPU time, best of five).
+
+    Where that is over `LINEAR`, texts of twice and four times the length are asked, too, and the least counts: a step at
+    one size (where memory is asked of the system anew) is no growth, and the square takes four times at every size.
+    """
 
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
@@ -473,6 +476,7 @@ def growth(
         least = min(least, seconds(2 * length) / seconds(length))
         if least <= LINEAR:
             break
+        length *= 2
     return least
 
 
