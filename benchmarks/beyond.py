@@ -133,6 +133,35 @@ def table(runs: list[Job], baselines: dict[str, Any]) -> list[str]:
     return rows
 
 
+def text(report: dict[str, Any]) -> str:
+    """The report as a page, of the runs that are there."""
+    costs, config = report["step"], report["configs"]["small"]
+    ratios, tokens = costs["ratios"]["beyond"], report["tokens"]
+    rate = 10 * config["batch_size"] * config["bptt"] / statistics.median(costs["seconds_of_ten_steps"]["small"])
+    count = report["parameters"]
+    seeds = {name: [run["seed"] for run in report["runs"] if run["name"] == name] for name in report["steps"]}
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    lines = [
+        "# `beyond` against `small`",
+        "",
+        f"`{report['signature']}`, {versions}. {config['precision']} products, backend {config['backend']}, one "
+        "thread.",
+        f"{tokens['train']:,} training tokens, {tokens['valid']:,} valid, {tokens['test']:,} test; "
+        f"{report['vocabulary']:,} pieces. 1cycle over the steps of each run. CPU seconds are those of the whole run, "
+        "its audit and validation included.",
+        *([report["note"]] if report.get("note") else []),
+        "",
+        f"- parameters: small {count['small']:,}, beyond {count['beyond']:,}",
+        f"- a step of `beyond` takes {report['ratio']:.3f} times as long as one of `small` (median of {len(ratios)} "
+        f"alternating rounds, from {min(ratios):.3f} to {max(ratios):.3f}), which takes {rate:,.0f} tokens a CPU second",
+        f"- seeds done: {', '.join(f'{name} {len(done)}' for name, done in seeds.items())}",
+        "",
+        *table(report["runs"], report["baseline"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tokens", type=Path, help="folder of token files with train, valid and test")
@@ -142,6 +171,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15, help="of the measurement of a step's cost")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a setting of `beyond` alone")
+    parser.add_argument("--note", default="", help="a sentence for the report, say of what else the machine did")
     parser.add_argument("--output", type=Path, default=Path("beyond.json"))
     options = parser.parse_args()
 
@@ -154,6 +184,11 @@ def main() -> int:
     ratio = statistics.median(costs["ratios"]["beyond"])
     counted = KneserNey(files["train"], ORDER)
     ngrams = {split: -counted.log_probabilities(files[split]) for split in JUDGED}
+    wanted = {
+        "small": ("small", options.steps),
+        "beyond, equal time": ("beyond", round(options.steps / ratio)),
+        "beyond, equal tokens": ("beyond", options.steps),
+    }
     report: dict[str, Any] = {
         "signature": signature("beyond", tokenizer=files["train"].tokenizer, steps=options.steps, seeds=options.seeds),
         "configs": {name: config.to_json() for name, config in configs.items()},
@@ -166,12 +201,9 @@ def main() -> int:
         "step": costs,
         "ratio": ratio,
         "baseline": {split: figures(summarize(files[split], ngrams[split])) for split in JUDGED},
+        "note": options.note,
+        "steps": {name: steps for name, (_, steps) in wanted.items()},
         "runs": [],
-    }
-    wanted = {
-        "small": ("small", options.steps),
-        "beyond, equal time": ("beyond", round(options.steps / ratio)),
-        "beyond, equal tokens": ("beyond", options.steps),
     }
     jobs = [
         {
@@ -195,13 +227,8 @@ def main() -> int:
             report["runs"].append(run)
             report["runs"].sort(key=lambda one: (list(wanted).index(one["name"]), one["seed"]))
             write_json(options.output, report)
-    spreads = [min(costs["ratios"]["beyond"]), max(costs["ratios"]["beyond"])]
-    small = statistics.median(costs["seconds_of_ten_steps"]["small"])
-    speed = 10 * configs["small"].batch_size * configs["small"].bptt / small
-    print(f"parameters: {', '.join(f'{name} {count:,}' for name, count in report['parameters'].items())}")
-    print(f"a step of beyond takes {ratio:.3f} times as long (from {spreads[0]:.3f} to {spreads[1]:.3f})")
-    print(f"small: {speed:,.0f} tokens per CPU second\n")
-    print("\n".join(table(report["runs"], report["baseline"])))
+            options.output.with_suffix(".md").write_text(text(report), encoding="utf-8")
+    print(text(report))
     return 0
 
 
