@@ -47,7 +47,7 @@ from ulmkit.lm.evaluate import evaluate
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.model import AWDLSTM, Output
-from ulmkit.lm.probe import DTYPE, TOLERANCE, narrow
+from ulmkit.lm.probe import DTYPE, TOLERANCE, narrow, resolve
 
 BOS = 2
 REPEATS = 7  # timings of one thing; their median counts
@@ -616,6 +616,44 @@ def contest(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: 
         typing.cast(Any, one.loop).close()  # a generator: its workers end with it
 
 
+def replays(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
+    """Do steps that are replayed give the losses of steps op by op, and does nothing in them wait for the host?"""
+    if not HAS_FASTAI:
+        section["missing"] = FASTAI_MISSING
+        return
+    from lm_cpu import drive
+
+    from ulmkit.lm.learner import learner
+
+    train, valid = synthetic(scale, seed=1, tokens=scale.tokens), synthetic(scale, seed=2, tokens=scale.held_out)
+    config = scale.config(batch_size=scale.contended[0], ema=0.999)
+    config, _ = resolve(scale.vocabulary, config, device)  # once, so that both have the same
+    section |= {"backend": config.backend, "precision": config.precision, "waits": "nothing was looked for"}
+    for graph in (False, True):
+        torch.manual_seed(1)
+        learn = learner(train, valid, config, device=str(device))
+        loop, losses = drive(learn, config, 1000), []
+        for _ in range(30):
+            next(loop)
+            if not graph and learn.whole is not None:
+                learn.whole.capture = None
+            losses.append(learn.loss.detach())
+        section["replayed" if graph else "op by op"] = torch.stack(losses).double().tolist()
+        if learn.whole is not None and device.type == "cuda":
+            section["captured lengths"] = sorted(learn.whole.graphs)
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                for _ in range(10):
+                    next(loop)
+                section["waits"] = "none"
+            except RuntimeError as error:
+                section["waits"] = str(error)[:300]
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+    pairs = zip(section["replayed"], section["op by op"], strict=True)
+    section["largest difference"] = max(abs(a - b) for a, b in pairs)
+
+
 def batcher(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
     """Tokens a second of our batches alone, a whole epoch with its shuffle."""
     train = synthetic(scale, seed=1, tokens=scale.tokens)
@@ -748,6 +786,7 @@ def part_one(sheet: Sheet, device: torch.device, scale: Scale) -> None:
     sheet.fill("ceilings", lambda section: ceilings(section, device, scale))
     sheet.fill("against float64", lambda section: against_float64(section, device, scale))
     sheet.fill("against fastai", lambda section: against_fastai(section, device, scale))
+    sheet.fill("replays", lambda section: replays(section, device, scale))
     sheet.fill("contest", lambda section: contest(section, sheet, device, scale))  # before what matters less
     sheet.fill("chunks", lambda section: chunks(section, device, scale))
     sheet.fill("batcher", lambda section: batcher(section, device, scale))
@@ -990,6 +1029,14 @@ def report(values: dict[str, Any]) -> str:
         lines += table(["contender", "tokens/s", "ms a step", "peak GiB"], rows)
     lines += [f"- {name} failed: {error}" for name, error in contest.get("failed", {}).items()]
     lines += _correctness(values)
+    steps = values.get("replays", {})
+    if "largest difference" in steps:
+        lines += [
+            f"Thirty steps replayed against the same op by op ({steps['backend']}, {steps['precision']}): largest "
+            f"difference of a loss {steps['largest difference']:.1e}. Captured lengths: "
+            f"{steps.get('captured lengths', [])}. What waits for the host: {steps['waits']}.",
+            "",
+        ]
     timed = values.get("lstm", {})
     if timed.get("cells"):
         lines += [f"## The LSTM stack alone, {timed['window']} steps in {timed['precision']}, ms", ""]
