@@ -114,6 +114,9 @@ def encoded_by_one(scene: Scene, code: str) -> Path:
 @recipe
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Fit the whole schedule into this time.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--from", "start", metavar="RUN", help="Begin with the best weights of this run instead of random ones.")
+@click.option("--patience", type=click.IntRange(min=1), help="End after so many validations without a better one.")
+@click.option("--tensorboard", is_flag=True, help="Also write what metrics.jsonl gets for TensorBoard.")
 @SEED
 @DEVICE
 @RUN
@@ -125,6 +128,8 @@ def pretrain(
     settings: tuple[str, ...],
     minutes: float | None,
     resume: bool,
+    start: str | None,
+    tensorboard: bool,
     device: str,
     run_name: str,
     **given: Any,
@@ -134,6 +139,7 @@ def pretrain(
     \b
     ulmkit lm pretrain fa
     ulmkit lm pretrain fa --preset small --minutes 20
+    ulmkit lm pretrain fa --run news --from pretrained --epochs 3 --lr 1e-3 --patience 2
     torchrun --nproc-per-node 2 -m ulmkit lm pretrain fa
     """
     from ulmkit.artifacts.tokens import open_token_file
@@ -155,6 +161,8 @@ def pretrain(
             resume=resume,
             device=device,
             time_budget_s=None if minutes is None else 60 * minutes,
+            start=None if start is None else scene.layout(code).run(start),
+            tensorboard=tensorboard,
             progress=progress,
             audited=lambda findings: scene.remark(audit_table(findings)),
         )
@@ -165,6 +173,8 @@ def pretrain(
         f"({result.tokens_per_second:,.0f} a second, {result.backend} LSTM, {result.precision} products)\n"
         f"valid loss {result.valid_loss:.4f}, perplexity {result.valid_perplexity:.2f}; "
         f"best {result.best_valid_loss:.4f} at step {result.best_step:,}"
+        + (f"\nended early: {config.patience} validations without a better one" if result.stopped_early else "")
+        + (f"\n{result.skipped:,} steps were skipped: their loss or gradient was no number" if result.skipped else "")
     )
     scene.remark(f"Next: ulmkit lm evaluate {code}, ulmkit lm generate {code}")
     scene.finish(dataclasses.asdict(result))
@@ -370,19 +380,34 @@ def continuations(
 @command.command("find-lr")
 @click.argument("code", metavar="LANGUAGE")
 @recipe
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw loss over rate into this .svg file."
+)
 @SEED
 @DEVICE
 @shared
-def find_lr(scene: Scene, code: str, preset: str, settings: tuple[str, ...], device: str, **given: Any) -> None:
+def find_lr(
+    scene: Scene,
+    code: str,
+    preset: str,
+    settings: tuple[str, ...],
+    plot: Path | None,
+    device: str,
+    **given: Any,
+) -> None:
     """Raise the learning rate over a hundred steps and suggest one; nothing is kept.
 
     \b
-    ulmkit lm find-lr fa --preset small
+    ulmkit lm find-lr fa --preset small --plot rates.svg
     """
+    from ulmkit.artifacts.atomic import atomic_write
     from ulmkit.artifacts.tokens import open_token_file
     from ulmkit.lm.learner import find_lr as find
     from ulmkit.progress import Progress
+    from ulmkit.report.curve import log_curve
 
+    if plot is not None and plot.suffix != ".svg":
+        raise UsageError(f"--plot {plot}: draws SVG. Choose a name that ends in .svg.")
     config = configure(preset, settings, **given)
     tokens = encoded(scene, code)
     with scene.progress() as report:
@@ -395,6 +420,19 @@ def find_lr(scene: Scene, code: str, preset: str, settings: tuple[str, ...], dev
     shown = range(0, len(found.lrs), max(1, len(found.lrs) // 20))
     scene.say(table(("rate", "loss"), [(f"{found.lrs[i]:.2e}", f"{found.losses[i]:.3f}") for i in shown]))
     scene.say(f"\nsuggested: --lr {found.suggestion:.2e}")
+    if plot is not None:
+        drawn = log_curve(
+            found.lrs,
+            found.losses,
+            title=f"Learning rate for {code}, preset {preset}",
+            x_label="learning rate",
+            y_label="training loss (nats a token, smoothed)",
+            marked=found.suggestion,
+            mark_label=f"suggested {found.suggestion:.2e}",
+        )
+        with atomic_write(plot, "w", encoding="utf-8") as file:
+            file.write(drawn)
+        scene.remark(f"{plot}: drawn")
     if scene.as_json:
         scene.finish(dataclasses.asdict(found))
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "normalize": ("normalize", "Normalize text from stdin to stdout."),
     "language": ("language", "What languages there are, and what they hold."),
     "verify": ("verify", "Compare every file of a language with its manifest."),
+    "doctor": ("doctor", "Whether this machine, and a language's data, are fit to train with."),
 }
 
 

@@ -16,6 +16,7 @@ AnyBackend = Literal["auto", "vendor", "stepwise", "fused", "reference"]
 AnyPrecision = Literal["auto", "fp32", "bf16", "fp16"]
 OptimizerName = Literal["adam", "nt-asgd"]
 ScheduleName = Literal["1cycle", "constant"]
+OnNan = Literal["stop", "skip"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class LMConfig:
     sqr_mom: float = 0.99
     clip: float = 0.0  # largest gradient norm; 0: no clipping, as fastai by default
 
+    # what ends a run early, and what does not
+    patience: int = 0  # validations in a row without a new best after which it ends; 0: it goes to its schedule's end
+    # a loss or gradient that is no number stops the run; or its step is skipped (on a GPU each step then waits for it)
+    on_nan: OnNan = "stop"
+
     # bookkeeping
     seed: int = 0
     # who computes the LSTM, and the precision of matrix products in training (weights, sums and evaluation are always
@@ -94,7 +100,7 @@ class LMConfig:
         for name in ("embed_p", "input_p", "hidden_p", "weight_p", "output_p"):
             p = getattr(self, name)
             _require(0 <= p * self.drop_mult < 1, name, p, "with drop_mult at least 0 and below 1")
-        for name in ("memory", "drop_mult", "ar", "tar", "wd", "clip", "checkpoint_minutes", "seed"):
+        for name in ("memory", "drop_mult", "ar", "tar", "wd", "clip", "checkpoint_minutes", "seed", "patience"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         for name in ("lr", "div", "div_final", "eps"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
@@ -113,6 +119,7 @@ class LMConfig:
             ("precision", AnyPrecision),
             ("optimizer", OptimizerName),
             ("schedule", ScheduleName),
+            ("on_nan", OnNan),
         ):
             names = typing.get_args(known)
             _require(getattr(self, name) in names, name, getattr(self, name), " or ".join(names))

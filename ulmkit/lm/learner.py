@@ -126,7 +126,9 @@ class _SmoothLoss(Metric):
 
     def accumulate(self, learn: Learner) -> None:
         self.count += 1
-        self.sum = torch.lerp(learn.loss.detach(), self.sum.to(learn.loss), self.beta)
+        loss, before = learn.loss.detach(), self.sum.to(learn.loss)
+        # a step that was skipped must not spoil all that follow
+        self.sum = torch.where(loss.isfinite(), torch.lerp(loss, before, self.beta), before)
 
     @property
     def value(self) -> torch.Tensor:

@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from ulmkit.errors import Interrupted, UlmkitError
 from ulmkit.lm.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.distributed import ALONE, ShareGradients
-from ulmkit.lm.fastai_imports import Callback, CancelFitException
+from ulmkit.lm.fastai_imports import Callback, CancelBatchException, CancelFitException
 from ulmkit.lm.learner import LMLearner
 from ulmkit.lm.metrics import MetricsFile
 from ulmkit.lm.optimizer import optimizer_tensors, restore_optimizer
 from ulmkit.lm.position import Budget, Position, epochs_for, planned_steps
 from ulmkit.lm.signals import Signals
+from ulmkit.lm.trackers import TensorBoard
 
-LAST, BEST, METRICS = "last", "best", "metrics.jsonl"
+LAST, BEST, METRICS, BOARD = "last", "best", "metrics.jsonl", "tensorboard"
+MOST_SKIPS = 10  # in a row; beyond, no further step will mend it
 HIDDEN = "hidden."  # before the names of what the model remembers, among a checkpoint's tensors
 
 
@@ -76,10 +78,16 @@ class RunKeeper(Callback):
 
     def after_loss(self) -> None:
         course, loss = self.course, self.learn.loss
+        if not self.training:
+            return
         # on a GPU reading the loss back waits for it, so there only every few steps
-        looks = loss.device.type == "cpu" or course.at_line(course.position.step + 1)
-        if self.training and looks and not math.isfinite(loss.item()):
-            course.fail(course.not_finite(loss.item()))
+        looks = loss.device.type == "cpu" or course.skips or course.at_line(course.position.step + 1)
+        if not looks or math.isfinite(loss.item()):
+            return
+        if not course.skips:
+            course.fail(course.not_finite("loss", loss.item()))
+        if course.share:
+            course.share.mine[2] = 1.0  # what one process must not do, none does
 
     def after_batch(self) -> None:
         with self.course.guarded():
@@ -95,6 +103,28 @@ class RunKeeper(Callback):
         if self.course.failure is None:
             with self.course.guarded():
                 self.course.settle()
+
+
+class SkipBadSteps(Callback):
+    """Where the run's `on_nan` is skip: a step whose loss or gradient is no number is not taken."""
+
+    order, run_valid = 6, False  # the gradients of all processes are together, and not yet clipped
+
+    def __init__(self, course: "Run") -> None:
+        self.course = course
+
+    def before_step(self) -> None:
+        course = self.course
+        # the norm is no number where one element is none, or where they are too large to be squared
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        loss = course.share.wished[2] == 0 if course.share else bool(self.learn.loss.isfinite())
+        if loss and bool(norm.isfinite()):
+            course.skipped_in_a_row = 0
+            return
+        self.learn.opt.zero_grad()
+        self.model.reset()  # what it remembers may be the cause, and is no number either
+        course.skip()
+        raise CancelBatchException
 
 
 class Run:
@@ -125,9 +155,12 @@ class Run:
         self.line_time, self.line_tokens = started, 0
         self.valid_loss: float | None = None
         self.best_loss, self.best_step = math.inf, 0
+        self.worse = 0  # validations since the best
+        self.skipped, self.skipped_in_a_row = 0, 0
         self.saved_step, self.saved_time = -1, time.monotonic()
         self.pending: list[torch.Tensor] = []
         self.metrics: MetricsFile | None = None
+        self.board: TensorBoard | None = None
         learn.dls.train.stop = lambda: self.position.done
 
     # -- failing and stopping
@@ -144,12 +177,25 @@ class Run:
         except UlmkitError as error:
             self.fail(error)
 
-    def not_finite(self, loss: float) -> UlmkitError:
+    @property
+    def skips(self) -> bool:
+        """Whether a step without a number is skipped."""
+        return self.config.on_nan == "skip"
+
+    def not_finite(self, what: str, value: float) -> UlmkitError:
+        """What to say where `what` is no number any more."""
         kept = f"last/ holds step {self.saved_step}" if self.saved_step >= 0 else "nothing was saved yet"
+        hint = "" if self.skips else ", or skip such steps (--set on_nan=skip)"
         return UlmkitError(
-            f"{self.folder}: the loss became {loss} at step {self.position.step + 1}; {kept}. "
-            "Try a lower --lr, or clip gradients."
+            f"{self.folder}: the {what} became {value} at step {self.position.step + 1}; {kept}. "
+            f"Try a lower --lr, or clip gradients (--set clip=0.4){hint}."
         )
+
+    def skip(self) -> None:
+        """The step under way is not taken: it counts in the schedule, and its tokens as read."""
+        self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
+        if self.skipped_in_a_row > MOST_SKIPS:
+            self.fail(self.not_finite(f"gradient of {MOST_SKIPS + 1} steps in a row", math.nan))
 
     def obey(self) -> None:
         """Where a signal came, save and stop; of several processes all do, when one was told to."""
@@ -174,7 +220,8 @@ class Run:
         position = self.position
         position.step, position.batch = position.step + 1, position.batch + 1
         position.tokens += tokens * self.world.size
-        self.pending.append(loss)
+        if not self.skipped_in_a_row:
+            self.pending.append(loss)
         if self.budget:
             if loss.is_cuda and self.budget.due(position, self.elapsed):
                 torch.cuda.synchronize(loss.device)  # steps that were only ordered have taken no time yet
@@ -183,7 +230,7 @@ class Run:
             self._write_line()
         due = time.monotonic() - self.saved_time >= self.config.checkpoint_minutes * 60
         if self.share:
-            due, self.share.mine = self.share.wished[0] > 0, [float(due), float(self.signals.number or 0)]
+            due, self.share.mine = self.share.wished[0] > 0, [float(due), float(self.signals.number or 0), 0.0]
         if due:
             self.save_last()
 
@@ -204,9 +251,9 @@ class Run:
 
     def _write_line(self) -> None:
         self._gather_losses()
-        mean = self.sum / max(1, self.count)
-        if not math.isfinite(mean):
-            raise self.not_finite(mean)
+        mean = self.sum / self.count if self.count else None  # None: every step was skipped
+        if mean is not None and not math.isfinite(mean):
+            raise self.not_finite("loss", mean)
         hyper, position = self.learn.opt.hypers[-1], self.position
         now = self.clock()
         rate = (position.tokens - self.line_tokens) / max(now - self.line_time, 1e-9)
@@ -222,9 +269,10 @@ class Run:
                 "seconds": round(self.elapsed, 3),
                 "tokens_per_second": round(rate, 1),
             }
+            | ({"skipped": self.skipped} if self.skips else {})
         )
         self.sum, self.count = 0.0, 0
-        self._report(mean, float(hyper["lr"]), rate)
+        self._report(math.nan if mean is None else mean, float(hyper["lr"]), rate)
 
     def _report(self, loss: float, lr: float, rate: float) -> None:
         if not self.progress:
@@ -254,10 +302,15 @@ class Run:
         position.epoch, position.batch = position.epoch + 1, 0
         if valid_loss is None:
             return
+        if not math.isfinite(valid_loss):
+            raise self.not_finite("validation loss", valid_loss)
         self.valid_loss = valid_loss
         better = valid_loss < self.best_loss
+        self.worse = 0 if better else self.worse + 1
         if better:
             self.best_loss, self.best_step = valid_loss, position.step
+        if self.config.patience and self.worse >= self.config.patience:
+            position.total = position.step  # the end is here; a run that is killed now and resumed knows it too
         self._write(
             {
                 "step": position.step,
@@ -288,6 +341,8 @@ class Run:
         """A line of metrics.jsonl, by the process that has the file."""
         if self.metrics:
             self.metrics.write(line)
+        if self.board:
+            self.board.write(line)
 
     def _state(self) -> dict[str, Any]:
         self._collect()
@@ -299,6 +354,8 @@ class Run:
             "valid_loss": self.valid_loss,
             "average": self.learn.average.memory() if self.learn.average is not None else None,
             "best": [self.best_loss if math.isfinite(self.best_loss) else None, self.best_step],
+            "worse": self.worse,
+            "skipped": [self.skipped, self.skipped_in_a_row],
             "metrics_bytes": self.metrics.settle() if self.metrics else 0,
             "seconds": self.elapsed,
             "threads": torch.get_num_threads(),
@@ -309,7 +366,15 @@ class Run:
         """What was validated: the average of the weights where there is one."""
         if not self.world.first:
             return
-        save_checkpoint(self.folder / BEST, self.learn.weights(averaged=True), None, self._state())
+        weights = self.learn.weights(averaged=True)
+        self._refuse_damage(weights)
+        save_checkpoint(self.folder / BEST, weights, None, self._state())
+
+    def _refuse_damage(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """The checkpoint that stands was good: nothing that is no number may take its place."""
+        for name, value in tensors.items():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise self.not_finite(name, float(value.sum()))
 
     def save_last(self) -> None:
         """Everything that is needed to go on as if nothing had happened."""
@@ -328,10 +393,12 @@ class Run:
         # between epochs there is nothing to carry on: what the model holds then is the validation's
         if self.position.batch:
             training |= {f"{HIDDEN}{name}": self.world.rows_of_all(value) for name, value in model.carried().items()}
+        weights = self.learn.weights(averaged=False)
+        self._refuse_damage(weights | training)
         self.saved_step, self.saved_time = self.position.step, time.monotonic()
         if not self.world.first:
             return
-        save_checkpoint(self.folder / LAST, self.learn.weights(averaged=False), training, self._state())
+        save_checkpoint(self.folder / LAST, weights, training, self._state())
 
     def restore(self) -> None:
         """Take up what `save_last` left. Random numbers come last: nothing may draw between here and the fit."""
@@ -355,6 +422,8 @@ class Run:
         self.valid_loss = state["valid_loss"]
         best, self.best_step = state["best"]
         self.best_loss = math.inf if best is None else best
+        self.worse = state["worse"]
+        self.skipped, self.skipped_in_a_row = state["skipped"]
         self.started -= state["seconds"]
         self.line_tokens = self.position.tokens
         self.saved_step = self.position.step
@@ -384,14 +453,10 @@ class Run:
         try:
             with self.signals.watched(), contextlib.suppress(CancelFitException):
                 learn.fit_schedule(epochs, config)
-        except torch.OutOfMemoryError as error:
-            half = max(1, config.batch_size // 2)
-            raise UlmkitError(
-                f"{self.folder}: the device is out of memory at --batch-size {config.batch_size}. Use {half}."
-            ) from error
         finally:
-            if self.metrics:
-                self.metrics.close()
+            for file in (self.metrics, self.board):
+                if file:
+                    file.close()
         if self.failure is not None:
             raise self.failure
 

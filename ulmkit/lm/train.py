@@ -13,22 +13,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ulmkit.artifacts.atomic import lock, recover_folder, remove_leftovers, write_json
+from ulmkit.artifacts.atomic import lock, read_json, recover_folder, remove_leftovers, write_json
 from ulmkit.artifacts.manifest import describe_files, fingerprint, read_manifest, signature
 from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.audit import Finding, audit
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
-from ulmkit.lm.checkpoint import read_state
+from ulmkit.lm.checkpoint import MODEL, load_weights, model_sizes, read_checkpoint, read_state
 from ulmkit.lm.config import LMConfig, config_from_json
 from ulmkit.lm.distributed import ShareGradients, joined, launched
+from ulmkit.lm.fitting import memory_errors
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.learner import LMLearner, learner, pick_device
 from ulmkit.lm.metrics import MetricsFile
 from ulmkit.lm.position import Budget
 from ulmkit.lm.probe import resolve
-from ulmkit.lm.run import BEST, LAST, METRICS, Run, RunKeeper, Schedule, TrainProgress, perplexity
+from ulmkit.lm.run import BEST, BOARD, LAST, METRICS, Run, RunKeeper, Schedule, SkipBadSteps, TrainProgress, perplexity
+from ulmkit.lm.trackers import TensorBoard, summary_writer
 
 STAGE = "lm"
 CONFIG, AUDIT = "config.json", "audit.json"
@@ -57,6 +59,8 @@ class TrainResult:
     backend: str
     precision: str
     signature: str
+    stopped_early: bool = False  # validation had not become better for `patience` validations
+    skipped: int = 0  # steps that were not taken, because their loss or gradient was no number
 
 
 def data_fingerprint(tokens: TokenFile) -> str:
@@ -112,6 +116,8 @@ def pretrain(
     callbacks: Sequence[Any] = (),
     time_budget_s: float | None = None,
     budget_clock: Clock = "wall",
+    start: Path | None = None,
+    tensorboard: bool = False,
 ) -> TrainResult:
     """Train a language model on `train`, validating on `valid` after each epoch, in run folder `folder`.
 
@@ -121,6 +127,9 @@ def pretrain(
     never stopped: on a CPU in float32 with the same number of threads, to the bit. A run that was killed before its
     first checkpoint begins again; one that is finished only returns its result. `callbacks` are fastai's; their own
     memory is not saved.
+    `start` is another run whose best weights this one begins with, on a schedule of its own; its tokenizer and sizes
+    must be these. A resumed run keeps the weights it has, whatever became of the other.
+    `tensorboard` also writes the numbers of metrics.jsonl into tensorboard/.
     `time_budget_s` stretches one 1cycle schedule over that many seconds of `budget_clock` instead of `epochs`.
 
     Raises `UsageError` where the folder holds a run and `resume` is not given, or where its settings differ;
@@ -129,6 +138,7 @@ def pretrain(
     """
     clock = CLOCKS[budget_clock]
     started = clock()
+    writer = summary_writer() if tensorboard else None
     world = launched()
     if time_budget_s is not None and not world.alone:
         raise UsageError("a time budget is one process's: each has its own clock. Use --epochs or --steps.")
@@ -164,6 +174,7 @@ def pretrain(
             "data": {"train": data_fingerprint(train), "valid": data_fingerprint(valid)},
             "time_budget_s": time_budget_s,
             "clock": budget_clock,
+            "start": _begun_with(state.get("start"), start, folder) if there else None,
         }
         if there:
             _refuse_changes(state, about, folder / LAST)
@@ -172,18 +183,21 @@ def pretrain(
         elif (folder / "manifest.json").exists():
             raise UsageError(f"{folder}: holds a model that was imported. Choose another --run name.")
         torch.manual_seed(config.seed)
-        share = None if world.alone else ShareGradients(world, wishes=2)
+        share = None if world.alone else ShareGradients(world, wishes=3)
         together = [] if share is None else [share]
         learn = learner(
             train, valid, config, folder=folder, device=device, callbacks=[*together, *callbacks], world=world
         )
         budget = _budget(learn, time_budget_s) if time_budget_s else None
+        if not there:
+            about["start"] = _begin_with(start, learn, folder)
         run = Run(folder, learn, config, about, budget, clock, started, progress if world.first else None, share)
-        learn.add_cbs([Schedule(run.position), RunKeeper(run)])
+        learn.add_cbs([Schedule(run.position), RunKeeper(run), *([SkipBadSteps(run)] if run.skips else [])])
         if there:
             run.restore()
         else:
-            findings = audit(train, config, device=str(picked))
+            with memory_errors(folder, learn):
+                findings = audit(train, config, device=str(picked))
             if world.first:
                 _begin(folder, about)
                 write_json(folder / AUDIT, [asdict(finding) | {"acts": finding.acts} for finding in findings])
@@ -191,11 +205,47 @@ def pretrain(
             if audited and world.first:
                 audited(findings)
             world.seed(config.seed)
-        run.fit()
+        if writer is not None and world.first:
+            run.board = TensorBoard(writer(str(folder / BOARD), purge_step=run.position.step + 1))
+        with memory_errors(folder, learn):
+            run.fit()
         if world.first:
             _finish(run)
         world.meet(picked)
         return _result(folder, read_manifest(folder, STAGE))
+
+
+def _begin_with(start: Path | None, learn: LMLearner, folder: Path) -> dict[str, Any] | None:
+    """Give `learn` the best weights of the run in `start`; which they were."""
+    if start is None:
+        if (folder / CONFIG).exists() and (before := read_json(folder / CONFIG).get("start")):
+            raise UsageError(f"{folder}: began with --from {before['run']}; it saved nothing yet. Give --from again.")
+        return None
+    if not start.is_dir():
+        raise UsageError(f"{start}: no run here to begin with.")
+    checkpoint = read_checkpoint(start / BEST)
+    checkpoint.identity.refuse_other(learn.model.identity, checkpoint.folder)
+    sizes, own = model_sizes(checkpoint.model, checkpoint.folder), learn.model.config
+    other = {name: size for name, size in sizes.items() if name != "vocabulary" and size != getattr(own, name)}
+    if other:
+        options = " ".join(f"--set {name}={size}" for name, size in other.items())
+        raise UsageError(f"{start}: a model of other sizes. Add {options}.")
+    for name, value in checkpoint.model.items():
+        if not bool(value.isfinite().all()):
+            raise ArtifactError(
+                f"{checkpoint.folder}: {name} holds values that are no numbers. Begin with another run."
+            )
+    load_weights(learn.model, checkpoint.model, checkpoint.folder)
+    step = checkpoint.state.get("position", {}).get("step")
+    return {"run": start.name, "step": step, "weights": checkpoint.state["files"][MODEL]}
+
+
+def _begun_with(saved: dict[str, Any] | None, start: Path | None, folder: Path) -> dict[str, Any] | None:
+    """What a run that is resumed began with; to ask for something else is refused."""
+    if start is not None and (saved is None or saved["run"] != start.name):
+        before = "with random weights" if saved is None else f"with --from {saved['run']}"
+        raise UsageError(f"{folder}: began {before}, now --from {start.name}. Start a new run for it.")
+    return saved
 
 
 def _budget(learn: LMLearner, seconds: float) -> Budget:
@@ -210,7 +260,8 @@ def _budget(learn: LMLearner, seconds: float) -> Budget:
 def _begin(folder: Path, about: dict[str, Any]) -> None:
     """Clear what an earlier attempt without a checkpoint left, and say what this run is."""
     (folder / "manifest.json").unlink(missing_ok=True)
-    shutil.rmtree(folder / BEST, ignore_errors=True)
+    for name in (BEST, BOARD):
+        shutil.rmtree(folder / name, ignore_errors=True)
     (folder / METRICS).unlink(missing_ok=True)
     write_json(folder / CONFIG, about)
 
@@ -224,6 +275,7 @@ def _finish(run: Run) -> None:
         tokenizer=identity["tokenizer"],
         train=run.about["data"]["train"],
         config=fingerprint(run.about["config"]),
+        start=run.about["start"]["weights"][:12] if run.about["start"] else None,
         steps=position.step,
         seed=run.config.seed,
     )
@@ -240,6 +292,8 @@ def _finish(run: Run) -> None:
         "tokens_per_second": position.tokens / max(run.elapsed, 1e-9),
         "backend": run.config.backend,
         "precision": run.config.precision,
+        "stopped_early": bool(run.config.patience) and run.worse >= run.config.patience,
+        "skipped": run.skipped,
     }
     files = [run.folder / CONFIG, run.folder / AUDIT, run.folder / METRICS]
     files += [path for name in (LAST, BEST) for path in (run.folder / name).iterdir()]
