@@ -167,6 +167,8 @@ def pretrain(
                 )
             config = _as_begun(config, state["config"])
         config, probed = resolve(train.vocabulary, config, picked, world)
+        if config.precision == "fp16" and config.on_nan == "skip":
+            raise UsageError("on_nan=skip is not for float16, whose loss scale leaves out such steps. Use stop.")
         about = {
             "config": config.to_json(),
             "probe": state["probe"] if there else [asdict(candidate) for candidate in probed],
