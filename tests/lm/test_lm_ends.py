@@ -61,15 +61,17 @@ class At(Callback):
     order = 3  # before gradients are clipped and before the run looks
 
     def __init__(self, event: str, action: Callable[[Any], None], step: int | None = 5) -> None:
-        self.event_name, self.action, self.step, self.seen = event, action, step, 0
+        self.action, self.step, self.seen = action, step, 0
+        setattr(self, event, self.validating if event == "before_validate" else self.training_step)
 
-    def __call__(self, event_name: str) -> None:
-        if event_name == "after_pred" and self.training:
-            self.seen += 1
-        if self.event_name == "before_validate":
-            if event_name == self.event_name:
-                self.action(self.learn)
-        elif event_name == self.event_name and self.training and self.step in (None, self.seen):
+    def before_batch(self) -> None:
+        self.seen += self.training
+
+    def validating(self) -> None:
+        self.action(self.learn)
+
+    def training_step(self) -> None:
+        if self.training and self.step in (None, self.seen):
             self.action(self.learn)
 
 

@@ -227,6 +227,15 @@ def test_a_time_budget_is_used_and_kept(step_cost: Callable[[int], float]) -> No
     assert position.step == position.total
 
 
+def test_what_slows_the_machine_down_for_a_fifth_of_the_budget_costs_little_of_it() -> None:
+    """Another program runs at first and takes half of the machine; the rate is measured again at a third."""
+    slow_steps = int(0.2 * 300 / 0.2)
+    budget = Budget(seconds=300.0, validation_share=0.0, steps_per_epoch=10_000)
+    ended, position = simulate(budget, lambda step: 0.2 if step < slow_steps else 0.1, 0.0)
+    assert 0.9 * 300 < ended < 300
+    assert position.total == position.step
+
+
 def test_a_run_with_a_time_budget_ends_in_time_with_its_schedule_at_the_end(tmp_path: Path) -> None:
     result = run(tmp_path, dataclasses.replace(TINY, log_every=1), time_budget_s=3.0)
     assert result.seconds < 4.5  # a busy machine may be late, by little

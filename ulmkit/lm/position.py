@@ -42,7 +42,7 @@ def epochs_for(batches: TrainBatches, steps: int) -> int:
 
 @dataclass
 class Budget:
-    """Turns seconds into a number of steps: measured at doubling times, and fixed at a quarter of the budget.
+    """Turns seconds into a number of steps: measured at doubling times, and fixed at a third of the budget.
 
     Until then each measurement corrects the one before, while the rate is still rising; afterwards the schedule is
     a function of the step, and the run can be resumed exactly.
@@ -52,11 +52,13 @@ class Budget:
     validation_share: float  # cost of one validation, in training steps
     steps_per_epoch: int
     fixed: bool = False
-    first: tuple[int, float] | None = None  # step and time from which the rate is measured
+    first: tuple[int, float] | None = None  # step and time from which the rate is measured: the look before
     next_look: float = 0.0
 
     MARGIN = 0.98  # saving and writing at the end take their part
-    FIX_AT = 0.25
+    # 1cycle is near its highest rate here: to correct the number of steps so late hardly moves the rate, and what
+    # another program took of the machine at first misleads no longer
+    FIX_AT = 1 / 3
 
     def due(self, position: Position, elapsed: float) -> bool:
         """Whether `look` would measure."""
@@ -80,5 +82,8 @@ class Budget:
         # every epoch's end is followed by a validation
         more = left / (per_step + validation / self.steps_per_epoch)
         position.total = position.step + max(1, int(more))
-        self.next_look = 2 * elapsed
-        self.fixed = elapsed >= self.FIX_AT * self.seconds or self.next_look > self.FIX_AT * self.seconds
+        last = self.FIX_AT * self.seconds
+        self.fixed = elapsed >= last
+        # each stretch is at least as long as all before it, so what is measured is the machine as it is now
+        self.first = (position.step, elapsed)
+        self.next_look = 2 * elapsed if 4 * elapsed <= last else last
