@@ -153,7 +153,7 @@ def text(report: dict[str, Any]) -> str:
         "",
         f"- parameters: small {count['small']:,}, beyond {count['beyond']:,}",
         f"- a step of `beyond` takes {report['ratio']:.3f} times as long as one of `small` (median of {len(ratios)} "
-        f"alternating rounds, from {min(ratios):.3f} to {max(ratios):.3f}), which takes {rate:,.0f} tokens a CPU second",
+        f"alternating rounds, {min(ratios):.3f} to {max(ratios):.3f}), which takes {rate:,.0f} tokens a CPU second",
         f"- seeds done: {', '.join(f'{name} {len(done)}' for name, done in seeds.items())}",
         "",
         *table(report["runs"], report["baseline"]),

@@ -247,8 +247,8 @@ PRESETS: dict[str, LMConfig] = {
 }
 
 # beyond AWD-LSTM: `small` with a pointer over what was read last; `--set memory=512` gives one to any other preset. At
-# equal time (1,000 steps of `small`, news, one seed) 1.87 bits per character on valid where `small` reached 2.10, for one
-# percent more parameters (benchmarks/beyond-2026-11-24.md). 256 positions cost a step 7 % more, 512 8 to 11 %
+# equal time (1,000 steps of `small`, news, one seed) 1.87 bits per character on valid where `small` reached 2.10, for
+# one percent more parameters (benchmarks/beyond-2026-11-24.md). A step takes 8 to 11 % longer
 PRESETS["beyond"] = replace_config(PRESETS["small"], {"memory": 512})
 
 
