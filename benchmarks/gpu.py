@@ -576,12 +576,19 @@ def contest(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: 
     }
     for name, options in kinds.items():
         builders[name] = config, lambda options=options: fastai_loop(train, config, device, **options)  # type: ignore[misc]
+    section["probe"] = {}
     for B in scale.contended:
-        own = scale.config(batch_size=B)
+        own, probed = resolve(scale.vocabulary, scale.config(batch_size=B), device)
+        section["probe"][str(B)] = {
+            "backend": own.backend,
+            "precision": own.precision,
+            "candidates": [dataclasses.asdict(one) for one in probed],
+        }
         builders[f"ulmkit, batch {B}"] = own, lambda own=own: our_loop(train, valid, own, device)  # type: ignore[misc]
+    alike = builders[f"ulmkit, batch {config.batch_size}"][0]
     builders[f"ulmkit, batch {config.batch_size}, no graph"] = (
-        config,
-        lambda: our_loop(train, valid, config, device, graph=False),
+        alike,
+        lambda: our_loop(train, valid, alike, device, graph=False),
     )
     first, wide = f"ulmkit, batch {scale.contended[0]}", f"ulmkit, batch {scale.contended[-1]}"
     section |= {"config": config.to_json(), "failed": {}, "contenders": {}, "ratio": {}}
@@ -829,7 +836,6 @@ def curve_keeper(section: dict[str, Any], sheet: Sheet, valid: TokenFile, scale:
             reached = target is not None and bool(section["curve"]) and section["curve"][-1]["loss"] <= target
             if (over or reached) and not self.told:
                 self.told = True
-                section["reached"] = reached
                 signal.raise_signal(signal.SIGTERM)  # saves everything and stops, as for anybody
 
         def after_train(self) -> None:
@@ -919,27 +925,33 @@ def origin(
 
 
 def default(
-    sheet: Sheet, folders: tuple[Path, Path], device: torch.device, scale: Scale, changes: dict[str, Any]
+    sheet: Sheet,
+    folders: tuple[Path, Path],
+    device: torch.device,
+    scale: Scale,
+    changes: dict[str, Any],
+    minutes: float | None,
 ) -> None:
-    """Our recipe, its one cycle stretched over the time that is left, until it is as good as the origin at its end."""
+    """Our recipe, its one cycle stretched over `minutes`, or the time that is left, until it is as good as the origin
+    at its end."""
     begun = sheet.values.get("origin", {})
     if not begun.get("finished"):
         say("default: waits for the origin's end; run this part again")
         return
     section = sheet.values.setdefault("default", {})
-    if "reached" in section or section.get("finished"):
+    if section.get("reached") or section.get("finished"):
         say("default: measured before")
         return
     config = replace_config(preset("default", checkpoint_minutes=5.0), changes)
-    target = begun["curve"][-1]["loss"]
-    section["target"] = target
-    budget = max(5.0, sheet.left - 40)
+    target = section["target"] = begun["curve"][-1]["loss"]
+    left = max(5.0, sheet.left - 40)
+    # one that was stopped goes on with the budget that it began with
+    budget = section.setdefault("budget_s", min(left, minutes * 60) if minutes else left)
     say(f"default to a held-out loss of {target:.4f} ({sheet.left:.0f} s left)")
-    section.setdefault("reached", False)
+    run = folders[0], folders[1] / "default"
     try:
-        train(
-            section, sheet, (folders[0], folders[1] / "default"), config, device, scale, target=target, seconds=budget
-        )
+        train(section, sheet, run, config, device, scale, target=target, seconds=budget)
+        section["reached"] = any(point["loss"] <= target for point in section["curve"])
     finally:
         sheet.save()
 
@@ -1126,6 +1138,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("gpu-runs"), help="where runs are kept between parts 2 and 3")
     parser.add_argument("--output", type=Path, default=Path("gpu.json"))
     parser.add_argument("--minutes", type=float, default=9.0, help="of this part, at most")
+    parser.add_argument("--budget", type=float, metavar="MINUTES", help="of the default recipe; else all that is left")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true", help="every branch at toy size")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a setting of both runs")
@@ -1155,7 +1168,7 @@ def main(arguments: list[str] | None = None) -> None:
                 sheet.fill("environment", lambda section: environment(section, device))
                 origin(sheet, folders, device, scale, changes)
                 if options.part == 3:
-                    default(sheet, folders, device, scale, changes)
+                    default(sheet, folders, device, scale, changes, options.budget)
         sheet.values["figures"] = figures(sheet.values)
         sheet.save()
     if options.report or not options.part:
