@@ -55,6 +55,23 @@ def test_forbidden_ids_and_bos_never_come_out(model: AWDLSTM, settings: dict[str
     assert not {UNK, BOS, 7} & {token for row in rows for token in row}
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_no_run_of_ids_comes_twice(model: AWDLSTM, n: int) -> None:
+    """Neither one of the prompt nor one of the model's own; without the wish this model repeats itself."""
+
+    def runs(ids: list[int]) -> list[tuple[int, ...]]:
+        return [tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)]
+
+    prompt = [BOS, 5, 6, 5]
+    freely = prompt + generate(model, [prompt], length=20, temperature=0)[0]
+    assert len(set(runs(freely))) < len(runs(freely))
+    first, other = generate(model, [prompt, [BOS]], length=20, temperature=0, no_repeat=n)
+    for ids in (prompt + first, [BOS, *other]):
+        new = runs(ids)[max(0, 3 if ids[:4] == prompt else 0) :]
+        assert len(set(new)) == len(new)
+        assert len(ids) >= 21
+
+
 def test_stop_ends_a_row_and_is_not_returned(model: AWDLSTM) -> None:
     rows = generate(model, [[BOS]] * 40, length=60, temperature=5.0, top_p=1.0, stop=BOS)
     assert not any(BOS in row for row in rows)

@@ -323,6 +323,13 @@ def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> 
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True)
 @click.option("--top-k", type=click.IntRange(min=0), default=0, show_default=True, help="0: all pieces.")
 @click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True)
+@click.option(
+    "--no-repeat",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    help="No run of so many pieces twice; 0: any.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
 @RUN
@@ -335,6 +342,7 @@ def generate(
     temperature: float,
     top_k: int,
     top_p: float,
+    no_repeat: int,
     seed: int,
     checkpoint: str,
     run_name: str,
@@ -357,7 +365,7 @@ def generate(
         )
     texts = continuations(
         model, tokenizer, prompts,
-        length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
+        length=length, temperature=temperature, top_k=top_k, top_p=top_p, no_repeat=no_repeat, seed=seed,
     )  # fmt: skip
     for text in texts:
         scene.say(text + "\n")

@@ -25,11 +25,27 @@ def keep_likely(logits: torch.Tensor, *, top_k: int = 0, top_p: float = 1.0) -> 
     return logits
 
 
-def _check(model: AWDLSTM, prompts: Sequence[Sequence[int]], temperature: float, top_p: float, length: int) -> None:
+def repeating(read: Sequence[int], n: int) -> set[int]:
+    """The ids that would end a run of `n` ids that stands in `read` already; none where `n` is 0.
+
+    >>> repeating([5, 6, 7, 5, 6], 3)
+    {7}
+    """
+    if not n or len(read) < n:
+        return set()
+    tail = list(read[len(read) - n + 1 :])
+    return {read[i + n - 1] for i in range(len(read) - n + 1) if list(read[i : i + n - 1]) == tail}
+
+
+def _check(
+    model: AWDLSTM, prompts: Sequence[Sequence[int]], temperature: float, top_p: float, no_repeat: int, length: int
+) -> None:
     if temperature < 0:
         raise UsageError(f"generate: temperature {temperature}, expected at least 0.")
     if not 0 < top_p <= 1:
         raise UsageError(f"generate: top_p {top_p}, expected above 0 and at most 1.")
+    if no_repeat < 0:
+        raise UsageError(f"generate: no_repeat {no_repeat}, expected at least 0.")
     if length < 0:
         raise UsageError(f"generate: length {length}, expected at least 0.")
     for number, prompt in enumerate(prompts):
@@ -49,6 +65,7 @@ def generate(
     temperature: float = 0.8,
     top_k: int = 0,
     top_p: float = 0.9,
+    no_repeat: int = 0,
     seed: int = 0,
     forbidden: Collection[int] = (),
     stop: int | None = None,
@@ -56,9 +73,11 @@ def generate(
     """Continue each prompt by at most `length` ids; the prompts themselves are not returned.
 
     `temperature` 0 takes the best id each time. Ids in `forbidden` (unknown, padding ...) never come out; nor does
-    `bos`, which the model knows: where it is `stop`, it ends its row. The same seed and prompts give the same ids.
+    `bos`, which the model knows: where it is `stop`, it ends its row. With `no_repeat` n no run of n ids comes twice,
+    those of the prompt included: a model with a pointer else says what it has just said, again and again. The same seed
+    and prompts give the same ids.
     """
-    _check(model, prompts, temperature, top_p, length)
+    _check(model, prompts, temperature, top_p, no_repeat, length)
     if not prompts:
         return []
     never = set(forbidden)
@@ -79,6 +98,11 @@ def generate(
     for step in range(1, longest + length):
         logits = model.logits(current.to(device))[0].double().cpu()  # (B, V); sampling on the CPU: one seed, one text
         logits[:, banned] = -torch.inf
+        if no_repeat:
+            for row, prompt in enumerate(prompts):
+                again = sorted(repeating([*prompt, *results[row]], no_repeat)) if step >= len(prompt) else []
+                if len(again) + len(banned) < model.vocabulary:
+                    logits[row, again] = -torch.inf
         chosen = _choose(logits, temperature, top_k, top_p, random).tolist()
         for row, prompt in enumerate(prompts):
             if step < len(prompt):
