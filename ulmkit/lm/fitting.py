@@ -11,6 +11,7 @@ import torch
 from ulmkit.errors import UlmkitError
 from ulmkit.lm.learner import LMLearner
 from ulmkit.lm.loss import activation_penalty
+from ulmkit.lm.memory import kept_memory
 
 # how torch's allocator, oneDNN and std::bad_alloc say it on a CPU, where there is no class for it
 CPU_WORDS = ("not enough memory", "DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "out of memory")
@@ -64,17 +65,22 @@ def step_fits(learn: LMLearner, rows: int) -> bool:
 
 
 def largest_fitting(learn: LMLearner, rows: int) -> int | None:
-    """The first of `rows` / 2, / 4, … whose step fits; None where not even one row does."""
+    """The first of `rows` / 2, / 4, … that fits with a quarter to spare; None where not even one row fits.
+
+    What is tried is a step of a quarter more rows: a new run also holds its audit, and memory in other pieces.
+    """
     while rows > 1:
         rows //= 2
-        if step_fits(learn, rows):
+        with kept_memory():  # as in training: freed blocks do not always serve the next ones whole
+            fits = all(step_fits(learn, rows + rows // 4) for _ in range(2))
+        if fits:
             return rows
     return None
 
 
 @contextlib.contextmanager
 def memory_errors(folder: Path, learn: LMLearner) -> Iterator[None]:
-    """Turn an allocation that failed in the block into one line that names a batch size that was tried and fits."""
+    """Turn an allocation that failed in the block into one line that names a batch size that fits."""
     try:
         yield
         return
@@ -89,7 +95,7 @@ def memory_errors(folder: Path, learn: LMLearner) -> Iterator[None]:
     rows = learn.dls.train.batch_size
     fits = largest_fitting(learn, rows)
     advice = (
-        f"A step at --batch-size {fits} was tried and fits: start a new run with it."
+        f"A step at --batch-size {fits} fits with a quarter to spare: start a new run with it."
         if fits
         else "Not even a step of one row fits: use a smaller --bptt or a smaller model (--preset small)."
     )
