@@ -1,12 +1,24 @@
-"""Small token files for the tests of this folder: made of nothing but numbers."""
+"""Small token files for the tests of this folder, made of numbers, and a model that learns them in seconds."""
 
 from pathlib import Path
 
 import numpy as np
 
 from ulmkit.artifacts.tokens import DOCUMENT, TokenFile, id_dtype
+from ulmkit.lm.config import LMConfig
 
 BOS = 1
+TINY = LMConfig(
+    embedding_size=16,
+    hidden_size=24,
+    layers=2,
+    batch_size=4,
+    bptt=10,
+    epochs=2,
+    lr=1e-2,
+    valid_batch_size=2,
+    log_every=10,
+)
 
 
 def token_file(documents: list[list[int]], *, vocabulary: int = 50, tokenizer: str = "aaaaaaaaaaaa") -> TokenFile:

@@ -17,8 +17,6 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The program, with few and short timings of small things."""
-    if not BENCHMARKS.exists():
-        pytest.skip("benchmarks/ is not here")
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     module = importlib.import_module("gpu")
     # the fused backend has its own tests: on a CPU it is interpreted, slowly

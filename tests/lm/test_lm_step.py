@@ -11,7 +11,7 @@ import torch
 from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import SaveModelCallback
 from fastai.callback.training import GradientClip
-from lm_data import patterned
+from lm_data import TINY, patterned
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ulmkit.lm.config import LMConfig
@@ -20,17 +20,6 @@ from ulmkit.lm.learner import LMLearner, find_lr, learner
 from ulmkit.lm.step import WARM_UP, Parts, WholeStep
 from ulmkit.lm.train import pretrain
 
-TINY = LMConfig(
-    embedding_size=16,
-    hidden_size=24,
-    layers=2,
-    batch_size=4,
-    bptt=10,
-    epochs=2,
-    lr=1e-2,
-    valid_batch_size=2,
-    log_every=10,
-)
 EVERYTHING = dataclasses.replace(
     TINY,
     memory=14,

@@ -16,7 +16,7 @@ from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.callback.training import GradientClip
 from fastai.optimizer import Adam
-from lm_data import patterned, token_file
+from lm_data import TINY, patterned, token_file
 
 from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.manifest import read_manifest, verify_folder
@@ -31,18 +31,6 @@ from ulmkit.lm.optimizer import FusedAdam
 from ulmkit.lm.position import Budget, Position, epochs_for
 from ulmkit.lm.run import TrainProgress
 from ulmkit.lm.train import pretrain
-
-TINY = LMConfig(
-    embedding_size=16,
-    hidden_size=24,
-    layers=2,
-    batch_size=4,
-    bptt=10,
-    epochs=2,
-    lr=1e-2,
-    valid_batch_size=2,
-    log_every=10,
-)
 
 
 def run(folder: Path, config: LMConfig = TINY, **options: Any) -> Any:
