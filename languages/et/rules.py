@@ -26,8 +26,10 @@ _AND = ("ja", "ning", "või", "ega", "ehk", "kui")
 # case endings, with the vowel before them and the plural's; `ta` and `te` are words of their own, `a` says too little
 _ENDING = "(?:[ieu]|[aeiu]?(?:d|t|l|s|ga|ks|le|lt|na|ni|sse|st|ta)|(?:de|te|ide)(?:ga|ks|l|le|lt|na|ni|s|sse|st|ta)?)"
 _CASE = re.compile(f"(?<=[{_LETTER}0-9%]) (?:-(?!(?:ta|te|de)(?![{_LETTER}]))|' )(?={_ENDING}(?![{_LETTER}0-9'-]))")
+# a dot behind an ellipsis stays apart: it would be taken in, and then the next dot's turn came
 _PARTED = re.compile(
-    f'(?<=[{_LETTER}0-9%)\\]"\'“»…]) (?=[,;:](?:[ .,!?“»"]|$)|[.!?…)\\]“»](?:[ .,;:!?)\\]“»"]|$))', re.M
+    f'(?<=[{_LETTER}0-9%)\\]"\'“»…]) (?=[,;:](?:[ .,!?“»"]|$)|(?:(?<!… )[.…]|[!?)\\]“»])(?:[ .,;:!?)\\]“»"]|$))',
+    re.M,
 )
 _PARTED_BEHIND = re.compile(f'(?<![^ (\\[„«\n])([(\\[„«]) (?=[{_LETTER}0-9"])')
 

@@ -1,7 +1,8 @@
 """Texts that try to break a language's normalizers, and what must hold for each of them.
 
-Four kinds of text, by turns: pieces that pages are made of and that break normalizers, in any order; a few of them, said
-over and over; any Unicode, lone surrogates and noncharacters too; and excerpts of real text, mutated. Texts depend on
+Five kinds of text, by turns: pieces that pages are made of and that break normalizers, in any order; a few of them, said
+over and over; the head of a protected span and what it could grow by, over and over; any Unicode, lone surrogates and
+noncharacters too; and excerpts of real text, mutated. Texts depend on
 the seed and the block they stand in alone, so a failure is found again from the line that names it.
 
 What must hold is asked without the engine's help: letters are compared by the table's rows as the file has them and by
@@ -64,6 +65,14 @@ PIECES = [
     *"a b Z x10 iPhone GPT-4 et сорт Αθήνα .NET ...args İ ß ŉ ǰ".split(),
     *["می ", "نمی ", "رود", "رفته", " ام", " ها", " های", " تر", " ترین", " ای", "خانه", "کتاب", "کار", "بزرگ", "ماه "],
     *["😂😂😂😂", "🇮🇷🇮🇷", "👍🏽👍🏽👍🏽👍🏽", "))))", "،،،،", "~~~~", "یییی"],
+]
+# what a protected span begins with, and what it goes on with, is ended by, or loses
+HEADS = "@c #c @ب #ب http://a www.a http:// 1.0c v1.0 1.2 1,2 a@b.cc `a` a.cc a.cc/ ::1 5/2 1 a ب 😀 # @ & …".split()
+LINKS = [
+    *"\ufe0f \u200b \u200c \u200d \u200e \u00ad \u064e \u0651 \u0654 \u0301 \u0308 ـ \x00 &#4; &zwnj; &amp; & #4; amp;".split(),
+    *'😀 ❤ \u20e3 1\ufe0f\u20e3 1 2 ۱ a b c ب ه ی é . .. ... … , ، @ / : :// # - − \u2010 + % ٪ ٫ ٬ _ ` ( ) « » " “ ! ? ؟'.split(),
+    *"ﷲ ﻻ ﷺ ℃ ½ ﬁ ． １ ＠ ： &lt; &#x2f; &#46; ’ ' ´".split(),
+    *[" ", "  ", "\n", "\x85"],
 ]
 # where a random character is taken from, each as likely as the other: blocks that a normalizer has opinions on
 BLOCKS = [
@@ -312,7 +321,7 @@ class Texts:
 
     def block(self, number: int) -> list[str]:
         dice = Random(f"{self.seed}:{number}")
-        kinds = [self._pieces, self._few_pieces, self._any_unicode] + [self._mutated] * bool(self.real)
+        kinds = [self._pieces, self._few_pieces, self._chain, self._any_unicode] + [self._mutated] * bool(self.real)
         return [kinds[index % len(kinds)](dice) for index in range(BLOCK)]
 
     @staticmethod
@@ -330,6 +339,13 @@ class Texts:
         if dice.random() < 0.3:
             pieces.append(self._character(dice))
         return "".join(dice.choices(pieces, k=dice.randint(2, 16)))
+
+    def _chain(self, dice: Random) -> str:
+        links = dice.choices(LINKS, k=dice.randint(1, 4))
+        often = dice.random() < 0.5
+        chain = links * dice.randint(2, 10) if often else dice.choices(links, k=dice.randint(4, 30))
+        between = dice.choices(LINKS, k=dice.randint(0, 2))
+        return "".join([dice.choice(HEADS), *between, *chain, *dice.choices(["", *HEADS, *LINKS], k=2)])
 
     def _any_unicode(self, dice: Random) -> str:
         return "".join(self._character(dice) for _ in range(dice.randint(1, 20)))

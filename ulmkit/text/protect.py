@@ -17,7 +17,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Collection
-from heapq import heappop, heappush
 
 from ulmkit.text.characters import character_class
 
@@ -34,7 +33,8 @@ _MARK = character_class(c for c in map(chr, range(0x300, 0xFE00)) if unicodedata
 # a reference to a character that is named or numbered; 40 characters hold any that has a meaning
 _REFERENCE = "(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _REACH = 40
-_URL_LAST = rf"\w{_MARK}/#=%~+$@\-"
+_URL_LAST = rf"\w{_MARK}/#=%~+$@\-"  # with what a URL may end
+_URL_INSIDE = rf".:?\[\]!()*,;{_HYPHEN}"
 
 
 def _url_rest(kept: str = "") -> str:
@@ -42,7 +42,7 @@ def _url_rest(kept: str = "") -> str:
     `entities` decodes it; but not what `kept` lets pass, which it keeps."""
     ampersand = f"&(?!{kept}{_REFERENCE})"
     joiner = "\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff])"
-    body = rf"[{_URL_LAST}.:?\[\]!()*,;{_HYPHEN}]|{ampersand}|{joiner}"
+    body = rf"[{_URL_LAST}{_URL_INSIDE}]|{ampersand}|{joiner}"
     return f"(?:{body})*(?:[{_URL_LAST}]|{ampersand})"
 
 
@@ -89,30 +89,27 @@ _ORDER = {kind: place for place, kind in enumerate(KINDS)}  # where two are the 
 _PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in KINDS.items()}
 
 
-# what shows nothing but parts a span from the word behind it: a space does that when it is gone
-_GLUE = re.compile("[\u200b-\u200d]+(?=\\w)")
+# what shows nothing but parts a span from what it could go on with: a space does that when it is gone. A keycap stays
+_GLUE = re.compile(f"(?!\ufe0f\u20e3)[\u200b-\u200d\ufe0f]+(?=[{_URL_INSIDE}]*[{_URL_LAST}&])")
 
 
 def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
-    """The protected spans of `text` as (start, end, kind), in order, without overlap: the one that starts first wins,
-    then the longest, then the one whose kind stands first in `KINDS`. What it covers of others is looked through again
-    from its end: a number may lose its head to a version and is a number still."""
-    ahead: list[tuple[int, int, int, str]] = []
+    """The protected spans of `text` as (start, end, kind), in order, without overlap.
 
-    def look(kind: str, place: int) -> None:
-        match = _PATTERNS[kind].search(text, place)
-        if match:
-            heappush(ahead, (match.start(), -match.end(), _ORDER[kind], kind))
-
-    for kind in kinds:
-        look(kind, 0)
-    spans, last = [], 0
-    while ahead:
-        start, end, _, kind = heappop(ahead)
-        if start >= last:
-            spans.append((start, -end, kind))
-            last = -end
-        look(kind, last)
+    Spans that overlap are one span: whoever takes a part of another's (a version the head of a number, a number that of
+    an e-mail address) would leave the rest to the rules. It has the kind of the one that starts first, of those the
+    longest, of those the first in `KINDS`; a number and something else are no number. But what an e-mail address has
+    from its @ on is no user: that would go on with the word behind it.
+    """
+    found = [(*match.span(), kind) for kind in kinds for match in _PATTERNS[kind].finditer(text)]
+    found.sort(key=lambda span: (span[0], -span[1], _ORDER[span[2]]))
+    spans: list[tuple[int, int, str]] = []
+    for start, end, kind in found:
+        if not spans or start >= spans[-1][1]:
+            spans.append((start, end, kind))
+        elif end > spans[-1][1] and (kind, spans[-1][2]) != ("user", "email"):
+            first, _, of_first = spans[-1]
+            spans[-1] = first, end, kind if of_first == "number" else of_first
     return spans
 
 
