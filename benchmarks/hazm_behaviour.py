@@ -24,7 +24,7 @@ from hazm import constants
 from hazm.utils import maketrans
 
 from ulmkit.language.registry import get
-from ulmkit.text.operations import letters
+from ulmkit.text.script import letters
 
 PERSIAN = get("fa")
 HAZM = hazm.Normalizer()

@@ -1,0 +1,206 @@
+"""Digits, punctuation, quotation marks, and the spaces around them."""
+
+import operator
+import re
+
+from ulmkit.errors import LanguageError
+from ulmkit.text.operations.base import LATIN, MARKS, Apply, Operation, Rule, Settings, operation, substitution, table
+from ulmkit.text.protect import NUMBER, OPAQUE
+from ulmkit.text.script import letters, marks
+
+
+@operation
+def digits(settings: Settings) -> Operation:
+    """Plain numerals in the digits that the language chose.
+
+    `native`: ASCII digits become the script's, but not in a Latin span: touching a Latin letter, or joined to a Latin
+    word by one space or mark (`Windows 10`, `COVID-19`). `ascii`: the other way round, everywhere.
+    """
+    native, ascii_digits = settings.native_digits, "0123456789"
+    if settings.digits == "keep" or native == ascii_digits:
+        return Operation("digits")
+    if settings.digits == "ascii":
+        return table("digits", dict(zip(native, ascii_digits, strict=True)))
+    to_native = str.maketrans(ascii_digits, native)
+    joint = r" \-\u2013.+/&'_"
+    pattern = (
+        f"[0-9](?<![{LATIN}_{OPAQUE}0-9].)(?<![{LATIN}{OPAQUE}][{joint}].)[0-9]*+"
+        f"(?![{LATIN}_{OPAQUE}\ufe0f\u20e3]|[{joint}][{LATIN}])"
+    )
+    rule = substitution(pattern, lambda match: match[0].translate(to_native), ("", "0-9"), enables=())
+    return Operation("digits", rules=(rule,))
+
+
+@operation
+def ellipsis(_: Settings) -> Operation:
+    """Three dots and more become U+2026, and so does a run of it; `...args` before Latin is code and stays."""
+    rules = (
+        substitution(r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\.")),
+        substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS),
+    )
+    return Operation("ellipsis", rules=rules)
+
+
+_DOTS = (("\u2026", r".\u2026\u22ef"), ("", "\u22ef"))
+
+
+@operation
+def repeats(settings: Settings) -> Operation:
+    """`!` and `?` stand three times at most; a letter's run of `max_letter_run` or more shrinks to `letter_run_to`
+    (never where `max_letter_run` is 0)."""
+    letter, most, to = letters(settings.script), settings.max_letter_run, settings.letter_run_to
+    rules = [substitution(r"([!?\u061f])\1{3,}", r"\1\1\1", (r"!?\u061f", r"!?\u061f"), enables=())]
+    if most:
+        run = rf"([{letter}])\1{{{most - 1},}}"
+        rules.append(substitution(run, r"\1" * to, ("=3" if most == 3 else "=4", letter), enables=()))
+    return Operation("repeats", rules=tuple(rules))
+
+
+# pictures, arrows and stars, without skin tones and the letters of flags; what may follow one
+_PICTURE = (
+    "\u2190-\u21ff\u2300-\u23ff\u2460-\u24ff\u25a0-\u27bf\u2b00-\u2bff"
+    "\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
+)
+_TONE = "\ufe0f\U0001f3fb-\U0001f3ff"
+_SEQUENCE = f"[{_PICTURE}][{_TONE}]{{0,2}}(?:\u200d[{_PICTURE}][{_TONE}]{{0,2}}){{0,5}}"
+_SIGNS = "()\u060c\u061b*~^"
+
+
+@operation
+def sign_runs(_: Settings) -> Operation:
+    """A picture (with its skin tone or family), a flag, or one of ( ) ، ؛ * ~ ^ that is repeated stays three times.
+
+    For comments: 😂😂😂😂😂, )))))). In a table or a program a row of signs is meant.
+    """
+    flag = "[\U0001f1e6-\U0001f1ff]{2}"
+    run = f"({flag}|{_SEQUENCE})\\1{{3,}}(?![\u200d{_TONE}])"
+    picture = substitution(run, r"\1\1\1", ("", f"{_PICTURE}\U0001f1e6-\U0001f1ff"), enables=())
+    sign = substitution(rf"([{_SIGNS}])\1{{3,}}", r"\1\1\1", ("=4", _SIGNS), enables=())
+    return Operation("sign_runs", rules=(picture, sign))
+
+
+@operation
+def punctuation(settings: Settings) -> Operation:
+    """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
+    letter = letters(settings.script) + MARKS + marks(settings.script) + "\u200c"
+    near = f'{letter}{settings.native_digits}\u00bb\u00ab)(\\]"!…'
+    rules = []
+    for mark, own in settings.punctuation:
+        m = re.escape(mark)
+        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…]{m})|(?<=[{letter}] {m})'
+        # the space before a closing mark goes in `spacing`
+        pattern += f"|(?<=[{letter}] [»)\\]!…]{m})|(?= ?[{letter}«]))"
+        triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
+        rules.append(Rule(_own_mark(mark, own, re.compile(pattern)), triggers, mark))
+    return Operation("punctuation", rules=tuple(rules))
+
+
+def _own_mark(mark: str, own: str, pattern: re.Pattern[str]) -> Apply:
+    """`mark` becomes `own` where `pattern` matches, and then throughout a run of both, which single spaces may part."""
+    either = f"[{re.escape(mark)}{own}]"
+    mixed = re.compile(f"{either}(?: ?{either})+")
+    beside = (mark + own, own + mark, f"{mark} {own}", f"{own} {mark}")
+
+    def apply(text: str) -> tuple[str, int]:
+        before = text.count(mark)
+        text = pattern.sub(own, text)
+        if any(pair in text for pair in beside):
+            text = mixed.sub(lambda match: match[0].replace(mark, own) if own in match[0] else match[0], text)
+        return text, before - text.count(mark)
+
+    return apply
+
+
+@operation
+def quotes(settings: Settings) -> Operation:
+    """Curly and straight quotation marks become the language's pair.
+
+    In a line with an even number of curly marks they open and close in turn; otherwise each by its own shape.
+    Straight marks change when their number in the line is even and the quotation holds a letter of the script.
+    """
+    if len(settings.quotes) != 2:
+        raise LanguageError("operation 'quotes' needs the language's 'quotes', an opening and a closing mark.")
+    opening, closing = settings.quotes[0], settings.quotes[1]
+    letter = re.compile(f"[{letters(settings.script)}]")
+    curly = re.compile(f"[{_CURLY}]")
+    straight = re.compile('"([^"]*)"')
+    marks = re.compile(f'["{_CURLY}]')
+    shapes = {"\u201c": opening, "\u201d": closing, "\u201e": opening, "\u201f": opening}
+
+    def line(text: str) -> str:
+        found = curly.findall(text)
+        if found:
+            turn = iter([opening, closing] * len(found))
+            even = len(found) % 2 == 0
+            text = curly.sub(lambda m: next(turn) if even else shapes[m[0]], text)
+        if text.count('"') % 2 == 0:
+            text = straight.sub(lambda m: f"{opening}{m[1]}{closing}" if letter.search(m[1]) else m[0], text)
+        return text
+
+    def apply(text: str) -> tuple[str, int]:
+        out: list[str] = []
+        last = hits = 0
+        while mark := marks.search(text, last):
+            start = text.rfind("\n", last, mark.start()) + 1 or last
+            end = text.find("\n", mark.end())
+            given = text[start : end if end >= 0 else len(text)]
+            made = line(given)
+            hits += sum(map(operator.ne, given, made))
+            out += (text[last:start], made)
+            last = start + len(given)
+        out.append(text[last:])
+        return "".join(out), hits
+
+    return Operation("quotes", rules=(Rule(apply, ((f'"{_CURLY}', ""),)),))
+
+
+_CURLY = "\u201c\u201d\u201e\u201f"
+
+
+@operation
+def spacing(settings: Settings) -> Operation:
+    """No space before a closing mark, none after an opening one, one after a closing mark that a letter follows.
+
+    A dot between two words takes a space only where it is no abbreviation: both words have two letters or more, and
+    one of them three. Beside protected spans, Latin and code nothing changes.
+    """
+    letter = letters(settings.script)
+    word = letter + MARKS + marks(settings.script)
+    solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
+    own = settings.native_marks + "\u00bb"
+    digit = settings.native_digits + "0-9" + NUMBER
+    # a rule for each mark: two literal characters lead its pattern, and few of the marks stand beside a space in a text
+    tight = [
+        substitution(f" {m}(?<![ {OPAQUE}] {m})", mark, (" ", m), enables=())
+        for mark, m in zip(own, map(re.escape, own), strict=True)
+    ]
+    for mark in ".:!…)]}":
+        m = re.escape(mark)
+        run = "" if mark not in ".…" else f"(?<!… {m})"
+        after_it = f"(?![{LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])"
+        tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){run}", mark, (" ", m), enables=()))
+    for mark in "«([{":
+        m = re.escape(mark)
+        tight.append(substitution(f"{m} (?=[{word}{settings.native_digits}{NUMBER}])", mark, (m, " "), enables=()))
+    after = substitution(
+        f"[{settings.native_marks}!»)\\]}}:…](?=[{letter}])",
+        r"\g<0> ",
+        (f"{settings.native_marks}!»)\\]}}:…", letter),
+        enables=(),
+    )
+    dot = substitution(
+        f"\\.(?=[{letter}]{{2}})(?:(?<=[{word}]{{3}}\\.)|(?<=[{word}]{{2}}\\.)(?=[{letter}]{{3}}))",
+        ". ",
+        (r"\.", letter),
+        enables=(),
+    )
+    return Operation("spacing", rules=(*tight, after, dot))
+
+
+@operation
+def dashes(_: Settings) -> Operation:
+    """Hyphens and the minus sign become U+002D, the longer dashes U+2013."""
+    return table(
+        "dashes",
+        dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | dict.fromkeys("\u2012\u2014\u2015", "\u2013"),
+    )
