@@ -256,8 +256,8 @@ class Checks:
         self.letters = {name: Letters(language, form) for name, form in self.train.items()}
         sources = "".join(Letters(language, language.normalizers["train"]).table)
         self.sources = re.compile(f"[{re.escape(sources)}]") if sources else None
-        alphabet, non_joining = language.alphabet.letters, language.alphabet.non_joining
-        joining = "".join(c for c in alphabet if c not in non_joining)
+        alphabet, non_joining = re.escape(language.alphabet.letters), language.alphabet.non_joining
+        joining = re.escape("".join(c for c in language.alphabet.letters if c not in non_joining))
         joiners = language.alphabet.joiners
         self.joined = re.compile(f"(?<=[{joining}])[{joiners}](?=[{alphabet}])") if joiners else None
         self.still_joined = re.compile(rf"(?<=\w)[{joiners}](?=\w)") if joiners else None

@@ -34,6 +34,7 @@ FOUND = [
     "&\u08d6#4;",  # what parted an ampersand from a tag was deleted, and a reference stood there
     "www.&m\x00p;a",  # and so in a URL, which ends before a reference
     "www.&am\x00p;lt;a",
+    "http://&&\ufe0famp;a",  # behind a lone ampersand the span held a reference that `entities` decoded
     "1.0c9&#4;2,5",  # a version took the number's head, when the control character was gone
     "5/2...1@c.rg",  # a number took the head of an address
     "@c" + 5 * "\ufe0f1\ufe0f\u20e3",  # a name that grew by a keycap a pass

@@ -31,7 +31,7 @@ _HYPHEN = "\\-\u2010\u2011\u2212\uff0d\u02d7\ufe63"
 # marks that stand on letters, vowel signs among them: an IRI may hold them, and \w does not know them
 _MARK = character_class(c for c in map(chr, range(0x300, 0xFE00)) if unicodedata.category(c)[0] == "M")
 # a reference to a character that is named or numbered; 40 characters hold any that has a meaning
-_REFERENCE = "(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+REFERENCE = "(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _REACH = 40
 _URL_LAST = rf"\w{_MARK}/#=%~+$@\-"  # with what a URL may end
 _URL_INSIDE = rf".:?\[\]!()*,;{_HYPHEN}"
@@ -40,7 +40,7 @@ _URL_INSIDE = rf".:?\[\]!()*,;{_HYPHEN}"
 def _url_rest(kept: str = "") -> str:
     """What may follow in a URL: letters of any script (an IRI), digits, and RFC 3986's marks. A reference ends it, for
     `entities` decodes it; but not what `kept` lets pass, which it keeps."""
-    ampersand = f"&(?!{kept}{_REFERENCE})"
+    ampersand = f"&(?!{kept}{REFERENCE})"
     joiner = "\u200c(?<=[\u0620-\u06ff]\u200c)(?=[\u0620-\u06ff])"
     body = rf"[{_URL_LAST}{_URL_INSIDE}]|{ampersand}|{joiner}"
     return f"(?:{body})*(?:[{_URL_LAST}]|{ampersand})"
@@ -130,7 +130,7 @@ def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     return "".join(out)
 
 
-_SPELLED = re.compile(f"&{_REFERENCE}")
+_SPELLED = re.compile(f"&{REFERENCE}")
 
 
 def _spell_a_character(span: str, behind: str) -> bool:

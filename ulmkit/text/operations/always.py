@@ -6,7 +6,7 @@ import re
 from ulmkit.errors import LanguageError
 from ulmkit.text.characters import drop_surrogates
 from ulmkit.text.operations.base import NEVER, Operation, Rule, Settings, delete, operation, substitution, table
-from ulmkit.text.protect import KINDS
+from ulmkit.text.protect import KINDS, REFERENCE
 
 
 @operation
@@ -20,9 +20,10 @@ def surrogates(_: Settings) -> Operation:
     return Operation("surrogates", rules=(Rule(apply, NEVER),))  # reading a text as UTF-16 has dropped them
 
 
-_ENTITY = re.compile(r"&(?:amp;|#0*38;|#[xX]0*26;)*(?:#[0-9]{1,7};|#[xX][0-9A-Fa-f]{1,6};|[A-Za-z][A-Za-z0-9]{1,31};)")
+_ENTITY = re.compile(f"&(?:amp;|#0*38;|#[xX]0*26;)*{REFERENCE}")
+# in `code`; and in a URL, where an ampersand that begins no reference, or `&amp;`, is its own: as in `protect`
 _KEEP_ENTITIES = (
-    "`(?!\\s)(?:[^`\n\r\x0b\x0c\x85\u2028\u2029 ]| (?! ))+`|[A-Za-z]{2,6}://(?:[^\\s&`]|&(?:amp;|[A-Za-z0-9_]+=))+|"
+    f"`(?!\\s)(?:[^`\n\r\x0b\x0c\x85\u2028\u2029 ]| (?! ))+`|[A-Za-z]{{2,6}}://(?:[^\\s&`]|&(?!(?!amp;){REFERENCE}))+|"
 )
 
 
