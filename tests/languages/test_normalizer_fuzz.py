@@ -37,6 +37,7 @@ FOUND = [
     "http://&&\ufe0famp;a",  # behind a lone ampersand the span held a reference that `entities` decoded
     "1.0c9&#4;2,5",  # a version took the number's head, when the control character was gone
     "5/2...1@c.rg",  # a number took the head of an address
+    "1@c.rg\u2212...1@c.rg",  # a minus sign became what names in addresses have, and one stood inside another
     "@c" + 5 * "\ufe0f1\ufe0f\u20e3",  # a name that grew by a keycap a pass
     "http://a" + 6 * "\u200d+\u2010\ufdf2",  # a letter that keeps its joiner, unless it ends a span
     "http://۱" + 8 * "−\u20e3\ufe0f",

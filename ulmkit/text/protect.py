@@ -48,6 +48,8 @@ def _url_rest(kept: str = "") -> str:
 
 # a number with separators is a span of its own, behind # and within a tag, too: #2023/10/12
 _TAG = rf"(?:[^\W{_D}]|[{_MARK}]|[{_D}]++(?![{_SEPARATOR}][{_D}]))++"
+_LOCAL = r"[A-Za-z0-9._%+\-]"  # of an e-mail address, before its @
+_AT_HOST = r"@(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}"
 _AFTER_NAME = f"(?:[/?]{_url_rest()})?"
 
 # kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span. A pattern
@@ -61,8 +63,8 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ((":", "/"), ("Ww", r"\.")),
     ),
     "email": (
-        r"[A-Za-z0-9._%+\-](?<![A-Za-z0-9._%+\-].)[A-Za-z0-9._%+\-]{0,63}+@"
-        r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}",
+        # one that follows another without a space is a part of it: a name begins where nothing like it stands before
+        rf"{_LOCAL}(?<!{_LOCAL}.){_LOCAL}{{0,63}}+{_AT_HOST}(?:{_LOCAL}{{1,64}}+{_AT_HOST})*",
         (("A-Za-z0-9._%+\\-", "@"),),
     ),
     "user": (f"@(?=\\w){_TAG}(?:[.\u200c]{_TAG})*+", (("@", r"\w"),)),
