@@ -100,6 +100,13 @@ def test_labels_are_the_languages_own_and_those_withdrawn_for_it(made: dict[str,
     assert made["ckb"].identification.labels == ()
 
 
+def test_a_joiner_is_no_letter(tmp_path: Path) -> None:
+    """CLDR counts U+200C and U+200D among the exemplars of Kangri."""
+    alphabet = create("xnr", tmp_path, date="2026-11-24").alphabet
+    assert alphabet.joiners == "\u200c\u200d"
+    assert not set(alphabet.joiners) & set(alphabet.letters)
+
+
 def test_a_folder_is_never_overwritten(made: dict[str, Language]) -> None:
     with pytest.raises(UsageError, match="there already"):
         create("sw", made["sw"].folder.parent, date="2026-11-24")

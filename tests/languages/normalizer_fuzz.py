@@ -14,19 +14,23 @@ the folds in `DECLARED`, protected spans by plain patterns of our own.
 import argparse
 import html
 import json
+import os
 import re
 import sys
 import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
-from ulmkit.language import registry
+from ulmkit.errors import UsageError
+from ulmkit.language import registry, scaffold
 from ulmkit.language.spec import Language
 from ulmkit.text.normalize import Normalizer, make_operation
 from ulmkit.text.operations import Settings
@@ -99,7 +103,7 @@ class Declared:
 
 DECLARED = {
     # rules.foreign_yeh; rules.hamza_above; shadda stays in some profiles and goes in others
-    "fa": Declared({"ۍ": "ی", "ې": "ی", "ے": "ی", "ـ": ""}, "\u0653\u0654\u0655"),
+    "fa": Declared({"ۍ": "ی", "ې": "ی", "ے": "ی"}, "\u0653\u0654\u0655"),
     # rules.mojibake_letters and rules.mojibake_controls
     "et": Declared({"ð": "š", "þ": "ž", "Ð": "Š", "Þ": "Ž"}, "", "\u009a\u009e\u008a\u008e¨¸¦´", "szSZ\u030c"),
 }
@@ -108,6 +112,7 @@ FORMS = {
     "presentation_forms": [(0xFB50, 0xFDF9), (0xFDFC, 0xFDFF), (0xFE70, 0xFEFC)],
     "widths": [(0xFF01, 0xFF5E), (0xFB00, 0xFB06)],
 }
+GONE = {"tatweel": "ـ"}  # and those that delete one
 SPANS = {
     "url": re.compile(r"https?://[A-Za-z0-9./?=_%~#:+-]*[A-Za-z0-9/]"),
     "email": re.compile(
@@ -158,6 +163,7 @@ class Letters:
     def __init__(self, language: Language, form: Normalizer) -> None:
         operations = form.operations
         self.declared = DECLARED.get(language.code, Declared())
+        self.folds = self.declared.folds | {c: "" for name, c in GONE.items() if name in operations}
         self.table = self._rows(language.folder / "characters.tsv") if "characters" in operations else {}
         forms = [span for name, spans in FORMS.items() if name in operations for span in spans]
         self.entities = make_operation("entities", Settings())
@@ -165,12 +171,12 @@ class Letters:
         self.longest, self.shortest = form.settings.max_letter_run, form.settings.letter_run_to
 
         def spelled(char: str) -> str:
-            if unicodedata.category(char)[0] not in "LMN" and char not in self.table:
-                return ""
             if char in self.table:
                 return self.table[char]
             if any(low <= ord(char) <= high for low, high in forms):
                 return unicodedata.normalize("NFKC", char)
+            if unicodedata.category(char)[0] not in "LMN":
+                return ""
             return (
                 ""
                 if char in "\u034f\u180b\u180c\u180d\u180f" or 0xFE00 <= ord(char) <= 0xFE0F or ord(char) >= 0xE0000
@@ -178,10 +184,10 @@ class Letters:
             )
 
         def counted(char: str) -> str:
-            char = self.declared.folds.get(char, self.table.get(char, char))
+            char = self.folds.get(char, self.table.get(char, char))
             kept = ""
             for each in unicodedata.normalize("NFD", char):
-                each = self.declared.folds.get(each, self.table.get(each, each))
+                each = self.folds.get(each, self.table.get(each, each))
                 category = unicodedata.category(each[0]) if each else "Zs"
                 if category[0] in "LM" and each not in self.declared.marks_gone:
                     kept += each
@@ -256,10 +262,12 @@ class Checks:
         self.letters = {name: Letters(language, form) for name, form in self.train.items()}
         sources = "".join(Letters(language, language.normalizers["train"]).table)
         self.sources = re.compile(f"[{re.escape(sources)}]") if sources else None
-        alphabet, non_joining = re.escape(language.alphabet.letters), language.alphabet.non_joining
-        joining = re.escape("".join(c for c in language.alphabet.letters if c not in non_joining))
+        letters = [c for c in language.alphabet.letters if unicodedata.category(c)[0] == "L"]
+        alphabet = re.escape("".join(letters))
+        joining = re.escape("".join(c for c in letters if c not in language.alphabet.non_joining))
         joiners = language.alphabet.joiners
-        self.joined = re.compile(f"(?<=[{joining}])[{joiners}](?=[{alphabet}])") if joiners else None
+        shown = f"(?<=[{joining}])[{joiners}](?=[{alphabet}])"
+        self.joined = re.compile(shown) if joiners and joining else None
         self.still_joined = re.compile(rf"(?<=\w)[{joiners}](?=\w)") if joiners else None
 
     def faults(self, texts: Sequence[str]) -> list[str]:
@@ -428,6 +436,8 @@ def fuzz_block(code: str, forms: tuple[str, ...], texts: Texts, number: int) -> 
 def real_text(code: str, paths: Sequence[str]) -> str:
     """Text to mutate: from files as `corpus build` reads them, or the language's own samples; not normalized."""
     language = registry.get(code)
+    if not paths and not any(language.samples.glob("*")):
+        return ""
     from ulmkit.corpus.encoding import decode
     from ulmkit.corpus.extract import extract
     from ulmkit.corpus.inputs import named_inputs
@@ -553,6 +563,19 @@ def fuzz(
     return Report(name, list(checks_of(code, tuple(forms)).train), blocks * BLOCK, seed, seconds, faults)
 
 
+def scaffolded(folder: Path) -> list[str]:
+    """The codes of all languages that CLDR has exemplars of, each made in `folder` as `language new` does, without a
+    single value written by hand; not those that ulmkit comes with."""
+    lines = scaffold.TABLE.read_text(encoding="utf-8").splitlines()
+    _, *codes = (line.split("\t")[0] for line in lines if line and not line.startswith("#"))
+    made = []
+    for code in codes:
+        if not (registry.bundled() / code).exists():
+            with suppress(UsageError):  # a line of CLDR's that Babel has no name for
+                made.append(scaffold.create(code, folder, labels=frozenset(), date="").code)
+    return made
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("languages", nargs="*", help="all that are known, where none is named")
@@ -564,10 +587,23 @@ def main() -> int:
     )
     arguments.add_argument("--processes", type=int, default=1)
     arguments.add_argument("--growth", action="store_true", help="measure how time grows with length, too")
+    arguments.add_argument(
+        "--new", action="store_true", help="the languages that CLDR knows, each as `language new` makes it"
+    )
     arguments.add_argument("--json", type=Path, help="the reports as JSON, in this file")
     options = arguments.parse_args()
+    with TemporaryDirectory() as folder:
+        codes = options.languages or [known.folder.name for known in registry.known()]
+        if options.new:
+            codes = scaffolded(Path(folder))
+            os.environ[registry.VARIABLE] = folder
+        return report_on(codes, options)
+
+
+def report_on(codes: Sequence[str], options: argparse.Namespace) -> int:
+    """What the languages `codes` do, written down; 1 if one of them breaks."""
     reports = []
-    for code in options.languages or [known.folder.name for known in registry.known()]:
+    for code in codes:
         paths = [str(options.text / code)] if options.text else []
         report = fuzz(code, options.inputs, options.seed, paths, options.processes, options.forms)
         if options.growth:

@@ -54,8 +54,8 @@ class Facts:
 
     @property
     def letters(self) -> str:
-        """The standard alphabet, with vowel signs; capitals after it where there is case."""
-        small = self.exemplars.letters
+        """The standard alphabet, with vowel signs and without joiners; capitals after it where there is case."""
+        small = "".join(c for c in self.exemplars.letters if c not in JOINERS)
         capitals = "".join(c for c in [*small.upper(), *self.exemplars.index] if c.isupper())
         return "".join(dict.fromkeys(small + capitals))
 
