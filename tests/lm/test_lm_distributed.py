@@ -13,7 +13,7 @@ import pytest
 import torch
 from lm_data import patterned
 
-from ulmkit.artifacts.manifest import verify_folder
+from ulmkit.artifacts.manifest import read_manifest, verify_folder
 from ulmkit.errors import UsageError
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.checkpoint import read_checkpoint
@@ -46,12 +46,12 @@ NOISY = dataclasses.replace(CONFIG, drop_mult=1.0, epochs=12)
 CLOCKS = ("seconds", "tokens_per_second")
 
 
-def start(folder: Path, config: LMConfig) -> subprocess.Popen[str]:
+def start(folder: Path, config: LMConfig, *bad: str) -> subprocess.Popen[str]:
     """Two processes in a session of their own, so that none outlives the test."""
     script = str(Path(__file__).with_name("distributed_run.py"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
     return subprocess.Popen(
-        [*command, str(folder), json.dumps(config.to_json())],
+        [*command, str(folder), json.dumps(config.to_json()), *bad],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -122,6 +122,34 @@ def test_a_run_of_two_that_was_stopped_goes_on_as_if_it_had_not_been(how: str, t
     for name in ("best/model.safetensors", "last/model.safetensors", "last/optimizer.safetensors"):
         assert (folder / name).read_bytes() == (tmp_path / "a/run" / name).read_bytes(), name
     assert curve(folder) == curve(tmp_path / "a/run")
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_step_that_is_bad_in_one_process_is_skipped_by_all(what: str, tmp_path: Path) -> None:
+    """As one process with all the rows skips it."""
+    config = dataclasses.replace(CONFIG, on_nan="skip", epochs=1)
+    code, output = finish(start(tmp_path / "two", config, what, "1"))
+    assert code == 0, output
+    script = str(Path(__file__).with_name("distributed_run.py"))
+    alone = [sys.executable, script, str(tmp_path / "one"), json.dumps(config.to_json()), what, "-1"]
+    subprocess.run(alone, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    for name in ("one", "two"):
+        assert read_manifest(tmp_path / name, "lm")["result"]["skipped"] == 1
+    two, one = (read_checkpoint(tmp_path / name / "last", training=True) for name in ("two", "one"))
+    for name, value in one.model.items():
+        assert torch.allclose(two.model[name], value, atol=1e-5), name
+    assert curve(tmp_path / "two")[-1] == pytest.approx(curve(tmp_path / "one")[-1], rel=1e-3)
+
+
+def test_a_step_that_is_bad_in_one_process_ends_all(tmp_path: Path) -> None:
+    """With what was saved before it, and without waiting for one another."""
+    code, output = finish(start(tmp_path / "two", CONFIG, "gradient", "1"), 60)
+    assert code != 0
+    assert "Try a lower --lr" in output
+    kept = read_checkpoint(tmp_path / "two/last", training=True)
+    assert all(value.isfinite().all() for value in kept.model.values())
+    code, output = finish(start(tmp_path / "two", CONFIG))  # without the cause it goes on
+    assert code == 0, output
 
 
 def test_rows_are_shared_out_and_every_token_is_read_once() -> None:
