@@ -189,6 +189,21 @@ def test_without_samples_the_grade_is_what_can_be_shown_without(folder: Path) ->
     assert outcome(found, "samples kept").evidence == "no samples/"
 
 
+def test_an_empty_table_needs_no_example_and_no_licence_and_one_with_a_row_both(folder: Path) -> None:
+    """A language may need no folds of its own: nobody asks it to show one."""
+    settings = folder / "language.toml"
+    written = settings.read_text(encoding="utf-8")
+    settings.write_text(written.replace('"dashes"', '"characters", "dashes"', 1), encoding="utf-8")
+    assert settings.read_text(encoding="utf-8") != written
+    (folder / "characters.tsv").write_text("# source, target, reason\n", encoding="utf-8")
+    found = result(folder)
+    assert outcome(found, "every operation shown").status == outcome(found, "licences").status == "ok"
+    (folder / "characters.tsv").write_text("U+0142\tU+006C\tno letter here\n", encoding="utf-8")
+    found = result(folder)
+    assert outcome(found, "every operation shown").evidence == "no example of characters"
+    assert outcome(found, "licences").evidence == "SOURCES.md does not name characters.tsv"
+
+
 # what a stage does wrong, the check that sees it
 FAULTS = [
     ("joiners survive", {"extract": lambda page: page.replace("\u200d", "")}),

@@ -32,9 +32,10 @@ MAX_FERTILITY = 4.0  # pieces a word, with a vocabulary of a few thousand
 
 
 def every_operation_shown(subject: Subject) -> Outcome:
-    """Every operation of the train form acts in some example."""
+    """Every operation of the train form that can act at all does so in some example; an empty table cannot."""
     shown = set().union(*(acting(subject, example) for example in subject.examples)) if subject.examples else set()
     wanted = set(subject.language.normalizers["train"].operations) - {"protect", "restore"} - set(MATCH_ONLY)
+    wanted = {name for name in wanted if subject.operations[name].acts}
     silent = [name for name in subject.language.normalizers["train"].operations if name in wanted - shown]
     if silent:
         first = list(dict.fromkeys(silent))
@@ -161,8 +162,12 @@ def licences(subject: Subject) -> Outcome:
 
 
 def describable(entry: Path) -> bool:
-    """Whether a folder's entry is data that somebody may own."""
-    return not entry.name.startswith((".", "_")) and entry.name not in ("SOURCES.md", "language.toml")
+    """Whether a folder's entry is data that somebody may own: not an empty folder, nor a table of remarks alone."""
+    if entry.name.startswith((".", "_")) or entry.name in ("SOURCES.md", "language.toml"):
+        return False
+    if entry.is_dir():
+        return any(entry.iterdir())
+    return entry.suffix != ".tsv" or any(line and not line.startswith("#") for line in read_text(entry).split("\n"))
 
 
 def limits_explained(subject: Subject) -> Outcome:

@@ -69,6 +69,11 @@ class Operation:
     rules: tuple[Rule, ...] = ()
     watched: re.Pattern[str] | None = field(default=None, compare=False)
 
+    @property
+    def acts(self) -> bool:
+        """Whether there is anything that it can change or count; an empty table changes nothing."""
+        return bool((self.table and self.table.rows) or self.rules or self.watched)
+
     def apply(self, text: str) -> tuple[str, int]:
         """`text` after this operation, without looking at triggers, and how often it acted."""
         count = 0
