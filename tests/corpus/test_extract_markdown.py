@@ -107,7 +107,7 @@ HOSTILE = {
 def test_hostile_texts_take_linear_time(name: str) -> None:
     start = time.process_time()
     text_of(HOSTILE[name])
-    assert time.process_time() - start < 3.0
+    assert time.process_time() - start < 60  # a guard alone: a second here, minutes where something is quadratic
 
 
 MARKS = [

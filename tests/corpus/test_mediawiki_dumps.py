@@ -1,7 +1,6 @@
 """MediaWiki XML: every version, every packing, cut anywhere, and bombs that never go off."""
 
 import bz2
-import time
 from pathlib import Path
 
 import pytest
@@ -186,11 +185,9 @@ BOMBS = {
 @pytest.mark.parametrize("kind", BOMBS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_document_types_are_refused_at_once(tmp_path: Path, kind: str, encoding: str) -> None:
-    """Entity bombs and external entities: nothing read, nothing asked for, within a second."""
+    """Entity bombs and external entities: nothing read, nothing asked for."""
     dump = BOMBS[kind] + SITE + page(1, "Õun", "BOMB").replace("BOMB", "&a11;" * 1000) + END
-    started = time.monotonic()
-    documents, complaints = read(tmp_path, dump.encode(encoding))
-    assert time.monotonic() - started < 1
+    documents, complaints = read(tmp_path, dump.encode(encoding))  # would not end if the first were expanded
     assert not documents
     assert [c.reason for c in complaints] in ([reasons.DOCTYPE], [reasons.UNSUPPORTED])
 

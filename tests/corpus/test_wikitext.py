@@ -132,7 +132,7 @@ HOSTILE = {
 def test_hostile_pages_take_linear_time(name: str) -> None:
     start = time.process_time()
     wikitext_to_text(HOSTILE[name], PLAIN)
-    assert time.process_time() - start < 3.0  # the quadratic versions of these take minutes
+    assert time.process_time() - start < 60  # a guard alone: a second here, minutes where something is quadratic
 
 
 MARKS = [
