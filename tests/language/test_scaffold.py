@@ -50,6 +50,9 @@ def test_a_new_folder_says_what_is_known(
     assert language.alphabet.digits == digits
     assert end in language.segmentation.sentence_ends
     assert end in language.filters.line_ends
+    assert language.dedup.ngram == (2 if code in ("ja", "th") else 5)
+    wide = {name: getattr(language.segmentation, name) for name in ("spaceless_ends", "openers", "closers")}
+    assert all(("。" in marks or "」" in marks or "「" in marks) == (code == "ja") for marks in wide.values())
     assert len(language.alphabet.letters) >= 20
     assert identity.name
     assert identity.native_name

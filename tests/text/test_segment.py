@@ -22,6 +22,7 @@ SEGMENTERS = {
         whole_quotes="«»",
         word_patterns=(r"\d+%\w+",),
     ),
+    "marks without a space": Segmenter(sentence_ends=".!?…»", spaceless_ends="!»", no_break=("!a",)),
 }
 ENGLISH = [
     # text with | where a sentence ends, what decides
@@ -95,6 +96,36 @@ def test_sentences_lose_nothing_but_space(segmenter: Segmenter, text: str) -> No
 def test_each_setting_acts(field: str, value: object, text: str, sentences: list[str]) -> None:
     assert Segmenter(**{field: value}).sentences(text) == sentences
     assert Segmenter().sentences(text) != sentences
+
+
+WIDE = {
+    "sentence_ends": ".!?…。！？",
+    "spaceless_ends": "。！？",
+    "openers": "«„“\"'([{「（",
+    "closers": "»”’\"')]}」）",
+}
+SPACELESS = [
+    ("彼は来た。|彼女は去った。", "no space"),
+    ("彼は来た。| 彼女は去った。", "a space all the same"),
+    ("本当？！|はい！", "two marks are one end"),
+    ("「来た。」|彼女は去った（昨日。）|それだけ。", "closers go with the mark"),
+    ("「来た。」、と彼は言った。", "no sentence begins with a comma"),
+    ("价格为3.5元。|他看了www.a.cn!然后走了。", "other marks need their space"),
+    ("来た。", "nothing follows"),
+    ("来た。\n去った。", "lines"),
+]
+
+
+@pytest.mark.parametrize(("marked", "why"), SPACELESS)
+def test_some_marks_need_no_space(marked: str, why: str) -> None:
+    wanted = [part.strip() for line in marked.split("\n") for part in line.split("|")]
+    assert Segmenter(**WIDE).sentences(marked.replace("|", "")) == wanted, why
+
+
+def test_a_whole_quotation_holds_marks_that_need_no_space() -> None:
+    text = "「来た。去った。」そして終わった。"
+    assert Segmenter(**WIDE, whole_quotes="「」").sentences(text) == ["「来た。去った。」", "そして終わった。"]
+    assert Segmenter(**WIDE, no_break=("。」そ",)).sentences(text) == ["「来た。", "去った。」そして終わった。"]
 
 
 def test_a_long_quotation_is_many_sentences() -> None:

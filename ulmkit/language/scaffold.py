@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import regex
 
@@ -25,6 +26,13 @@ from ulmkit.text.script import KNOWN, VIRAMA, letter_list, letters, mark_list, p
 TABLE = Path(__file__).with_name("cldr.tsv")
 JOINERS = "\u200b\u200c\u200d"
 UNICODE = f"Unicode {unicodedata.unidata_version}"
+# settings of `[segmentation]`, and what in Unicode tells which marks they hold
+PROPERTIES = {
+    "sentence_ends": f"{UNICODE}, Sentence_Terminal",
+    "spaceless_ends": f"{UNICODE}, Sentence_Terminal and East_Asian_Width",
+    "openers": f"{UNICODE}, opening and wide",
+    "closers": f"{UNICODE}, closing and wide",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,21 @@ class Facts:
         more = sentence_terminals(self.script)
         more += "".join(regex.findall(r"\p{STerm}", self.exemplars.punctuation))
         return "".join(dict.fromkeys(Segmentation.sentence_ends + more))
+
+    @property
+    def segmentation(self) -> dict[str, str]:
+        """The marks of `[segmentation]`: setting -> all its characters, the default's first.
+
+        Marks as wide as an ideograph (East_Asian_Width) have their space within: none follows them.
+        """
+        wide = "".join(c for c in self.exemplars.punctuation if unicodedata.east_asian_width(c) in "WFH")
+        more = {
+            "spaceless_ends": "".join(c for c in self.sentence_ends if c in regex.findall(r"\p{SB=STerm}", wide)),
+            "openers": "".join(regex.findall(r"[\p{Ps}\p{Pi}]", wide)),
+            "closers": "".join(regex.findall(r"[\p{Pe}\p{Pf}]", wide)),
+        }
+        every = {name: getattr(Segmentation, name) + characters for name, characters in more.items()}
+        return {"sentence_ends": self.sentence_ends} | every
 
 
 @cache
@@ -191,10 +214,21 @@ def operations(found: Facts) -> tuple[str, ...]:
     return ("characters", "dashes", "ellipsis", "repeats")
 
 
+def segmentation(found: Facts, shared: Mapping[str, Any]) -> list[str]:
+    """Lines of `[segmentation]` for marks that are not among the shared ones; setting -> characters."""
+    lines = []
+    for name, characters in found.segmentation.items():
+        known = shared.get(name, getattr(Segmentation, name))
+        if set(characters) - set(known):
+            every = "".join(dict.fromkeys(known + characters))
+            lines.append(f"{name} = {quoted(every)} # {found.origins['exemplars']}, punctuation; {PROPERTIES[name]}")
+    return lines
+
+
 def script_toml(found: Facts) -> str:
     """What the languages in `found.script` share, as a file for `_scripts/`."""
-    script, ends = found.script, found.sentence_ends
-    more = ends.removeprefix(Segmentation.sentence_ends)
+    script = found.script
+    more = found.sentence_ends.removeprefix(Segmentation.sentence_ends)
     head = [name for name in Normalization.head if name not in ("nfc", "protect")]
     plain = not found.joiners
     head += ["zero_width"] * plain + ["emoji_joiners", "nfc", "protect"]
@@ -211,8 +245,8 @@ def script_toml(found: Facts) -> str:
     if set(mark_list(script)) & set(found.exemplars.letters):
         match = [name for name in Normalization.match if name != "drop_marks"]
         lines += ["# vowels are marks here: none is dropped", f"match = {listed(match)}"]
-    if more:
-        lines += ["", "[segmentation]", f"# {UNICODE}, Sentence_Terminal", f"sentence_ends = {quoted(ends)}"]
+    if marks := segmentation(found, {}):
+        lines += ["", "[segmentation]", *marks]
     filters, origins = [], []
     if more:
         filters += [f"line_ends = {quoted(Filters.line_ends + more)}"]
@@ -223,12 +257,14 @@ def script_toml(found: Facts) -> str:
         origins += [f"min_words = {why}", f"mean_word_length = {why}"]
     if filters:
         lines += ["", "[filters]", *filters, "", "[filters.origins]", *origins]
+    if unspaced(script):
+        lines += ["", "[dedup]", "# phrases again: two are about as long as five words elsewhere", "ngram = 2"]
     return "\n".join(lines) + "\n"
 
 
-def language_toml(found: Facts, labels: Collection[str], date: str, shared_ends: str) -> str:
-    """The folder's language.toml; `labels` are those by which identifiers know the language, `shared_ends` the marks
-    that end a sentence in its script."""
+def language_toml(found: Facts, labels: Collection[str], date: str, shared: Mapping[str, Any]) -> str:
+    """The folder's language.toml; `labels` are those by which identifiers know the language, `shared` the settings of
+    `[segmentation]` in its script."""
     origin, said = found.origins, found.exemplars
     case = any(c.lower() != c.upper() for c in said.letters)
 
@@ -236,10 +272,6 @@ def language_toml(found: Facts, labels: Collection[str], date: str, shared_ends:
         """A line with its source, or what to do where the value is unknown."""
         return f"{key} = {quoted(value)} # {source}" if value else f'{key} = "" # unknown: {find}'
 
-    ends = []
-    if set(found.sentence_ends) - set(shared_ends):
-        every = "".join(dict.fromkeys(shared_ends + found.sentence_ends))
-        ends = [f"sentence_ends = {quoted(every)} # {origin['exemplars']}, punctuation; {UNICODE}, Sentence_Terminal"]
     lines = [
         f"# {found.name}. Written by `ulmkit language new {found.code}` on {date}: each value says where it is",
         "# from, and what is missing says how to find it. What is not here is the default (ulmkit/language/spec.py)",
@@ -279,7 +311,7 @@ def language_toml(found: Facts, labels: Collection[str], date: str, shared_ends:
     lines += [
         "",
         "[segmentation]",
-        *ends,
+        *segmentation(found, shared),
         "# abbreviations that end in a dot and end no sentence: read the wrongly split sentences of a few pages",
         "# abbreviations = []",
         "",
@@ -442,10 +474,9 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(script_toml(found), encoding="utf-8")
     shared = tomllib.loads(script.read_text(encoding="utf-8")).get("segmentation", {})
-    ends = str(shared.get("sentence_ends", Segmentation.sentence_ends))
     folder.mkdir(parents=True)
     (folder / "samples").mkdir()
-    written = language_toml(found, labels_for(code, labels), date, ends)
+    written = language_toml(found, labels_for(code, labels), date, shared)
     (folder / "language.toml").write_text(written, encoding="utf-8")
     (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
     (folder / "SOURCES.md").write_text(sources(found), encoding="utf-8")

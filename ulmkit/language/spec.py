@@ -86,6 +86,7 @@ class Segmentation:
     """`[segmentation]`: where sentences end and what a word is. Patterns are regular expressions (Python's `re`)."""
 
     sentence_ends: str = ".!?…"  # characters that may end one
+    spaceless_ends: str = ""  # those of them after which no space need follow: 。
     openers: str = "«„“\"'([{"  # may stand between the space and the next sentence's first letter
     closers: str = "»”’\"')]}"  # may stand between the end mark and the space, or alone after it
     abbreviations: tuple[str, ...] = ()  # without their last dot; never end a sentence

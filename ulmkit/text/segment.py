@@ -1,9 +1,10 @@
 """Lines, sentences and words of a text in normal form.
 
-A sentence ends at an end mark, its closers, and a space; at a line's end always. What looks like an end and is none is
-told by data: abbreviations, single initials, ordinal numbers (`26. juulil`), patterns that hold together, quotations
-that stay whole. Letter case tells the rest where the script has it: a lower-case word after a closed quotation, an
-ellipsis or an abbreviation goes on; after a plain word and a dot it starts anew, as people write in forums.
+A sentence ends at an end mark, its closers, and a space, which some marks do without (`彼は来た。彼女は去った。`); at a
+line's end always. What looks like an end and is none is told by data: abbreviations, single initials, ordinal numbers
+(`26. juulil`), patterns that hold together, quotations that stay whole. Letter case tells the rest where the script has
+it: a lower-case word after a closed quotation, an ellipsis or an abbreviation goes on; after a plain word and a dot it
+starts anew, as people write in forums.
 """
 
 import re
@@ -21,6 +22,7 @@ _ROMAN = re.compile("[IVXLCDM]+")
 _DASHES = "–—-"
 _LOOK = 40  # characters of the word before a mark and of the one after it that are looked at: linear in any line
 _DOTS = frozenset(".…")  # every other mark ends a sentence whatever the next letter
+_GOES_ON = ",:;–—、，：；､－"  # no sentence begins so (UAX #29, SContinue)
 _QUOTES = '"“”„«»'
 _QUOTE = re.compile(f"[{_QUOTES}]")
 _DIGITS = re.compile(r"\A\d+")
@@ -37,7 +39,8 @@ class _Candidate(NamedTuple):
     start: int  # of the mark
     mark: str
     closed: bool  # a quotation or bracket closes there
-    end: int  # after the mark, its closers and the space
+    end: int  # after the mark, its closers and the space, if there is one
+    space: bool
     following: str  # the next word
 
     @property
@@ -51,6 +54,7 @@ class Segmenter:
     """Splits into sentences and words; the fields are those of a language's `[segmentation]`, explained in `spec`."""
 
     sentence_ends: str = ".!?…"
+    spaceless_ends: str = ""
     openers: str = "«„“\"'([{"
     closers: str = "»”’\"')]}"
     abbreviations: tuple[str, ...] = ()
@@ -78,9 +82,12 @@ class Segmenter:
 
     @cached_property
     def _candidate(self) -> re.Pattern[str]:
-        """End marks (1), closers (2) and a space."""
+        """End marks (1), closers and a space; or, after a mark of `spaceless_ends`, closers alone."""
         ends, closers = re.escape(self.sentence_ends), re.escape(self.closers)
-        return re.compile(f"(?<![{ends}])([{ends}]++)([{closers}]*+) ")  # looks at each mark once
+        after = f"[{closers}]*+ "
+        if self.spaceless_ends:
+            after = f"(?:{after}|(?<=[{re.escape(self.spaceless_ends)}])[{closers}]*+(?=[^{_GOES_ON}]))"
+        return re.compile(f"(?<![{ends}])([{ends}]++){after}")  # looks at each mark once
 
     @cached_property
     def _next(self) -> re.Pattern[str]:
@@ -139,7 +146,7 @@ class Segmenter:
             held = _Spans([match.span() for pattern in self._held for match in pattern.finditer(line)])
             start = 0
             for each in candidates:
-                if each.end - 1 not in held and self._is_end(line, start, each, casual=casual):
+                if each.end - each.space not in held and self._is_end(line, start, each, casual=casual):
                     start = each.end
                     ends.add(start)
         return sorted(ends)
@@ -148,13 +155,14 @@ class Segmenter:
         found = []
         apart: frozenset[int] | None = None
         for match in self._candidate.finditer(line):
-            end, closed = match.end(), bool(match[2])
+            end, space = match.end(), line[match.end() - 1] == " "
+            closed = match.end(1) < end - space
             if line[end : end + 1] in _QUOTES and line[end + 1 : end + 2] in ("", " "):
                 apart = _closing_apart(line, self.sentence_ends) if apart is None else apart
                 if end in apart:  # `ka. “ Andri`: the mark that closes the quotation stands alone
                     end, closed = min(end + 2, len(line)), True
             following = self._next.match(line, end)
-            found.append(_Candidate(match.start(), match[1], closed, end, following[1] if following else ""))
+            found.append(_Candidate(match.start(), match[1], closed, end, space, following[1] if following else ""))
         return found
 
     def _is_end(self, line: str, start: int, at: _Candidate, *, casual: bool) -> bool:
