@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +84,11 @@ def test_documents_come_out_normalized_and_counted(tmp_path: Path):
     counts = manifest["counts"]
     assert counts["read"] == 32
     assert counts["dropped"] == {"too short": 1, "duplicate": 1}
-    assert counts["sources"] == {"news": {"read": 32, "kept": 31, "dropped": 1, "duplicate": 1}}
+    assert counts["sources"] == {"news": {"read": 32, "kept": 30, "dropped": 1, "duplicate": 1}}
+    splits = manifest["splits"].values()
+    assert counts["kept"] == sum(split["documents"] for split in splits) == 30
+    assert counts["characters_kept"] == sum(split["characters"] for split in splits)
+    assert +Counter(counts["joiners"]["kept"]) == sum((Counter(split["joiners"]) for split in splits), Counter())
     assert sum(entry["documents"] for entry in manifest["splits"].values()) == 30
     assert counts["joiners"]["extracted"]["U+200C"] == counts["joiners"]["normalized"]["U+200C"] > 30
     row = found["news/news.jsonl#1"]

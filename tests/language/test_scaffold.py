@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
-from ulmkit.language.scaffold import create, facts, labels_for, quoted, sentence_terminals, unspaced
+from ulmkit.language.scaffold import create, facts, labels_for, quoted, sentence_terminals, wide_marks
 from ulmkit.language.spec import Language
 
 LABELS = frozenset({"sw", "hi", "iw", "he", "ja", "mr"})
@@ -51,6 +51,7 @@ def test_a_new_folder_says_what_is_known(
     assert end in language.segmentation.sentence_ends
     assert end in language.filters.line_ends
     assert language.dedup.ngram == (2 if code in ("ja", "th") else 5)
+    assert language.segmentation.spaced == (code not in ("ja", "th"))
     wide = {name: getattr(language.segmentation, name) for name in ("spaceless_ends", "openers", "closers")}
     assert all(("。" in marks or "」" in marks or "「" in marks) == (code == "ja") for marks in wide.values())
     assert len(language.alphabet.letters) >= 20
@@ -148,10 +149,18 @@ def test_a_script_shared_by_two_languages_is_written_once(tmp_path: Path) -> Non
 
 def test_what_unicode_says_of_a_script() -> None:
     assert sentence_terminals("Deva") == "।॥"
-    assert unspaced("Thai")
-    assert unspaced("Jpan")
-    assert not unspaced("Deva")
-    assert not unspaced("Hang")
+    assert "「" in wide_marks(r"\p{Ps}")
+    assert "﹁" not in wide_marks(r"\p{Ps}"), "vertical"
+
+
+@pytest.mark.parametrize("code", ["th", "lo", "km", "my", "ja", "zh", "zh-Hant", "yue"])
+def test_words_without_spaces(code: str) -> None:
+    assert not facts(code).spaced
+
+
+@pytest.mark.parametrize("code", ["hi", "ko", "vi", "bo", "am", "fa", "ka"])
+def test_words_between_spaces(code: str) -> None:
+    assert facts(code).spaced
 
 
 @given(st.text())

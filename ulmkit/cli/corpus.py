@@ -98,7 +98,7 @@ def summary(manifest: dict[str, Any]) -> str:
     counts, splits = manifest["counts"], manifest["splits"]
     sources = [
         (name, f"{c.get('read', 0):,}", f"{c.get('dropped', 0):,}", f"{c.get('duplicate', 0):,}",
-         f"{c.get('kept', 0) - c.get('duplicate', 0):,}")
+         f"{c.get('kept', 0):,}")
         for name, c in sorted(counts["sources"].items())
     ]  # fmt: skip
     reasons = sorted(counts["dropped"].items(), key=lambda item: -item[1])

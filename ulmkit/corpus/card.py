@@ -35,8 +35,7 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
         "| source | read | kept | duplicates |",
         "| --- | ---: | ---: | ---: |",
         *(
-            f"| {escape(name)} | {c.get('read', 0):,} | {c.get('kept', 0) - c.get('duplicate', 0):,} "
-            f"| {c.get('duplicate', 0):,} |"
+            f"| {escape(name)} | {c.get('read', 0):,} | {c.get('kept', 0):,} | {c.get('duplicate', 0):,} |"
             for name, c in sorted(counts["sources"].items())
         ),
         "",

@@ -170,14 +170,13 @@ def mean_word_length(page: Page) -> float:
 
 def stop_words_found(page: Page) -> float:
     """How many different stop words are there; NaN where the language has none."""
-    known = page.language.matched_stop_words
-    return len(known.intersection(page.words)) if known else NAN
+    language = page.language
+    return len(set(language.stop_words_of(page.words))) if language.stop_words else NAN
 
 
 def stop_word_share(page: Page) -> float:
-    """The share of the words that are stop words; NaN where the language has none."""
-    known = page.language.matched_stop_words
-    return sum(map(known.__contains__, page.words)) / len(page.words) if known else NAN
+    """The share of the text that is stop words; NaN where the language has none."""
+    return page.language.stop_word_share(page.words) if page.language.stop_words else NAN
 
 
 def symbol_word_ratio(page: Page) -> float:

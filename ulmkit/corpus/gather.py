@@ -77,8 +77,7 @@ def gather(
     writers = {split: ShardWriter(folder, split) for split in SPLITS}
     for number, row in numbered(staging, keys, total, report):
         if not clusters.stays(number):
-            tally.dropped["duplicate"] += 1
-            tally.source(row["source"])["duplicate"] += 1
+            tally.duplicate(row)
             samples.add([duplicate_sample(row, clusters.kept(number))])
             continue
         del row["match"]

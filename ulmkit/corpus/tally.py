@@ -54,6 +54,14 @@ class Tally:
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())
 
+    def duplicate(self, row: dict[str, Any]) -> None:
+        """Count a document that was kept until another turned out to be the same."""
+        self.kept -= 1
+        self.characters_kept -= row["characters"]
+        self.dropped["duplicate"] += 1
+        self.source(row["source"]).update(kept=-1, duplicate=1)
+        self.joiners.setdefault("kept", Counter()).subtract(count_joiners([row["text"]]))
+
     def refuse(self, file: str, reason: str) -> None:
         self.unreadable[reason] += 1
         self.unread.setdefault(file, Counter())[reason] += 1

@@ -68,6 +68,12 @@ class Facts:
         return "".join(dict.fromkeys(small + capitals))
 
     @property
+    def spaced(self) -> bool:
+        """Whether spaces stand between words: few letters are ideographs, kana, or break by a dictionary (UAX #14)."""
+        own = self.exemplars.letters or "".join(letter_list(self.script))
+        return len(regex.findall(r"\p{lb=ID}|\p{lb=SA}|\p{lb=CJ}", own)) <= len(own) / 2
+
+    @property
     def joiners(self) -> str:
         """U+200B, U+200C and U+200D as far as texts hold them: exemplars do, or the script has viramas (UAX #31)."""
         held = self.exemplars.letters + self.exemplars.auxiliary + JOINERS[1:] * has_viramas(self.script)
@@ -86,14 +92,12 @@ class Facts:
 
         Marks as wide as an ideograph (East_Asian_Width) have their space within: none follows them.
         """
-        wide = "".join(c for c in self.exemplars.punctuation if unicodedata.east_asian_width(c) in "WFH")
-        more = {
-            "spaceless_ends": "".join(c for c in self.sentence_ends if c in regex.findall(r"\p{SB=STerm}", wide)),
-            "openers": "".join(regex.findall(r"[\p{Ps}\p{Pi}]", wide)),
-            "closers": "".join(regex.findall(r"[\p{Pe}\p{Pf}]", wide)),
-        }
+        wide = "".join(c for c in self.sentence_ends if is_wide(c))
+        more = {"sentence_ends": wide, "spaceless_ends": "".join(regex.findall(r"\p{SB=STerm}", wide))}
+        if wide:
+            more |= {"openers": wide_marks(r"[\p{Ps}\p{Pi}]"), "closers": wide_marks(r"[\p{Pe}\p{Pf}]")}
         every = {name: getattr(Segmentation, name) + characters for name, characters in more.items()}
-        return {"sentence_ends": self.sentence_ends} | every
+        return every | {"sentence_ends": self.sentence_ends}
 
 
 @cache
@@ -171,10 +175,20 @@ def sentence_terminals(script: str) -> str:
     return "".join(c for c in found if unicodedata.normalize("NFKC", c) == c)
 
 
-def unspaced(script: str) -> bool:
-    """Whether words stand without spaces: most letters are ideographs, kana, or break by a dictionary (UAX #14)."""
-    own = letter_list(script)
-    return len(regex.findall(r"\p{lb=ID}|\p{lb=SA}|\p{lb=CJ}", "".join(own))) > len(own) / 2
+def is_wide(mark: str) -> bool:
+    """Whether a mark takes the room of an ideograph, its space within; or is the half-wide form of one that does."""
+    return unicodedata.east_asian_width(mark) in "WFH"
+
+
+def wide_marks(pattern: str) -> str:
+    """All wide marks that match `pattern`, but for forms of vertical and small print.
+
+    >>> wide_marks(r"[\\p{Pe}&&\\p{QMark}]")
+    '」』〞〟｣'
+    """
+    points = "".join(c for c in map(chr, range(0x2E80, 0x10000)) if is_wide(c))
+    found = regex.findall(pattern, points, flags=regex.V1)
+    return "".join(c for c in found if not unicodedata.decomposition(c).startswith(("<vertical>", "<small>")))
 
 
 def has_viramas(script: str) -> bool:
@@ -209,7 +223,7 @@ def operations(found: Facts) -> tuple[str, ...]:
         )  # fmt: skip
     if found.joiners and has_viramas(found.script):
         return ("characters", "virama_joiners", "dashes", "ellipsis", "repeats")
-    if unspaced(found.script):
+    if not found.spaced:
         return ("characters", "repeats")  # doubled dashes and ellipses are these scripts' own
     return ("characters", "dashes", "ellipsis", "repeats")
 
@@ -229,6 +243,7 @@ def script_toml(found: Facts) -> str:
     """What the languages in `found.script` share, as a file for `_scripts/`."""
     script = found.script
     more = found.sentence_ends.removeprefix(Segmentation.sentence_ends)
+    quotes = wide_marks(r"[[\p{Pe}\p{Pf}]&&\p{QMark}]") if any(map(is_wide, more)) else ""
     head = [name for name in Normalization.head if name not in ("nfc", "protect")]
     plain = not found.joiners
     head += ["zero_width"] * plain + ["emoji_joiners", "nfc", "protect"]
@@ -245,19 +260,24 @@ def script_toml(found: Facts) -> str:
     if set(mark_list(script)) & set(found.exemplars.letters):
         match = [name for name in Normalization.match if name != "drop_marks"]
         lines += ["# vowels are marks here: none is dropped", f"match = {listed(match)}"]
-    if marks := segmentation(found, {}):
+    marks = segmentation(found, {})
+    if not found.spaced:
+        marks += [f"spaced = false # {UNICODE}, Line_Break of its letters: a space parts phrases"]
+    if marks:
         lines += ["", "[segmentation]", *marks]
     filters, origins = [], []
     if more:
-        filters += [f"line_ends = {quoted(Filters.line_ends + more)}"]
-        origins += [f'line_ends = "the default, and {UNICODE}, Sentence_Terminal"']
-    if unspaced(script):
-        filters += ["min_words = 1", "mean_word_length = [1.0, 10000.0]"]
-        why = quoted("words stand without spaces: what is counted as one is a phrase")
-        origins += [f"min_words = {why}", f"mean_word_length = {why}"]
+        filters += [f"line_ends = {quoted(Filters.line_ends + more + quotes)}"]
+        why = f"the default, and {UNICODE}, Sentence_Terminal{' and closing Quotation_Mark' * bool(quotes)}"
+        origins += [f"line_ends = {quoted(why)}"]
+    if not found.spaced:
+        limits = {"min_words": "1", "mean_word_length": "[1.0, 10000.0]", "max_symbol_word_ratio": "0.5"}
+        filters += [f"{name} = {value}" for name, value in limits.items()]
+        why = quoted("words stand without spaces: what is counted as one is a phrase, about five words")
+        origins += [f"{name} = {why}" for name in limits]
     if filters:
         lines += ["", "[filters]", *filters, "", "[filters.origins]", *origins]
-    if unspaced(script):
+    if not found.spaced:
         lines += ["", "[dedup]", "# phrases again: two are about as long as five words elsewhere", "ngram = 2"]
     return "\n".join(lines) + "\n"
 

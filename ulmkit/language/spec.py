@@ -4,7 +4,8 @@ A folder's `language.toml` holds only what differs from here (and from its scrip
 TOML keys; `language.load` refuses a key that no field here knows.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +98,7 @@ class Segmentation:
     break_after: tuple[str, ...] = ()  # patterns; a sentence ends where a match does, if a space follows
     whole_quotes: str = ""  # pairs of an opening and a closing mark; no sentence ends between them ...
     max_whole_quote: int = 150  # ... unless they are farther apart than this: an interview is many sentences
+    spaced: bool = True  # spaces stand between words; false: between phrases, and stop words are sought inside them
     word_joiners: str = "'’\u200c\u200d"  # hold a word together between two letters or digits
     word_patterns: tuple[str, ...] = ()  # further patterns of one word, tried first: 20%ni
 
@@ -308,6 +310,24 @@ class Language:
     def matched_stop_words(self) -> frozenset[str]:
         """`stop_words` in match form, as the words of a folded text are."""
         return frozenset(self.fold(word) for word in self.stop_words)
+
+    @cached_property
+    def _stop_word(self) -> re.Pattern[str]:
+        """Any stop word in match form, the longest first."""
+        return re.compile("|".join(map(re.escape, sorted(self.matched_stop_words, key=lambda w: (-len(w), w)))))
+
+    def stop_words_of(self, words: Iterable[str]) -> list[str]:
+        """Those of `words`, in match form, that are stop words; those inside `words` where they are phrases."""
+        if self.segmentation.spaced or not self.stop_words:
+            return list(filter(self.matched_stop_words.__contains__, words))
+        return self._stop_word.findall(" ".join(words))
+
+    def stop_word_share(self, words: Sequence[str]) -> float:
+        """The share of `words`, in match form, that are stop words; of their characters where they are phrases."""
+        found = self.stop_words_of(words)
+        if self.segmentation.spaced:
+            return len(found) / max(len(words), 1)
+        return sum(map(len, found)) / max(sum(map(len, words)), 1)
 
     @cached_property
     def segmenter(self) -> Segmenter:

@@ -65,6 +65,7 @@ class Segmenter:
     break_after: tuple[str, ...] = ()
     whole_quotes: str = ""
     max_whole_quote: int = 150
+    spaced: bool = True
     word_joiners: str = "'’\u200c\u200d"
     word_patterns: tuple[str, ...] = ()
 

@@ -41,6 +41,7 @@ from ulmkit.tokenizer.model import BOS, EOS, FIRST_PIECE, MODEL, NEWLINE, PAD, U
 
 RECIPE = 1  # raised when the same corpus and settings would give another model
 THREADS = 4  # the vocabulary depends on it, so it is the same on every machine
+MAX_REQUIRED_LETTERS = 1_500  # all syllables of Ethiopic and Yi, not those of Hangul
 MAX_WORD = 1_000  # characters; what is longer is no word, and is cut
 CUT = "\x1f"  # no piece crosses it while training; white space to Python, so that no word holds it
 RESERVED = re.compile("[\u2581\u2585\x00]")  # SentencePiece's own marks: a word that holds one teaches nothing
@@ -208,9 +209,13 @@ def check_normal_form(language: Language, corpus: Path) -> None:
 
 
 def required_characters(language: Language) -> str:
-    """Characters that are pieces however rare they are: the alphabet's letters, its digits and its joiners."""
+    """Characters that are pieces however rare they are: the alphabet's letters, its digits and its joiners.
+
+    Not the letters where they are thousands, as of Han or Hangul: those that texts lack would take the pieces' place.
+    """
     alphabet = language.alphabet
-    return "".join(sorted({c for c in alphabet.letters + alphabet.digits + alphabet.joiners if not c.isspace()}))
+    letters = alphabet.letters if len(alphabet.letters) <= MAX_REQUIRED_LETTERS else ""
+    return "".join(sorted({c for c in letters + alphabet.digits + alphabet.joiners if not c.isspace()}))
 
 
 def balanced_shares(sizes: Mapping[str, int], budget: int) -> dict[str, float]:

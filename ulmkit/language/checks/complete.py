@@ -222,10 +222,15 @@ def fertility(subject: Subject) -> Outcome:
     if not subject.samples:
         return NO_SAMPLES
     figures = subject.tokenizer
-    evidence = f"{figures.fertility:.2f} pieces a word, {figures.byte_share:.2%} bytes, {figures.vocabulary:,} pieces"
+    spaced = subject.language.segmentation.spaced
+    unit = "word" if spaced else "phrase"
+    evidence = f"{figures.fertility:.2f} pieces a {unit}, {figures.byte_share:.2%} bytes, {figures.vocabulary:,} pieces"
     if figures.byte_share > MAX_BYTE_SHARE:
-        return failed(evidence, "Letters are spelled in bytes: add them to [alphabet], or write more samples.")
-    if figures.fertility > MAX_FERTILITY:
+        return failed(
+            evidence,
+            "Letters are spelled in bytes: add them to [alphabet], or write more samples, which carry more pieces.",
+        )
+    if spaced and figures.fertility > MAX_FERTILITY:
         return failed(evidence, "Write more samples, or raise [tokenizer] demo_vocabulary.")
     return ok(evidence)
 

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import regex
+
 from ulmkit.language import cases
 from ulmkit.language.checks.subject import MIN_SAMPLES, NO_SAMPLES, Outcome, Subject, failed, missing, ok, quoted
 from ulmkit.language.load import read_words
@@ -31,7 +33,10 @@ def samples_enough(subject: Subject) -> Outcome:
 
 
 def alphabet_covers(subject: Subject) -> Outcome:
-    """[alphabet] holds 99.9 % of the letters that the samples write in the language's script."""
+    """[alphabet] holds 99.9 % of the letters that the samples write in the language's script.
+
+    Ideographs are not asked for: no list of them is whole.
+    """
     if not subject.samples:
         return NO_SAMPLES
     language = subject.language
@@ -52,9 +57,9 @@ def alphabet_covers(subject: Subject) -> Outcome:
 
 
 def unicode_script_letters(script: str) -> Callable[[str], bool]:
-    """Whether a character is a letter of `script`."""
-    pattern = re.compile(f"[{scripts.letters(script)}]")
-    return lambda character: character.isalpha() and bool(pattern.match(character))
+    """Whether a character is a letter of `script` and no ideograph."""
+    pattern, ideograph = re.compile(f"[{scripts.letters(script)}]"), regex.compile(r"\p{Ideographic}")
+    return lambda c: c.isalpha() and bool(pattern.match(c)) and not ideograph.match(c)
 
 
 def stop_words(subject: Subject) -> Outcome:
@@ -71,7 +76,7 @@ def stop_words(subject: Subject) -> Outcome:
         return failed(f"{len(language.stop_words)} words", f"Add function words: {MIN_STOP_WORDS} at least.")
     if not subject.samples:
         return NO_SAMPLES
-    hits = sum(subject.words[word] for word in language.stop_words) / max(subject.words.total(), 1)
+    hits = language.stop_word_share(list(subject.words.elements()))
     evidence = f"{len(language.stop_words)} words, {hits:.1%} of the samples' words"
     if hits < MIN_STOP_WORD_SHARE:
         return failed(
