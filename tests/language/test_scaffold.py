@@ -111,6 +111,16 @@ def test_a_joiner_is_no_letter(tmp_path: Path) -> None:
     assert not set(alphabet.joiners) & set(alphabet.letters)
 
 
+@pytest.mark.parametrize(("code", "name"), [("lki-Arab", "Laki (Arabic)"), ("kek-Latn", "Kekchí (Latin)")])
+def test_a_language_that_cldr_has_no_name_for(tmp_path: Path, code: str, name: str) -> None:
+    """ISO 639-3 names it; what only its speakers know is left to them."""
+    identity = create(code, tmp_path, date="2026-11-24").identity
+    assert (identity.name, identity.native_name, identity.iso639_3) == (name, "", code[:3])
+    written = (tmp_path / code / "language.toml").read_text(encoding="utf-8")
+    assert f'name = "{name}" # ISO 639-3, 20' in written
+    assert 'native_name = "" # unknown: what its speakers call it' in written
+
+
 def test_a_folder_is_never_overwritten(made: dict[str, Language]) -> None:
     with pytest.raises(UsageError, match="there already"):
         create("sw", made["sw"].folder.parent, date="2026-11-24")
@@ -119,11 +129,17 @@ def test_a_folder_is_never_overwritten(made: dict[str, Language]) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("marathi", "no language 'marathi' in CLDR. Did you mean 'mr' (Marathi)"),
+        ("marathi", "no language 'marathi' in CLDR and ISO 639-3. Did you mean 'mr' (Marathi)"),
         ("Swahili", "Did you mean 'sw' (Swahili)"),
         ("mar", "'mar' is 'mr' in BCP-47. Use that."),
-        ("de-Foo", "no language 'de-Foo' in CLDR"),
-        ("../x", "no language '../x' in CLDR"),
+        ("MR", "no language 'MR' in CLDR and ISO 639-3"),
+        ("de-Foo", "'Foo' is no script known here"),
+        ("fa-AF", "'AF' is no script known here"),
+        ("../x", "no language '../x' in CLDR and ISO 639-3"),
+        ("qqq", "no language 'qqq' in CLDR and ISO 639-3"),
+        ("abq", "CLDR does not say which script it is written in. Name it, as in abq-Latn"),
+        ("acc", "'acc' (Cubulco Achí) was taken out of ISO 639-3. Use 'acr'."),
+        ("aiz", "'aiz' (Aari) was taken out of ISO 639-3. Split into Aari [aiw]"),
     ],
 )
 def test_an_unknown_code_is_told_the_nearest(tmp_path: Path, code: str, message: str) -> None:

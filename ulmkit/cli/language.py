@@ -77,7 +77,7 @@ def show(scene: Scene, code: str) -> None:
         scene.finish(shown)
         return
     identity = language.identity
-    scene.say(f"{identity.code}  {identity.name} ({identity.native_name}), {identity.script}, {identity.direction}")
+    scene.say(f"{identity.code}  {identity.full_name}, {identity.script}, {identity.direction}")
     scene.say(f"fingerprint {language.fingerprint}, read from {language.folder}")
     for folder in language.inherited:
         scene.say(f"inherits from {folder}")
@@ -219,7 +219,7 @@ def check_page(result: "Conformance") -> str:
 )
 @shared
 def new(scene: Scene, code: str, into: Path | None) -> None:
-    """Write a new language folder, filled from CLDR and Unicode; what they do not know is left out and marked so.
+    """Write a new language folder, filled from CLDR, Unicode and ISO 639-3; what they do not know is marked so.
 
     CODE is BCP-47: a language, and a script where it is not the usual one (sr-Latn).
 
@@ -239,9 +239,7 @@ def new(scene: Scene, code: str, into: Path | None) -> None:
     with scene.progress() as report:
         result = check_language(language, stages(), report=report)
     scene.say(f"{language.folder}: {', '.join(files)}")
-    scene.say(
-        f"{identity.name} ({identity.native_name}), {identity.script}, {identity.direction}; grade {result.grade}."
-    )
+    scene.say(f"{identity.full_name}, {identity.script}, {identity.direction}; grade {result.grade}.")
     scene.say("To do, first things first:\n" + "\n".join(f"  {readable(todo, 200)}" for todo in result.todo))
     scene.remark(f"Use it with --languages {into}, or set ULMKIT_LANGUAGES. The walk: docs/add-a-language.md")
     scene.finish({"folder": str(language.folder), "files": files} | result.to_json())

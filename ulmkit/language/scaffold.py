@@ -1,14 +1,16 @@
 """A new language folder, filled with what CLDR and Unicode know; nothing is invented.
 
-Names, script and direction come through Babel; exemplar characters, digits and quotation marks from cldr.tsv, which
-Babel leaves out; how a script treats marks, joiners and spaces from Unicode's properties. Every value says in a comment
-where it is from. What nobody knows is left out, with a comment that says how to find it.
+Names, script and direction come through Babel, names that it lacks from ISO 639-3; exemplar characters, digits and
+quotation marks from cldr.tsv, which Babel leaves out; how a script treats marks, joiners and spaces from Unicode's
+properties. Every value says in a comment where it is from. What nobody knows is left out, with a comment that says how
+to find it.
 """
 
 import json
 import tomllib
 import unicodedata
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -120,31 +122,57 @@ def _nearest(code: str) -> str:
     return ", ".join(f"'{key}' ({names[key]})" for key in found[:3])
 
 
+def _english_name(base: str) -> tuple[str, str]:
+    """The English name of the language `base`, and where it is from: CLDR, which knows some 600, or ISO 639-3.
+
+    Raises `UsageError`, with the nearest codes, where neither knows it or it has another code.
+    """
+    import iso639
+    from babel import Locale
+    from babel.core import get_cldr_version, get_global
+
+    if alias := get_global("language_aliases").get(base):
+        raise UsageError(f"'{base}' is '{alias.partition('_')[0]}' in BCP-47. Use that.")
+    if name := Locale("en").languages.get(base):
+        return name, f"CLDR {get_cldr_version()}"
+    with suppress(iso639.LanguageNotFoundError):
+        known = iso639.Language.from_part3(base)
+        if known.status == "R":  # retired
+            instead = f"Use '{known.retire_change_to}'." if known.retire_change_to else known.retire_remedy or ""
+            raise UsageError(f"'{base}' ({known.name}) was taken out of ISO 639-3. {instead}".rstrip())
+        return known.name, f"ISO 639-3, {iso639.DATA_LAST_UPDATED}"
+    near = _nearest(base)
+    hint = f"Did you mean {near}?" if near else "Codes are those of BCP-47 (IANA language-subtag-registry)."
+    raise UsageError(f"no language '{base}' in CLDR and ISO 639-3. {hint}")
+
+
 def facts(code: str) -> Facts:
     """What is known of the language `code`: BCP-47, a language and perhaps a script (`sw`, `sr-Latn`).
 
-    Raises `UsageError`, with the nearest codes, where CLDR knows no such language, or knows it by another code.
+    Raises `UsageError`, with the nearest codes, where neither CLDR nor ISO 639-3 knows such a language, or knows it by
+    another code.
     """
     from babel import Locale
     from babel.core import UnknownLocaleError, get_cldr_version, get_global
 
     base, _, script = code.partition("-")
-    english = Locale("en").languages
-    if alias := get_global("language_aliases").get(base):
-        raise UsageError(f"'{code}' is '{alias.partition('_')[0]}' in BCP-47. Use that.")
-    if base not in english or base != base.lower() or script not in {"", *KNOWN}:
-        near = _nearest(base)
-        hint = f"Did you mean {near}?" if near else "Codes are those of BCP-47 (IANA language-subtag-registry)."
-        raise UsageError(f"no language '{code}' in CLDR. {hint}")
+    name, named_by = _english_name(base)
+    if script not in {"", *KNOWN}:
+        raise UsageError(
+            f"'{code}': '{script}' is no script known here. A code is a language and perhaps a script, as in sr-Latn; "
+            "a region's variety has a code of its own, or is a folder that `inherits`."
+        )
     likely = (get_global("likely_subtags").get(base) or "").split("_")
+    own = f"CLDR {get_cldr_version()}"
+    scripted_by = "as asked for" if script else f"{own}, likely subtags"
     script = script or (likely[1] if len(likely) > 1 else "")
     if script not in KNOWN:
         raise UsageError(f"'{code}': CLDR does not say which script it is written in. Name it, as in {code}-Latn.")
-    own = f"CLDR {get_cldr_version()}"
     version, rows = _table()
-    name = english[base] if code == base else f"{english[base]} ({Locale('en').scripts.get(script, script)})"
+    if code != base:
+        name = f"{name} ({Locale('en').scripts.get(script, script)})"
     native, direction = "", "rtl" if unicodedata.bidirectional(letters(script)[0]) in ("R", "AL") else "ltr"
-    origins = {"name": own, "script": f"{own}, likely subtags", "direction": f"{UNICODE}, its letters' bidi class"}
+    origins = {"name": named_by, "script": scripted_by, "direction": f"{UNICODE}, its letters' bidi class"}
     try:
         locale = Locale.parse(f"{base}_{script}" if code != base else base)
         native = locale.languages.get(base, "")
@@ -152,11 +180,13 @@ def facts(code: str) -> Facts:
     except (ValueError, UnknownLocaleError):
         pass  # a name is all that CLDR has of it
     cells = rows.get(f"{base}-{script}") or rows.get(base) or ("",) * 7
-    iso = (rows.get(base) or ("",))[0] or (base if len(base) == 3 else "")
+    iso, iso_by = (rows.get(base) or ("",))[0], f"CLDR {version}, aliases"
+    if not iso and len(base) == 3:
+        iso, iso_by = base, "ISO 639-3, the code itself"
     # a language's line is in its likeliest script; that of another script is no help
     if cells[1] and not regex.search(f"[{letters(script)}]", cells[1]):
         cells = ("",) * 7
-    origins |= {"iso639_3": f"CLDR {version}, aliases", "exemplars": f"CLDR {version}"}
+    origins |= {"iso639_3": iso_by, "exemplars": f"CLDR {version}"}
     return Facts(code, iso, name, native, script, direction, Exemplars(*cells[1:]), origins)
 
 

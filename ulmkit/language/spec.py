@@ -32,6 +32,11 @@ class Identity:
     has_case: bool = True  # whether letters come large and small
     inherits: str = ""  # code of a close variety whose settings and files hold where this folder says nothing
 
+    @property
+    def full_name(self) -> str:
+        """In English, and in the language itself where that is known."""
+        return f"{self.name} ({self.native_name})" if self.native_name else self.name
+
 
 @dataclass(frozen=True)
 class Alphabet:
