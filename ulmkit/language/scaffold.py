@@ -28,10 +28,10 @@ from ulmkit.text.script import KNOWN, VIRAMA, letter_list, letters, mark_list, p
 TABLE = Path(__file__).with_name("cldr.tsv")
 JOINERS = "\u200b\u200c\u200d"
 UNICODE = f"Unicode {unicodedata.unidata_version}"
-# settings of `[segmentation]`, and what in Unicode tells which marks they hold
+# settings of `[segmentation]`, and what tells which marks they hold
 PROPERTIES = {
-    "sentence_ends": f"{UNICODE}, Sentence_Terminal",
-    "spaceless_ends": f"{UNICODE}, Sentence_Terminal and East_Asian_Width",
+    "sentence_ends": f"{{exemplars}}, punctuation; {UNICODE}, Sentence_Terminal",
+    "spaceless_ends": f"{{exemplars}}, punctuation; {UNICODE}, Sentence_Terminal and East_Asian_Width",
     "openers": f"{UNICODE}, opening and wide",
     "closers": f"{UNICODE}, closing and wide",
 }
@@ -265,7 +265,7 @@ def segmentation(found: Facts, shared: Mapping[str, Any]) -> list[str]:
         known = shared.get(name, getattr(Segmentation, name))
         if set(characters) - set(known):
             every = "".join(dict.fromkeys(known + characters))
-            lines.append(f"{name} = {quoted(every)} # {found.origins['exemplars']}, punctuation; {PROPERTIES[name]}")
+            lines.append(f"{name} = {quoted(every)} # {PROPERTIES[name].format(**found.origins)}")
     return lines
 
 

@@ -319,7 +319,8 @@ class Language:
     @cached_property
     def _stop_word(self) -> re.Pattern[str]:
         """Any stop word in match form, the longest first."""
-        return re.compile("|".join(map(re.escape, sorted(self.matched_stop_words, key=lambda w: (-len(w), w)))))
+        known = sorted(self.matched_stop_words - {""}, key=lambda word: (-len(word), word))
+        return re.compile("|".join(map(re.escape, known)) or "(?!)")
 
     def stop_words_of(self, words: Iterable[str]) -> list[str]:
         """Those of `words`, in match form, that are stop words; those inside `words` where they are phrases."""
