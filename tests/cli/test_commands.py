@@ -7,19 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from at_prompt import run
 
 from ulmkit.artifacts.manifest import read_manifest
 from ulmkit.cli.common import Lines, readable, table
 from ulmkit.cli.lm import clock
-from ulmkit.cli.main import main
 from ulmkit.language.registry import get
 from ulmkit.progress import Progress
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -8,22 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from at_prompt import run
 
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.tokens import DOCUMENT, open_token_file, write_token_file
 from ulmkit.cli import doctor
-from ulmkit.cli.main import main
 from ulmkit.cli.sanity import diagnose
 from ulmkit.language.registry import get
 
 BOS, UNK, BYTE = 2, 1, 70
 Documents = list[list[int]]
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
 
 
 @pytest.fixture(scope="module")

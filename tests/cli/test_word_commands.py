@@ -6,14 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-
-from ulmkit.cli.main import main
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
+from at_prompt import run
 
 
 def text(lines: int, seed: int) -> str:

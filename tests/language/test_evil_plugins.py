@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from at_prompt import run
 
-from ulmkit.cli.main import main
 from ulmkit.errors import LanguageError, RuleError, UlmkitError
 from ulmkit.language import registry
 from ulmkit.language.check import check_language
@@ -134,12 +134,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(watch, "IMPORT_SECONDS", 0.2)
     write(tmp_path / "languages" / "good", Evil("", TOML.replace('"xx"', '"good"')))
     return tmp_path / "languages"
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
 
 
 def errors(home: Path) -> dict[str, str]:

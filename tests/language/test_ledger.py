@@ -2,13 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from at_prompt import run
 
-from ulmkit.cli.main import main
 from ulmkit.errors import UsageError
 from ulmkit.language.ledger import Fit, account, changed_bytes, is_held_out, keep_ledger, visible
 from ulmkit.language.registry import get
@@ -97,18 +96,12 @@ def test_too_few_documents_are_refused():
         keep_ledger(PERSIAN, TEXTS[:1], fit=spell)
 
 
-def run(words: Sequence[object]) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
-
-
 def test_the_command_counts_ablates_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source, out = tmp_path / "a.jsonl", tmp_path / "out"
     texts = [text.read_text(encoding="utf-8") for text in sorted(get("fa").samples.glob("*.txt"))]
     source.write_text("".join(json.dumps({"text": text.replace("ی", "ي")}) + "\n" for text in texts), encoding="utf-8")
     words = ("language", "ledger", "fa", "--input", source, "--vocab", 600, "--order", 2, "--out", out, "-q", "--json")
-    assert run(words) == 0
+    assert run(*words) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((out / "ledger.json").read_text(encoding="utf-8"))
     letters = next(entry for entry in found["operations"] if entry["operation"] == "characters")
@@ -117,5 +110,5 @@ def test_the_command_counts_ablates_and_writes(tmp_path: Path, capsys: pytest.Ca
     page = (out / "ledger.md").read_text(encoding="utf-8")
     assert "## characters" in page
     assert "| required |" in page
-    assert run(("language", "ledger", "fa", "--input", source, "--no-ablate", "-q")) == 0
+    assert run("language", "ledger", "fa", "--input", source, "--no-ablate", "-q") == 0
     assert "idle" in capsys.readouterr().out

@@ -571,7 +571,7 @@ def scaffolded(folder: Path) -> list[str]:
     made = []
     for code in codes:
         if not (registry.bundled() / code).exists():
-            with suppress(UsageError):  # a line of CLDR's that Babel has no name for
+            with suppress(UsageError):  # of a region, or in a script that is not known
                 made.append(scaffold.create(code, folder, labels=frozenset(), date="").code)
     return made
 

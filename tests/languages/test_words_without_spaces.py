@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
+from at_prompt import run
 
-from ulmkit.cli.main import main
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 from ulmkit.tokenizer.model import Tokenizer
@@ -32,12 +32,6 @@ SENTENCES = [
     "古い時計は止まっていたが、部屋の中では誰もそれに気づかなかった。",
 ]
 MENU = "ホーム\n会社概要\n採用情報\nお問い合わせ\nサイトマップ\n" * 12
-
-
-def run(*words: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return int(left.value.code or 0)
 
 
 def article(seed: int) -> str:
@@ -97,3 +91,9 @@ def test_a_corpus_and_a_tokenizer(place: Path, tmp_path: Path, capsys: pytest.Ca
     tokenizer = Tokenizer.load(tmp_path / "ja/tokenizer", japanese)
     for text in texts:
         assert tokenizer.decode(tokenizer.encode(text)) == japanese.normalize(text)
+
+
+def test_words_that_nothing_parts_are_not_counted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--sample", place / "ja/stopwords.txt", "--stop-words", 5, "--languages", place)
+    assert run("language", "calibrate", "ja", *asked) == 2
+    assert "no spaces between its words" in capsys.readouterr().err

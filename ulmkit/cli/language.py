@@ -296,10 +296,10 @@ def calibrate(
     from ulmkit.language import calibrate as limits
 
     language = scene.language(code)
-    if stop_words and language.stop_words:
-        raise UsageError(f"'{code}' has stop words: leave --stop-words out, or remove its stopwords.txt.")
     if stop_words and not language.segmentation.spaced:
         raise UsageError(f"'{code}' has no spaces between its words, so none can be counted: write its stopwords.txt.")
+    if stop_words and language.stop_words:
+        raise UsageError(f"'{code}' has stop words: leave --stop-words out, or remove its stopwords.txt.")
     inputs = named_inputs(samples, text_field=text_field)
     date, written = datetime.now(UTC).date().isoformat(), []
     with scene.progress() as report:

@@ -6,7 +6,7 @@ TOML keys; `language.load` refuses a key that no field here knows.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -337,7 +337,7 @@ class Language:
 
     @cached_property
     def segmenter(self) -> Segmenter:
-        return Segmenter(**vars(self.segmentation))
+        return Segmenter(**{each.name: getattr(self.segmentation, each.name) for each in fields(Segmenter)})
 
     def sentences(self, text: str) -> list[str]:
         """The sentences of `text` in normal form, without the spaces between them."""

@@ -51,7 +51,7 @@ class _Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Segmenter:
-    """Splits into sentences and words; the fields are those of a language's `[segmentation]`, explained in `spec`."""
+    """Splits into sentences and words; the fields are a language's `[segmentation]`, explained in `spec`."""
 
     sentence_ends: str = ".!?…"
     spaceless_ends: str = ""
@@ -65,7 +65,6 @@ class Segmenter:
     break_after: tuple[str, ...] = ()
     whole_quotes: str = ""
     max_whole_quote: int = 150
-    spaced: bool = True
     word_joiners: str = "'’\u200c\u200d"
     word_patterns: tuple[str, ...] = ()
 
