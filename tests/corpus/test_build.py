@@ -376,8 +376,9 @@ def test_two_builds_at_once_refuse_each_other(tmp_path: Path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Path, number: signal.Signals):
     folder = tmp_path / "in"
-    for i in range(6):
-        write_lines(folder / f"{i}.jsonl", articles(600, seed=i))
+    first = write_lines(folder / "0.jsonl", articles(600))
+    for i in range(1, 400):  # minutes of work, so that the build cannot be through before the signal reaches it
+        (folder / f"{i}.jsonl").hardlink_to(first)
     running = start(tmp_path / "data", folder, subprocess.PIPE)
     while not list((tmp_path / "data").rglob("*.part")) and running.poll() is None:
         time.sleep(0.05)

@@ -312,7 +312,7 @@ FIXTURES += [gzip.compress(tarred(LINES.encode())), special_tar(), zipped(gzip.c
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_in_a_file_raises(data: st.DataObject) -> None:
     """Packed files with bytes changed, removed and doubled end in documents and complaints, never in an exception."""
     fixture = bytearray(data.draw(st.sampled_from(FIXTURES)))

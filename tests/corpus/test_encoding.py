@@ -91,7 +91,7 @@ def test_noise_is_refused(seed: int) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "utf-8", "windows-1252", "utf-16", "koi8-r", "gb2312", "x"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_nothing_is_invented(data: bytes, declared: str) -> None:
     """No bytes raise anything but `Undecodable`, and none become U+FFFD."""
     try:

@@ -137,7 +137,7 @@ MARKS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
 def test_any_mixture_of_marks_is_read(source: str) -> None:
     text, title = markdown_to_text(source)

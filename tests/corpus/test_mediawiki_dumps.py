@@ -158,7 +158,7 @@ def test_deleted_empty_and_foreign_pages_are_counted(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 2000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_cut_dump_is_read_to_the_cut(tmp_path_factory: pytest.TempPathFactory, back: int) -> None:
     """Wherever it ends, whole pages come, and one `truncated`."""
     dump = SITE + "".join(articles(1, 4)) + END
@@ -199,7 +199,6 @@ def test_unknown_entities_stay_as_they_are_written(tmp_path: Path) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
-@settings(deadline=None)
 def test_escaping_is_undone_exactly(text: str) -> None:
     """What the exporter escapes comes back."""
     from xml.sax.saxutils import escape

@@ -200,7 +200,7 @@ def test_endless_lines_are_counted(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cut_arrays_are_read_to_the_cut(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """An array that is not closed gives its whole objects and one `truncated`."""
     whole = json.dumps(RECORDS)
@@ -383,7 +383,7 @@ def test_what_is_not_read_says_what_to_do(tmp_path: Path, content: bytes, name: 
     st.binary(max_size=400),
     st.sampled_from(["", "{", "[", "<?xml ", "WARC/1.0\r\n", "filedesc://x", "---\n", "a,b\n", "PAR1", "# text"]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes, start: str) -> None:
     """No input raises, and every complaint has a known reason on one line."""
     path = tmp_path_factory.getbasetemp() / "any"

@@ -197,7 +197,7 @@ ARCHIVES = [
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_archive_raises(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Archives with bytes changed and removed end in documents and complaints."""
     fixture = bytearray(data.draw(st.sampled_from(ARCHIVES)))

@@ -228,7 +228,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_retry_after_never_fails(value: str) -> None:
     """Whatever a server writes, the wait is within bounds."""
     seconds = retry_after(value, 0.0)
@@ -248,7 +248,7 @@ def test_requests_keep_their_distance(server: Server, raw: Path) -> None:
 def test_crawling_body_is_given_up(server: Server, raw: Path) -> None:
     """A body that stops moving costs the read timeout, not forever, and is resumed."""
     server.faults[PATH] = [("slow", 600)]
-    patient = urllib3.Timeout(connect=20, read=0.5)
+    patient = urllib3.Timeout(connect=20, read=3)  # the rest must come in that time, also where the machine is busy
     assert brought(server, raw, timeout=patient).files[0].read_bytes() == DUMP
     assert server.ranges(PATH) == ["", "bytes=600-"]
 

@@ -160,7 +160,7 @@ MARKS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
 def test_any_mixture_of_marks_gives_text_without_brackets_of_markup(source: str) -> None:
     text = wikitext_to_text(source, PERSIAN)

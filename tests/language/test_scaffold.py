@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulmkit.errors import UsageError
@@ -75,7 +75,7 @@ def test_normalizing_twice_changes_nothing(made: dict[str, Language], code: str)
     language = made[code]
     signs = "\u200b\u200c\u200d\u00ac\u0640\u064b\u094d\u0301 .!?…—\u00a0&;#1\n\ufe0f👨\u0344"
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100)
     @given(st.text(st.sampled_from(language.alphabet.letters[:60] + signs) | st.characters()))
     def check(text: str) -> None:
         once = language.normalize(text)

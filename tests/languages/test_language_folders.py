@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from normalizer_fuzz import PIECES
 
@@ -19,7 +19,7 @@ KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(registry.f
 PROFILES = [(code, profile) for code in LANGUAGES for profile in registry.get(code).profiles]
 
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
-FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=400)
 BAD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2581\ufdd0-\ufdef]|  | \n|\n |\n\n\n|\\A[ \n]|[ \n]\\Z")
 
 

@@ -1,11 +1,13 @@
 """Runs trainings in forked children, so that a hundred of them import torch once.
 
-One JSON request a line on stdin: {"folder", "config", "save"}; answers {"pid"} and, when the child is gone,
-{"status"}. With "save" the child does nothing but save one checkpoint after another.
+One JSON request a line on stdin: {"folder", "config", "save", "wait"}; answers {"pid"} and, when the child is gone,
+{"status"}. With "save" the child does nothing but save one checkpoint after another; with "wait" it trains so many
+steps and goes on when a signal has come.
 """
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -17,6 +19,7 @@ from lm_data import patterned
 
 from ulmkit.lm.checkpoint import save_checkpoint
 from ulmkit.lm.config import config_from_json
+from ulmkit.lm.fastai_imports import Callback
 from ulmkit.lm.train import pretrain
 
 
@@ -27,6 +30,20 @@ def save_forever(folder: Path) -> None:
         number += 1
         tensors = {"number": torch.full((20_000,), float(number))}
         save_checkpoint(folder, tensors, tensors, {"number": number})
+
+
+class Wait(Callback):
+    """After step `step` nothing happens until a signal has come, so that no run is through before it comes."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.came, woken = os.pipe()
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(woken)
+
+    def after_step(self) -> None:
+        if self.train_iter == self.step:
+            os.read(self.came, 1)
 
 
 def main() -> None:
@@ -41,7 +58,8 @@ def main() -> None:
                 if request.get("save"):
                     save_forever(Path(request["folder"]))
                 config = config_from_json(request["config"])
-                pretrain(train, valid, Path(request["folder"]), config, resume=True, device="cpu")
+                callbacks = [Wait(request["wait"])] if "wait" in request else []
+                pretrain(train, valid, Path(request["folder"]), config, resume=True, device="cpu", callbacks=callbacks)
                 status = 0
             except BaseException as error:
                 status = getattr(error, "exit_code", 1)

@@ -79,7 +79,7 @@ class SlowKneserNey:
 documents = st.lists(st.lists(st.integers(2, V - 1), max_size=12), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents, documents, st.integers(1, 5))
 def test_kneser_ney_equals_its_definition(train: list[list[int]], test: list[list[int]], order: int) -> None:
     fast = KneserNey(token_file(train, vocabulary=V), order).log_probabilities(token_file(test, vocabulary=V))
@@ -97,7 +97,7 @@ def test_estimated_discounts_are_used_where_the_sample_carries_them() -> None:
     assert fast == pytest.approx(slow.log_probabilities(test))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(documents, st.lists(st.integers(2, V - 1), max_size=4), st.integers(1, 4))
 def test_kneser_ney_probabilities_sum_to_one(train: list[list[int]], history: list[int], order: int) -> None:
     model = KneserNey(token_file(train, vocabulary=V), order)

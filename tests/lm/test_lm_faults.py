@@ -168,10 +168,10 @@ def test_a_stopped_run_says_so_saves_and_goes_on(
     folder = tmp_path / "run"
     code = (signal.SIGTERM, signal.SIGINT)[number % 2]
     patient = CONFIG.to_json() | {"checkpoint_minutes": 60.0}  # so that only the signal can have saved
-    pid = server.start(folder=folder, config=patient)
-    deadline = time.monotonic() + 60
-    while not (folder / "metrics.jsonl").exists() or not (folder / "metrics.jsonl").read_text():
-        assert time.monotonic() < deadline
+    pid = server.start(folder=folder, config=patient, wait=20)
+    metrics = folder / "metrics.jsonl"
+    while not metrics.exists() or not metrics.read_text():
+        os.kill(pid, 0)  # an error where it is gone
         time.sleep(0.005)
     os.kill(pid, code)
     assert os.waitstatus_to_exitcode(server.wait()) == 128 + code

@@ -41,10 +41,12 @@ class Worker:
     pipe: Connection
     task: Task | None = None
     items: list[Any] = field(default_factory=list)
-    started: float = 0.0
+    deadline: float = 0.0
+    ready: bool = False  # its `setup` is through
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+START_SECONDS = 300.0  # imports and a language, on a machine where others start as well
 
 
 def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
@@ -58,7 +60,9 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
         except EOFError:  # the parent is gone
             return
         try:
-            work = work or setup()
+            if work is None:
+                work = setup()
+                pipe.send(("ready", None))
             answer = ("done", work(items))
         except UlmkitError as error:
             answer = ("fail", error)
@@ -94,7 +98,8 @@ class Pool:
     """Worker processes that run `setup()` once each and then its result on every chunk they are sent.
 
     A chunk whose worker dies, raises or exceeds `deadline_s` is tried again an item at a time; the item that does
-    it again comes back as `Broken`. With `workers=0` everything runs in this process, without that protection.
+    it again comes back as `Broken`. What a worker takes to start is not the chunk's time. With `workers=0` everything
+    runs in this process, without that protection.
     """
 
     def __init__(self, setup: Callable[[], Work], *, workers: int, deadline_s: float = 120.0) -> None:
@@ -162,7 +167,8 @@ class Pool:
                     return
                 worker = self._start()
             task = ready.popleft()
-            worker.task, worker.items, worker.started = task, task.left.popleft(), time.monotonic()
+            worker.task, worker.items = task, task.left.popleft()
+            worker.deadline = time.monotonic() + (self.deadline_s if worker.ready else START_SECONDS)
             try:
                 worker.pipe.send(worker.items)
             except (BrokenPipeError, ConnectionResetError):
@@ -182,6 +188,9 @@ class Pool:
                 continue
             if kind == "fail":
                 raise answer
+            if kind == "ready":
+                worker.ready, worker.deadline = True, time.monotonic() + self.deadline_s
+                continue
             task, items = worker.task, worker.items
             worker.task, worker.items = None, []
             assert task is not None
@@ -192,8 +201,11 @@ class Pool:
             if task.left:
                 ready.appendleft(task)
         now = time.monotonic()
-        for worker in [w for w in self.workers if w.task is not None and now - w.started > self.deadline_s]:
-            self._lost(worker, "timeout", f"longer than {self.deadline_s:g} s", ready)
+        late = [worker for worker in self.workers if worker.task is not None and now > worker.deadline]
+        # one may have answered while this process was stopped
+        for worker in [worker for worker in late if not worker.pipe.poll()]:
+            limit = f"longer than {self.deadline_s:g} s" if worker.ready else f"not started after {START_SECONDS:g} s"
+            self._lost(worker, "timeout", limit, ready)
 
     def _lost(self, worker: Worker, reason: str, detail: str, ready: deque[Task]) -> None:
         """Replace a worker that died or hangs, and take the chunk it held apart."""

@@ -1,12 +1,15 @@
 """A function of a language folder, run so that whatever it does wrong is named: it raises, hangs, or returns no text.
 
-The time limit is the system's timer, whose signal interrupts even a regular expression that never ends. It is set in
-the main thread only, which is where commands and worker processes do their work; elsewhere a rule runs without a limit.
+The limit is one of processor time, so that a busy machine, or a build that somebody put to sleep, blames no rule for it:
+what a corpus holds may not depend on the clock. A rule that waits instead of computing is given more of the clock.
+The system's timer makes it hold, whose signal interrupts even a regular expression that never ends. It is set in the
+main thread only, which is where commands and worker processes do their work; elsewhere a rule runs without a limit.
 """
 
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -17,30 +20,37 @@ from ulmkit.errors import LanguageError, RuleError, shown
 RULE_SECONDS = 5.0  # on a text of any length; the slowest bundled rule takes a hundredth of it on a book
 RULE_SECONDS_A_CHARACTER = 20e-6  # beyond that: a rule that reads a text character by character takes a hundredth
 IMPORT_SECONDS = 20.0
-PREPARE_SECONDS = 120.0  # hazm's imports and verbs take 10 s of a processor, which may be shared
+PREPARE_SECONDS = 120.0  # hazm's imports and verbs take 10 s
+WAITING = 4  # times as long by the clock, for what sleeps or reads
 
 
 class _TooLong(BaseException):
-    """Raised by the timer; no `except Exception` of a rule swallows it."""
+    """Raised by the timer, with what was exceeded; no `except Exception` of a rule swallows it."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `_TooLong` inside the block after `seconds` of the clock, and each second again if it is swallowed.
+    """Raise `_TooLong` inside the block after `seconds` of the processor, or `WAITING` times as many of the clock.
 
-    Does nothing where there is no such timer, outside of the main thread, and where somebody else's is running.
+    Raised again and again if it is swallowed. Does nothing where there is no such timer, outside of the main thread,
+    and where somebody else's is running.
     """
     usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     if not usable or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
         return
 
+    computed, began = time.thread_time(), time.monotonic()
+
     def stop(_: int, __: FrameType | None) -> None:
-        raise _TooLong
+        if time.thread_time() - computed >= seconds:
+            raise _TooLong(f"{seconds:.3g} s of the processor")
+        if time.monotonic() - began >= WAITING * seconds:
+            raise _TooLong(f"{WAITING * seconds:.3g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+        signal.setitimer(signal.ITIMER_REAL, seconds, min(1.0, seconds / 4))
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -65,9 +75,7 @@ def load_rules(module: ModuleType, run: Callable[[ModuleType], None], path: str)
             run(module)
     except _TooLong as error:
         line = line_in(error, path)
-        raise LanguageError(
-            f"{name}:{line}: takes more than {IMPORT_SECONDS:g} s to load. Define functions only."
-        ) from None
+        raise LanguageError(f"{name}:{line}: takes more than {error} to load. Define functions only.") from None
     except (Exception, SystemExit) as error:
         line = getattr(error, "lineno", None) or line_in(error, path)
         raise LanguageError(f"{name}:{line}: {type(error).__name__}: {error}.") from error
@@ -96,16 +104,13 @@ def watched(function: Callable[[str], Any], path: str, *, limited: bool) -> Call
         return made
 
     def timed(text: str) -> str:
-        seconds = PREPARE_SECONDS
         try:
             if prepare:
-                with time_limit(seconds):
+                with time_limit(PREPARE_SECONDS):
                     prepare()
-            seconds = RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)
-            with time_limit(seconds):
+            with time_limit(RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)):
                 return plain(text)
         except _TooLong as error:
-            took = f"took more than {seconds:.3g} s"
-            raise failure(line_in(error, path, starts), took, text) from None
+            raise failure(line_in(error, path, starts), f"took more than {error}", text) from None
 
     return timed if limited else plain
