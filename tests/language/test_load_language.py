@@ -56,6 +56,7 @@ MISTAKES = [
         'digits = "roman"\ntrain = ["dashes"',
         "9: 'digits' must be 'native' or 'ascii' or 'keep', not \"roman\".",
     ),
+    ('train = ["dashes"', 'dash = "-"\ntrain = ["dashes"', "9: 'dash' must be – (U+2013), — (U+2014), or empty"),
     ('train = ["dashes"', 'protect = ["urls"]\ntrain = ["dashes"', "9: no protected span 'urls'. Did you mean 'url'?"),
     (
         'train = ["dashes"',
@@ -135,7 +136,7 @@ def test_a_language_inherits_its_script_and_the_defaults(folder: Path) -> None:
     language = load_language(folder)
     assert "zero_width" in language.normalization.head  # Latn.toml
     assert language.filters.min_words == 30  # spec.py
-    assert language.normalize("a—b") == "a–b"
+    assert language.normalize("a\u2012b") == "a–b"
 
 
 def test_the_fingerprint_follows_all_data_that_shapes_output_and_no_comment(folder: Path) -> None:
@@ -159,8 +160,8 @@ def test_a_profile_changes_what_it_names_and_inherits_the_rest(folder: Path) -> 
     language = load_language(folder)
     assert language.profiles == ("standard", "loud")
     assert language.profile("standard") is language.normalizers["train"]
-    assert language.profile("standard")("aaa—b\u200b") == "aaa–b"
-    assert language.profile("loud")("aaa—b\u200b") == "a–b"
+    assert language.profile("standard")("aaa\u2012b\u200b") == "aaa–b"
+    assert language.profile("loud")("aaa\u2012b\u200b") == "a–b"
     with pytest.raises(UsageError, match=r"xx has no profile 'quiet'. Known: standard, loud."):
         language.profile("quiet")
 
@@ -247,7 +248,7 @@ def test_a_variety_takes_settings_and_files_where_it_says_nothing(folder: Path) 
     (folder / "rules.py").write_text("def f(text):\n    return text.replace('z', 's')\n", encoding="utf-8")
     (folder / "stopwords.txt").write_text("ja\n", encoding="utf-8")
     language = load_language(variety(folder, "[filters]\nmax_characters = 9\n"))
-    assert language.normalize("q—z") == "k–s"
+    assert language.normalize("q\u2012z") == "k–s"
     assert (language.filters.min_words, language.filters.max_characters) == (7, 9)
     assert language.stop_words == {"ja"}
     assert language.lm.prompts == ("a",)

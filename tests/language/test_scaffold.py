@@ -90,6 +90,13 @@ def test_normalizing_twice_changes_nothing(made: dict[str, Language], code: str)
     check()
 
 
+@pytest.mark.parametrize("code", ["yo", "sr-Latn", "el", "vi"])
+def test_what_nobody_knows_to_be_wrong_stays(made: dict[str, Language], code: str) -> None:
+    """Both dashes, and runs of a letter: formats, numerals, and words of some languages."""
+    text = "— YYYY-MM-DD HH:MM:ss.uuuuuu – MMMM"
+    assert made[code].normalize(text) == text
+
+
 def test_every_value_says_where_it_is_from(made: dict[str, Language]) -> None:
     text = (made["mr"].folder / "language.toml").read_text(encoding="utf-8")
     for line in text.partition("[normalization]")[0].splitlines():

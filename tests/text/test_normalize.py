@@ -102,6 +102,12 @@ def test_every_operation_is_counted(name: str, text: str, count: int) -> None:
     assert [change.count for change in explained] == ([] if name == "protect" else [count])
 
 
+@pytest.mark.parametrize(("dash", "normal"), [("", "-- – – — —"), ("–", "-- – – – –"), ("—", "-- — — — —")])
+def test_dashes_are_told_apart_or_one(dash: str, normal: str) -> None:
+    normalize = Normalizer(["dashes"], Settings(dash=dash))
+    assert normalize("\u2010\u2212 \u2012 \u2013 \u2014 \u2015") == normalize(normal) == normal
+
+
 def test_what_is_only_watched_is_explained_unchanged() -> None:
     changes = registry.get("fa").normalizers["train"].explain("ڈاک")
     assert changes == [Change("watched", 1, "ڈاک", "ڈاک")]

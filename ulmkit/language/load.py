@@ -315,6 +315,7 @@ def _forms(
         quotes=normalization.quotes,
         punctuation=tuple(normalization.punctuation.items()),
         native_marks=normalization.native_marks,
+        dash=normalization.dash,
         max_letter_run=normalization.max_letter_run,
         letter_run_to=normalization.letter_run_to,
         protect=normalization.protect,
@@ -391,6 +392,8 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
 def _check_normalization(normalization: spec.Normalization, file: _File, section: str) -> None:
     if len(normalization.quotes) not in (0, 2):
         raise file.fail(section, "quotes", "'quotes' must be two characters, the opening and the closing mark.")
+    if normalization.dash not in ("", "\u2013", "\u2014"):
+        raise file.fail(section, "dash", "'dash' must be – (U+2013), — (U+2014), or empty for both.")
     for kind in normalization.protect:
         if kind not in KINDS:
             raise file.fail(section, "protect", f"no protected span '{kind}'. {_nearest(kind, KINDS)}")

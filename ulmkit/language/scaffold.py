@@ -358,6 +358,10 @@ def language_toml(found: Facts, labels: Collection[str], date: str, shared: Mapp
         lines += ['# digits = "native" # or "ascii": add the operation "digits" to `train`; texts have both until then']
     if said.quotes:
         lines += [f'# quotes = {quoted(said.quotes)} # {origin["exemplars"]}; add the operation "quotes" to write them']
+    if "dashes" in operations(found):
+        lines += ['# dash = "–" # or "—": what all longer dashes become; where both are written, each stays']
+    if case:
+        lines += ["# max_letter_run = 4 # waaaay becomes waay; not where words have such runs, or formats: YYYY-MM-DD"]
     lines += [
         "",
         "[segmentation]",
@@ -428,7 +432,7 @@ TRIALS = {
     "pseudo_joiners": "α\u200b β",
     "tatweel": "α\u0640\u0640β",
     "joiners": "αβ\u200c βα",
-    "dashes": "αβ \u2014 βα",
+    "dashes": "αβ \u2015 βα",
     "ellipsis": "αβ...",
     "repeats": "αβ!!!!! βα",
     "broken_entities": "α &\u0001lt; β",

@@ -80,7 +80,8 @@ class Normalization:
     quotes: str = ""  # the opening and the closing mark that `quotes` writes
     punctuation: Mapping[str, str] = field(default_factory=dict)  # ASCII mark -> the script's own
     native_marks: str = ""  # closing marks of the script: no space before them, one after
-    max_letter_run: int = 4  # a run of so many equal letters is shortened (0: never) ...
+    dash: str = ""  # what `dashes` writes for all longer ones, – or —; empty: each stays
+    max_letter_run: int = 0  # a run of so many equal letters is shortened (0: never) ...
     letter_run_to: int = 2  # ... to this many
     keep_characters: str = ""  # what characters.tsv would change or delete, and is kept
     # named variations, `[normalization.profiles.<name>]`: settings of this part that are other there

@@ -38,7 +38,8 @@ class Settings:
     quotes: str = ""  # the opening and the closing mark
     punctuation: tuple[tuple[str, str], ...] = ()  # ASCII mark -> the script's own
     native_marks: str = ""  # marks that are set like the script's own: no space before them
-    max_letter_run: int = 4
+    dash: str = ""  # in the place of all longer dashes
+    max_letter_run: int = 0
     letter_run_to: int = 2
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
     watched: str = ""  # what the operation `watched` counts

@@ -198,9 +198,12 @@ def spacing(settings: Settings) -> Operation:
 
 
 @operation
-def dashes(_: Settings) -> Operation:
-    """Hyphens and the minus sign become U+002D, the longer dashes U+2013."""
-    return table(
-        "dashes",
-        dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | dict.fromkeys("\u2012\u2014\u2015", "\u2013"),
-    )
+def dashes(settings: Settings) -> Operation:
+    """Hyphens and the minus sign become U+002D, the longer dashes `dash`.
+
+    Without one U+2013 and U+2014 stay, which many languages tell apart, and the two that look like them become them.
+    """
+    longer = {"\u2012": "\u2013", "\u2015": "\u2014"}
+    if settings.dash:
+        longer = dict.fromkeys(sorted({*longer, *longer.values()} - {settings.dash}), settings.dash)
+    return table("dashes", dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer)
