@@ -306,6 +306,14 @@ def test_wrong_questions_get_one_line(tmp_path: Path):
         build(tmp_path, empty)
 
 
+def test_where_all_is_taken_for_another_language_it_is_named(tmp_path: Path):
+    words = "The committee meets every Thursday in the town hall, and whoever wants to speak writes a letter first. "
+    source = write_lines(tmp_path / "a.jsonl", [words * 4])
+    said = r"of 1 read \(1 other language\)\. Taken for en: where that is wrong, give this language the label"
+    with pytest.raises(ArtifactError, match=said):
+        build(tmp_path, source)
+
+
 def test_a_file_that_went_away_is_named(tmp_path: Path):
     source = write_lines(tmp_path / "a.jsonl", articles(3))
     inputs = named_inputs([str(source)])

@@ -146,7 +146,7 @@ class Build:
             unread.add(refused)
         check_joiners(tally, self.language)
         if not tally.kept:
-            raise ArtifactError(empty_message(tally, unread))
+            raise ArtifactError(empty_message(tally, samples, unread))
         new = self.layout.home / f".corpus{TEMPORARY}"
         shutil.rmtree(new, ignore_errors=True)
         splits = gather(
@@ -204,8 +204,8 @@ def check_joiners(tally: Tally, language: Language) -> None:
             )
 
 
-def empty_message(tally: Tally, unread: Samples) -> str:
-    """Why nothing is left, by the commonest reasons, and the first fault met in reading."""
+def empty_message(tally: Tally, dropped: Samples, unread: Samples) -> str:
+    """Why nothing is left, by the commonest reasons: what it was taken for, and the first fault met in reading."""
     reasons = (tally.dropped + tally.unreadable).most_common(3)
     why = ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "the inputs hold no documents"
     first = next(
@@ -216,4 +216,8 @@ def empty_message(tally: Tally, unread: Samples) -> str:
         ),
         "",
     )
+    others = Counter(s["detail"].partition(" ")[0] for s in dropped.all() if s["reason"] == "other language")
+    taken = ", ".join(label for label, _ in others.most_common(3))
+    if taken:
+        first = f" Taken for {taken}: where that is wrong, give this language the label in [identification].{first}"
     return f"No document is left of {tally.read:,} read ({why}).{first} Give more --input."
