@@ -23,6 +23,14 @@ class UsageError(UlmkitError):
     exit_code = 2
 
 
+class VocabularyError(UsageError):
+    """More pieces were asked for than the text carries, which is `most`."""
+
+    def __init__(self, message: str, most: int) -> None:
+        super().__init__(message)
+        self.most = most
+
+
 class LanguageError(UlmkitError):
     """A language folder is broken; the message starts with file and line."""
 

@@ -22,6 +22,8 @@ PERSIAN = Extraction(
     ("source", "text"),
     [
         ("'''Oslo''' is ''the'' '''''capital'''''.", "Oslo is the capital."),
+        ("'''{{date|1}}''' (1912) and ''{{x}} {{y|z}}'' so", "(1912) and so"),
+        ("'''{{x}} Oslo''' and ''{{a|{{b}}}}'' rock 'n' roll", "Oslo and rock 'n' roll"),
         ("A [[city]] and [[Tallinn|towns]], [[cat]]s", "A city and towns, cats"),
         ("See [[:Category:Birds]] or [[:en:Bird|this]].", "See Category:Birds or this."),
         ("An [https://a.ee/x label here] and [https://a.ee/y].", "An label here and."),

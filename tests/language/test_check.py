@@ -139,7 +139,7 @@ DAMAGE = [
     ("every operation shown", "examples.tsv", "nfc\te\\u0301\té", "", "no example of nfc"),
     ("rules documented", "rules.py", '"""xx is x."""', "", "rules.double_x has no docstring"),
     ("relatives refused", "relatives.tsv", "mets", "meri", "relatives.tsv:1: Other is kept"),
-    ("relatives refused", "relatives.tsv", LONG, "mets", "relatives.tsv:1: 4 characters"),
+    ("relatives refused", "relatives.tsv", LONG, "mets", "relatives.tsv:1 has 4 characters"),
     ("junk rejected", "junk.txt", "\n\nmenu", "\n\npage", "junk.txt:4 is kept"),
     ("sentences", "sentences.txt", ".| Ja", ".| ja| Ja", "sentences.txt:1 is split"),
     ("licences", "SOURCES.md", "Apache-2.0", "", "no licence"),

@@ -34,6 +34,7 @@ def test_bytes_are_those_that_went_and_those_that_came(before: str, after: str, 
 def test_what_shows_nothing_is_escaped():
     assert visible("می\u200cروم\n\u202eب\u064b") == "می\\u200cروم\\n\\u202eب\\u064b"
     assert visible("õ a") == "õ a"
+    assert visible("दऱ्\u200dया") == "दऱ्\\u200dया"
 
 
 def test_an_entry_holds_hits_documents_bytes_and_examples_of_different_changes():

@@ -7,6 +7,7 @@ import click
 from ulmkit.cli.common import Scene, readable, shared, table
 
 JOINER_STAGES = ("extracted", "normalized", "kept")
+JOINERS = ("U+200C", "U+200D")
 
 
 @click.group()
@@ -103,6 +104,7 @@ def summary(manifest: dict[str, Any]) -> str:
     ]  # fmt: skip
     reasons = sorted(counts["dropped"].items(), key=lambda item: -item[1])
     joiners = counts["joiners"]
+    shown = [joiner for joiner in JOINERS if any(joiners[stage].get(joiner) for stage in JOINER_STAGES)]
     blocks = [
         table(("source", "read", "dropped", "duplicate", "kept"), sources),
         table(
@@ -110,22 +112,31 @@ def summary(manifest: dict[str, Any]) -> str:
             [(reason, f"{n:,}") for reason, n in reasons],
         ),
         table(
-            ("split", "documents", "words", "characters", "U+200C"),
+            ("split", "documents", "words", "characters", *shown),
             [
                 (
                     split,
                     f"{s['documents']:,}",
                     f"{s['words']:,}",
                     f"{s['characters']:,}",
-                    f"{s['joiners'].get('U+200C', 0):,}",
+                    *(f"{s['joiners'].get(joiner, 0):,}" for joiner in shown),
                 )
                 for split, s in splits.items()
             ],
         ),
         "personal data: " + (", ".join(f"{kind} {n:,}" for kind, n in counts["pii"].items()) or "none found"),
-        "U+200C: " + ", ".join(f"{stage} {joiners[stage].get('U+200C', 0):,}" for stage in JOINER_STAGES),
+        *(
+            f"{joiner}: " + ", ".join(f"{stage} {joiner_counts(joiners[stage], joiner)}" for stage in JOINER_STAGES)
+            for joiner in shown
+        ),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def joiner_counts(counts: dict[str, int], joiner: str) -> str:
+    """How many there are; and how many of them in words, where others stand beside spaces and marks."""
+    every, inside = counts.get(joiner, 0), counts.get(f"{joiner} in words", 0)
+    return f"{every:,}" if every == inside else f"{every:,} ({inside:,} in words)"
 
 
 UNREAD_ROWS = 20

@@ -85,19 +85,13 @@ def demo_corpus(scene: Scene, language: Any, layout: Any) -> dict[str, Any]:
 
 
 def demo_tokenizer(scene: Scene, language: Any, layout: Any) -> tuple[Any, dict[str, Any]]:
+    from ulmkit.cli.stages import train_demo
     from ulmkit.tokenizer.encode import encode_corpus
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
-    from ulmkit.tokenizer.train import train_tokenizer
 
     with scene.progress() as report:
-        train_tokenizer(
-            language,
-            layout.corpus,
-            layout.tokenizer,
-            vocabulary=language.tokenizer.demo_vocabulary,
-            report=report,
-        )
+        train_demo(language, layout.corpus, layout.tokenizer, report)
         tokenizer = Tokenizer.load(layout.tokenizer, language)
         encode_corpus(language, tokenizer, layout.corpus, layout.tokens, workers=1, report=report)
         evaluation = evaluate_tokenizer(language, tokenizer, layout.corpus, report=report)

@@ -90,7 +90,6 @@ def tokenize(language: "Language", articles: Sequence["Sample"], report: Report)
     from ulmkit.language.checks.subject import TokenizerFigures
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
-    from ulmkit.tokenizer.train import train_tokenizer
 
     texts = [article.normal for article in articles if article.normal]
     train = [text for number, text in enumerate(texts, 1) if number % HELD_OUT]
@@ -98,7 +97,7 @@ def tokenize(language: "Language", articles: Sequence["Sample"], report: Report)
     with tempfile.TemporaryDirectory(prefix="ulmkit-check-") as place:
         corpus, folder = Path(place) / "corpus", Path(place) / "tokenizer"
         _write_corpus(corpus, language.code, {"train": train, "valid": held_out, "test": []})
-        train_tokenizer(language, corpus, folder, vocabulary=language.tokenizer.demo_vocabulary, report=report)
+        train_demo(language, corpus, folder, report)
         tokenizer = Tokenizer.load(folder, language)
         measures = evaluate_tokenizer(language, tokenizer, corpus, ("valid",), report).whole
     decoded = [tokenizer.decode(ids) for ids in tokenizer.encode_batch(texts)]
@@ -112,6 +111,18 @@ def tokenize(language: "Language", articles: Sequence["Sample"], report: Report)
         byte_share=measures.byte_share,
         joiners=count_joiners(decoded),
     )
+
+
+def train_demo(language: "Language", corpus: Path, folder: Path, report: Report) -> None:
+    """A tokenizer of the language's demo size, or of as many pieces as the few texts in `corpus` carry."""
+    from ulmkit.errors import VocabularyError
+    from ulmkit.tokenizer.train import train_tokenizer
+
+    asked = language.tokenizer.demo_vocabulary
+    try:
+        train_tokenizer(language, corpus, folder, vocabulary=asked, report=report)
+    except VocabularyError as error:
+        train_tokenizer(language, corpus, folder, vocabulary=error.most, report=report)
 
 
 def _write_corpus(folder: Path, code: str, splits: dict[str, list[str]]) -> None:

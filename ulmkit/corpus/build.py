@@ -200,7 +200,8 @@ def check_joiners(tally: Tally, language: Language) -> None:
         if lost > max(limit * before[code], 50):
             raise ArtifactError(
                 f"{code}: normalization lost {lost:,} of {before[code]:,}, the language allows {limit:.0%}. "
-                f"Look with `ulmkit normalize {language.code} --explain`, or raise alphabet.max_joiner_loss."
+                f"Feed such words to `ulmkit normalize {language.code} --explain`; what goes rightly, or is spelled "
+                "without one, is allowed by alphabet.max_joiner_loss."
             )
 
 

@@ -173,8 +173,9 @@ def own_share(text: str, language: Language) -> float:
 
 
 def known_labels() -> frozenset[str]:
-    """The labels that the identifiers give."""
+    """The labels that the identifiers give; pycld2 names a hundred more, which it never says."""
     from py3langid import langid
 
     model = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE)
-    return frozenset(label for _, label in pycld2.LANGUAGES) | frozenset(map(str, model.labels))
+    said = set(pycld2.DETECTED_LANGUAGES)
+    return frozenset(label for name, label in pycld2.LANGUAGES if name in said) | frozenset(map(str, model.labels))

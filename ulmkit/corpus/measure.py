@@ -87,12 +87,16 @@ def measure(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:
 
 
 def frequent_words(language: Language, texts: Sequence[Text], count: int) -> list[str]:
-    """The `count` words that stand in most documents, most frequent first; words of the script's letters alone."""
+    """The `count` words that stand in most documents, most frequent first.
+
+    Words of the script's letters alone, and no parts of abbreviations: of i.e. those are the letters.
+    """
+    shortened = {part for short in language.segmentation.abbreviations for part in short.lower().split(".")}
     own = frozenset(letters_and_marks(language))
     documents: Counter[str] = Counter()
     for text in texts:
         documents.update(set(language.words(text.normal.lower() if language.identity.has_case else text.normal)))
-    spelled = ((word, n) for word, n in documents.items() if own.issuperset(word))
+    spelled = ((word, n) for word, n in documents.items() if own.issuperset(word) and word not in shortened)
     return [word for word, _ in sorted(spelled, key=lambda pair: (-pair[1], pair[0]))[:count]]
 
 

@@ -41,6 +41,8 @@ _BREAK = re.compile(rf"</?(?i:br)\b[^<>]*>\n?|</?(?i:{_BLOCK})\b[^<>]*>")
 _TAG = re.compile(rf"</?(?i:{_TRANSPARENT})\b[^<>]*>")
 
 _LEAF = re.compile(r"\{\{[^{}]*+\}\}")
+# emphasis around nothing but templates goes with them: the marks side by side would be read as an apostrophe
+_EMPHASIZED_LEAF = re.compile(r"('{2,5}+)(?:\s*+\{\{[^{}]*+\}\})++\s*+\1(?!')")
 # Templates that mark a phrase or stand for a character, by their names on the English Wikipedia, which most wikis
 # took over with them.
 _PHRASE = re.compile(
@@ -175,6 +177,8 @@ def _without_braces(text: str) -> str:
                 text, marked = _PHRASE.subn(_phrase, text)
                 if not marked:
                     break
+            if "'{{" in text:
+                text = _EMPHASIZED_LEAF.sub("", text)
             text, removed = _LEAF.subn("", text)
             if not removed or "{" not in text:
                 break

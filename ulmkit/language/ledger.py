@@ -12,7 +12,6 @@ the held-out documents, paired: what lies within two of them is nothing.
 """
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +23,7 @@ from ulmkit.errors import UsageError
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED
+from ulmkit.text.script import shows
 
 EXAMPLES = 3
 AROUND = 24  # characters on either side of the first that differs
@@ -131,11 +131,7 @@ def visible(text: str) -> str:
     >>> visible("a\u200cb\n")
     'a\\u200cb\\n'
     """
-    return "".join(c if c == " " or _shows(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _shows(character: str) -> bool:
-    return character.isprintable() and not unicodedata.combining(character)
+    return "".join(c if shows(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def changed_bytes(before: str, after: str) -> int:

@@ -312,10 +312,11 @@ def script_toml(found: Facts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def language_toml(found: Facts, labels: Collection[str], date: str, shared: Mapping[str, Any]) -> str:
-    """The folder's language.toml; `labels` are those by which identifiers know the language, `shared` the settings of
+def language_toml(found: Facts, known_labels: Collection[str], date: str, shared: Mapping[str, Any]) -> str:
+    """The folder's language.toml; `known_labels` are all that identifiers give, `shared` the settings of
     `[segmentation]` in its script."""
     origin, said = found.origins, found.exemplars
+    labels, meaning = labels_for(found.code, found.script, known_labels)
     case = any(c.lower() != c.upper() for c in said.letters)
 
     def known(key: str, value: str, source: str, find: str) -> str:
@@ -370,7 +371,7 @@ def language_toml(found: Facts, labels: Collection[str], date: str, shared: Mapp
         "# abbreviations = []",
         "",
         "[identification]",
-        f"labels = {listed(labels)} # {'what pycld2 and py3langid call it' if labels else 'no identifier knows it'}",
+        f"labels = {listed(labels)} # {meaning}",
         "# a language it is mistaken for, and the letters or words that only that one has:",
         "# [[identification.relatives]]",
         '# name = ""',
@@ -499,16 +500,27 @@ def sources(found: Facts) -> str:
     return f"# Where the data in this folder comes from\n\n{table}\n"
 
 
-def labels_for(code: str, known: Collection[str]) -> tuple[str, ...]:
-    """Those of the labels `known` to identifiers that mean the language `code`: its own, or one withdrawn for it.
+def labels_for(code: str, script: str, known: Collection[str]) -> tuple[tuple[str, ...], str]:
+    """Those of the labels `known` to identifiers that mean the language `code` in `script`, and a remark on them.
 
-    >>> labels_for("he", {"he", "iw", "yi"})
-    ('he', 'iw')
+    Its own in its script (zh-Hant), its own or one withdrawn for it (he, iw); else that of the macrolanguage that it is
+    part of, where that is written in the same script: no for nb, but not ku for ckb.
     """
+    import iso639
     from babel.core import get_global
 
-    base, aliases = code.partition("-")[0], get_global("language_aliases")
-    return tuple(sorted(label for label in known if label == base or aliases.get(label) == base))
+    base, aliases, likely = code.partition("-")[0], get_global("language_aliases"), get_global("likely_subtags")
+    usual = "what pycld2 and py3langid call it"
+    if f"{base}-{script}" in known:
+        return (f"{base}-{script}",), usual
+    if own := tuple(sorted(label for label in known if label == base or aliases.get(label) == base)):
+        return own, usual
+    with suppress(iso639.LanguageNotFoundError):
+        whole = iso639.Language.match(base).macrolanguage
+        label = (iso639.Language.from_part3(whole).part1 or whole) if whole else ""
+        if label in known and f"_{script}_" in (likely.get(label) or ""):
+            return (label,), "what they call its macrolanguage: to be checked"
+    return (), "no identifier knows it"
 
 
 def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) -> Language:
@@ -530,7 +542,7 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
     shared = tomllib.loads(script.read_text(encoding="utf-8")).get("segmentation", {})
     folder.mkdir(parents=True)
     (folder / "samples").mkdir()
-    written = language_toml(found, labels_for(code, labels), date, shared)
+    written = language_toml(found, labels, date, shared)
     (folder / "language.toml").write_text(written, encoding="utf-8")
     (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
     (folder / "SOURCES.md").write_text(sources(found), encoding="utf-8")

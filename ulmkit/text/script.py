@@ -121,3 +121,14 @@ def script_share(text: str, script: str) -> float:
     """
     counts = _census(script)(census.code_points(text))
     return min(1.0, counts["script"] / counts["letters"]) if counts["letters"] else 0.0
+
+
+VIRAMA_CLASS = 9  # canonical combining class
+
+
+def shows(character: str) -> bool:
+    """Whether a reader sees that `character` is there: not a control or joiner, nor a mark on a letter.
+
+    A virama shows: words of its scripts are full of it, and no letter has it composed.
+    """
+    return character.isprintable() and unicodedata.combining(character) in (0, VIRAMA_CLASS)

@@ -1,6 +1,6 @@
 """A function of a language folder, run so that whatever it does wrong is named: it raises, hangs, or returns no text.
 
-The limit is one of processor time, so that a busy machine, or a build that somebody put to sleep, blames no rule for it:
+The limit is one of processor time, so that no rule is blamed for a busy machine, or for a build that was put to sleep:
 what a corpus holds may not depend on the clock. A rule that waits instead of computing is given more of the clock.
 The system's timer makes it hold, whose signal interrupts even a regular expression that never ends. It is set in the
 main thread only, which is where commands and worker processes do their work; elsewhere a rule runs without a limit.

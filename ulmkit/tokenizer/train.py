@@ -33,7 +33,7 @@ from ulmkit.artifacts.manifest import (
     write_manifest,
 )
 from ulmkit.artifacts.shards import read_batches, shard_paths
-from ulmkit.errors import ArtifactError, UlmkitError, UsageError
+from ulmkit.errors import ArtifactError, UlmkitError, UsageError, VocabularyError
 from ulmkit.language.spec import Language, TokenizerSettings
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer import isolated
@@ -390,9 +390,10 @@ def _watch(log: IO[bytes], report: Report) -> str:
 def explain_failure(status: int, last: str, asked: TokenizerSettings) -> UlmkitError:
     """What SentencePiece's last words mean for who asked."""
     if too_many := re.search(r"Vocabulary size too high .* <= (\d+)", last):
-        return UsageError(
+        return VocabularyError(
             f"a vocabulary of {asked.vocabulary:,} is more than this corpus carries: {int(too_many[1]):,} at most. "
-            f"Ask for --vocab {too_many[1]} or less, or build a larger corpus."
+            f"Ask for --vocab {too_many[1]} or less, or build a larger corpus.",
+            int(too_many[1]),
         )
     if too_few := re.search(r"smaller than required_chars\. \d+ vs (\d+)", last):
         return UsageError(

@@ -4,6 +4,7 @@ import html
 import itertools
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ulmkit.language.checks.subject import (
     quoted,
 )
 from ulmkit.language.load import read_text
-from ulmkit.language.spec import Filters
+from ulmkit.language.spec import Filters, Language
 from ulmkit.text.normalize import about_operation
 from ulmkit.text.operations import MATCH_ONLY
 
@@ -63,15 +64,16 @@ def relatives_refused(subject: Subject) -> Outcome:
         return missing(
             "no relatives.tsv", "Write relatives.tsv: a close language's name, a paragraph in it; one a line."
         )
+    if short := too_short(cases.RELATIVES, texts, language):
+        return short
+    taken = []
     for case in texts:
-        where = f"{cases.RELATIVES}:{case.line}"
-        if len(case.text) < language.filters.min_characters:
-            short = f"{where}: {len(case.text)} characters, shorter than any page"
-            return failed(short, f"Make {where} at least {language.filters.min_characters} characters long.")
         verdict = subject.stages.judge(language, case.text)
         if verdict.reason not in IDENTIFIED_OTHERWISE:
             said = "kept" if verdict.keep else f"dropped as {verdict.reason}"
-            return failed(f"{where}: {case.name} is {said}", "Give its letters or words: [[identification.relatives]].")
+            taken.append(f"{cases.RELATIVES}:{case.line}: {case.name} is {said}")
+    if taken:
+        return failed(and_more(taken), "Give its letters or words: [[identification.relatives]].")
     told = {case.name for case in texts}
     untold = [relative.name for relative in language.identification.relatives if relative.name not in told]
     return ok(f"{len(texts)} texts in {len(told)} languages" + (f", none in {', '.join(untold)}" if untold else ""))
@@ -85,17 +87,25 @@ def junk_rejected(subject: Subject) -> Outcome:
         return missing(
             "no junk.txt", "Write junk.txt: a menu, a cookie notice, a list of keywords …; empty lines between."
         )
-    reasons: Counter[str] = Counter()
-    for page in pages:
-        where = f"{cases.JUNK}:{page.line}"
-        if len(page.text) < language.filters.min_characters:
-            short = f"{where}: {len(page.text)} characters, which any page's length would drop"
-            return failed(short, f"Make {where} at least {language.filters.min_characters} characters long.")
-        verdict = subject.stages.judge(language, page.text)
-        if verdict.keep:
-            return failed(f"{where} is kept: {quoted(page.text)}", "Tighten [filters], or add to its boilerplate.")
-        reasons[verdict.reason] += 1
+    if short := too_short(cases.JUNK, pages, language):
+        return short
+    verdicts = [(page, subject.stages.judge(language, page.text)) for page in pages]
+    if kept := [f"{cases.JUNK}:{page.line} is kept: {quoted(page.text)}" for page, verdict in verdicts if verdict.keep]:
+        return failed(and_more(kept), "Tighten [filters], or add to its boilerplate.")
+    reasons = Counter(verdict.reason for _, verdict in verdicts)
     return ok(f"{len(pages)} pages: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common(4))}")
+
+
+def too_short(file: str, pages: Sequence[cases.Case], language: Language) -> Outcome | None:
+    """What is shorter than any page, and so would be dropped whatever it holds."""
+    least = language.filters.min_characters
+    short = [f"{file}:{page.line} has {len(page.text)} characters" for page in pages if len(page.text) < least]
+    return failed(and_more(short), f"Make each at least {least} characters long, as pages are.") if short else None
+
+
+def and_more(faults: Sequence[str]) -> str:
+    """The first fault, and how many others there are."""
+    return f"{faults[0]} (and {len(faults) - 1} more)" if len(faults) > 1 else faults[0]
 
 
 def joiners_survive(subject: Subject) -> Outcome:
@@ -191,14 +201,17 @@ def sentences(subject: Subject) -> Outcome:
     lines = cases.read_sentences(language.file(cases.SENTENCES))
     if not lines:
         return missing("no sentences.txt", "Write sentences.txt: a text a line, | where a sentence ends.")
+    wrong = []
     for case in lines:
         wanted = [language.normalize(sentence) for sentence in case.sentences]
         found = language.sentences(language.normalize(case.text))
         if found != wanted:
-            shown_as = quoted(" | ".join(found), 120)
-            return failed(
-                f"sentences.txt:{case.line} is split {shown_as}", "Correct [segmentation], or the line if it is wrong."
-            )
+            wrong.append(f"sentences.txt:{case.line} is split {quoted(' | '.join(found), 120)}")
+    if wrong:
+        return failed(
+            and_more(wrong),
+            "Correct [segmentation]: abbreviations, no_break, ordinal_dot …; or the line if it is wrong.",
+        )
     ends = sum(len(case.sentences) - 1 for case in lines)
     evidence = f"{len(lines)} cases, {ends} ends inside them"
     if min(len(lines), ends) < MIN_SENTENCE_CASES:

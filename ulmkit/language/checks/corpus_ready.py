@@ -113,7 +113,7 @@ def samples_kept(subject: Subject) -> Outcome:
         return NO_SAMPLES
     reasons = tuple({s.verdict.reason for s in subject.samples if not s.verdict.keep} - set(IDENTIFIED_OTHERWISE))
     return share_of_samples(
-        subject, reasons, MIN_KEPT, "kept", "Set [filters] from these samples (`language calibrate`)."
+        subject, reasons, MIN_KEPT, "kept", "Widen the limit in [filters], or exchange the sample if it is no article."
     )
 
 

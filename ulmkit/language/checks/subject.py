@@ -1,6 +1,5 @@
 """A language under test, what the checks ask of the stages, and how an answer is given."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
 from ulmkit.text.normalize import make_operation
 from ulmkit.text.operations import Operation
+from ulmkit.text.script import shows
 
 MIN_SAMPLES = 10  # articles: fewer cannot show that 95 % are kept
 
@@ -138,7 +138,7 @@ NO_SAMPLES = missing(
 
 def quoted(text: str, limit: int = 40) -> str:
     """`text` as evidence: bounded, with what cannot be seen spelled out."""
-    shown = "".join(c if c == " " or (c.isprintable() and not unicodedata.combining(c)) else _code(c) for c in text)
+    shown = "".join(c if shows(c) else _code(c) for c in text)
     return f"‘{shown if len(shown) <= limit else shown[: limit - 1] + '…'}’"
 
 
