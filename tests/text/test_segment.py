@@ -98,6 +98,18 @@ def test_each_setting_acts(field: str, value: object, text: str, sentences: list
     assert Segmenter().sentences(text) != sentences
 
 
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "– Kas tuled? – küsis ema.| – Tulen! – hüüdis laps.",
+        "— Jah! — ütles ta.| — Ei.| Lõpp.",
+        "Kas nii?| - ma ei tea.| nii see on",  # who writes no capitals: each dash begins anew
+    ],
+)
+def test_what_a_dash_parts_from_the_speech_goes_on(marked: str) -> None:
+    assert Segmenter().sentences(marked.replace("|", "")) == [part.strip() for part in marked.split("|")]
+
+
 WIDE = {
     "sentence_ends": ".!?…。！？",
     "spaceless_ends": "。！？",

@@ -20,6 +20,7 @@ from ulmkit.text.characters import character_class
 _MARK = character_class(c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M")
 _ROMAN = re.compile("[IVXLCDM]+")
 _DASHES = "–—-"
+_DASHED = frozenset(dash + " " for dash in _DASHES)
 _LOOK = 40  # characters of the word before a mark and of the one after it that are looked at: linear in any line
 _DOTS = frozenset(".…")  # every other mark ends a sentence whatever the next letter
 _GOES_ON = ",:;–—、，：；､－"  # no sentence begins so (UAX #29, SContinue)
@@ -42,6 +43,7 @@ class _Candidate(NamedTuple):
     end: int  # after the mark, its closers and the space, if there is one
     space: bool
     following: str  # the next word
+    dashed: bool  # behind a dash with a space: `– Kas tuled? – küsis ta`
 
     @property
     def goes_on(self) -> bool:
@@ -162,12 +164,16 @@ class Segmenter:
                 if end in apart:  # `ka. “ Andri`: the mark that closes the quotation stands alone
                     end, closed = min(end + 2, len(line)), True
             following = self._next.match(line, end)
-            found.append(_Candidate(match.start(), match[1], closed, end, space, following[1] if following else ""))
+            word = following[1] if following else ""
+            dashed = bool(following) and line[following.start(1) - 2 : following.start(1)] in _DASHED
+            found.append(_Candidate(match.start(), match[1], closed, end, space, word, dashed))
         return found
 
     def _is_end(self, line: str, start: int, at: _Candidate, *, casual: bool) -> bool:
         if at.following in self._never_first or (at.goes_on and at.closed):
             return False  # „Tule!“ ütles ta
+        if at.goes_on and at.dashed and not casual:
+            return False  # – Tule! – ütles ta
         if set(at.mark) - _DOTS:
             return True
         if at.mark != ".":

@@ -115,26 +115,37 @@ def _own_mark(mark: str, own: str, pattern: re.Pattern[str]) -> Apply:
 def quotes(settings: Settings) -> Operation:
     """Curly and straight quotation marks become the language's pair.
 
-    In a line with an even number of curly marks they open and close in turn; otherwise each by its own shape.
-    Straight marks change when their number in the line is even and the quotation holds a letter of the script.
+    In a line with an even number of curly marks they open and close in turn, or inside one another where what they
+    touch says so; otherwise each by its own shape. Straight marks change when their number in the line is even and the
+    quotation holds a letter of the script.
     """
     if len(settings.quotes) != 2:
         raise LanguageError("operation 'quotes' needs the language's 'quotes', an opening and a closing mark.")
     opening, closing = settings.quotes[0], settings.quotes[1]
     letter = re.compile(f"[{letters(settings.script)}]")
     curly = re.compile(f"[{_CURLY}]")
-    straight = re.compile('"([^"]*)"')
+    straight, apart = re.compile('"([^"]*)"'), re.compile('"')
     marks = re.compile(f'["{_CURLY}]')
     shapes = {"\u201c": opening, "\u201d": closing, "\u201e": opening, "\u201f": opening}
 
+    def paired(match: re.Match[str]) -> str:
+        said = match[1]
+        inches = said[:1] == " " and said[-1:].isdecimal() and match.string[max(0, match.start() - 1) : match.start()].isdecimal()
+        return f"{opening}{said}{closing}" if letter.search(said) and not inches else match[0]
+
     def line(text: str) -> str:
-        found = curly.findall(text)
+        found = [m.start() for m in curly.finditer(text)]
         if found:
-            turn = iter([opening, closing] * len(found))
+            nested = _nested(text, found)
+            turn = iter(map((closing, opening).__getitem__, nested) if nested else [opening, closing] * len(found))
             even = len(found) % 2 == 0
             text = curly.sub(lambda m: next(turn) if even else shapes[m[0]], text)
-        if text.count('"') % 2 == 0:
-            text = straight.sub(lambda m: f"{opening}{m[1]}{closing}" if letter.search(m[1]) else m[0], text)
+        found = [m.start() for m in apart.finditer(text)]
+        if nested := _nested(text, found):
+            turn = iter(map((closing, opening).__getitem__, nested))
+            text = apart.sub(lambda _: next(turn), text) if letter.search(text[found[0] : found[-1]]) else text
+        elif len(found) % 2 == 0:
+            text = straight.sub(paired, text)
         return text
 
     def apply(text: str) -> tuple[str, int]:
@@ -155,6 +166,37 @@ def quotes(settings: Settings) -> Operation:
 
 
 _CURLY = "\u201c\u201d\u201e\u201f"
+
+
+def _nested(text: str, marks: list[int]) -> list[bool]:
+    """Which of the marks at these places open, where one stands inside another and all are told by what they touch.
+
+    Empty where they only take turns, where one touches words on both sides or on none, and where what would be the
+    inner one is a conjunction's length: "heart "or" mind" are two, with spaces on the wrong side.
+    """
+    opens: list[bool] = []
+    depth = deepest = last = 0
+    for place in marks if len(marks) > 3 else ():
+        before, after = (text[place - 1] if place else " "), text[place + 1 : place + 2] or " "
+        may_open = before in _BEFORE_OPENING and (after.isalnum() or after in _MARKS)
+        may_close = (after.isspace() or after in _BEHIND_CLOSING) and not (before.isspace() or before in _BEFORE)
+        if may_open is may_close or (may_close and opens[-1:] == [True] and place - last <= _CONJUNCTION):
+            return []
+        opens.append(may_open)
+        last = place
+        depth += 1 if opens[-1] else -1
+        deepest = max(deepest, depth)
+        if depth < 0:
+            return []
+    return opens if deepest > 1 and not depth else []
+
+
+# what a quotation stands between, another one's marks among them
+_MARKS = f'"{_CURLY}'
+_BEFORE = "([{«"
+_BEFORE_OPENING = f" \n{_MARKS}{_BEFORE}"
+_BEHIND_CLOSING = f"{_MARKS}.,;:!?…)]}}»،؛؟"
+_CONJUNCTION = 4  # from mark to mark
 
 
 @operation
