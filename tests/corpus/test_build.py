@@ -306,6 +306,19 @@ def test_wrong_questions_get_one_line(tmp_path: Path):
         build(tmp_path, empty)
 
 
+def test_a_language_that_declares_no_personal_data_masks_none(tmp_path: Path):
+    bare = replace(PERSIAN, pii=())
+    inputs = named_inputs([str(write_lines(tmp_path / "a.jsonl", articles(3)))])
+    with pytest.raises(UsageError, match=r"fa declares no kinds of personal data to mask: add \[\[pii\]\]"):
+        build_corpus(bare, Layout(tmp_path, "fa"), inputs, options=replace(HERE, pii="mask"))
+
+
+def test_a_build_that_keeps_nothing_shows_the_first_that_went(tmp_path: Path):
+    source = write_lines(tmp_path / "a.jsonl", ["کوتاه است"])
+    with pytest.raises(ArtifactError, match=r"The first: a/a\.jsonl#1: too short, 9 < \d+\."):
+        build(tmp_path, source)
+
+
 def test_where_all_is_taken_for_another_language_it_is_named(tmp_path: Path):
     words = "The committee meets every Thursday in the town hall, and whoever wants to speak writes a letter first. "
     source = write_lines(tmp_path / "a.jsonl", [words * 4])

@@ -57,6 +57,11 @@ MISTAKES = [
         "9: 'digits' must be 'native' or 'ascii' or 'keep', not \"roman\".",
     ),
     ('train = ["dashes"', 'dash = "-"\ntrain = ["dashes"', "9: 'dash' must be – (U+2013), — (U+2014), or empty"),
+    (
+        "[normalization]",
+        '[segmentation]\nabbreviations = ["dr", "prof."]\n[normalization]',
+        "9: 'prof.' can never be found: leave its last dot out.",
+    ),
     ('train = ["dashes"', 'protect = ["urls"]\ntrain = ["dashes"', "9: no protected span 'urls'. Did you mean 'url'?"),
     (
         'train = ["dashes"',

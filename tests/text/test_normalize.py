@@ -113,6 +113,14 @@ def test_what_is_only_watched_is_explained_unchanged() -> None:
     assert changes == [Change("watched", 1, "ڈاک", "ڈاک")]
 
 
+def test_explain_shows_protected_spans_as_they_are() -> None:
+    changes = registry.get("fa").normalizers["train"].explain("2.7.19 كتاب https://a.b/c  ...")
+    assert [(change.operation, change.before) for change in changes if change.operation == "characters"] == [
+        ("characters", "2.7.19 كتاب https://a.b/c  ")
+    ]
+    assert all("\ufdd0" not in change.after and "\ufdd1" not in change.after for change in changes)
+
+
 def test_explain_shows_the_first_place_before_and_after() -> None:
     assert Normalizer(BASIC).explain("a  b") == [Change("spaces", 1, "a  b", "a b")]
 

@@ -87,14 +87,14 @@ def build(
             chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
         options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
         manifest = build_corpus(language, layout, chosen, options=options, pins=pins, report=report)
-    scene.say(summary(manifest))
+    scene.say(summary(manifest, language))
     scene.say(unread_table(manifest["counts"]["unread"], read_samples(layout.corpus / "dropped" / "unread.jsonl")))
     if manifest.get("unchanged"):
         scene.remark(f"{layout.corpus} is up to date.")
     scene.finish(manifest)
 
 
-def summary(manifest: dict[str, Any]) -> str:
+def summary(manifest: dict[str, Any], language: Any) -> str:
     """What was read, kept and dropped, as tables."""
     counts, splits = manifest["counts"], manifest["splits"]
     sources = [
@@ -105,6 +105,7 @@ def summary(manifest: dict[str, Any]) -> str:
     reasons = sorted(counts["dropped"].items(), key=lambda item: -item[1])
     joiners = counts["joiners"]
     shown = [joiner for joiner in JOINERS if any(joiners[stage].get(joiner) for stage in JOINER_STAGES)]
+    nothing = "none found" if language.pii else "not looked for: the language has no [[pii]]"
     blocks = [
         table(("source", "read", "dropped", "duplicate", "kept"), sources),
         table(
@@ -124,7 +125,7 @@ def summary(manifest: dict[str, Any]) -> str:
                 for split, s in splits.items()
             ],
         ),
-        "personal data: " + (", ".join(f"{kind} {n:,}" for kind, n in counts["pii"].items()) or "none found"),
+        "personal data: " + (", ".join(f"{kind} {n:,}" for kind, n in counts["pii"].items()) or nothing),
         *(
             f"{joiner}: " + ", ".join(f"{stage} {joiner_counts(joiners[stage], joiner)}" for stage in JOINER_STAGES)
             for joiner in shown

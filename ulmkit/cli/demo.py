@@ -80,7 +80,7 @@ def demo_corpus(scene: Scene, language: Any, layout: Any) -> dict[str, Any]:
         # a few dozen pages are read sooner than worker processes start
         options = BuildOptions(valid_share=VALID_SHARE, test_share=0.0, workers=0)
         manifest = build_corpus(language, layout, inputs, options=options, report=report)
-    scene.say("\n" + summary(manifest))
+    scene.say("\n" + summary(manifest, language))
     return manifest
 
 

@@ -82,6 +82,10 @@ def build_corpus(
             f"valid share {options.valid_share} and test share {options.test_share}: "
             "neither may be negative, and together they must leave something to train on."
         )
+    if options.pii != "keep" and not language.pii:
+        raise UsageError(
+            f"{language.code} declares no kinds of personal data to {options.pii}: add [[pii]] to its folder."
+        )
     names = Counter((item.source, item.key) for item in inputs)
     if twice := [key for (_, key), count in names.items() if count > 1]:
         raise UsageError(f"input '{twice[0]}' is given twice. Give each file once.")
@@ -219,6 +223,8 @@ def empty_message(tally: Tally, dropped: Samples, unread: Samples) -> str:
     )
     others = Counter(s["detail"].partition(" ")[0] for s in dropped.all() if s["reason"] == "other language")
     taken = ", ".join(label for label, _ in others.most_common(3))
+    if sample := next((s for s in dropped.all() if s["reason"] != "other language" and s["detail"]), None):
+        first = f" The first: {sample['id']}: {sample['reason']}, {sample['detail']}.{first}"
     if taken:
         first = f" Taken for {taken}: where that is wrong, give this language the label in [identification].{first}"
     return f"No document is left of {tally.read:,} read ({why}).{first} Give more --input."

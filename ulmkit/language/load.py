@@ -377,6 +377,9 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
         raise file.fail(
             "segmentation", "whole_quotes", "'whole_quotes' must be pairs of an opening and a closing mark."
         )
+    for key in ("abbreviations", "ending_abbreviations"):
+        if dotted := next((word for word in getattr(segmentation, key) if word.endswith(".")), None):
+            raise file.fail("segmentation", key, f"'{dotted}' can never be found: leave its last dot out.")
     patterns = [("filters", "boilerplate", language["filters"].boilerplate)]
     patterns += [
         ("segmentation", key, getattr(segmentation, key)) for key in ("no_break", "break_after", "word_patterns")

@@ -389,6 +389,13 @@ def language_toml(found: Facts, known_labels: Collection[str], date: str, shared
         "# headings of sections that hold no prose: references, see also, external links",
         "# drop_sections = []",
         "",
+        "# what stands where `corpus build --pii mask` found personal data: put it in the language's own words, and add",
+        "# what its country has (phone numbers, identity numbers: `pattern`, `check`)",
+        *(
+            line
+            for name in ("email", "card", "ip")
+            for line in ("[[pii]]", f'name = "{name}"', f'mask = "[{name}]"', "")
+        ),
         "[[sources]]",
         f"# to be checked: is there https://dumps.wikimedia.org/{wiki(found.code)}/, and is this its licence?",
         'name = "wikipedia"',

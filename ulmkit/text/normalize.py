@@ -527,7 +527,10 @@ class Normalizer:
             else:
                 text, hits = step.apply(text)
             if text != before or (step.watched and hits):
-                seen(step.name, hits, before, text)
+                # with the spans in their places, which a reader knows; `protect` itself shows what it does
+                held = spans and step.name != "protect"
+                shown = (restore(before, spans), restore(text, spans)) if held else (before, text)
+                seen(step.name, hits, *shown)
         return restore(text, spans)
 
     def reference(self, text: str) -> str:

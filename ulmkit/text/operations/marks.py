@@ -130,7 +130,11 @@ def quotes(settings: Settings) -> Operation:
 
     def paired(match: re.Match[str]) -> str:
         said = match[1]
-        inches = said[:1] == " " and said[-1:].isdecimal() and match.string[max(0, match.start() - 1) : match.start()].isdecimal()
+        inches = (
+            said[:1] == " "
+            and said[-1:].isdecimal()
+            and match.string[max(0, match.start() - 1) : match.start()].isdecimal()
+        )
         return f"{opening}{said}{closing}" if letter.search(said) and not inches else match[0]
 
     def line(text: str) -> str:
