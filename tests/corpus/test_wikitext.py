@@ -162,6 +162,24 @@ MARKS = [
 ]
 
 
+TEMPLATES = Extraction(text_templates={"iw": 2, "quotation in verse": 1, "nts": 1})
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("at {{iw|First|the First [[School|school]]|ru}} here", "at the First school here"),
+        ("{{Iw|First|}} and {{iw|First}} and {{iw}}.", "and and."),
+        ("{{Quotation_in verse|1=A {{lang|la|verbum}} so|author=X}}", "A verbum so"),
+        ("{{nts|603700}} km, {{note|5}} {{ntsx|7}}", "603700 km,"),
+        ("{{box|{{iw|a|b}}|c}} d {{iw|a|{{nts|4}}}}", "d 4"),
+    ],
+)
+def test_templates_that_show_an_argument(source: str, text: str) -> None:
+    """As the language's folder names them."""
+    assert wikitext_to_text(source, TEMPLATES) == text
+
+
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
 def test_any_mixture_of_marks_gives_text_without_brackets_of_markup(source: str) -> None:

@@ -59,6 +59,11 @@ MISTAKES = [
     ('train = ["dashes"', 'dash = "-"\ntrain = ["dashes"', "9: 'dash' must be – (U+2013), — (U+2014), or empty"),
     (
         "[normalization]",
+        "[extraction]\ntext_templates = { iw = 0 }\n[normalization]",
+        "9: 'iw': arguments are counted from 1.",
+    ),
+    (
+        "[normalization]",
         '[segmentation]\nabbreviations = ["dr", "prof."]\n[normalization]',
         "9: 'prof.' can never be found: leave its last dot out.",
     ),

@@ -103,7 +103,7 @@ def wikitext_to_text(source: str, extraction: Extraction) -> str:
     if "<" in text:
         text = _without_hidden(text)
     if "{" in text:
-        text = _without_braces(text)
+        text = _without_braces(text, _text_templates(tuple(extraction.text_templates.items())))
     if "[" in text or "]" in text:
         text = _without_links(text, _unread_links(extraction.file_namespaces, extraction.category_namespaces))
     if "<" in text:
@@ -169,13 +169,16 @@ def _without_hidden(text: str) -> str:
     return _UNREAD_ELEMENT.sub("", text)
 
 
-def _without_braces(text: str) -> str:
+def _without_braces(text: str, templates: "_Templates") -> str:
     """Templates and tables out, phrases that templates only mark kept; unbalanced ones cost their own paragraph."""
     if "{{" in text:
         for _ in range(_LEAF_ROUNDS):
             for _ in range(_PHRASE_DEPTH):
                 text, marked = _PHRASE.subn(_phrase, text)
-                if not marked:
+                shown = 0
+                if templates.pattern:
+                    text, shown = templates.pattern.subn(templates.argument, text)
+                if not marked + shown:
                     break
             if "'{{" in text:
                 text = _EMPHASIZED_LEAF.sub("", text)
@@ -188,7 +191,19 @@ def _without_braces(text: str) -> str:
 def _phrase(match: re.Match[str]) -> str:
     if match["symbol"]:
         return _DASHES.get(match["symbol"].lower(), " – ")
-    content = match[5] or ""
+    positional, values = _arguments(match[5] or "")
+    if match["measure"]:
+        return " ".join(positional[:2])
+    if not positional:
+        return values.get("1") or values.get("2") or values.get("text", "")
+    if match["last"]:
+        # {{lang|fr|mot}} has the code first, {{lang-fr|mot|gloss}} the phrase
+        return positional[0] if "-" in match["last"] else positional[min(1, len(positional) - 1)]
+    return positional[0]
+
+
+def _arguments(content: str) -> tuple[list[str], dict[str, str]]:
+    """The arguments of a template by place, and those that have a name; of links in them what they show."""
     if "[[" in content:
         content = _LINK_START.sub("", content).replace("]]", "")
     arguments = [part.strip() for part in content.split("|")]
@@ -196,15 +211,30 @@ def _phrase(match: re.Match[str]) -> str:
     positional = [
         part for part, (name, equals, _) in zip(arguments, named, strict=True) if not equals or not name.isalnum()
     ]
-    if match["measure"]:
-        return " ".join(positional[:2])
-    if not positional:
-        values = {name.strip(): value.strip() for name, _, value in named}
-        return values.get("1") or values.get("2") or values.get("text", "")
-    if match["last"]:
-        # {{lang|fr|mot}} has the code first, {{lang-fr|mot|gloss}} the phrase
-        return positional[0] if "-" in match["last"] else positional[min(1, len(positional) - 1)]
-    return positional[0]
+    return positional, {name.strip(): value.strip() for name, equals, value in named if equals}
+
+
+class _Templates:
+    """The templates of one wiki that show an argument: name -> which, from 1."""
+
+    def __init__(self, shown: tuple[tuple[str, int], ...]) -> None:
+        self.places = {_template_name(name): place for name, place in shown}
+        names = "|".join(sorted((re.escape(name).replace(r"\ ", "[ _]") for name, _ in shown), key=len, reverse=True))
+        self.pattern = re.compile(rf"\{{\{{\s*+((?i:{names}))\s*+\|([^{{}}]*+)\}}\}}") if shown else None
+
+    def argument(self, match: re.Match[str]) -> str:
+        positional, values = _arguments(match[2])
+        place = self.places[_template_name(match[1])]
+        return values.get(str(place)) or (positional[place - 1] if len(positional) >= place else "")
+
+
+def _template_name(name: str) -> str:
+    return name.replace("_", " ").casefold()
+
+
+@lru_cache(maxsize=32)
+def _text_templates(shown: tuple[tuple[str, int], ...]) -> _Templates:
+    return _Templates(shown)
 
 
 def _brace_spans(text: str) -> list[tuple[int, int]]:

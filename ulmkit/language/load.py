@@ -377,6 +377,8 @@ def _check(language: dict[str, Any], folder: Path, file: _File) -> None:
         raise file.fail(
             "segmentation", "whole_quotes", "'whole_quotes' must be pairs of an opening and a closing mark."
         )
+    if wrong := next((name for name, place in language["extraction"].text_templates.items() if place < 1), None):
+        raise file.fail("extraction", "text_templates", f"'{wrong}': arguments are counted from 1.")
     for key in ("abbreviations", "ending_abbreviations"):
         if dotted := next((word for word in getattr(segmentation, key) if word.endswith(".")), None):
             raise file.fail("segmentation", key, f"'{dotted}' can never be found: leave its last dot out.")

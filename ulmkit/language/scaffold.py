@@ -386,11 +386,13 @@ def language_toml(found: Facts, known_labels: Collection[str], date: str, shared
         '# file_namespaces = ["File", "Image", "Media"]',
         '# category_namespaces = ["Category"]',
         '# redirect_words = ["REDIRECT"]',
+        "# templates that show one of their arguments in the sentence, and which: { iw = 2 }",
+        "# text_templates = {}",
         "# headings of sections that hold no prose: references, see also, external links",
         "# drop_sections = []",
         "",
-        "# what stands where `corpus build --pii mask` found personal data: put it in the language's own words, and add",
-        "# what its country has (phone numbers, identity numbers: `pattern`, `check`)",
+        "# what stands where `corpus build --pii mask` found personal data: put it in the language's own words, and",
+        "# add what its country has (phone numbers, identity numbers: `pattern`, `check`)",
         *(
             line
             for name in ("email", "card", "ip")

@@ -175,6 +175,8 @@ class Extraction:
     file_namespaces: tuple[str, ...] = ("File", "Image", "Media")  # of the wiki: what [[File:…]] is called
     category_namespaces: tuple[str, ...] = ("Category",)  # of the wiki
     redirect_words: tuple[str, ...] = ("REDIRECT",)  # what follows # on a redirect page
+    # of the wiki: templates that show one of their arguments in the sentence, and which, from 1
+    text_templates: Mapping[str, int] = field(default_factory=dict)
     encodings: tuple[str, ...] = ()  # what its pages were written in before UTF-8, likeliest first
 
 

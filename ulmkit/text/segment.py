@@ -165,7 +165,7 @@ class Segmenter:
                     end, closed = min(end + 2, len(line)), True
             following = self._next.match(line, end)
             word = following[1] if following else ""
-            dashed = bool(following) and line[following.start(1) - 2 : following.start(1)] in _DASHED
+            dashed = following is not None and line[following.start(1) - 2 : following.start(1)] in _DASHED
             found.append(_Candidate(match.start(), match[1], closed, end, space, word, dashed))
         return found
 
