@@ -177,6 +177,14 @@ def test_the_filter_explains_and_folds():
     assert explained.startswith("1\t")
 
 
+def test_the_filter_splits_sentences(capsys: pytest.CaptureFixture[str]):
+    given = "او رفت. من ماندم؟\n\nبله!\n".encode()
+    assert normalized(given, "--sentences").decode() == "او رفت.\nمن ماندم؟\nبله!\n"
+    assert json.loads(normalized(given, "--sentences", "--json"))["lines"] == [["او رفت.", "من ماندم؟"], [], ["بله!"]]
+    assert run("normalize", "fa", "--sentences", "--match") == 2
+    assert "leave --match and --explain out" in capsys.readouterr().err
+
+
 def test_bytes_that_are_no_text_do_not_stop_the_filter():
     assert normalized(b"\xff\xfe\x00\n" + "سلام".encode()).decode().endswith("سلام\n")
 

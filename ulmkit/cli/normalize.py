@@ -15,32 +15,38 @@ from ulmkit.errors import UsageError
 @click.option("--match", is_flag=True, help="The aggressive form for deduplication and counting.")
 @click.option("--profile", default=None, help="A named variation of the language, such as social.  [default: standard]")
 @click.option("--explain", is_flag=True, help="Say which operation changed what, instead of the text.")
+@click.option("--sentences", is_flag=True, help="A sentence a line, as the language's [segmentation] splits them.")
 @shared
-def command(scene: Scene, code: str, match: bool, profile: str | None, explain: bool) -> None:
+def command(scene: Scene, code: str, match: bool, profile: str | None, explain: bool, sentences: bool) -> None:
     """Normalize text from stdin to stdout, paragraph by paragraph.
 
     \b
     ulmkit normalize fa < in.txt > out.txt
     ulmkit normalize fa --explain < in.txt
     ulmkit normalize fa --profile social < comments.txt
+    ulmkit normalize fa --sentences < article.txt
     """
     from ulmkit.language.spec import STANDARD
 
     if match and profile:
         raise UsageError("--match is a form of its own: give it or --profile, not both.")
+    if sentences and (match or explain):
+        raise UsageError("--sentences splits the normalized text: leave --match and --explain out.")
     language = scene.language(code)
     normalizer = language.normalizers["match"] if match else language.profile(profile or STANDARD)
-    lines: list[str] = []
+    lines: list[str | list[str]] = []
     changes: list[dict[str, Any]] = []
     # bytes that are no UTF-8 become U+FFFD, and newlines stay as they are
     source = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", newline="\n", closefd=False)  # noqa: SIM115
     for number, line in enumerate(source, 1):
         text = line.removesuffix("\n")
         if not explain:
+            normal = normalizer(text)
+            made = language.sentences(normal) if sentences else normal
             if scene.as_json:
-                lines.append(normalizer(text))
-            else:
-                click.echo(normalizer(text))
+                lines.append(made)
+            elif made or not sentences:
+                click.echo("\n".join(made) if isinstance(made, list) else made)
             continue
         for change in normalizer.explain(text):
             scene.say(f"{number}\t{change.operation}\t{change.count}\t{change.before}\t{change.after}")
