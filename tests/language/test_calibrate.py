@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,8 @@ def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
     texts = read_texts(language, named_inputs([str(articles(tmp_path / "s.jsonl", 20))]))
     words = frequent_words(language, texts, 6)
     assert set(words) == {"ei", "et", "ja", "ole", "on", "see"}
+    shortened = replace(language, segmentation=replace(language.segmentation, abbreviations=("s.o", "on.See")))
+    assert {"on", "see"}.isdisjoint(frequent_words(shortened, texts, 6))  # parts of an abbreviation are no words
     assert measure(with_stop_words(language, words), texts)["min_stop_words"].tolist() == [6.0] * 20
     assert np.isnan(measure(language, texts)["min_stop_words"]).all()
     write_stop_words(language, words, SAMPLE, date="2026-11-24")
