@@ -117,6 +117,10 @@ def test_what_the_language_decides_is_set_and_what_pages_are_made_of_is_widened(
     tight = {p.name: p for p in calibrate(language, SAMPLE, measured, tighten=True).proposals}
     assert tight["min_script_share"].proposed == pytest.approx(0.9, abs=0.002)
     assert not tight["max_digit_share"].changed
+    alone = {p.name: p.changed for p in calibrate(language, SAMPLE, measured, only=["max_short_lines"]).proposals}
+    assert alone == {name: name == "max_short_lines" for name in measured}
+    with pytest.raises(UsageError, match=r"--only max_shorts: no such limit is measured here\. Known: min_word_with_l"):
+        calibrate(language, SAMPLE, measured, only=["max_shorts"])
 
 
 def test_limits_that_drop_too_much_together_are_widened(folder: Path) -> None:

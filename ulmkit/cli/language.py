@@ -265,6 +265,7 @@ def new(scene: Scene, code: str, into: Path | None) -> None:
 @click.option(
     "--tighten", is_flag=True, help="Narrow too what pages may be made of: for a sample as mixed as the corpus."
 )
+@click.option("--only", multiple=True, metavar="LIMIT", help="Change this limit alone. May be given again.")
 @click.option("--stop-words", type=click.IntRange(min=1), help="Propose so many, where the folder has none.")
 @click.option("--write", "writes", is_flag=True, help="Write into language.toml, with the sample's hash.")
 @shared
@@ -276,6 +277,7 @@ def calibrate(
     keep: float,
     jointly: float,
     tighten: bool,
+    only: tuple[str, ...],
     stop_words: int | None,
     writes: bool,
 ) -> None:
@@ -307,7 +309,7 @@ def calibrate(
         sample = describe(inputs, texts)
         words = frequent_words(language, texts, stop_words) if stop_words else []
         measured = measure(limits.with_stop_words(language, words) if words else language, texts)
-    result = limits.calibrate(language, sample, measured, each=keep, jointly=jointly, tighten=tighten)
+    result = limits.calibrate(language, sample, measured, each=keep, jointly=jointly, tighten=tighten, only=only)
     scene.say(f"{sample.documents:,} documents of {sample.name}, SHA-256 {sample.sha256}\n")
     rows = [
         (
@@ -326,6 +328,10 @@ def calibrate(
     if writes:
         if words:
             written.append(str(limits.write_stop_words(language, words, sample, date=date)))
+        for proposal in result.changes:
+            origin = language.filters.origins.get(proposal.name, "calibrated")
+            if not origin.startswith("calibrated"):
+                scene.remark(f"{proposal.name} was {shown_limit(proposal.present)}: {origin}")
         written.append(str(limits.write(language, result, date=date)))
         scene.remark(f"Written: {', '.join(written)}")
     else:

@@ -151,14 +151,15 @@ def calibrate(
     each: float = 0.99,
     jointly: float = 0.95,
     tighten: bool = False,
+    only: Collection[str] = (),
 ) -> Calibration:
     """Limits of which each keeps the share `each` of the sample, and all together `jointly`.
 
     `measured`: limit -> what it is a limit of, shape (documents,) or (documents, parts); NaN where it is not asked.
     Both hold for the whole and for each of its sources that has documents enough, so that a large one does not decide
     for a small one of another kind. Where the limits together drop too much, each is widened until they do not.
-    `tighten` lets the sample narrow what pages may be made of. Raises `UsageError` for a sample too small to say where
-    its hundredth lies.
+    `tighten` lets the sample narrow what pages may be made of; `only` names the limits that may change, where not all.
+    Raises `UsageError` for a sample too small to say where its hundredth lies, and for a limit that is not measured.
     """
     if sample.documents < MIN_DOCUMENTS:
         raise UsageError(
@@ -168,13 +169,17 @@ def calibrate(
     if not 0.5 <= jointly <= each < 1:
         raise UsageError(f"--keep {each} and --jointly {jointly}: give shares from 0.5 up, the second not larger.")
     asked = {name: values for name, values in measured.items() if not np.isnan(values).all()}
+    if unknown := next((name for name in only if name not in asked), None):
+        raise UsageError(f"--only {unknown}: no such limit is measured here. Known: {', '.join(asked)}.")
     present = {name: present_limit(language, name) for name in asked}
     set_by_sample, groups = OWN + MAKE_UP * tighten, sample.groups
     share = each
     while True:
         edges = {name: _edge(name, values, groups, share) for name, values in asked.items()}
         proposed = {
-            name: edges[name]
+            name: present[name]
+            if only and name not in only
+            else edges[name]
             if name in set_by_sample
             else _widened(name, values, present[name], edges[name], groups, share)
             for name, values in asked.items()
