@@ -1,7 +1,7 @@
 """One process of several that train together; `torchrun` starts it.
 
-Arguments: folder, config as JSON, and what becomes infinite at the fifth step, in every process or in one: `loss`,
-`gradient`, or nothing; the rank of that one, or -1.
+Arguments: folder, config as JSON; and perhaps what becomes infinite at the fifth step of one of them, `loss` or
+`gradient`, with the rank of that one.
 """
 
 import json
@@ -43,18 +43,21 @@ class Bad(Callback):
                 self.model.embedding.grad[0, 0] = math.inf
 
 
-folder, config = Path(sys.argv[1]), config_from_json(json.loads(sys.argv[2]))
-what, rank = (sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 3 else ("", -1)
-bad = [Bad(what)] if what and rank in (-1, int(os.environ.get("RANK", "0"))) else []
-torch.set_num_threads(1)
-(folder.parent / f"pid.{os.environ.get('RANK', '0')}").write_text(str(os.getpid()))
+def main() -> None:
+    folder, config = Path(sys.argv[1]), config_from_json(json.loads(sys.argv[2]))
+    what, rank = (sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 3 else ("", -1)
+    mine = int(os.environ.get("RANK", "0"))
+    bad = [Bad(what)] if what and rank == mine else []
+    torch.set_num_threads(1)
+    (folder.parent / f"pid.{mine}").write_text(str(os.getpid()))
+
+    def note(progress: TrainProgress) -> None:
+        (folder.parent / "step").write_text(str(progress.step))
+
+    train, valid = patterned(50), patterned(9, seed=1)
+    result = pretrain(train, valid, folder, config, resume=True, device="cpu", progress=note, callbacks=bad)
+    sys.stdout.write(f"{result.signature}\n")
 
 
-def note(progress: TrainProgress) -> None:
-    (folder.parent / "step").write_text(str(progress.step))
-
-
-result = pretrain(
-    patterned(50), patterned(9, seed=1), folder, config, resume=True, device="cpu", progress=note, callbacks=bad
-)
-sys.stdout.write(f"{result.signature}\n")
+if __name__ == "__main__":
+    main()
