@@ -78,6 +78,15 @@ def test_what_a_rule_does_wrong_is_named_with_its_line(make, name: str, monkeypa
     assert language.normalize("even") == "even"
 
 
+def test_a_rule_is_not_blamed_for_a_program_that_stood_still(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """^Z while a rule runs, for longer than it may wait, and then `fg`."""
+    monkeypatch.setattr(watch, "WAITING", 20)  # of 0.2 s
+    stop = "os.kill(os.getpid(), signal.SIGSTOP)"
+    later = 'os.system(f"(sleep 6; kill -CONT {os.getpid()}) &")'
+    language = make(f'import os, signal\n    if "odd" in text: {later}, {stop}')
+    assert language.normalize("an odd text") == "an odd text"
+
+
 @pytest.mark.parametrize("name", ["loops", "raises"])
 def test_a_build_sets_the_document_aside_with_the_reason_and_goes_on(make, name: str) -> None:
     chain = Chain(make(FAULTS[name][0]), near_duplicates=False)

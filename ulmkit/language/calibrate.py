@@ -176,13 +176,12 @@ def calibrate(
     share = each
     while True:
         edges = {name: _edge(name, values, groups, share) for name, values in asked.items()}
-        proposed = {
-            name: present[name]
-            if only and name not in only
-            else edges[name]
+        proposed = present | {
+            name: edges[name]
             if name in set_by_sample
             else _widened(name, values, present[name], edges[name], groups, share)
             for name, values in asked.items()
+            if name in (only or asked)
         }
         then = _together(asked, proposed, groups)
         if min(then.values()) >= jointly or share > 0.9999:

@@ -32,6 +32,7 @@ class _TooLong(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise `_TooLong` inside the block after `seconds` of the processor, or `WAITING` times as many of the clock.
 
+    The clock is counted by the timer's signals, of which a process that stands still gets one, however long it stood.
     Raised again and again if it is swallowed. Does nothing where there is no such timer, outside of the main thread,
     and where somebody else's is running.
     """
@@ -40,17 +41,20 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    computed, began = time.thread_time(), time.monotonic()
+    computed, interval = time.thread_time(), min(1.0, seconds / 4)
+    passed = seconds - interval  # so that the first signal, which comes after `seconds`, makes it that
 
     def stop(_: int, __: FrameType | None) -> None:
+        nonlocal passed
+        passed += interval
         if time.thread_time() - computed >= seconds:
             raise _TooLong(f"{seconds:.3g} s of the processor")
-        if time.monotonic() - began >= WAITING * seconds:
+        if passed >= WAITING * seconds:
             raise _TooLong(f"{WAITING * seconds:.3g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds, min(1.0, seconds / 4))
+        signal.setitimer(signal.ITIMER_REAL, seconds, interval)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
