@@ -60,8 +60,8 @@ def run_ours(source: Path, target: Path, code: str) -> None:
     import xxhash
 
     from ulmkit.artifacts.shards import write_shard
-    from ulmkit.corpus.sources.files import read_file
     from ulmkit.document import RawDocument
+    from ulmkit.formats.read import read_file
     from ulmkit.language.registry import get
 
     language = get(code)
@@ -94,7 +94,7 @@ def run_build(source: Path, target: Path, code: str) -> None:
     """The whole chain of `ulmkit corpus build`, in this process."""
     from ulmkit.artifacts.layout import Layout
     from ulmkit.corpus.build import BuildOptions, build_corpus
-    from ulmkit.corpus.inputs import Input
+    from ulmkit.formats.inputs import Input
     from ulmkit.language.registry import get
 
     inputs = [Input(source, source.stem, source.name)]

@@ -327,7 +327,7 @@ def against_fastai(section: dict[str, Any], device: torch.device, scale: Scale) 
     from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
     from fastai.text.models.core import get_language_model
 
-    from ulmkit.lm.fastai import fastai_names, from_fastai
+    from ulmkit.publish.fastai import fastai_names, from_fastai
 
     embedding, hidden, layers = scale.sizes
     sizes = {"emb_sz": embedding, "n_hid": hidden, "n_layers": layers, "pad_token": None}

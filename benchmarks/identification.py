@@ -26,14 +26,14 @@ from pathlib import Path
 
 import xxhash
 
-from ulmkit.corpus.encoding import decode
-from ulmkit.corpus.extract import extract
+from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.identify import identify
-from ulmkit.corpus.inputs import named_inputs
-from ulmkit.corpus.sources.files import read_file
 from ulmkit.document import Unreadable
+from ulmkit.formats.inputs import named_inputs
+from ulmkit.formats.read import read_file
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
+from ulmkit.text.encoding import decode
 from ulmkit.text.script import letters
 
 SETS = Path(__file__).with_name("identification-sets.tsv")

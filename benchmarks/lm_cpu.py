@@ -37,11 +37,11 @@ from ulmkit.artifacts.tokens import TokenFile, open_token_file
 from ulmkit.lm.batches import TrainBatches, document_order
 from ulmkit.lm.config import LMConfig, config_from_json, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
-from ulmkit.lm.fastai import from_fastai, to_fastai
 from ulmkit.lm.fastai_imports import Callback, DataLoaders, GradientClip, Learner, ParamScheduler, combined_cos
 from ulmkit.lm.learner import LMLearner, learner
 from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.publish.fastai import from_fastai, to_fastai
 
 
 class Place(Callback):

@@ -17,14 +17,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ulmkit.corpus.encoding import decode
-from ulmkit.corpus.extract import extract
-from ulmkit.corpus.inputs import named_inputs
-from ulmkit.corpus.sources.files import read_file
+from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.document import Document, Unreadable, count_joiners
+from ulmkit.formats.inputs import named_inputs
+from ulmkit.formats.read import read_file
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
 from ulmkit.text.characters import CharacterTable, parse_table
+from ulmkit.text.encoding import decode
 
 DIGIT = "[0-9۰-۹٠-٩]"
 SPANS = {

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import hazm
 
-from ulmkit.corpus.inputs import named_inputs
-from ulmkit.corpus.sources.files import read_file
 from ulmkit.document import Unreadable
+from ulmkit.formats.inputs import named_inputs
+from ulmkit.formats.read import read_file
 from ulmkit.language.registry import get
 from ulmkit.text.characters import decode, encode
 from ulmkit.text.normalize import Normalizer

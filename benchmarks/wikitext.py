@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ulmkit.corpus.wikitext import wikitext_to_text
+from ulmkit.corpus.extract.wikitext import wikitext_to_text
 from ulmkit.language.spec import Extraction
 
 OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".xz": lzma.open, ".gz": gzip.open}

@@ -34,11 +34,11 @@ from ulmkit.artifacts.tokens import TokenFile, open_token_file
 from ulmkit.lm.batches import TrainBatches
 from ulmkit.lm.config import LMConfig, preset
 from ulmkit.lm.evaluate import baselines, evaluate
-from ulmkit.lm.fastai import fastai_settings, from_fastai, to_fastai
 from ulmkit.lm.fastai_imports import SGD, Callback, DataLoaders, GradientClip, Learner, ParamScheduler
 from ulmkit.lm.learner import learner
 from ulmkit.lm.loss import cross_entropy
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.publish.fastai import fastai_settings, from_fastai, to_fastai
 
 FASTAI, OURS = "fastai", "ulmkit"
 ROWS = 80  # of the evaluations: ten, as in the preset, take a CPU twice as long

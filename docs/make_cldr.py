@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-TABLE = Path(__file__).parent.parent / "ulmkit" / "language" / "cldr.tsv"
+TABLE = Path(__file__).parent.parent / "ulmkit" / "authoring" / "cldr.tsv"
 COLUMNS = ("locale", "iso639_3", "letters", "auxiliary", "index", "punctuation", "digits", "quotes")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).parent))  # for at_prompt; importlib mode does not put this folder on the path
+# what several test modules share; importlib mode does not put it on the path
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 anew = bool(os.environ.get("ULMKIT_FUZZ"))
 settings.register_profile("untimed", derandomize=not anew, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -24,16 +24,16 @@ from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.artifacts.shards import read_batches, shard_paths
 from ulmkit.cli.corpus import unread_table
 from ulmkit.corpus import build as building
-from ulmkit.corpus import inputs as reading
 from ulmkit.corpus import staging
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import Chain
 from ulmkit.corpus.filters import Page, judge, quantile, runs, without_boilerplate, words_without_letters
 from ulmkit.corpus.identify import identify
-from ulmkit.corpus.inputs import named_inputs, units
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import read_samples
 from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
+from ulmkit.formats import inputs as reading
+from ulmkit.formats.inputs import named_inputs, units
 from ulmkit.language.registry import get
 
 PERSIAN = get("fa")

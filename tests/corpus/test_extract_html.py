@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from ulmkit.corpus import html as html_module
-from ulmkit.corpus.html import MAX_CHARACTERS, fragment_to_text, html_to_text
+from ulmkit.corpus.extract import html as html_module
+from ulmkit.corpus.extract.html import MAX_CHARACTERS, fragment_to_text, html_to_text
 
 SENTENCES = [
     "آبان امسال باران خوبی بارید و باغبان\u200cها خوشحال\u200cتر از همیشه به سراغ درخت\u200cهای خود رفتند.",

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from ulmkit.corpus.html import _SUBSTITUTES, Mode, fragment_to_text, html_to_text
-from ulmkit.corpus.markdown import markdown_to_text
-from ulmkit.corpus.plain import plain_to_text
-from ulmkit.corpus.wikitext import wikitext_to_text
+from ulmkit.corpus.extract.html import _SUBSTITUTES, Mode, fragment_to_text, html_to_text
+from ulmkit.corpus.extract.markdown import markdown_to_text
+from ulmkit.corpus.extract.plain import plain_to_text
+from ulmkit.corpus.extract.wikitext import wikitext_to_text
 from ulmkit.language.spec import Extraction
 
 SENTENCE = "کتاب\u200cهای تازه را می\u200cخوانیم و خانواده 👨\u200d👩\u200d👧 در باغچه\u200cی ما می\u200cنشیند. "

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmkit.corpus.markdown import markdown_to_text
+from ulmkit.corpus.extract.markdown import markdown_to_text
 
 
 def text_of(source: str) -> str:

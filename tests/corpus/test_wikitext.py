@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmkit.corpus.wikitext import is_redirect, wikitext_to_text
+from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
 from ulmkit.language.spec import Extraction
 
 PLAIN = Extraction()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from at_prompt import run
 
+from ulmkit.authoring.check import check_language
+from ulmkit.authoring.checks.subject import NO_STAGES
 from ulmkit.errors import LanguageError, RuleError, UlmkitError
 from ulmkit.language import registry
-from ulmkit.language.check import check_language
-from ulmkit.language.checks.subject import NO_STAGES
 from ulmkit.language.load import load_language
 from ulmkit.text import watch
 

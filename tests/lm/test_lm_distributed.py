@@ -49,7 +49,7 @@ CLOCKS = ("seconds", "tokens_per_second")
 
 def start(folder: Path, config: LMConfig, *bad: str) -> subprocess.Popen[str]:
     """Two processes in a session of their own, so that none outlives the test."""
-    script = str(Path(__file__).with_name("distributed_run.py"))
+    script = str(Path(__file__).parents[1] / "support" / "distributed_run.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script]
     return subprocess.Popen(
         [*command, str(folder), json.dumps(config.to_json()), *bad],

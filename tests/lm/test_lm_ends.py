@@ -332,7 +332,7 @@ def test_who_does_what_the_error_says_trains_under_a_real_limit(tmp_path: Path) 
 
     def limited(rows: int) -> str:
         code = LIMITED.format(
-            here=str(Path(__file__).parent),
+            here=str(Path(__file__).parents[1] / "support"),
             rows=rows,
             documents=2_200,
             room=300 << 20,

@@ -67,7 +67,7 @@ class Server:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("kill_server.py"))],
+            [sys.executable, str(Path(__file__).parents[1] / "support" / "kill_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

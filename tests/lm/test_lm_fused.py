@@ -381,7 +381,7 @@ def test_blocks_that_do_not_compile_are_left_out(monkeypatch: pytest.MonkeyPatch
 def test_the_kernels_compile_for_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     """For sm_90: no register is spilled, shared memory fits, and 16-bit products go through the matrix units."""
     environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
-    script = Path(__file__).with_name("compile_steps.py")
+    script = Path(__file__).parents[1] / "support" / "compile_steps.py"
     run = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     found = [json.loads(line) for line in run.stdout.splitlines()]

@@ -12,10 +12,10 @@ from torch.nn.functional import cross_entropy as plain
 
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.fastai import from_fastai, to_fastai
 from ulmkit.lm.kernels import BACKENDS, LayerState, LayerWeights, lstm_stack
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.publish.fastai import from_fastai, to_fastai
 
 V, T, B = 97, 12, 5
 SMALL = LMConfig(embedding_size=20, hidden_size=32, layers=3, drop_mult=0.0)
@@ -80,7 +80,7 @@ def test_loss_and_all_gradients_equal_fastais_over_two_batches(
 
 
 def _names() -> dict[str, tuple[str, ...]]:
-    from ulmkit.lm.fastai import fastai_names
+    from ulmkit.publish.fastai import fastai_names
 
     return fastai_names(3)
 

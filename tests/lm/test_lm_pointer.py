@@ -19,13 +19,13 @@ from ulmkit.errors import ArtifactError, Interrupted
 from ulmkit.lm.checkpoint import read_checkpoint
 from ulmkit.lm.config import PRESETS, LMConfig
 from ulmkit.lm.evaluate import evaluate
-from ulmkit.lm.export import export_model, load_exported, our_logits
 from ulmkit.lm.fastai_imports import Callback
 from ulmkit.lm.generate import generate
 from ulmkit.lm.loss import cross_entropy, token_losses
 from ulmkit.lm.model import AWDLSTM, Output
 from ulmkit.lm.pointer import EMPTY
 from ulmkit.lm.train import pretrain
+from ulmkit.publish.export import export_model, load_exported, our_logits
 
 V, T, B, MEMORY = 11, 9, 4, 7
 CONFIG = LMConfig(embedding_size=12, hidden_size=16, layers=2, memory=MEMORY, drop_mult=0.0, backend="reference")

@@ -1,12 +1,8 @@
-"""Test modules here share a small language and corpus; importlib mode does not put this folder on the path."""
+"""Test modules here share a small language and corpus."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from tokenizer_data import language, write_corpus
 
 from ulmkit.tokenizer.model import Tokenizer

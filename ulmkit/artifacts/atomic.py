@@ -131,3 +131,15 @@ def lock(folder: Path, what: str) -> Iterator[None]:
         file.write(f"pid {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def read_regular(path: Path, limit: int | None = None) -> bytes:
+    """The bytes of a regular file; a device or a pipe, which may never end, and a file beyond `limit` are refused."""
+    try:
+        if not path.is_file():
+            raise ArtifactError(f"{path}: {'no regular file' if path.exists() else 'not there'}.")
+        if limit is not None and path.stat().st_size > limit:
+            raise ArtifactError(f"{path}: {path.stat().st_size:,} bytes, at most {limit:,} are read.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror}).") from error

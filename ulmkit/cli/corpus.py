@@ -78,11 +78,11 @@ def build(
     pins: dict[str, Any] = {}
     with scene.progress() as report:
         if inputs:
-            from ulmkit.corpus.inputs import named_inputs
+            from ulmkit.formats.inputs import named_inputs
 
             chosen = named_inputs(inputs, name=name, licence=licence, text_field=text_field)
         else:
-            from ulmkit.corpus.sources import fetch_sources
+            from ulmkit.acquire.sources import fetch_sources
 
             chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
         options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
@@ -145,7 +145,7 @@ UNREAD_ROWS = 20
 
 def unread_table(unread: dict[str, dict[str, int]], samples: list[dict[str, str]]) -> str:
     """What could not be read, by file and reason, faults first, with what was said of one; empty where all was read."""
-    from ulmkit.corpus.sources.reasons import UNWANTED
+    from ulmkit.formats.reasons import UNWANTED
 
     first: dict[tuple[str, str], str] = {}
     for sample in samples:

@@ -73,7 +73,7 @@ def demo_corpus(scene: Scene, language: Any, layout: Any) -> dict[str, Any]:
     """The corpus of the samples, and a table of what happened to them."""
     from ulmkit.cli.corpus import summary
     from ulmkit.corpus.build import BuildOptions, build_corpus
-    from ulmkit.corpus.inputs import named_inputs
+    from ulmkit.formats.inputs import named_inputs
 
     inputs = named_inputs([str(language.samples)], licence="Apache-2.0")
     with scene.progress() as report:

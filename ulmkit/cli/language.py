@@ -9,8 +9,8 @@ import click
 from ulmkit.cli.common import Scene, readable, shared, table
 
 if TYPE_CHECKING:
-    from ulmkit.language.calibrate import Calibration
-    from ulmkit.language.check import Conformance
+    from ulmkit.authoring.calibrate import Calibration
+    from ulmkit.authoring.check import Conformance
     from ulmkit.language.spec import Language
 
 
@@ -29,7 +29,7 @@ def list_(scene: Scene) -> None:
     \b
     ulmkit language list --languages ~/languages
     """
-    from ulmkit.language.check import grade_at_most
+    from ulmkit.authoring.check import grade_at_most
     from ulmkit.language.registry import known
 
     found = []
@@ -141,14 +141,14 @@ def described(language: "Language", form: str) -> list[dict[str, str]]:
 
 
 def example_of(operation: dict[str, str]) -> str:
-    from ulmkit.language.checks.subject import quoted
+    from ulmkit.authoring.checks.subject import quoted
 
     return f"{quoted(operation['raw'], 30)} → {quoted(operation['normal'], 30)}" if "raw" in operation else ""
 
 
 def settings(section: dict[str, Any]) -> str:
     """A section's settings, one a line; long ones are cut."""
-    from ulmkit.language.checks.subject import quoted
+    from ulmkit.authoring.checks.subject import quoted
 
     width = max(len(name) for name in section)
     shown = {
@@ -170,9 +170,9 @@ def check(scene: Scene, code: str) -> None:
     \b
     ulmkit language check fa
     """
+    from ulmkit.authoring.check import broken, check_language
     from ulmkit.cli.stages import stages
     from ulmkit.errors import LanguageError
-    from ulmkit.language.check import broken, check_language
     from ulmkit.language.load import load_language
     from ulmkit.language.registry import find
 
@@ -200,7 +200,7 @@ def listed(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def check_page(result: "Conformance") -> str:
     """The table of checks, the grade, and what to do first."""
-    from ulmkit.language.check import GRADES
+    from ulmkit.authoring.check import GRADES
 
     rows = [(line.name, line.grade, line.outcome.status, readable(line.outcome.evidence, 120)) for line in result.lines]
     name, promise = GRADES[result.grade]
@@ -228,10 +228,10 @@ def new(scene: Scene, code: str, into: Path | None) -> None:
     """
     from datetime import UTC, datetime
 
+    from ulmkit.authoring.check import check_language
+    from ulmkit.authoring.new import create
     from ulmkit.cli.stages import stages
     from ulmkit.corpus.identify import known_labels
-    from ulmkit.language.check import check_language
-    from ulmkit.language.scaffold import create
 
     into = (into or scene.languages or Path("languages")).expanduser()
     language = create(code, into, labels=known_labels(), date=datetime.now(UTC).date().isoformat())
@@ -292,10 +292,10 @@ def calibrate(
     """
     from datetime import UTC, datetime
 
-    from ulmkit.corpus.inputs import named_inputs
-    from ulmkit.corpus.measure import describe, frequent_words, measure, read_texts
+    from ulmkit.authoring import calibrate as limits
+    from ulmkit.authoring.measure import describe, frequent_words, measure, read_texts
     from ulmkit.errors import UsageError
-    from ulmkit.language import calibrate as limits
+    from ulmkit.formats.inputs import named_inputs
 
     language = scene.language(code)
     if stop_words and not language.segmentation.spaced:
@@ -389,9 +389,9 @@ def ledger_(
     ulmkit language ledger fa --input comments.csv --profile social --no-ablate
     """
     from ulmkit.artifacts.atomic import atomic_write, write_json
+    from ulmkit.authoring.ledger import keep_ledger
     from ulmkit.cli import ledger as book
-    from ulmkit.corpus.inputs import named_inputs
-    from ulmkit.language.ledger import keep_ledger
+    from ulmkit.formats.inputs import named_inputs
     from ulmkit.language.spec import STANDARD
 
     language = scene.language(code)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from ulmkit.progress import Progress, Report, silent
 
 if TYPE_CHECKING:
-    from ulmkit.corpus.inputs import Input
-    from ulmkit.language.ledger import Entry, Fit, Fitter, Ledger
+    from ulmkit.authoring.ledger import Entry, Fit, Fitter, Ledger
+    from ulmkit.formats.inputs import Input
     from ulmkit.language.spec import Language
 
 
 def sample_texts(language: "Language", inputs: Sequence["Input"], count: int, report: Report) -> dict[str, list[str]]:
     """About `count` raw texts in all, as many from each source where it has them, by the hash of the text."""
-    from ulmkit.corpus.measure import read_documents
+    from ulmkit.authoring.measure import read_documents
     from ulmkit.tokenizer.train import balanced_shares
 
     found: dict[str, dict[bytes, str]] = {}
@@ -37,7 +37,7 @@ def fitter(language: "Language", *, vocabulary: int, order: int) -> "Fitter":
     import numpy as np
 
     from ulmkit.artifacts.tokens import DOCUMENT, TokenFile
-    from ulmkit.language.ledger import Fit
+    from ulmkit.authoring.ledger import Fit
     from ulmkit.lm.ngram import KneserNey
     from ulmkit.tokenizer.model import BOS, Tokenizer
     from ulmkit.tokenizer.train import learn_pieces

@@ -473,7 +473,7 @@ def export(scene: Scene, code: str, form: str, out: Path | None, checkpoint: str
     ulmkit lm export fa
     ulmkit lm export fa --format fastai --out my-lm
     """
-    from ulmkit.lm.export import export_model
+    from ulmkit.publish.export import export_model
 
     layout = scene.layout(code)
     target = out or layout.exported(run_name, form)
@@ -525,7 +525,7 @@ def import_(
     \b
     ulmkit lm import fa fwd.pth --vocab itos.pkl
     """
-    from ulmkit.lm.importing import import_fastai
+    from ulmkit.publish.importing import import_fastai
 
     layout = scene.layout(code)
     result = import_fastai(weights, vocabulary, tokenizer or layout.tokenizer, layout.run(run_name), settings=settings)

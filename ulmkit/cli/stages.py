@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ulmkit.progress import Progress, Report
 
 if TYPE_CHECKING:
+    from ulmkit.authoring.checks.subject import Sample, Stages, TokenizerFigures
     from ulmkit.document import Verdict
-    from ulmkit.language.checks.subject import Sample, Stages, TokenizerFigures
     from ulmkit.language.spec import Language
 
 HELD_OUT = 7  # every seventh sample is not trained on
@@ -19,19 +19,19 @@ HELD_OUT = 7  # every seventh sample is not trained on
 
 def stages() -> "Stages":
     """The stages, for `language.check`."""
-    from ulmkit.language.checks.subject import Stages
+    from ulmkit.authoring.checks.subject import Stages
 
     return Stages(samples, judge, extract_page, tokenize)
 
 
 def samples(language: "Language", report: Report) -> list["Sample"]:
     """Every article of the language's samples/: extracted, normalized, and what the build says of it."""
+    from ulmkit.authoring.checks.subject import Sample
     from ulmkit.corpus.chain import Chain
-    from ulmkit.corpus.extract import extract
-    from ulmkit.corpus.inputs import named_inputs
-    from ulmkit.corpus.sources.files import read_file
+    from ulmkit.corpus.extract.dispatch import extract
     from ulmkit.document import KEEP, Document, RawDocument, drop
-    from ulmkit.language.checks.subject import Sample
+    from ulmkit.formats.inputs import named_inputs
+    from ulmkit.formats.read import read_file
 
     chain = Chain(language, near_duplicates=False)
     found = []
@@ -77,7 +77,7 @@ def judge(language: "Language", text: str) -> "Verdict":
 
 def extract_page(page: str) -> str:
     """The main text of an HTML page."""
-    from ulmkit.corpus.html import html_to_text
+    from ulmkit.corpus.extract.html import html_to_text
 
     return html_to_text(page).text
 
@@ -86,8 +86,8 @@ def tokenize(language: "Language", articles: Sequence["Sample"], report: Report)
     """A tokenizer of the language's demo size, trained on the samples but every seventh, and what it makes of them."""
     import tempfile
 
+    from ulmkit.authoring.checks.subject import TokenizerFigures
     from ulmkit.document import count_joiners
-    from ulmkit.language.checks.subject import TokenizerFigures
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
 

@@ -171,8 +171,8 @@ def evaluate(scene: Scene, code: str, inputs: tuple[str, ...]) -> None:
 
 def round_trips(scene: Scene, inputs: tuple[str, ...], tokenizer: "Tokenizer") -> list[dict[str, object]]:
     """decode(encode(normalize(x))) over the raw text of files, counted file by file."""
-    from ulmkit.corpus.sources.files import expand_inputs, read_file
     from ulmkit.document import RawDocument
+    from ulmkit.formats.read import expand_inputs, read_file
     from ulmkit.tokenizer.evaluate import round_trip_texts
 
     rows = []

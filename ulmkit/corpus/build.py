@@ -33,15 +33,15 @@ from ulmkit.artifacts.manifest import (
 )
 from ulmkit.corpus.card import write_card
 from ulmkit.corpus.chain import PiiPolicy, chain_for
-from ulmkit.corpus.engine import Pool, available_cores
 from ulmkit.corpus.gather import gather
-from ulmkit.corpus.inputs import Input, describe, file_size, units
-from ulmkit.corpus.sources.reasons import UNWANTED
 from ulmkit.corpus.staging import Staging
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.formats.inputs import Input, describe, file_size, units
+from ulmkit.formats.reasons import UNWANTED
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
+from ulmkit.work.pool import Pool, available_cores
 
 PACKAGES = ["pyarrow", "sentencepiece", "trafilatura", "pycld2", "py3langid", "rensa", "xxhash"]  # that shape a corpus
 

@@ -13,17 +13,17 @@ import numpy as np
 import xxhash
 
 from ulmkit.corpus.dedup import signatures
-from ulmkit.corpus.encoding import decode, repair
-from ulmkit.corpus.extract import extract
+from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.shingles import WordHasher
-from ulmkit.corpus.sources.excerpt import excerpt
 from ulmkit.corpus.tally import Sample, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
 from ulmkit.errors import LanguageError, RuleError
+from ulmkit.formats.excerpt import excerpt
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
+from ulmkit.text.encoding import decode, repair
 
 CHAIN = 3  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64

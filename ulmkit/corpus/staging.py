@@ -15,13 +15,13 @@ from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.artifacts.shards import SCHEMA
 from ulmkit.corpus.chain import CHAIN, Part, PiiPolicy, chunked
-from ulmkit.corpus.engine import Broken, Pool
-from ulmkit.corpus.inputs import Input
-from ulmkit.corpus.sources.excerpt import excerpt
-from ulmkit.corpus.sources.files import read_file
 from ulmkit.corpus.tally import Sample, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
+from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.inputs import Input
+from ulmkit.formats.read import read_file
 from ulmkit.language.spec import Language
+from ulmkit.work.pool import Broken, Pool
 
 STAGED = pa.schema(
     [*(SCHEMA.field(name) for name in SCHEMA.names if not name.startswith("cluster")), ("match", pa.uint64())]

@@ -185,7 +185,7 @@ class SourceSpec:
     """`[[sources]]`: where pages come from."""
 
     name: str  # what its documents are counted under
-    kind: str  # a module of corpus.sources: wikipedia, …
+    kind: str  # a module of acquire.kinds: wikipedia, …
     locator: str  # what the kind needs: a wiki's database name, a URL, a folder
     licence: str  # SPDX
     attribution: str = ""  # who is to be named

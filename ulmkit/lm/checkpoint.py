@@ -12,13 +12,20 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from ulmkit.artifacts.atomic import read_json, replace_folder, storage_errors, sync_folder, temporary_beside, write_json
+from ulmkit.artifacts.atomic import (
+    read_json,
+    read_regular,
+    replace_folder,
+    storage_errors,
+    sync_folder,
+    temporary_beside,
+    write_json,
+)
 from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.config import LMConfig, config_from_json
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.model import AWDLSTM
-from ulmkit.lm.pickles import read_regular
 
 FORMAT = 1
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"

@@ -1,0 +1,255 @@
+"""`language check`: a folder that keeps its promises is graded by them, one that does not is told what it breaks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ulmkit.authoring import check
+from ulmkit.authoring.check import CHECKS, GRADES, Conformance, Line
+from ulmkit.authoring.checks.subject import Outcome, Sample, Stages, TokenizerFigures
+from ulmkit.document import KEEP, Verdict, count_joiners, drop
+from ulmkit.language.load import load_language
+from ulmkit.language.spec import Language
+from ulmkit.progress import Report
+
+WORDS = "ja on ei et see kui ka ning oli mis kas siis".split()  # noqa: SIM905
+LONG = "mets kasvab " * 30
+FOLDER = {
+    "language.toml": """[language]
+code = "xx"
+iso639_3 = "xxx"
+name = "Example"
+native_name = "Example"
+script = "Latn"
+
+[alphabet]
+letters = "abcdefghijklmnopqrstuvwxyz"
+joiners = "\\u200D"
+
+[normalization]
+head = ["surrogates", "controls", "invisible", "space_forms", "word_boundary", "nfc", "protect"]
+train = ["dashes", "rules.double_x"]
+tail = ["nfc", "spaces", "restore"]
+
+[identification]
+labels = ["xx"]
+
+[filters]
+min_words = 20
+
+[filters.origins]
+min_words = "guessed"
+
+[[lm.baselines]]
+model = "AWD-LSTM"
+bits_per_character = 1.5
+signature = "evaluation|language:xx"
+""",
+    "rules.py": 'def double_x(text):\n    """xx is x."""\n    while "xx" in text:\n'
+    '        text = text.replace("xx", "x")\n    return text\n',
+    "examples.tsv": "\n".join(
+        (
+            "surrogates\ta\\ud800b\tab",
+            "controls\ta\\u0000b\tab",
+            "invisible\ta\\u200eb\tab",
+            "space_forms\ta\\u00a0b\ta b",
+            "word_boundary\ta▁b\ta_b",
+            "nfc\te\\u0301\té",
+            "dashes\ta\u2012b\ta–b",
+            "rules.double_x\taxxxb\taxb",
+            "spaces\ta  b\ta b",
+        )
+    ),
+    "keep.txt": "# words\naeg\n#tag\n1,5\n",
+    "stopwords.txt": "\n".join(
+        [*WORDS, *(f"ja{letter}" for letter in "abcdefghijklmnopqrstuvwyz"), *"bcdefghijklmnop"]
+    ),
+    "relatives.tsv": f"Other\t{LONG}\n",
+    "junk.txt": f"menu {LONG}\nmenu\n\nmenu {LONG}\n",
+    "sentences.txt": "See on.| Ja nii.\n" * 10,
+    "SOURCES.md": "| file | what | source | licence |\n| --- | --- | --- | --- |\n"
+    "| rules.py, examples.tsv, keep.txt, stopwords.txt | all | own | Apache-2.0 |\n"
+    "| relatives.tsv, junk.txt, sentences.txt, samples/ | all | own | Apache-2.0 |\n",
+    "samples/one.txt": "x",
+}
+
+
+def judged(_: Language, text: str) -> Verdict:
+    if text.startswith("mets"):
+        return drop("close language", "Other")
+    return drop("short lines") if text.startswith("menu") else KEEP
+
+
+def sampled(language: Language, _: Report) -> list[Sample]:
+    text = f"{' '.join(WORDS)} kuu\u200dme taevas paistab metsade kohal ja varjud langevad. " * 20
+    return [Sample(f"{n}.txt", text, language.normalize(text), KEEP) for n in range(12)]
+
+
+def extracted(page: str) -> str:
+    return page.replace("&#8205;", "\u200d")
+
+
+def tokenized(_: Language, samples: Sequence[Sample], __: Report) -> TokenizerFigures:
+    return TokenizerFigures(300, 12, 12, "", 2.0, 0.0, count_joiners(sample.normal for sample in samples))
+
+
+STAGES = Stages(sampled, judged, extracted, tokenized)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which every check passes."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "languages" / "xx"
+    for name, text in FOLDER.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text, encoding="utf-8")
+    return path
+
+
+def result(folder: Path, stages: Stages = STAGES) -> Conformance:
+    return check.check_language(load_language(folder), stages)
+
+
+def outcome(found: Conformance, name: str) -> Outcome:
+    return next(line.outcome for line in found.lines if line.name == name)
+
+
+def test_a_folder_that_keeps_all_promises_is_l4(folder: Path) -> None:
+    found = result(folder)
+    assert [line.name for line in found.lines if not line.passed] == []
+    assert not found.failed
+
+
+# check, file, what is replaced in it, by what, what the evidence says
+DAMAGE = [
+    ("examples hold", "examples.tsv", "a_b", "a b", "examples.tsv:5"),
+    ("examples hold", "examples.tsv", "dashes\ta\u2012b", "nfc\ta\u2012b", "examples.tsv:7: nfc did nothing"),
+    ("keeps", "keep.txt", "1,5", "x\u2012y", "keep.txt:4"),
+    ("keeps", "keep.txt", "aeg", "axxb", "keep.txt:2"),
+    ("operations idempotent", "rules.py", "while", "if", "rules.double_x"),
+    ("sequence idempotent", "rules.py", "return text", "return text.swapcase()", "on the second"),
+    ("letters kept", "rules.py", "xx", "k", "→"),
+    ("rules keep letters", "examples.tsv", "rules.double_x", "nfc", "rules.double_x deletes letters: "),
+    ("alphabet covers", "language.toml", "klm", "kl", "not m"),
+    ("stop words", "stopwords.txt", "ning", "ni\u2012ng", "not in normal form"),
+    ("stop words", "stopwords.txt", "\nb\nc\nd\ne", "", "words"),
+    ("every operation shown", "examples.tsv", "nfc\te\\u0301\té", "", "no example of nfc"),
+    ("rules documented", "rules.py", '"""xx is x."""', "", "rules.double_x has no docstring"),
+    ("relatives refused", "relatives.tsv", "mets", "meri", "relatives.tsv:1: Other is kept"),
+    ("relatives refused", "relatives.tsv", LONG, "mets", "relatives.tsv:1 has 4 characters"),
+    ("junk rejected", "junk.txt", "\n\nmenu", "\n\npage", "junk.txt:4 is kept"),
+    ("sentences", "sentences.txt", ".| Ja", ".| ja| Ja", "sentences.txt:1 is split"),
+    ("licences", "SOURCES.md", "Apache-2.0", "", "no licence"),
+    ("licences", "SOURCES.md", "keep.txt", "kept", "does not name keep.txt"),
+    ("limits explained", "language.toml", '= "guessed"', '= ""', "min_words"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "old", "new", "evidence"), DAMAGE)
+def test_what_is_damaged_is_found_and_said(
+    folder: Path, name: str, file: str, old: str, new: str, evidence: str
+) -> None:
+    text = (folder / file).read_text(encoding="utf-8")
+    assert old in text
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+    found = outcome(result(folder), name)
+    assert found.status == "failed", found
+    if evidence != "on the second":
+        assert evidence in found.evidence
+    assert found.todo
+
+
+ABSENT = [
+    ("examples hold", "examples.tsv"),
+    ("keeps", "keep.txt"),
+    ("stop words", "stopwords.txt"),
+    ("relatives refused", "relatives.tsv"),
+    ("junk rejected", "junk.txt"),
+    ("licences", "SOURCES.md"),
+]
+
+
+@pytest.mark.parametrize(("name", "file"), ABSENT)
+def test_what_is_absent_counts_as_missing_and_is_said(folder: Path, name: str, file: str) -> None:
+    (folder / file).unlink()
+    found = outcome(result(folder), name)
+    assert (found.status, found.evidence) == ("missing", f"no {file}")
+    assert file in found.todo
+
+
+def test_without_samples_the_grade_is_what_can_be_shown_without(folder: Path) -> None:
+    (folder / "samples" / "one.txt").unlink()
+    (folder / "samples").rmdir()
+    found = result(folder)
+    assert found.grade == "L1"
+    assert not found.failed
+    assert outcome(found, "samples kept").evidence == "no samples/"
+
+
+def test_an_empty_table_needs_no_example_and_no_licence_and_one_with_a_row_both(folder: Path) -> None:
+    """A language may need no folds of its own: nobody asks it to show one."""
+    settings = folder / "language.toml"
+    written = settings.read_text(encoding="utf-8")
+    settings.write_text(written.replace('"dashes"', '"characters", "dashes"', 1), encoding="utf-8")
+    assert settings.read_text(encoding="utf-8") != written
+    (folder / "characters.tsv").write_text("# source, target, reason\n", encoding="utf-8")
+    found = result(folder)
+    assert outcome(found, "every operation shown").status == outcome(found, "licences").status == "ok"
+    (folder / "characters.tsv").write_text("U+0142\tU+006C\tno letter here\n", encoding="utf-8")
+    found = result(folder)
+    assert outcome(found, "every operation shown").evidence == "no example of characters"
+    assert outcome(found, "licences").evidence == "SOURCES.md does not name characters.tsv"
+
+
+# what a stage does wrong, the check that sees it
+FAULTS = [
+    ("joiners survive", {"extract": lambda page: page.replace("\u200d", "")}),
+    ("joiners survive", {"tokenize": lambda *_: TokenizerFigures(300, 12, 12, "", 2.0, 0.0, Counter())}),
+    ("round trip", {"tokenize": lambda *_: TokenizerFigures(300, 11, 12, "ja", 2.0, 0.0, Counter())}),
+    ("fertility", {"tokenize": lambda *_: TokenizerFigures(300, 12, 12, "", 9.0, 0.0, Counter())}),
+    ("fertility", {"tokenize": lambda *_: TokenizerFigures(300, 12, 12, "", 2.0, 0.5, Counter())}),
+    ("samples kept", {"samples": lambda *_: [Sample("a", "a", "a", drop("too short"))] * 12}),
+    ("identified", {"samples": lambda *_: [Sample("a", "a", "a", drop("other language", "yy"))] * 12}),
+    ("samples enough", {"samples": lambda *_: [Sample("a", "a", "a", KEEP)] * 12}),
+]
+
+
+@pytest.mark.parametrize(("name", "faulty"), FAULTS)
+def test_what_a_stage_loses_is_found(folder: Path, name: str, faulty: dict) -> None:
+    stages = Stages(**({field: getattr(STAGES, field) for field in STAGES.__dataclass_fields__} | faulty))
+    assert outcome(result(folder, stages), name).status == "failed"
+
+
+def test_a_grade_needs_all_checks_of_it_and_below() -> None:
+    ok, missing = Outcome("ok", ""), Outcome("missing", "", "Do it.")
+    names = ("L1", "L2", "L3", "L4")
+    for place, grade in enumerate(("L0", "L1", "L2", "L3")):
+        lines = tuple(Line(name, name, missing if n == place else ok) for n, name in enumerate(names))
+        assert Conformance("xx", lines).grade == grade
+    assert Conformance("xx", tuple(Line(name, name, ok) for name in names)).grade == "L4"
+
+
+def test_what_to_do_comes_lowest_grade_first_and_each_thing_once() -> None:
+    lines = (
+        Line("a", "L3", Outcome("missing", "", "third")),
+        Line("b", "L2", Outcome("missing", "", "second")),
+        Line("c", "L2", Outcome("failed", "", "first")),
+        Line("d", "L3", Outcome("missing", "", "second")),
+    )
+    assert Conformance("xx", lines).todo == ("L2  first", "L2  second", "L3  third")
+
+
+def test_every_grade_has_a_check_and_a_promise() -> None:
+    assert {each.grade for each in CHECKS} == set(GRADES) - {"L0"}
+    assert all(each.about for each in CHECKS)
+
+
+def test_letters_that_the_table_joins_are_not_lost(folder: Path) -> None:
+    """Two letters written for one, as characters.tsv declares, count as that one."""
+    (folder / "characters.tsv").write_text("U+0075 U+0075\tU+0075\tdoubled u\n", encoding="utf-8")
+    toml = (folder / "language.toml").read_text(encoding="utf-8")
+    (folder / "language.toml").write_text(toml.replace("train = [", 'train = ["characters", '), encoding="utf-8")
+    assert outcome(result(folder), "letters kept").status == "ok"

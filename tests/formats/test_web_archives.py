@@ -1,0 +1,209 @@
+"""WARC, WET and ARC: pages with their addresses and times, and everything else counted."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+import zstandard
+from fastwarc.stream_io import BrotliWriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ulmkit.document import RawDocument, Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.read import read_file
+from ulmkit.formats.streams import Limits
+
+PAGE = "<!doctype html><html><body><p>Kevadel ärkab loodus — می‌خواهم.</p></body></html>".encode()
+
+
+def http(body: bytes, headers: str = "Content-Type: text/html; charset=UTF-8\r\n", status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\n{headers}\r\n".encode() + body
+
+
+def warc(kind: str, block: bytes, url: str = "http://e.ee/1", **headers: str) -> bytes:
+    fields = {
+        "WARC-Type": kind,
+        "WARC-Target-URI": url,
+        "WARC-Date": "2024-05-18T01:58:10Z",
+        "WARC-Record-ID": "<urn:uuid:0>",
+        "Content-Type": "application/http; msgtype=response" if kind == "response" else "text/plain",
+        "Content-Length": str(len(block)),
+    } | {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"WARC/1.0\r\n{lines}\r\n".encode() + block + b"\r\n\r\n"
+
+
+def arc(block: bytes, url: str = "http://e.ee/1", kind: str = "text/html") -> bytes:
+    return f"{url} 127.0.0.1 20140216050221 {kind} {len(block)}\n".encode() + block + b"\n"
+
+
+ARC_HEAD = arc(
+    b"1 0 Crawl\nURL IP-address Archive-date Content-type Archive-length\n", "filedesc://x.arc", "text/plain"
+)
+
+
+def read(tmp_path: Path, data: bytes, name: str = "a", **options: object):
+    path = tmp_path / name
+    path.write_bytes(data)
+    records = list(read_file(path, **options))  # type: ignore[arg-type]
+    return (
+        [record for record in records if isinstance(record, RawDocument)],
+        [record for record in records if isinstance(record, Unreadable)],
+    )
+
+
+def test_a_response_is_a_page(tmp_path: Path) -> None:
+    """Bytes as served, with charset, address and time."""
+    (document,), complaints = read(tmp_path, warc("response", http(PAGE)))
+    assert not complaints
+    assert (document.content, document.kind, document.encoding) == (PAGE, "html", "UTF-8")
+    assert document.url == "http://e.ee/1"
+    assert document.fetched_at is not None
+    assert document.fetched_at.isoformat() == "2024-05-18T01:58:10+00:00"
+    assert document.id == "a#1"
+
+
+def test_records_packed_one_by_one(tmp_path: Path) -> None:
+    """A .warc.gz is a gzip member a record."""
+    data = b"".join(gzip.compress(warc("response", http(PAGE), f"http://e.ee/{n}")) for n in range(5))
+    documents, complaints = read(tmp_path, data)
+    assert [document.url for document in documents] == [f"http://e.ee/{n}" for n in range(5)]
+    assert not complaints
+
+
+def test_what_is_no_page_is_counted(tmp_path: Path) -> None:
+    """Requests, metadata, redirects, errors, images, JSON and repeats each have their reason."""
+    records = [
+        (warc("warcinfo", b"x"), reasons.NOT_A_PAGE),
+        (warc("request", b"GET / HTTP/1.1\r\n\r\n"), reasons.NOT_A_PAGE),
+        (warc("metadata", b"x"), reasons.NOT_A_PAGE),
+        (warc("revisit", http(b"")), reasons.REVISIT),
+        (warc("response", http(PAGE, status="404 Not Found")), reasons.STATUS),
+        (warc("response", http(b"", "Location: /\r\n", "302 Found")), reasons.STATUS),
+        (warc("response", http(b"\xff\xd8\xff\xe0\0\0", "Content-Type: image/jpeg\r\n")), reasons.NOT_TEXT),
+        (warc("response", http(b"{}", "Content-Type: application/json\r\n")), reasons.NOT_TEXT),
+        (warc("response", http(b"PK\3\4\0\0\0\0", "Content-Type: text/html\r\n")), reasons.NOT_TEXT),
+        (warc("response", b"\0\0", "dns:e.ee", Content_Type="text/dns"), reasons.NOT_A_PAGE),
+        (warc("resource", b"log", "metadata://gnu.org/wget.log"), reasons.NOT_A_PAGE),
+        (warc("response", http(b" ")), reasons.EMPTY),
+    ]
+    documents, complaints = read(tmp_path, b"".join(record for record, _ in records))
+    assert not documents
+    assert [c.reason for c in complaints] == [reason for _, reason in records]
+
+
+def test_wet_is_text(tmp_path: Path) -> None:
+    """Conversion records are text in UTF-8."""
+    (document,), _ = read(tmp_path, warc("conversion", "Õun ja می‌خواهم".encode()))
+    assert (document.kind, document.content) == ("text", "Õun ja می‌خواهم".encode())
+
+
+def chunked(body: bytes, size: int = 20) -> bytes:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x;ext=1\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def brotli(data: bytes) -> bytes:
+    import io
+
+    out = io.BytesIO()
+    with BrotliWriter(out) as writer:
+        writer.write(data)
+    return out.getvalue()
+
+
+def bare_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+HTML = "Content-Type: text/html\r\n"
+CODINGS = {
+    "gzip": (gzip.compress(PAGE), "Content-Encoding: gzip\r\n"),
+    "deflate": (zlib.compress(PAGE), "Content-Encoding: deflate\r\n"),
+    "bare deflate": (bare_deflate(PAGE), "Content-Encoding: deflate\r\n"),
+    "zstd": (zstandard.compress(PAGE), "Content-Encoding: zstd\r\n"),
+    "brotli": (brotli(PAGE), "Content-Encoding: br\r\n"),
+    "chunked": (chunked(PAGE), "Transfer-Encoding: chunked\r\n"),
+    "gzip in chunks": (chunked(gzip.compress(PAGE)), "Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n"),
+    "said to be gzip, stored plain": (PAGE, "Content-Encoding: gzip\r\n"),
+    "said to be brotli, stored plain": (PAGE, "Content-Encoding: br\r\n"),
+    "said to be chunked, stored whole": (PAGE, "Transfer-Encoding: chunked\r\n"),
+    "unknown coding": (PAGE, "Content-Encoding: none\r\n"),
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_transfer_and_content_codings_are_undone(tmp_path: Path, coding: str) -> None:
+    """The page comes out as its author wrote it, however it was sent and stored."""
+    body, header = CODINGS[coding]
+    (document,), complaints = read(tmp_path, warc("response", http(body, HTML + header)))
+    assert document.content == PAGE
+    assert not complaints
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "br"])
+def test_page_bombs_are_refused(tmp_path: Path, coding: str) -> None:
+    """A page that expands beyond the limit costs its record only."""
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress, "br": brotli}[coding]
+    bomb = warc("response", http(pack(b" " * 3_000_000), f"{HTML}Content-Encoding: {coding}\r\n"))
+    documents, complaints = read(tmp_path, bomb + warc("response", http(PAGE)), limits=Limits(record=1 << 20))
+    assert [c.reason for c in complaints] == [reasons.BOMB]
+    assert len(documents) == 1
+
+
+def test_cut_archive_is_read_to_the_cut(tmp_path: Path) -> None:
+    """The record that is cut is not delivered; the file says so once."""
+    data = b"".join(warc("response", http(PAGE), f"http://e.ee/{n}") for n in range(3))
+    documents, complaints = read(tmp_path, data[:-40])
+    assert len(documents) == 2
+    assert [c.reason for c in complaints] == [reasons.TRUNCATED]
+
+
+def test_lying_lengths_cost_little(tmp_path: Path) -> None:
+    """After a record that is longer than it says, the next one is found."""
+    data = warc("response", http(PAGE), Content_Length="60") + warc("response", http(PAGE), "http://e.ee/2")
+    documents, complaints = read(tmp_path, data)
+    assert documents[-1].url == "http://e.ee/2"
+    assert documents[-1].content == PAGE
+    assert reasons.DAMAGED in [c.reason for c in complaints]
+
+
+@pytest.mark.parametrize("length", ["", "-5", "abc", "²", "9" * 5000])
+def test_impossible_lengths_are_counted(tmp_path: Path, length: str) -> None:
+    """A record without a length is passed over."""
+    data = warc("response", http(PAGE), Content_Length=length) + warc("response", http(PAGE), "http://e.ee/2")
+    documents, complaints = read(tmp_path, data)
+    assert [document.url for document in documents] == ["http://e.ee/2"]
+    assert complaints[0].reason == reasons.DAMAGED
+
+
+def test_arc(tmp_path: Path) -> None:
+    """The older format: one line of header, addresses with spaces among them."""
+    data = ARC_HEAD + arc(http(PAGE), "http://e.ee/a b?c=d e") + arc(http(b"GIF8", "Content-Type: image/gif\r\n"))
+    (document,), complaints = read(tmp_path, data)
+    assert (document.content, document.url) == (PAGE, "http://e.ee/a b?c=d e")
+    assert document.fetched_at is not None
+    assert document.fetched_at.isoformat() == "2014-02-16T05:02:21+00:00"
+    assert [c.reason for c in complaints] == [reasons.NOT_A_PAGE, reasons.NOT_TEXT]
+
+
+ARCHIVES = [
+    warc("warcinfo", b"x") + warc("response", http(*CODINGS["gzip in chunks"])) + warc("conversion", b"text"),
+    ARC_HEAD + arc(http(PAGE)) + arc(http(*CODINGS["brotli"])),
+]
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_no_archive_raises(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Archives with bytes changed and removed end in documents and complaints."""
+    fixture = bytearray(data.draw(st.sampled_from(ARCHIVES)))
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(fixture) - 1))
+        fixture[at : at + data.draw(st.integers(0, 5))] = data.draw(st.binary(max_size=4))
+    path = tmp_path_factory.getbasetemp() / "archive"
+    path.write_bytes(fixture)
+    assert all(isinstance(r, RawDocument) or r.reason in reasons.REASONS for r in read_file(path))

@@ -1,0 +1,146 @@
+"""Bytes to text: the right letters, no invented ones, and a refusal where nothing fits."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ulmkit.text.encoding import Undecodable, declared_in, decode, guess, python_name, repair
+
+ET = (
+    "Täna õhtul sõidame šokolaadi täis autoga Žürii juurde, kus külm öö ootab meid ees. Jõe ääres on vaikne ja "
+    "õunapuud õitsevad. Ühel päeval jõuame ka Põltsamaale, kus „vana müür“ seisab. Garaažis on džäss ja tšello."
+)
+FA = (
+    "امروز هوا بسيار خوب است و ما به پارک مي رويم تا با دوستان خود بازي کنيم. گربه ما پشت پنجره نشسته و به چراغ "
+    "نگاه مي کند. ژاله از اين کتاب «قديمي» خوشش آمد؟"
+)
+RU = "Сегодня хорошая погода, и мы идём гулять в парк с друзьями. Кошка сидит у окна и смотрит на улицу."
+LETTERS = "abcdefghijklmnopqrsšzžtuvwõäöüxy"
+BALTIC = ("windows-1257", "iso-8859-13", "iso-8859-15", "windows-1252")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("text", [ET, FA, RU, ET + FA])
+def test_unicode_encodings(encoding: str, text: str) -> None:
+    """With a mark and without."""
+    assert decode(text.encode(encoding))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [(FA, "windows-1256"), (ET, "windows-1252"), (ET, "windows-1257"), (RU, "windows-1251")]
+)
+def test_single_byte_encodings_without_any_hint(text: str, encoding: str) -> None:
+    """Arabic script, Cyrillic and Latin are told apart by what reads like words."""
+    assert decode(text.encode(encoding)) == (text, encoding)
+
+
+@pytest.mark.parametrize("encoding", BALTIC)
+def test_baltic_encodings_with_the_alphabet(encoding: str) -> None:
+    """Four encodings that differ in a few letters are told apart by the language's own."""
+    text = ET if encoding != "iso-8859-15" else ET.replace("„", "«").replace("“", "»")
+    assert decode(text.encode(encoding), "", BALTIC, LETTERS)[0] == text
+
+
+def test_declared_encoding_is_believed_unless_it_reads_badly() -> None:
+    """A plausible declaration wins; one that makes noise of the text does not."""
+    text = "Veel on õhtu käes ja tüdruk läheb öösel üle õue."
+    assert decode(text.encode("windows-1252"), "iso-8859-1") == (text, "windows-1252")
+    assert decode(FA.encode("windows-1256"), "iso-8859-1") == (FA, "windows-1256")
+    assert decode(text.encode("windows-1252"), "utf-8")[0] == text
+    assert decode("日本語のテキスト".encode("shift_jis"), "Shift_JIS")[0] == "日本語のテキスト"
+
+
+def test_page_says_its_encoding_itself() -> None:
+    """A meta element and an XML declaration are read where the transport said nothing."""
+    assert declared_in(b'<html><head><META http-equiv=x content="text/html; charset=windows-1257">') == "windows-1257"
+    assert declared_in(b"<meta charset='iso-8859-13'/>") == "iso-8859-13"
+    assert declared_in(b'<?xml version="1.0" encoding="koi8-r"?>') == "koi8-r"
+    assert decode(b"<meta charset=koi8-r>" + RU.encode("koi8-r"))[0].endswith(RU)
+
+
+@pytest.mark.parametrize(
+    "label", ["hex", "rot13", "base64", "zip", "idna", "unicode_escape", "utf-7", "no-such", "", "\0"]
+)
+def test_labels_that_are_no_text_encodings_are_ignored(label: str) -> None:
+    """A label out of a hostile page never picks a codec that transforms."""
+    assert python_name(label) == ""
+    assert decode(ET.encode(), label)[0] == ET
+
+
+def test_character_cut_at_the_end_is_left_out() -> None:
+    """Half a character at a cut is no reason to doubt the rest."""
+    data = (ET + "õ").encode()[:-1]
+    assert decode(data) == (ET, "utf-8")
+
+
+def test_stray_bytes_in_utf8_are_mended() -> None:
+    """A few letters of an older encoding in a UTF-8 page become letters."""
+    data = (ET * 3).encode() + "õ".encode("windows-1257") + b"un"
+    text, encoding = decode(data, candidates=BALTIC)
+    assert text == ET * 3 + "õun"
+    assert encoding == "utf-8, mended"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_noise_is_refused(seed: int) -> None:
+    """Bytes that no encoding makes words of are undecodable."""
+    with pytest.raises(Undecodable):
+        decode(random.Random(seed).randbytes(800))
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", "utf-8", "windows-1252", "utf-16", "koi8-r", "gb2312", "x"]))
+@settings(max_examples=400)
+def test_nothing_is_invented(data: bytes, declared: str) -> None:
+    """No bytes raise anything but `Undecodable`, and none become U+FFFD."""
+    try:
+        text, _ = decode(data, declared)
+    except Undecodable:
+        return
+    assert (
+        "\ufffd" not in text
+        or b"\xef\xbf\xbd" in data
+        or b"\xfd\xff" in data
+        or b"\xff\xfd" in data
+        or b"\x841" in data
+    )
+
+
+def test_guess_agrees_with_decode_on_samples() -> None:
+    """A file's first bytes name the encoding that all of it is in."""
+    for encoding in ("windows-1256", "utf-16-le", "utf-8"):
+        assert guess((FA * 20).encode(encoding)[:1001]) == encoding
+
+
+MOJIBAKE = [
+    ("TÃ¤na Ãµhtul sÃµidame", "Täna õhtul sõidame"),
+    ("Å¡okolaad ja Å¾Ã¼rii", "šokolaad ja žürii"),
+    ("ط³ظ„ط§ظ… ط¯ظ†غŒط§", "سلام دنیا"),
+    ("Ø³ÙØ§Ù Ø¯ÙÛØ§", "سلام دنیا"),
+]
+
+
+@pytest.mark.parametrize(("broken", "whole"), MOJIBAKE)
+def test_doubly_encoded_text_is_repaired(broken: str, whole: str) -> None:
+    """UTF-8 once read as something else is read again."""
+    if broken == MOJIBAKE[3][0]:
+        broken = whole.encode().decode("latin-1")
+    assert repair(broken) == whole
+    assert repair(f"Enne.\n{broken}\n“Pärast” – ’nii’ …") == f"Enne.\n{whole}\n“Pärast” – ’nii’ …"
+
+
+@pytest.mark.parametrize(
+    "text", [ET, FA, RU, "Ärä «Ôûü» Åäö", "می‌خواهم ظاهراً طعام", "“curly” ‘quotes’", "Ã", "São Ângelo"]
+)
+def test_sound_text_is_left_alone(text: str) -> None:
+    """Nothing that could be meant is changed; quotes stay curled, joiners stay."""
+    assert repair(text) == text
+
+
+def test_random_joiners_survive_repair() -> None:
+    """Repair loses no U+200C from Persian."""
+    rng = random.Random(3)
+    words = FA.split()
+    text = " ".join(f"{rng.choice(words)}\u200c{rng.choice(words)}" for _ in range(500))
+    assert repair(text) == text

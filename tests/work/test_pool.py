@@ -1,0 +1,106 @@
+"""Workers die, hang and raise; the rest of the work goes on, in order."""
+
+import os
+import signal
+import time
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import pytest
+
+from ulmkit.errors import ArtifactError
+from ulmkit.work import pool as engine
+from ulmkit.work.pool import Broken, Pool
+
+
+def setup():
+    def work(items):
+        for item in items:
+            if item == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if item == "hang":
+                time.sleep(600)
+            if item == "raise":
+                raise ValueError("no such word")
+            if item == "refuse":
+                raise ArtifactError("disk: full.")
+        return list(items)
+
+    return work
+
+
+def slow_setup():
+    time.sleep(6)
+    return setup()
+
+
+def endless_setup():
+    time.sleep(600)
+
+
+def flat(results) -> list:
+    return [item for parts in results for part in parts for item in (part if isinstance(part, list) else [part])]
+
+
+def test_results_come_in_order_from_several_workers():
+    chunks = [[f"{i}.{j}" for j in range(3)] for i in range(40)]
+    with Pool(setup, workers=2) as pool:
+        assert flat(pool.map(chunks)) == [item for chunk in chunks for item in chunk]
+
+
+@pytest.mark.parametrize(("bad", "reason"), [("die", "crash"), ("raise", "error"), ("hang", "timeout")])
+def test_only_the_guilty_item_is_set_aside(bad: str, reason: str):
+    chunks = [["a", "b"], ["c", bad, "d"], ["e"]]
+    with Pool(setup, workers=2, deadline_s=600 if bad != "hang" else 6) as pool:
+        done = flat(pool.map(chunks))
+    assert [item for item in done if isinstance(item, str)] == list("abcde")
+    broken = [item for item in done if isinstance(item, Broken)]
+    assert [(b.item, b.reason) for b in broken] == [(bad, reason)]
+    assert done.index(broken[0]) == 3
+
+
+def test_a_start_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """A worker that takes long to load its language costs no document; one that never does is given up."""
+    with Pool(slow_setup, workers=1, deadline_s=4.0) as pool:
+        assert flat(pool.map([["a"], ["b"]])) == ["a", "b"]
+    monkeypatch.setattr(engine, "START_SECONDS", 0.5)
+    with Pool(endless_setup, workers=1) as pool:
+        assert flat(pool.map([["a"]])) == [Broken("a", "timeout", "not started after 0.5 s")]
+
+
+def test_an_answer_that_waits_is_taken_however_late(monkeypatch: pytest.MonkeyPatch):
+    """All was stopped for longer than the deadline, worker and parent, and went on at once."""
+    with Pool(setup, workers=1, deadline_s=60.0) as pool:
+        assert flat(pool.map([["a"]])) == ["a"]
+        waits = []
+
+        def stopped_once(pipes: list[Connection], timeout: float) -> list[Any]:
+            """Hears nothing the first time, by when an answer is there and an hour has passed."""
+            waits.append(timeout)
+            if len(waits) > 1:
+                return wait(pipes, timeout)
+            assert pipes[0].poll(60)
+            hour = time.monotonic() + 3600
+            monkeypatch.setattr("ulmkit.work.pool.time.monotonic", lambda: hour)
+            return []
+
+        monkeypatch.setattr(engine, "wait", stopped_once)
+        assert flat(pool.map([["b"]])) == ["b"]
+        assert len(waits) == 2
+
+
+def test_an_error_of_ours_ends_the_work():
+    with Pool(setup, workers=1) as pool, pytest.raises(ArtifactError, match="full"):
+        list(pool.map([["a"], ["refuse"]]))
+
+
+def test_without_workers_everything_runs_here():
+    with Pool(setup, workers=0) as pool:
+        assert flat(pool.map([["a"], ["b"]])) == ["a", "b"]
+
+
+def test_a_pool_serves_several_inputs_and_none():
+    with Pool(setup, workers=1) as pool:
+        assert flat(pool.map([["a"]])) == ["a"]
+        assert flat(pool.map([])) == []
+        assert flat(pool.map([["b"]])) == ["b"]

@@ -1,0 +1,1 @@
+"""Addresses → files on disk: the only room that opens a connection."""

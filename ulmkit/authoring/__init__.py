@@ -1,0 +1,1 @@
+"""Tools for who adds a language: a new folder, its checks, its limits, what each operation is worth."""

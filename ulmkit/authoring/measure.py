@@ -1,0 +1,121 @@
+"""What the filters ask, measured on documents that are trusted: what `language.calibrate` makes limits of.
+
+The documents go the way of a build (extract, normalize, without boilerplate) and meet the very functions that judge
+there. Nothing is dropped: what a limit would say is for the caller to count.
+"""
+
+import dataclasses
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ulmkit.authoring.calibrate import IDENTIFICATION, Sample
+from ulmkit.corpus.extract.dispatch import extract
+from ulmkit.corpus.filters import MEASURES, Page, without_boilerplate
+from ulmkit.corpus.identify import own_share
+from ulmkit.corpus.shingles import WordHasher
+from ulmkit.document import Document, RawDocument
+from ulmkit.errors import InputError
+from ulmkit.formats.inputs import Input
+from ulmkit.formats.read import read_file
+from ulmkit.language.spec import Language
+from ulmkit.progress import Progress, Report, silent
+from ulmkit.text.encoding import decode, repair
+
+
+@dataclass(frozen=True)
+class Text:
+    """A document of the sample: in normal form, and how much of it the identifiers take for the language."""
+
+    normal: str
+    identified: float
+    source: str
+
+
+def read_texts(language: Language, inputs: Sequence[Input], *, report: Report = silent) -> list[Text]:
+    """The documents of `inputs` long enough for a build to ask more of them, in normal form and order."""
+    found = []
+    for doc in read_documents(language, inputs):
+        text = doc.text
+        if len(text) < language.filters.min_characters:
+            continue
+        normal, _ = without_boilerplate(language.normalize(text), language)
+        if len(normal) >= language.filters.min_characters:
+            found.append(Text(normal, own_share(text, language), doc.source))
+        report(Progress("measure", len(found), None, "documents", doc.id))
+    return found
+
+
+def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Document]:
+    """Every document of `inputs` that has a text, extracted, with its characters repaired and nothing else."""
+    decoder = functools.partial(decode, candidates=language.extraction.encodings, letters=language.alphabet.letters)
+    for raw in _records(language, inputs):
+        doc = extract(raw, language.extraction, decode=decoder)
+        if isinstance(doc, Document) and doc.text.strip():
+            yield dataclasses.replace(doc, text=repair(doc.text))
+
+
+def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:
+    for item in inputs:
+        records = read_file(
+            item.path,
+            name=item.source,
+            key=item.key,
+            text_field=item.text_field,
+            redirect_words=language.extraction.redirect_words,
+            candidates=language.extraction.encodings,
+            letters=language.alphabet.letters,
+        )
+        yield from (record for record in records if isinstance(record, RawDocument))
+
+
+def measure(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:
+    """Limit -> what it is a limit of, for each text: shape (texts,), or (texts, n) for a limit on each of n."""
+    hasher = WordHasher()
+    values: dict[str, list[float | list[float]]] = {name: [] for name in MEASURES}
+    for text in texts:
+        folded = language.fold(text.normal).split()
+        page = Page(text.normal, folded, hasher(folded), language)
+        for name, asked in MEASURES.items():
+            values[name].append(asked(page) if folded else float("nan"))
+    measured = {name: np.array(column, np.float64) for name, column in values.items()}
+    return measured | {IDENTIFICATION: np.array([text.identified for text in texts], np.float64)}
+
+
+def frequent_words(language: Language, texts: Sequence[Text], count: int) -> list[str]:
+    """The `count` words that stand in most documents, most frequent first.
+
+    Words of the script's letters alone, and no parts of abbreviations: of i.e. those are the letters.
+    """
+    shortened = {part for short in language.segmentation.abbreviations for part in short.lower().split(".")}
+    own = frozenset(letters_and_marks(language))
+    documents: Counter[str] = Counter()
+    for text in texts:
+        documents.update(set(language.words(text.normal.lower() if language.identity.has_case else text.normal)))
+    spelled = ((word, n) for word, n in documents.items() if own.issuperset(word) and word not in shortened)
+    return [word for word, _ in sorted(spelled, key=lambda pair: (-pair[1], pair[0]))[:count]]
+
+
+def letters_and_marks(language: Language) -> set[str]:
+    from ulmkit.text.script import letter_list, mark_list
+
+    script = language.identity.script
+    return {*letter_list(script), *mark_list(script), *language.alphabet.letters, *language.alphabet.joiners}
+
+
+def describe(inputs: Sequence[Input], texts: Sequence[Text]) -> Sample:
+    """The sample's name, size and hash, which go into the origins of what is calibrated on it."""
+    digest = hashlib.sha256()
+    for item in inputs:
+        try:
+            with open(item.path, "rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise InputError(f"{item.path}: cannot be read ({error.strerror}).") from error
+    names = ", ".join(item.key for item in inputs)
+    return Sample(names, len(texts), digest.hexdigest(), tuple(text.source for text in texts))

@@ -1,0 +1,1 @@
+"""A page → its text: HTML, wikitext, Markdown and plain text."""

@@ -1,0 +1,83 @@
+"""From what a source delivers to text: the one door to the readers of HTML, wikitext, Markdown and plain text.
+
+What comes out has one paragraph, heading, list item or line of verse a line, and a blank line between blocks. Letters
+and joiners are as the page has them: folding them is the language's business, after the language is known.
+"""
+
+from collections.abc import Callable
+
+from ulmkit.corpus.extract.blocks import encodable, joined
+from ulmkit.corpus.extract.html import MAX_CHARACTERS, fragment_to_text, html_to_text
+from ulmkit.corpus.extract.markdown import markdown_to_text
+from ulmkit.corpus.extract.markup import kind_of
+from ulmkit.corpus.extract.plain import plain_to_text
+from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
+from ulmkit.document import Document, RawDocument, Unreadable
+from ulmkit.language.spec import Extraction
+from ulmkit.text.encoding import Undecodable
+
+Decode = Callable[[bytes, str], tuple[str, str]]
+
+REASONS = {
+    "encoding": "bytes that no known encoding makes sense of",
+    "empty": "nothing is left when the markup is gone",
+    "redirect": "a wiki page that only points to another",
+    "too large": "a page larger than the limit",
+    "nested too deep": "a page of elements in elements in elements, made to exhaust a parser",
+    "too many elements": "a page built of more elements than a parser should be given",
+    "no main text": "a page of menus, forms or links",
+    "other language": "the whole page, menus included, is in another language",
+}
+
+
+def extract(
+    raw: RawDocument,
+    extraction: Extraction,
+    *,
+    decode: Decode,
+    wanted: Callable[[str], bool] | None = None,
+) -> Document | Unreadable:
+    """The document in `raw`, or why there is none (`REASONS`).
+
+    `decode` turns bytes and the declared encoding into text and the encoding it was in. `wanted` is asked about a
+    page's whole text before the main text is looked for, which costs twenty times as much. A record that its source
+    calls text is read as the markup it is written in.
+    """
+    content = raw.content
+    if isinstance(content, bytes):
+        try:
+            content = decode(content, raw.encoding)[0]
+        except Undecodable as error:
+            return Unreadable(raw.id, "encoding", str(error))
+    if len(content) > MAX_CHARACTERS and raw.kind != "text":
+        return Unreadable(raw.id, "too large", f"{len(content)} characters, limit {MAX_CHARACTERS}")
+    kind = kind_of(content) if raw.kind == "text" else raw.kind
+    title = raw.title
+    if kind == "html":
+        # a record's text field holds a piece of a page, already cut out by whoever made the record
+        page = fragment_to_text(content) if raw.kind == "text" else html_to_text(content, wanted=wanted)
+        if page.reason:
+            return Unreadable(raw.id, page.reason, page.detail)
+        text, title = page.text, title or page.title
+    elif kind == "wikitext":
+        if is_redirect(content, extraction):
+            return Unreadable(raw.id, "redirect")
+        text = wikitext_to_text(content, extraction)
+    elif kind == "markdown":
+        text, heading = markdown_to_text(content)
+        title = title or heading
+    else:
+        text = plain_to_text(content)
+    text = encodable(joined(text.split("\n\n"), title))
+    if not text:
+        return Unreadable(raw.id, "empty", f"{len(content)} characters of markup")
+    return Document(
+        id=raw.id,
+        text=text,
+        source=raw.source,
+        licence=raw.licence,
+        url=raw.url,
+        title=encodable(title),
+        fetched_at=raw.fetched_at,
+        published_at=raw.published_at,
+    )

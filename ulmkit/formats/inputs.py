@@ -1,0 +1,107 @@
+"""What a build reads: files, under names that do not depend on where they lie, gathered into units of work."""
+
+import contextlib
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from ulmkit.errors import InputError
+from ulmkit.formats.read import expand_inputs, input_names, source_name
+
+UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file to read. `source` is the name its documents carry; `key` tells it apart within the build."""
+
+    path: Path
+    source: str
+    key: str
+    licence: str = "unknown"
+    text_field: str | None = None
+
+
+def named_inputs(
+    patterns: Sequence[str], *, name: str = "", licence: str = "unknown", text_field: str | None = None
+) -> list[Input]:
+    """The files that `patterns` stand for, with names that do not depend on where they lie.
+
+    A file's source is its own bare name; the files of a folder carry the folder's name; `name` replaces both.
+    """
+    result = []
+    for pattern in patterns:
+        files = expand_inputs([pattern])
+        root = Path(pattern).expanduser()
+        if root.is_dir():
+            keys = {path: path.relative_to(root).as_posix() for path in files}
+            sources = dict.fromkeys(files, name or root.resolve().name)
+        else:
+            keys = input_names(files)
+            sources = {path: name or source_name(path.name) for path in files}
+        result += [Input(path, sources[path], keys[path], licence, text_field) for path in files]
+    return distinct(result)
+
+
+def distinct(inputs: list[Input]) -> list[Input]:
+    """`inputs` with as much of the path in the key as tells two of one name apart; the same file only once."""
+    unique = list({item.path.resolve(): item for item in inputs}.values())
+    names = Counter((item.source, item.key) for item in unique)
+    longer = input_names([item.path for item in unique if names[item.source, item.key] > 1])
+    return [dataclasses.replace(item, key=longer.get(item.path, item.key)) for item in unique]
+
+
+def units(inputs: Sequence[Input]) -> list[list[Input]]:
+    """Inputs in units, in the order of their names: each large file alone, small neighbours together."""
+    result: list[list[Input]] = []
+    size = 0
+    for item in sorted(inputs, key=lambda item: (item.source, item.key)):
+        bytes_ = file_size(item.path)
+        if result and size + bytes_ <= UNIT_BYTES and result[-1][-1].source == item.source:
+            result[-1].append(item)
+            size += bytes_
+        else:
+            result.append([item])
+            size = bytes_
+    return result
+
+
+def describe(item: Input) -> dict[str, Any]:
+    """An input as it stands in the manifest: its names and its content's hash, not its place."""
+    return {
+        "key": item.key,
+        "source": item.source,
+        "licence": item.licence,
+        "text_field": item.text_field,
+        "bytes": file_size(item.path),
+        "xxh3": file_hash(item.path),
+    }
+
+
+@contextlib.contextmanager
+def input_errors(path: Path) -> Iterator[None]:
+    """Turn a file that is gone or closed to us into one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Leave it out or change its rights.") from error
+
+
+def file_size(path: Path) -> int:
+    """The file's size in bytes."""
+    with input_errors(path):
+        return path.stat().st_size
+
+
+def file_hash(path: Path) -> str:
+    """xxh3 of the file's bytes: names an input's content, at the disk's speed."""
+    digest = xxhash.xxh3_128()
+    with input_errors(path), open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,174 @@
+"""JSON: one object a line, an array of objects, one object, or objects one after the other."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ulmkit.document import Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.fields import TEXT_FIELDS, documents
+from ulmkit.formats.lines import text_lines, unified
+from ulmkit.formats.origin import Origin, Record
+from ulmkit.formats.streams import BUFFER, Stream
+
+Row = tuple[int, Mapping[str, Any]] | Record
+BETWEEN = re.compile(r"[\s,]*")
+NUMBER_MAY_GO_ON = re.compile(r"[\d.eE+-]\Z")
+
+
+def read_json_lines(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """A document a line; the number of the line is the record's."""
+    yield from documents(_lines(stream, origin), origin)
+
+
+def _lines(stream: Stream, origin: Origin) -> Iterator[Row]:
+    for number, line in text_lines(stream, origin):
+        if isinstance(line, Unreadable):
+            yield line
+        elif not line.isspace():
+            try:
+                yield _row(json.loads(line), number, origin)
+            except (ValueError, RecursionError) as error:
+                yield origin.unreadable(reasons.BAD_RECORD, error, number, shown=excerpt(line, position(error)))
+
+
+def position(error: Exception) -> int:
+    """The character at which JSON was found wrong, as far as the error says."""
+    return error.pos if isinstance(error, json.JSONDecodeError) else 0
+
+
+def _row(value: Any, number: int, origin: Origin) -> Row:
+    if isinstance(value, Mapping):
+        return number, value
+    if isinstance(value, str):
+        return number, {"text": value}
+    detail = f"a JSON {type(value).__name__}, not an object"
+    return origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(str(value)))
+
+
+def read_json(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """The objects of a JSON document, streamed where it is an array.
+
+    One object alone is a document itself, or holds its records in a list (`data`, `articles` …).
+    """
+    even = unified(stream, origin)
+    if isinstance(even, Unreadable):
+        yield even
+        return
+    start = even.head()[:BUFFER].lstrip()
+    if start.startswith(b"["):
+        yield from documents(_values(even, origin), origin)
+        return
+    values = _values(even, origin)
+    first = next(values, None)
+    second = next(values, None)
+    if first is None:
+        return
+    if second is None and isinstance(first, tuple):
+        prefix, rows = _unwrapped(first[1], origin)
+        if prefix and origin.text_field:
+            from dataclasses import replace
+
+            origin = replace(origin, text_field=origin.text_field.removeprefix(f"{prefix}."))
+        yield from documents(rows, origin)
+        return
+    yield from documents((row for rows in ((first, second), values) for row in rows if row is not None), origin)
+
+
+def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[Row]]:
+    """The records that one object holds, and the key they lie under; itself where it has a text of its own."""
+    if origin.text_field and origin.text_field in value:
+        return "", iter([(1, value)])
+    own = any(str(key).lower() in TEXT_FIELDS and isinstance(item, str) for key, item in value.items())
+    lists = {
+        str(key): item
+        for key, item in value.items()
+        if isinstance(item, list) and item and all(isinstance(entry, Mapping) for entry in item)
+    }
+    if lists and not own:
+        key = max(lists, key=lambda key: len(lists[key]))
+        return key, enumerate_rows(lists[key], origin)
+    if not own and len(value) > 1 and all(isinstance(item, Mapping) for item in value.values()):
+        return "", enumerate_rows(list(value.values()), origin)
+    return "", iter([(1, value)])
+
+
+def enumerate_rows(values: list[Any], origin: Origin) -> Iterator[Row]:
+    """Values numbered from 1."""
+    return (_row(value, number, origin) for number, value in enumerate(values, 1))
+
+
+def _values(stream: Stream, origin: Origin) -> Iterator[Row]:
+    """Values one after the other, commas and the brackets of one array around them left out.
+
+    What is not yet whole is tried again with twice the text, so the work stays linear in the input.
+    """
+    import codecs
+
+    decoder = json.JSONDecoder()
+    decode = codecs.getincrementaldecoder("utf-8")("strict").decode
+    text, at, number, wanted = "", 0, 0, BUFFER
+    in_array = started = False
+    while True:
+        data = stream.read(wanted)
+        try:
+            text = text[at:] + decode(data, final=not data and stream.failure is None)
+        except UnicodeDecodeError as error:
+            yield origin.unreadable(
+                reasons.ENCODING, f"not utf-8: {error.reason}", number + 1, shown=excerpt(data, error.start)
+            )
+            return
+        at = 0
+        while True:
+            gap = BETWEEN.match(text, at)
+            at = gap.end() if gap else at
+            if not started and at < len(text):
+                started = True
+                if text[at] == "[":
+                    in_array = True
+                    at += 1
+                    continue
+            if at >= len(text) or (in_array and text[at] == "]"):
+                break
+            try:
+                value, end = decoder.raw_decode(text, at)
+            except RecursionError:
+                yield origin.unreadable(reasons.BAD_RECORD, "nested too deep", number + 1, shown=excerpt(text, at))
+                return
+            except ValueError as error:
+                if data and len(text) - at <= origin.limits.record:
+                    break
+                if data:
+                    detail = f"a JSON value over {origin.limits.record:,} characters"
+                    yield origin.unreadable(reasons.TOO_LARGE, detail, number + 1, shown=excerpt(text, at))
+                elif stream.failure is None:
+                    yield _unfinished(error, origin, number + 1)
+                return
+            if end == len(text) and data and NUMBER_MAY_GO_ON.search(text):
+                break
+            at = end
+            number += 1
+            yield _row(value, number, origin)
+        if in_array and at < len(text) and text[at] == "]":
+            return
+        if not data:
+            if in_array and stream.failure is None:
+                yield origin.unreadable(
+                    reasons.TRUNCATED, "the array is not closed", number, shown=excerpt(text, len(text))
+                )
+            return
+        wanted = max(BUFFER, len(text) - at)
+
+
+def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:
+    """Text that ends inside a value is a cut; text that is wrong before its end is a bad record."""
+    at_end = isinstance(error, json.JSONDecodeError) and (
+        # an escape or a word such as `false` may be cut too
+        error.pos >= len(error.doc.rstrip()) - len("\\uffff") or error.msg.startswith("Unterminated string")
+    )
+    shown = excerpt(error.doc, error.pos) if isinstance(error, json.JSONDecodeError) else ""
+    if at_end:
+        return origin.unreadable(reasons.TRUNCATED, "the JSON ends inside a value", number, shown=shown)
+    return origin.unreadable(reasons.BAD_RECORD, error, number, shown=shown)

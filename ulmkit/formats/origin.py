@@ -1,0 +1,188 @@
+"""Where records come from and what is known about all of them: what every reader is handed beside the bytes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from ulmkit.document import Kind, RawDocument, Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.excerpt import CONTROL, excerpt
+from ulmkit.formats.streams import LIMITS, Limits, Stream
+from ulmkit.text.encoding import Undecodable, decode
+
+Record = RawDocument | Unreadable
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One input, or one member inside it. `where` is the start of every id and of every complaint."""
+
+    source: str
+    where: str
+    name: str = ""  # of the file or member, for its suffix
+    licence: str = "unknown"
+    text_field: str | None = None
+    namespaces: tuple[int, ...] = (0,)
+    redirect_words: tuple[str, ...] = ("REDIRECT",)
+    candidates: tuple[str, ...] = ()  # encodings to try, likeliest first
+    letters: str = ""  # of the language, to tell near-equal encodings apart
+    limits: Limits = LIMITS
+    depth: int = 0
+    taken: set[int] = field(default_factory=set)  # hashes of member names, so that equal names get equal-proof ids
+
+    def member(self, name: str) -> "Origin":
+        """The origin of a member of this archive; a name that comes twice is told apart by a number."""
+        shown = CONTROL.sub("?", name.removeprefix("./")) or "unnamed"
+        where, again = f"{self.where}/{shown}", 1
+        while hash(where) in self.taken:
+            again += 1
+            where = f"{self.where}/{shown}~{again}"
+        self.taken.add(hash(where))
+        return replace(self, where=where, name=name, depth=self.depth + 1)
+
+    def inside(self, name: str) -> "Origin":
+        """The origin of what one layer of compression held: the same place under a shorter name."""
+        return replace(self, name=name, depth=self.depth + 1)
+
+    def unreadable(self, reason: str, detail: object = "", record: object = None, *, shown: str = "") -> Unreadable:
+        """A complaint about this origin, or about one record of it; `shown` is an excerpt of it."""
+        where = self.where if record is None else f"{self.where}#{record}"
+        return Unreadable(where, reason, CONTROL.sub(" ", str(detail))[:300], shown)
+
+    def document(
+        self,
+        content: str | bytes,
+        kind: Kind,
+        *,
+        record: object = None,
+        title: str = "",
+        url: str = "",
+        licence: str = "",
+        encoding: str = "",
+        fetched_at: datetime | None = None,
+        published_at: datetime | None = None,
+    ) -> Record:
+        """The record as a document, or as `empty`."""
+        if not content.strip():
+            return self.unreadable(reasons.EMPTY, record=record)
+        return RawDocument(
+            id=self.where if record is None else f"{self.where}#{record}",
+            content=content,
+            kind=kind,
+            source=self.source,
+            licence=licence or self.licence,
+            url=url,
+            title=title,
+            encoding=encoding,
+            fetched_at=fetched_at,
+            published_at=published_at,
+        )
+
+    def decode(self, data: bytes, declared: str = "") -> str:
+        """`data` as text; raises `Undecodable`."""
+        return decode(data, declared, self.candidates, self.letters)[0]
+
+    def whole(self, stream: Stream) -> bytes | Unreadable:
+        """All of `stream` as one record, or the complaint that it is too large for one."""
+        data = stream.read(self.limits.record + 1)
+        if len(data) > self.limits.record:
+            return self.unreadable(
+                reasons.TOO_LARGE,
+                f"over {self.limits.record:,} bytes; give one document a line as JSON lines",
+                shown=excerpt(data),
+            )
+        return data
+
+
+def scalar(text: str) -> str:
+    """`text` without lone surrogates: JSON can spell them, and no file can hold them."""
+    return SURROGATE.sub("", text) if SURROGATE.search(text) else text
+
+
+def decoded(origin: Origin, data: bytes) -> str | Unreadable:
+    """`data` as text, or the complaint about its encoding."""
+    try:
+        return origin.decode(data)
+    except Undecodable as error:
+        return origin.unreadable(reasons.ENCODING, error, shown=excerpt(data))
+
+
+ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?")
+SLASHED = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})\b")
+COMPACT = re.compile(r"(\d{14})")
+
+
+def moment(value: object) -> datetime | None:
+    """A time in any of the forms that cannot be misread, in UTC; None for every other.
+
+    ISO 8601, 14 digits as in web archives, year/month/day, seconds or milliseconds since 1970, RFC 2822. Years
+    outside 1980 to 2100 are other calendars or mistakes.
+
+    >>> moment("2021-03-04T05:06:07Z").isoformat(), moment("۱۳۹۹/۱۲/۱۴"), moment("04/03/2021")
+    ('2021-03-04T05:06:07+00:00', None, None)
+    """
+    try:
+        found = _moment(value)
+    except (ValueError, OverflowError, OSError, TypeError):
+        return None
+    return found if found and 1980 <= found.year <= 2100 else None
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        seconds = value / 1000 if value > 1e11 else value
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 3e8 else None
+    if not isinstance(value, str) or not value.isascii():
+        return None
+    text = value.strip()
+    if COMPACT.fullmatch(text):
+        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    if ISO.match(text):
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            parts = ISO.match(text)
+            assert parts
+            found = datetime(*(int(part) for part in parts.groups() if part))  # type: ignore[arg-type]
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    if match := SLASHED.match(text):
+        return datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC)
+    if "," in text or ":" in text:
+        from email.utils import parsedate_to_datetime
+
+        found = parsedate_to_datetime(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
+
+
+CREATIVE_COMMONS = re.compile(r"creativecommons\.org/(?:licenses|licences)/([a-z-]+)/(\d\.\d)", re.I)
+
+
+def licence_name(value: object) -> str:
+    """A licence field as SPDX where it is a Creative Commons address, else as it stands, on one line.
+
+    >>> licence_name("https://creativecommons.org/licenses/by-sa/3.0/ee/legalcode")
+    'CC-BY-SA-3.0'
+    """
+    if not isinstance(value, str):
+        return ""
+    if match := CREATIVE_COMMONS.search(value):
+        return f"CC-{match[1].upper()}-{match[2]}"
+    if "creativecommons.org/publicdomain/zero" in value:
+        return "CC0-1.0"
+    return " ".join(value.split())[:100]
+
+
+def with_suffix_gone(name: str, suffixes: Sequence[str]) -> str:
+    """`name` without the last of `suffixes` that it ends in."""
+    for suffix in suffixes:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name

@@ -1,0 +1,226 @@
+"""What people have: any file, folder or pattern, recognised by content, streamed, never unpacked."""
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from ulmkit.document import Unreadable
+from ulmkit.errors import UsageError
+from ulmkit.formats import reasons
+from ulmkit.formats.containers import BLOCK, Member, tar_members, zip_members
+from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.json_records import read_json, read_json_lines
+from ulmkit.formats.mediawiki import read_mediawiki
+from ulmkit.formats.origin import Origin, Record, with_suffix_gone
+from ulmkit.formats.pages import read_html, read_markdown, read_text, read_treebank
+from ulmkit.formats.recognise import recognise
+from ulmkit.formats.streams import CODECS, LIMITS, Budget, FileBytes, Limits, Stream, decompressed
+from ulmkit.formats.tables import read_parquet, read_table
+from ulmkit.formats.warc import read_arc, read_warc
+
+Reader = Callable[[Stream, Origin], Iterator[Record]]
+
+READERS: dict[str, Reader] = {
+    "json lines": read_json_lines,
+    "json": read_json,
+    "table": read_table,
+    "parquet": read_parquet,
+    "mediawiki": read_mediawiki,
+    "warc": read_warc,
+    "arc": read_arc,
+    "treebank": read_treebank,
+    "html": read_html,
+    "markdown": read_markdown,
+    "text": read_text,
+}
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".bgz", ".gzip")
+SHORT = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tzst": ".tar"}
+
+
+def expand_inputs(patterns: Sequence[str]) -> list[Path]:
+    """Files, folders (all files below, hidden ones left out) and globs as files, each once, in order.
+
+    A folder's and a glob's files come sorted. Raises `UsageError` for a pattern that matches nothing.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        if path.is_dir():
+            files = _below(path)
+        elif path.exists():
+            files = [path]
+        else:
+            files = []
+            for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 — the pattern may be absolute
+                files += _below(Path(match)) if Path(match).is_dir() else [Path(match)]
+        if not files:
+            what = "no files in it" if path.is_dir() else "no such file, and no file matches"
+            raise UsageError(f"--input {pattern}: {what}. Give a file, a folder or a pattern in quotes.")
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def _below(folder: Path) -> list[Path]:
+    """All files under `folder`, sorted by path, nothing hidden."""
+    files = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+    return sorted(files)
+
+
+def input_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name for each input by which its documents are called, unique among `paths`.
+
+    The file's name; where two agree, as many of their folders as it takes to tell them apart. So an id does not
+    depend on where a single file or a whole tree lies.
+    """
+    depth = dict.fromkeys(paths, 1)
+    while True:
+        names = {path: "/".join(path.absolute().parts[-depth[path] :]) for path in paths}
+        count: dict[str, int] = {}
+        for name in names.values():
+            count[name] = count.get(name, 0) + 1
+        again = [path for path in paths if count[names[path]] > 1 and depth[path] < len(path.absolute().parts)]
+        if not again:
+            return names
+        for path in again:
+            depth[path] += 1
+
+
+def plain_name(name: str) -> str:
+    """A file's name without what says how it is packed.
+
+    >>> plain_name("news.jsonl.zst"), plain_name("dump.tgz")
+    ('news.jsonl', 'dump.tar')
+    """
+    for short, long in SHORT.items():
+        if name.lower().endswith(short):
+            return name[: -len(short)] + long
+    return with_suffix_gone(name, SUFFIXES)
+
+
+def source_name(name: str) -> str:
+    """What documents of a file are called without a name for their source: the file's, without its suffixes.
+
+    >>> source_name("news-1.0.jsonl.zst"), source_name("crawl.warc.wet.gz")
+    ('news-1.0', 'crawl')
+    """
+    return re.sub(r"(?<=.)(?:\.[A-Za-z][A-Za-z0-9]{0,8})+$", "", name)
+
+
+def read_file(
+    path: Path,
+    *,
+    name: str = "",
+    key: str = "",
+    licence: str = "unknown",
+    text_field: str | None = None,
+    namespaces: Sequence[int] = (0,),
+    redirect_words: Sequence[str] = ("REDIRECT",),
+    candidates: Sequence[str] = (),
+    letters: str = "",
+    limits: Limits = LIMITS,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Record]:
+    """The documents of one file, whatever it is, and a complaint for each record that is none.
+
+    `name` is the source's name (without it, the file's, bare); `key` names the file within the source and must be
+    unique among its files (without it, the file's name; see `input_names`). An id is
+    `<name>/<key>/<member>#<record>`, `<name>/` only where a name was given: it holds no folder of this machine.
+    `candidates` and `letters` help to tell encodings apart (see `encoding.decode`). `progress` hears how many
+    bytes of the file were read since it was last called. Nothing is raised for what a file holds.
+    """
+    key = key or path.name
+    source = name or source_name(path.name)
+    origin = Origin(
+        source=source,
+        where=f"{name}/{key}" if name else key,
+        name=path.name,
+        licence=licence,
+        text_field=text_field,
+        namespaces=tuple(namespaces),
+        redirect_words=tuple(redirect_words),
+        candidates=tuple(candidates),
+        letters=letters,
+        limits=limits,
+    )
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            yield origin.unreadable(reasons.LINK, "not a regular file")
+            return
+        file: IO[bytes] = open(path, "rb", buffering=0)  # noqa: SIM115 — closed below, and the error has its own answer
+    except OSError as error:
+        yield origin.unreadable(reasons.STORAGE, error.strerror)
+        return
+    with file:
+        stream = Stream(FileBytes(file, progress), path)
+        yield from read_stream(stream, origin, Budget(status.st_size, limits))
+
+
+def read_stream(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Record]:
+    """The records of a stream, each layer of packing taken off in turn."""
+    head = stream.head()
+    if not head:
+        yield origin.unreadable(*(stream.failed() if stream.failure else (reasons.EMPTY, "")))
+        return
+    if stream.failure and origin.name.lower().endswith(".tar") and len(head) < BLOCK:
+        yield origin.unreadable(*stream.failed())  # too little of an archive to be known as one; it is no text
+        return
+    found = recognise(head, origin.name)
+    if not found.name:
+        yield origin.unreadable(found.reason, found.detail, shown=excerpt(head))
+    elif found.name in READERS:
+        yield from with_failure(READERS[found.name](stream, origin), stream, origin)
+    elif origin.depth >= origin.limits.nesting:
+        yield origin.unreadable(reasons.NESTING, f"more than {origin.limits.nesting} layers")
+    elif found.name in CODECS:
+        inner = decompressed(stream, CODECS[found.name], origin.limits, budget)
+        yield from read_stream(inner, origin.inside(plain_name(origin.name)), budget)
+    else:
+        members = tar_members(stream, origin) if found.name == "tar" else _zip(stream, origin, budget)
+        yield from with_failure(_members(members, origin, budget), stream, origin)
+
+
+def _zip(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Member]:
+    """A zip's members; one that is not a file of its own has to fit in memory, since its contents stand at its end."""
+    import io
+
+    if stream.path is not None:
+        with open(stream.path, "rb") as file:
+            yield from zip_members(file, origin, origin.limits, budget)
+        return
+    data = origin.whole(stream)
+    if isinstance(data, Unreadable):
+        yield data
+    else:
+        yield from zip_members(io.BytesIO(data), origin, origin.limits, budget)
+
+
+def _members(members: Iterator[Member], origin: Origin, budget: Budget) -> Iterator[Record]:
+    """The records of an archive's members, each read like a file of its own."""
+    for member in members:
+        if isinstance(member, Unreadable):
+            yield member
+            continue
+        name, stream = member
+        yield from read_stream(stream, origin.member(name), budget)
+        if budget.left < 0:
+            return
+
+
+def with_failure(records: Iterator[Record], stream: Stream, origin: Origin) -> Iterator[Record]:
+    """`records`, and after them why the stream ended early, unless one of them has said so."""
+    told = False
+    for record in records:
+        yield record
+        told = told or (
+            isinstance(record, Unreadable) and stream.failure is not None and record.reason == stream.failure.reason
+        )
+    if stream.failure and not told:
+        yield origin.unreadable(*stream.failed(), shown=stream.tail())

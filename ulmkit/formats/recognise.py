@@ -1,0 +1,198 @@
+"""What a file is: by its first bytes, then by how its text looks, and by its name where both leave a choice."""
+
+import json
+import re
+from typing import NamedTuple
+
+from ulmkit.formats import reasons
+from ulmkit.formats.containers import is_tar
+from ulmkit.formats.streams import CODECS
+from ulmkit.formats.tables import KNOWN_COLUMNS, find_layout, rows_of
+from ulmkit.text.encoding import Undecodable, decode
+
+
+class Format(NamedTuple):
+    """The name of a reader; or, without one, the reason and what to do instead."""
+
+    name: str
+    reason: str = ""
+    detail: str = ""
+
+
+def refused(reason: str, detail: str) -> Format:
+    return Format("", reason, detail)
+
+
+# formats that start with bytes of their own and are not read
+FOREIGN: tuple[tuple[bytes, str, str], ...] = (
+    (b"7z\xbc\xaf\x27\x1c", reasons.UNSUPPORTED, "7-Zip is not read; unpack it first"),
+    (b"Rar!\x1a\x07", reasons.UNSUPPORTED, "RAR is not read; unpack it first"),
+    (b"\x04\x22\x4d\x18", reasons.UNSUPPORTED, "LZ4 is not read; unpack it first"),
+    (b"\x1f\x9d", reasons.UNSUPPORTED, "compress (.Z) is not read; unpack it first"),
+    (b"LZIP", reasons.UNSUPPORTED, "lzip is not read; unpack it first"),
+    (b"%PDF-", reasons.UNSUPPORTED, "PDF is not read; convert it to text first"),
+    (b"{\\rtf", reasons.UNSUPPORTED, "RTF is not read; save it as text first"),
+    (b"\xd0\xcf\x11\xe0", reasons.UNSUPPORTED, "an old Office document; save it as text first"),
+    (b"SQLite format 3\0", reasons.UNSUPPORTED, "SQLite is not read; export the table as CSV first"),
+    (b"ARROW1", reasons.UNSUPPORTED, "Arrow files are not read; save them as Parquet first"),
+    (b"Obj\x01", reasons.UNSUPPORTED, "Avro is not read; save it as Parquet or JSON lines first"),
+    (b"SEQ\x06", reasons.UNSUPPORTED, "Hadoop SequenceFile is not read; unpack it first"),
+    (b"\x89PNG", reasons.NOT_TEXT, "an image"),
+    (b"GIF8", reasons.NOT_TEXT, "an image"),
+    (b"\xff\xd8\xff", reasons.NOT_TEXT, "an image"),
+    (b"RIFF", reasons.NOT_TEXT, "sound, image or video"),
+    (b"ID3", reasons.NOT_TEXT, "sound"),
+    (b"OggS", reasons.NOT_TEXT, "sound or video"),
+    (b"\x7fELF", reasons.NOT_TEXT, "a program"),
+    (b"\xca\xfe\xba\xbe", reasons.NOT_TEXT, "a program"),
+    (b"\x80\x04\x95", reasons.NOT_TEXT, "a Python pickle"),
+)
+ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
+BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")
+
+CODE = re.compile(
+    r"\.(py|pyi|js|mjs|ts|tsx|jsx|css|scss|less|c|h|cc|cpp|hpp|cs|java|go|rs|rb|pl|pm|php|sh|bash|ps1|bat|lua|swift|kt"
+    r"|scala|r|jl|m|f90|asm|sql|ini|cfg|conf|toml|ya?ml|lock|svg|tex|bib|ipynb|po|pot|srt|vtt|ics|vcf|diff|patch)$"
+)
+MARKDOWN = re.compile(r"\.(md|mdx|markdown|rmd|qmd)$")
+TABLE = re.compile(r"\.(csv|tsv|tab)$")
+JSON_LINES = re.compile(r"\.(jsonl|jsonlines|ndjson)$")
+PAGE = re.compile(r"\.(html?|xhtml)$")
+STARTS_PAGE = re.compile(r"(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+TAGS = re.compile(r"</(?:p|div|a|span|h[1-6]|body|table|title)>", re.I)
+ROOT = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^\[>]|\[.*?\])*>)*<([A-Za-z_][\w:.-]*)", re.S | re.I)
+XML = re.compile(
+    r"\s*(?:<\?xml\s|<!DOCTYPE\s|<!--|<[A-Za-z_][\w:.-]*(?:\s+[\w:.-]+\s*=\s*[\"'][^\"']*[\"'])*\s*/?>)", re.I
+)
+TREEBANK = re.compile(r"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n")
+SQL = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|COPY\s+\S+|SET\s+\w+|BEGIN|USE)\b[^\n]*[(;=]",
+    re.I | re.S,
+)
+FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
+
+
+def recognise(head: bytes, name: str) -> Format:
+    """The format of a stream that starts with `head` and is called `name`."""
+    for codec in CODECS.values():
+        if codec.starts(head) and (codec.name != "bzip2" or head[4:10] in BZIP2_BLOCKS):
+            return Format(codec.name)
+    if head.startswith(ZIP):
+        return Format("zip")
+    if head.startswith((b"PAR1", b"PARE")):
+        return Format("parquet")
+    for magic, reason, detail in FOREIGN:
+        if head.startswith(magic):
+            return refused(reason, detail)
+    if is_tar(head):
+        return Format("tar")
+    if head.startswith(b"WARC/"):
+        return Format("warc")
+    if head.startswith(b"filedesc:"):
+        return Format("arc")
+    try:
+        text, encoding = decode(head)
+    except Undecodable:
+        if b"\0" in head:
+            return refused(reasons.NOT_TEXT, "binary data")
+        # markup may lie around letters that only the reader's own list of encodings can tell
+        text, encoding = head.decode("latin-1"), ""
+    if "\0" in text[:4096] or (not encoding and control_share(text) > 0.02):
+        return refused(reasons.NOT_TEXT, "binary data")
+    return recognise_text(text, name.lower())
+
+
+def control_share(text: str) -> float:
+    """Share of control characters that no text has."""
+    return sum(char < " " and char not in "\t\n\r\f\x1a\x1b" for char in text) / max(len(text), 1)
+
+
+def recognise_text(text: str, name: str) -> Format:
+    """The format of text that starts so, of a file called `name` (lower case)."""
+    start = text.lstrip("\ufeff \t\r\n")
+    if MARKDOWN.search(name):
+        return Format("markdown")
+    if start.startswith("<"):
+        return recognise_markup(start, name)
+    if start.startswith(("{", "[")) and (json_format := recognise_json(start)):
+        return json_format
+    if JSON_LINES.search(name) and any(recognise_json(line) for line in start.split("\n", 20)[1:20]):
+        return Format("json lines")  # its first record alone is bad
+    if TREEBANK.match(start):
+        return Format("treebank")
+    if SQL.match(start):
+        return refused(reasons.UNSUPPORTED, "SQL is not read; export the table as CSV or JSON lines first")
+    if CODE.search(name):
+        return refused(reasons.NOT_TEXT, "program text or settings")
+    if TABLE.search(name):
+        return Format("table")
+    if FRONT_MATTER.match(start):
+        return Format("markdown")
+    if PAGE.search(name) and TAGS.search(text):
+        return Format("html")
+    if is_table(text):
+        return Format("table")
+    return Format("text")
+
+
+def recognise_markup(start: str, name: str) -> Format:
+    """The format of text that begins with a tag."""
+    if STARTS_PAGE.match(start):
+        return Format("html")
+    match = ROOT.match(start)
+    root = match[1].rpartition(":")[2].lower() if match else ""
+    if root in ("mediawiki", "page") and re.search(r"<(?:mediawiki|title|page|siteinfo)\b", start[:20_000]):
+        return Format("mediawiki")
+    if root == "html":
+        return Format("html")
+    if XML.match(start) and (start.startswith("<?xml") or name.endswith((".xml", ".tei"))):
+        return foreign_xml(root, start)
+    if TAGS.search(start) or PAGE.search(name):
+        return Format("html")
+    return Format("text")
+
+
+def foreign_xml(root: str, start: str) -> Format:
+    """The refusal of XML that is neither a dump nor a page."""
+    if root == "svg":
+        return refused(reasons.NOT_TEXT, "an image")
+    if re.search(r"<!(?:DOCTYPE|ENTITY)", start[:4096], re.I) and "<!ENTITY" in start:
+        return refused(reasons.DOCTYPE, "XML that defines entities is not read")
+    if root in ("rss", "feed", "rdf"):
+        return refused(reasons.UNSUPPORTED, "a feed is not read from a file; save its articles as HTML or JSON lines")
+    what = f"{root.upper()} XML" if root.startswith("tei") else f"XML with root <{root}>"
+    return refused(reasons.UNSUPPORTED, f"{what} is not read; convert it to plain text or JSON lines first")
+
+
+def recognise_json(start: str) -> Format | None:
+    """JSON lines, another shape of JSON, or no JSON."""
+    if not re.match(r'\{\s*["}]|\[\s*[\[{"\]\d-]', start):
+        return None
+    line, end, rest = start.partition("\n")
+    try:
+        value = json.loads(line)
+    except RecursionError:
+        return Format("json")
+    except ValueError:
+        # the value goes on: over many lines, or past what was looked at
+        return Format("json") if begins_json(start) else None
+    return Format("json lines" if isinstance(value, dict) and end and rest.strip() else "json")
+
+
+def begins_json(start: str) -> bool:
+    """Whether `start` reads as JSON as far as it goes: strings, numbers, names and marks in a JSON order."""
+    tokens = re.findall(r'"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d[\d.eE+-]*|true|false|null|[\[\]{},:]|\S', start[:4096])
+    return not any(len(token) == 1 and token not in "[]{},:" and not token.isdigit() for token in tokens[:40][:-1])
+
+
+def is_table(text: str) -> bool:
+    """Whether unnamed text is a table beyond doubt: a row of known column names over rows of as many cells."""
+    lines = text.splitlines(keepends=True)[:60]
+    if len(lines) < 3:
+        return False
+    layout, share, width = find_layout(lines[:-1], "")
+    rows = rows_of(lines[:-1], layout)
+    if width < 2 or share < 0.95 or len(rows) < 2:
+        return False
+    names = [cell.strip().lower() for cell in rows[0]]
+    return len(names) == width and sum(name in KNOWN_COLUMNS for name in names) * 2 >= width

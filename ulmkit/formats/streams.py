@@ -1,0 +1,351 @@
+"""Bytes as they come: one buffered stream per file or archive member, decompressed under a budget.
+
+A decoder that meets the end of its input too early, a wrong checksum or an exhausted budget does not raise. The
+stream ends there and remembers why in `failure`, so that every reader delivers what lies before the cut.
+"""
+
+import bz2
+import io
+import lzma
+import zlib
+from collections.abc import Buffer, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+from ulmkit.formats import reasons
+from ulmkit.formats.excerpt import LENGTH, excerpt
+
+BUFFER = 1 << 18  # bytes looked at to recognise a format, and read at a time
+SLICE = 1 << 12  # zstd cannot be told to stop: 4 KB of it hold at most 1,024 blocks of 128 KB
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far one input may go before it is refused."""
+
+    nesting: int = 6  # containers inside each other: dump.tar.gz in a zip is three
+    ratio: int = 250  # decompressed bytes per byte on disk; real dumps stay below 40, bombs start at 1,000
+    floor: int = 1 << 28  # bytes any input may expand to, whatever its ratio
+    record: int = 1 << 26  # bytes of one document, line or page
+    directory: int = 1 << 26  # bytes of a zip's table of contents: half a million members
+    window: int = 1 << 31  # bytes of history a zstd frame may ask for: `zstd --long=31`
+
+
+LIMITS = Limits()
+
+
+class Failure(NamedTuple):
+    """Why a stream ended before its time."""
+
+    reason: str
+    detail: str = ""
+
+
+class Budget:
+    """How many decompressed bytes one file on disk may still produce, all its members and layers together."""
+
+    def __init__(self, size: int, limits: Limits) -> None:
+        self.left = max(limits.floor, limits.ratio * size)
+        self.allowed = self.left
+
+    def spend(self, count: int) -> bool:
+        """Take `count` bytes; false when the budget is overdrawn."""
+        self.left -= count
+        return self.left >= 0
+
+
+class RawBytes(io.RawIOBase):
+    """A source of bytes that fills what it is given, and keeps the failure that ended it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: Failure | None = None
+        self.delivered = 0
+        self.last = b""  # what was delivered last: what stands before a cut
+
+    def readable(self) -> bool:
+        return True
+
+    def produce(self, size: int) -> bytes:
+        """At most `size` further bytes, none at the end or after a failure."""
+        raise NotImplementedError
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
+        filled = 0
+        while filled < len(view) and self.failure is None:
+            chunk = self.produce(len(view) - filled)
+            if not chunk:
+                break
+            view[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
+        self.delivered += filled
+        if filled:
+            self.last = bytes(view[max(0, filled - LENGTH) : filled])
+        return filled
+
+
+class Stream(io.BufferedReader):
+    """A buffered reader over `RawBytes`; `head()` shows the start without taking it."""
+
+    def __init__(self, source: RawBytes, path: Path | None = None) -> None:
+        super().__init__(source, BUFFER)
+        self.source = source
+        self.path = path  # set where the bytes are a whole file on disk, and can be read in any order
+
+    @property
+    def failure(self) -> Failure | None:
+        return self.source.failure
+
+    def failed(self) -> Failure:
+        """The failure, with how far the stream came."""
+        assert self.failure is not None
+        reason, detail = self.failure
+        return Failure(reason, f"{detail}{', ' if detail else ''}after {self.source.delivered:,} bytes")
+
+    def tail(self) -> str:
+        """What the stream delivered last, for a complaint about its end."""
+        return excerpt(self.source.last)
+
+    def head(self) -> bytes:
+        """The first `BUFFER` bytes (all of a shorter stream), before anything was read."""
+        return self.peek(BUFFER)
+
+
+class FileBytes(RawBytes):
+    """A file on disk; `progress` hears of every byte read."""
+
+    def __init__(self, file: IO[bytes], progress: Callable[[int], None] | None) -> None:
+        super().__init__()
+        self.file, self.progress = file, progress
+
+    def produce(self, size: int) -> bytes:
+        try:
+            chunk = self.file.read(size)
+        except OSError as error:
+            self.failure = Failure(reasons.STORAGE, error.strerror or str(error))
+            return b""
+        if self.progress and chunk:
+            self.progress(len(chunk))
+        return chunk
+
+
+class SectionBytes(RawBytes):
+    """The next `size` bytes of another stream: one member of an archive."""
+
+    def __init__(self, outer: IO[bytes], size: int) -> None:
+        super().__init__()
+        self.outer, self.left = outer, size
+
+    def produce(self, size: int) -> bytes:
+        chunk = self.outer.read(min(size, self.left))
+        self.left -= len(chunk)
+        if not chunk and self.left:
+            cause = self.outer.failure if isinstance(self.outer, Stream) else None
+            self.failure = cause or Failure(reasons.TRUNCATED, f"{self.left:,} bytes are missing")
+        return chunk
+
+
+class Decoder(Protocol):
+    """One compressed member: gives at most so many bytes at a time, and knows its own end."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class Inflate:
+    """zlib in the shape of bz2 and lzma. `wbits`: 31 gzip, 15 zlib, -15 bare deflate."""
+
+    def __init__(self, wbits: int) -> None:
+        self.inner = zlib.decompressobj(wbits)
+        self.full = False
+
+    @property
+    def eof(self) -> bool:
+        return self.inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self.inner.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self.full and not self.inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        out = self.inner.decompress(self.inner.unconsumed_tail + data, max_length)
+        self.full = len(out) == max_length  # there may be more inside, even with no input left over
+        return out
+
+
+class Zstandard:
+    """zstd in the shape of bz2 and lzma; fed in slices, since its output cannot be bounded."""
+
+    def __init__(self, window: int) -> None:
+        import zstandard
+
+        self.inner = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+        self.ready = memoryview(b"")  # decompressed, not yet handed out
+        self.waiting = memoryview(b"")  # compressed, not yet fed
+
+    @property
+    def eof(self) -> bool:
+        return self.inner.eof and not self.ready
+
+    @property
+    def unused_data(self) -> bytes:
+        return self.inner.unused_data + bytes(self.waiting)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self.ready and not self.waiting
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if data:
+            self.waiting = memoryview(bytes(self.waiting) + data)
+        while not self.ready and self.waiting and not self.inner.eof:
+            self.ready = memoryview(self.inner.decompress(bytes(self.waiting[:SLICE])))
+            self.waiting = self.waiting[SLICE:]
+        out, self.ready = bytes(self.ready[:max_length]), self.ready[max_length:]
+        return out
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A compression: how it starts, and what undoes it."""
+
+    name: str
+    magic: tuple[bytes, ...]
+    new: Callable[[Limits], Decoder]
+    single: bool = False  # no second member may follow the first
+
+    def starts(self, data: bytes) -> bool:
+        return data.startswith(self.magic)
+
+
+CODECS: dict[str, Codec] = {
+    codec.name: codec
+    for codec in (
+        Codec("gzip", (b"\x1f\x8b\x08",), lambda limits: Inflate(31)),
+        Codec("bzip2", tuple(b"BZh%d" % level for level in range(1, 10)), lambda limits: bz2.BZ2Decompressor()),
+        Codec("xz", (b"\xfd7zXZ\x00",), lambda limits: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 30)),
+        Codec(
+            "zstd",
+            # a frame, or a skippable frame in front of one
+            (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))),
+            lambda limits: Zstandard(limits.window),
+        ),
+    )
+}
+
+BROKEN = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
+
+
+def decoding_errors() -> tuple[type[Exception], ...]:
+    """What the decoders raise on damaged input; zstandard's own error is known only once it is loaded."""
+    import zstandard
+
+    return (*BROKEN, zstandard.ZstdError)
+
+
+class DecompressedBytes(RawBytes):
+    """What a codec makes of another stream: all its members, one after the other."""
+
+    def __init__(self, outer: Stream, codec: Codec, limits: Limits, budget: Budget) -> None:
+        super().__init__()
+        self.outer, self.codec, self.limits, self.budget = outer, codec, limits, budget
+        self.decoder: Decoder | None = None
+        self.rest = b""  # read from outer, not yet given to a decoder
+        self.begun = False
+        self.errors = decoding_errors()
+
+    def produce(self, size: int) -> bytes:
+        while self.failure is None:
+            if self.decoder is None and not self.next_member():
+                return b""
+            assert self.decoder is not None
+            data, self.rest = self.rest, b""
+            if self.decoder.needs_input and not data:
+                data = self.outer.read1(BUFFER)
+                if not data:
+                    self.failure = self.outer.failure or Failure(reasons.TRUNCATED, f"{self.codec.name} data ends")
+                    return b""
+            try:
+                out = self.decoder.decompress(data, size)
+            except self.errors as error:
+                self.failure = Failure(reasons.DAMAGED, f"{self.codec.name}: {error}")
+                return b""
+            if not self.budget.spend(len(out)):
+                self.failure = Failure(reasons.BOMB, f"more than {self.budget.allowed:,} bytes")
+                return b""
+            if self.decoder.eof:
+                self.rest = self.decoder.unused_data
+                self.decoder = None
+            if out:
+                return out
+        return b""
+
+    def next_member(self) -> bool:
+        """Begin the member that follows; false at the end. Zero bytes are padding, anything else is damage."""
+        if self.codec.single:
+            if not self.begun:
+                self.begun, self.decoder = True, self.codec.new(self.limits)
+            return self.decoder is not None
+        longest = max(map(len, self.codec.magic))
+        while len(self.rest) < longest and (more := self.outer.read1(BUFFER)):
+            self.rest = (self.rest + more).lstrip(b"\0")
+        self.rest = self.rest.lstrip(b"\0")
+        if self.codec.starts(self.rest):
+            self.decoder = self.codec.new(self.limits)
+            return True
+        if self.outer.failure:
+            self.failure = self.outer.failure
+        elif self.rest:
+            self.failure = Failure(reasons.DAMAGED, f"other bytes after the {self.codec.name} data")
+        return False
+
+
+def decompressed(stream: Stream, codec: Codec, limits: Limits, budget: Budget) -> Stream:
+    """`stream` with one layer of compression taken off."""
+    return Stream(DecompressedBytes(stream, codec, limits, budget))
+
+
+class RecodedBytes(RawBytes):
+    """Another encoding's bytes as UTF-8."""
+
+    def __init__(self, outer: Stream, encoding: str) -> None:
+        import codecs
+
+        super().__init__()
+        self.outer, self.encoding = outer, encoding
+        self.decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self.ready = b""
+        self.ended = False
+
+    def produce(self, size: int) -> bytes:
+        while not self.ready and not self.ended:
+            data = self.outer.read1(BUFFER)
+            self.ended = not data
+            try:
+                text = self.decoder.decode(data, final=self.ended)
+            except UnicodeDecodeError as error:
+                # half a character at a cut is the cut's, not the encoding's
+                cut = self.ended and self.outer.failure
+                self.failure = cut or Failure(reasons.ENCODING, f"not {self.encoding}: {error.reason}")
+                return b""
+            self.ready = text.encode("utf-8", "surrogatepass")
+        if not self.ready and self.outer.failure:
+            self.failure = self.outer.failure
+        out, self.ready = self.ready[:size], self.ready[size:]
+        return out
+
+
+def as_utf8(stream: Stream, encoding: str) -> Stream:
+    """`stream`, which is in `encoding`, as a stream of UTF-8."""
+    return Stream(RecodedBytes(stream, encoding))
