@@ -20,7 +20,7 @@ from ulmkit.language import spec
 from ulmkit.text.characters import CharacterTable, Row, parse_rows, show
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED, VERSION, Settings
-from ulmkit.text.pii import compiled
+from ulmkit.text.pii import Pii, compiled
 from ulmkit.text.protect import KINDS
 from ulmkit.text.script import KNOWN
 
@@ -38,7 +38,7 @@ SECTIONS: dict[str, tuple[str, type]] = {
     "tokenizer": ("tokenizer", spec.TokenizerSettings),
     "lm": ("lm", spec.LMSettings),
     "tasks": ("tasks", spec.Task),
-    "pii": ("pii", spec.Pii),
+    "pii": ("pii", Pii),
 }
 LISTS = {"sources", "tasks", "pii"}
 SHAPING = ("characters.tsv", "match.tsv", "rules.py", "stopwords.txt")  # files that shape what a stage makes of a text

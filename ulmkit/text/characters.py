@@ -308,7 +308,8 @@ class Lookup:
             for table in self.tables:
                 text = table._single.sub(lambda match, table=table: table.singles[match[0]], text)  # type: ignore[misc]
             return encode(text.replace("\x00", "").replace("\x01", ""))
-        return out[out != _DELETE]
+        kept: np.ndarray = out[out != _DELETE]
+        return kept
 
 
 def encode(text: str) -> "np.ndarray":

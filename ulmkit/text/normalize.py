@@ -146,7 +146,7 @@ class Scan:
 
         if self.nothing or not len(codes):
             return 0
-        met = self.first[self.classes.item(codes.item(0))] | self.last[self.classes.item(codes.item(-1))]
+        met: int = self.first[self.classes.item(codes.item(0))] | self.last[self.classes.item(codes.item(-1))]
         for start in range(0, len(codes), _CHUNK):
             classes = self.classes.take(codes[start : start + _CHUNK + 1])
             index = classes[:-1] * self.count

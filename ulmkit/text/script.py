@@ -46,7 +46,7 @@ KNOWN = SCRIPTS | COMPOSED.keys()
 def _every_letter() -> str:
     """All letters, without those that are signs in a fixed style: mathematical 𝔸 is an A to look at alone."""
     text = "".join(c for c in map(chr, range(0x32400)) if c.isalpha())  # beyond lie no letters
-    return regex.sub(r"[\U0001d400-\U0001d7ff\U0001ee00-\U0001eeff]+", "", text)
+    return str(regex.sub(r"[\U0001d400-\U0001d7ff\U0001ee00-\U0001eeff]+", "", text))
 
 
 def parts(script: str) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def _every_mark() -> str:
 
 def mark_list(script: str) -> list[str]:
     """The combining marks that are `script`'s own, one by one: vowel signs, viramas."""
-    return regex.findall(_property(script), _every_mark())
+    return list(regex.findall(_property(script), _every_mark()))
 
 
 @cache
