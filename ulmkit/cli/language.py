@@ -126,7 +126,8 @@ def resolved(language: "Language") -> dict[str, Any]:
 
 def described(language: "Language", form: str) -> list[dict[str, str]]:
     """The operations of a form in order: name, what it does, and the first example that names it."""
-    from ulmkit.language.cases import EXAMPLES, STANDARD, read_examples
+    from ulmkit.language.cases import EXAMPLES, read_examples
+    from ulmkit.language.spec import STANDARD
     from ulmkit.text.normalize import about_operation
 
     standard = [each for each in read_examples(language.file(EXAMPLES)) if each.form == STANDARD]
