@@ -246,7 +246,7 @@ def test_a_file_given_twice_is_read_once(tmp_path: Path):
     assert len(named_inputs([str(source), str(source), str(source.parent)])) == 1
 
 
-@pytest.mark.parametrize("bad", ["raise", "die"])
+@pytest.mark.parametrize("bad", ["raise", pytest.param("die", marks=pytest.mark.slow)])
 def test_a_page_that_kills_its_worker_is_set_aside(tmp_path: Path, bad: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(building, "chain_for", {"raise": raising_chain, "die": dying_chain}[bad])
     source = write_lines(tmp_path / "a.jsonl", [*articles(8), "بمب " * 100])
@@ -347,6 +347,7 @@ def test_a_file_closed_to_us_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         build(tmp_path, source)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_build_goes_on_after_it(tmp_path: Path):
     """A limit on file size stands for the disk: the write that crosses it fails as on a full one."""
     source = write_lines(tmp_path / "a.jsonl", articles(300))
@@ -394,6 +395,7 @@ def test_two_builds_at_once_refuse_each_other(tmp_path: Path):
         assert other.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Path, number: signal.Signals):
     folder = tmp_path / "in"
@@ -413,6 +415,7 @@ def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Pa
 KILLS = int(os.environ.get("ULMKIT_BUILD_KILLS", "1"))  # `make faults` sets more
 
 
+@pytest.mark.slow
 def test_builds_killed_at_random_moments_end_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """SIGKILL to the whole process group, again and again until a build gets through."""
     folder = tmp_path / "in"

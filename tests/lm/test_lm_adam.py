@@ -100,6 +100,7 @@ for capability in (70, 90):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(WAYS) == 1 or sys.platform != "linux", reason="no Triton, or no compiler of its")
 def test_the_kernel_compiles_for_gpus_that_are_not_there() -> None:
     environment = os.environ | {"TRITON_INTERPRET": "0"}

@@ -76,6 +76,7 @@ def curve(folder: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in line.items() if key not in CLOCKS} for line in lines]
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_rows(tmp_path: Path) -> None:
     """Weights, average, hidden state and curve within rounding; the first process writes, and whole."""
     code, output = finish(start(tmp_path / "two", CONFIG))
@@ -102,6 +103,7 @@ def wait_for_step(process: subprocess.Popen[str], folder: Path, step: int) -> No
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_run_of_two_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     """With dropout, whose random numbers differ by process; and whoever is left ends too."""
     for name in ("whole", "killed", "told to stop"):
@@ -126,6 +128,7 @@ def test_a_run_of_two_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: P
         assert curve(folder) == curve(tmp_path / "whole/run"), how
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_a_step_that_is_bad_in_one_process_is_skipped_by_all(what: str, tmp_path: Path) -> None:
     """As one process with all the rows skips it."""
@@ -141,6 +144,7 @@ def test_a_step_that_is_bad_in_one_process_is_skipped_by_all(what: str, tmp_path
     assert curve(tmp_path / "two")[-1] == pytest.approx(curve(tmp_path / "one")[-1], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_bad_in_one_process_ends_all(tmp_path: Path) -> None:
     """With what was saved before it, and without waiting for one another."""
     code, output = finish(start(tmp_path / "two", CONFIG, "gradient", "1"))

@@ -233,6 +233,7 @@ def test_patience_ends_a_run_that_no_longer_improves_and_best_is_kept(tmp_path: 
     assert not run(tmp_path / "without", dataclasses.replace(STALE, patience=0, epochs=4)).stopped_early
 
 
+@pytest.mark.slow
 def test_patience_survives_a_kill_after_any_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ulmkit.lm.checkpoint import save_checkpoint
 

@@ -28,6 +28,8 @@ from ulmkit.lm.checkpoint import read_checkpoint, save_checkpoint, standing_fold
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.train import pretrain
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("ULMKIT_KILLS", "3"))
 SAVE_KILLS = int(os.environ.get("ULMKIT_SAVE_KILLS", "12"))
 SEED = int(os.environ.get("ULMKIT_SEED", str(random.SystemRandom().randrange(10**6))))

@@ -377,6 +377,7 @@ def test_blocks_that_do_not_compile_are_left_out(monkeypatch: pytest.MonkeyPatch
         blocks_module._fastest(list(FORWARD[:4]), lambda _: None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="Triton's compiler comes for Linux")
 def test_the_kernels_compile_for_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     """For sm_90: no register is spilled, shared memory fits, and 16-bit products go through the matrix units."""

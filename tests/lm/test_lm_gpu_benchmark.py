@@ -77,6 +77,7 @@ def test_a_section_that_fails_is_written_down_and_the_next_one_runs(gpu: Any, tm
         late.fill("three", lambda section: None)
 
 
+@pytest.mark.slow
 def test_the_recipes_run_stop_and_reach_the_origins_loss(gpu: Any, tmp_path: Path) -> None:
     arguments = ["--device", "cpu", "--tiny", "--output", str(tmp_path / "gpu.json"), "--runs", str(tmp_path / "runs")]
     settings = ["--set", "lr=0.01", "--set", "epochs=1"]
