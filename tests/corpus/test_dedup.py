@@ -23,7 +23,7 @@ def clusters_of(texts: list[list[str]], settings: Dedup = SETTINGS) -> np.ndarra
     hasher = WordHasher()
     hashes = [hasher(text) for text in texts]
     exact = np.array([hash(tuple(h.tolist())) & (2**64 - 1) for h in hashes], np.uint64)
-    return cluster(exact, signatures(hashes, settings), settings)
+    return cluster(exact, [signatures(hashes[:2], settings), signatures(hashes[2:], settings)], settings)
 
 
 def edited(text: list[str], seed: int, changes: int) -> list[str]:
@@ -43,7 +43,7 @@ def test_exact_duplicates_share_a_cluster_even_without_signatures():
     texts.append(texts[3])
     hasher = WordHasher()
     exact = np.array([hash(tuple(hasher(t).tolist())) & (2**64 - 1) for t in texts], np.uint64)
-    assert cluster(exact, np.empty((6, 0), np.uint32), SETTINGS).tolist() == [0, 1, 2, 3, 4, 3]
+    assert cluster(exact, [np.empty((6, 0), np.uint32)], SETTINGS).tolist() == [0, 1, 2, 3, 4, 3]
 
 
 def test_near_duplicates_are_found():
@@ -74,6 +74,33 @@ def test_clusters_do_not_depend_on_the_order_of_documents(order: list[int]):
     found = clusters_of([texts[i] for i in order])
     groups = {frozenset(order[i] % 4 for i in np.flatnonzero(found == root)) for root in set(found.tolist())}
     assert groups == {frozenset([i]) for i in range(4)}
+
+
+def searched(signature: np.ndarray, settings: Dedup) -> list[int]:
+    """Clusters by the definition, a bucket at a time."""
+    width, needed = signature.shape[1] // settings.bands, settings.threshold * signature.shape[1]
+    parents = list(range(len(signature)))
+    for at in range(0, width * settings.bands, width):
+        buckets: dict[bytes, list[int]] = {}
+        for number, row in enumerate(signature):
+            buckets.setdefault(row[at : at + width].tobytes(), []).append(number)
+        for rest in buckets.values():
+            while rest:
+                leader, *rest = rest
+                alike = [n for n in rest if (signature[n] == signature[leader]).sum() >= needed]
+                rest = [n for n in rest if n not in alike]
+                roots = {parents[n] for n in (leader, *alike)}
+                parents = [min(roots) if parent in roots else parent for parent in parents]
+    return parents
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 12), min_size=1, max_size=4))
+def test_clusters_are_those_of_the_definition_however_units_are_cut(seed: int, sizes: list[int]):
+    settings = Dedup(permutations=8, bands=4, threshold=0.5)
+    signature = np.random.default_rng(seed).integers(0, 3, (sum(sizes), 8)).astype(np.uint32)
+    parts = np.split(signature, np.cumsum(sizes)[:-1])
+    found = cluster(np.arange(sum(sizes), dtype=np.uint64), parts, settings)
+    assert found.tolist() == searched(signature, settings)
 
 
 def test_rolling_hashes_equal_for_equal_runs_only():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ulmkit.artifacts.layout import SPLITS
 from ulmkit.artifacts.shards import logical_hash, write_shard
@@ -19,40 +20,63 @@ from ulmkit.progress import Progress, Report
 SHARD_CHARACTERS = 100_000_000
 
 
-class Clusters:
-    """Which documents say the same, by the number of a document in the order of the units."""
+class Duplicates:
+    """Which documents say the same, by the number of a document in the order of the units.
+
+    Ids are held of those documents alone that have a duplicate. Of the others this is, in bytes a document, 8 for the
+    cluster, 4 for its size and 1 for whether it stays.
+    """
 
     def __init__(self, staging: Staging, keys: Sequence[str]) -> None:
-        self.members: list[tuple[str, int]] = []  # id, characters
-        match_hashes, matrices = [], []
+        match = np.concatenate([staging.columns(key, ["match"])["match"].to_numpy() for key in keys])
+        self.roots = cluster(match, [staging.signatures(key) for key in keys], staging.language.dedup)
+        self.sizes = np.bincount(self.roots, minlength=len(match)).astype(np.int32)  # by root
+        copies = self._copies(staging, keys)
+        # the longest stays, and of equals the smallest id: both hold whatever the order of the inputs. Arrow orders
+        # strings by their bytes, which in UTF-8 is the order of their code points
+        order = [("root", "ascending"), ("characters", "descending"), ("id", "ascending"), ("number", "ascending")]
+        best = copies.sort_by(order)
+        smallest = copies.sort_by([("root", "ascending"), ("id", "ascending")])
+        roots = best["root"].to_numpy()
+        firsts = np.flatnonzero(np.append(True, roots[1:] != roots[:-1])[: len(roots)])
+        self.clusters = roots[firsts]  # of more than one document, ascending; the two that follow are by its place
+        self.best_ids = best["id"].take(pa.array(firsts))
+        self.smallest_ids = smallest["id"].take(pa.array(firsts))
+        self.stays = self.sizes[self.roots] == 1
+        self.stays[best["number"].to_numpy()[firsts]] = True
+
+    def __len__(self) -> int:
+        return len(self.roots)
+
+    def _copies(self, staging: Staging, keys: Sequence[str]) -> pa.Table:
+        """Number, root, id and characters of every document that is not alone in its cluster."""
+        several = self.sizes[self.roots] > 1
+        parts, start = [], 0
         for key in keys:
-            table = staging.columns(key, ["id", "characters", "match"])
-            self.members += zip(table["id"].to_pylist(), table["characters"].to_pylist(), strict=True)
-            match_hashes.append(table["match"].to_numpy())
-            matrices.append(staging.signatures(key))
-        self.roots: list[int] = cluster(
-            np.concatenate(match_hashes), np.concatenate(matrices), staging.language.dedup
-        ).tolist()
-        self.size = Counter(self.roots)
-        self.smallest: dict[int, str] = {}  # root -> the smallest id, which decides the split
-        self.best: dict[int, int] = {}  # root -> the number of the document that stays
-        for number, (root, (id_, characters)) in enumerate(zip(self.roots, self.members, strict=True)):
-            if root not in self.smallest or id_ < self.smallest[root]:
-                self.smallest[root] = id_
-            # the longest stays, and of equals the smallest id: both hold whatever the order of the inputs
-            if root not in self.best or (-characters, id_) < self.rank(self.best[root]):
-                self.best[root] = number
+            table = staging.columns(key, ["id", "characters"])
+            here = np.flatnonzero(several[start : start + len(table)])
+            parts.append(
+                table.take(pa.array(here))
+                .append_column("number", pa.array(here + start))
+                .append_column("root", pa.array(self.roots[here + start]))
+            )
+            start += len(table)
+        return pa.concat_tables(parts)
 
-    def rank(self, number: int) -> tuple[int, str]:
-        id_, characters = self.members[number]
-        return -characters, id_
+    def size(self, number: int) -> int:
+        """How many documents say what the document `number` says, itself among them."""
+        return int(self.sizes[self.roots[number]])
 
-    def kept(self, number: int) -> str:
-        """The id of the document that stays for the document `number`: its own, or that of a copy."""
-        return self.members[self.best[self.roots[number]]][0]
+    def smallest_id(self, number: int, own: str) -> str:
+        """The smallest id in the cluster of `number`, whose own id is `own`: it decides the split."""
+        return own if self.size(number) == 1 else self.smallest_ids[self._place(number)].as_py()
 
-    def stays(self, number: int) -> bool:
-        return self.best[self.roots[number]] == number
+    def kept_id(self, number: int) -> str:
+        """The id of the document that stays in the place of `number`, which has a duplicate."""
+        return self.best_ids[self._place(number)].as_py()
+
+    def _place(self, number: int) -> int:
+        return int(np.searchsorted(self.clusters, self.roots[number]))
 
 
 def gather(
@@ -71,19 +95,18 @@ def gather(
     What goes as a duplicate is added to `tally` and `samples`.
     """
     report(Progress("deduplicate", 0, None, "documents"))
-    clusters = Clusters(staging, keys)
-    total = len(clusters.members)
+    duplicates = Duplicates(staging, keys)
+    total = len(duplicates)
     report(Progress("deduplicate", total, total, "documents"))
     writers = {split: ShardWriter(folder, split) for split in SPLITS}
     for number, row in numbered(staging, keys, total, report):
-        if not clusters.stays(number):
+        if not duplicates.stays[number]:
             tally.duplicate(row)
-            samples.add([duplicate_sample(row, clusters.kept(number))])
+            samples.add([duplicate_sample(row, duplicates.kept_id(number))])
             continue
         del row["match"]
-        root = clusters.roots[number]
-        row["cluster"] = cluster_number(clusters.smallest[root])
-        row["cluster_size"] = clusters.size[root]
+        row["cluster"] = cluster_number(duplicates.smallest_id(number, row["id"]))
+        row["cluster_size"] = duplicates.size(number)
         writers[split_of(row["cluster"], valid_share, test_share)].add(row)
     return {split: writer.close() for split, writer in writers.items()}
 

@@ -63,15 +63,19 @@ def _random() -> np.ndarray:
     return mixed(np.arange(1, SIZE + 1, dtype=np.uint64) * MULTIPLIER)
 
 
+def rolled(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """One hash for the numbers that stand at a place of all `columns`, each of shape (places,); their order counts."""
+    with np.errstate(over="ignore"):
+        hashes = columns[0].copy()
+        for column in columns[1:]:
+            hashes *= MULTIPLIER
+            hashes ^= hashes >> np.uint64(29)
+            hashes += column
+    return hashes
+
+
 def ngrams(hashes: np.ndarray, n: int) -> np.ndarray:
     """Hash of each run of `n` words, shape (words - n + 1,); of the whole text where it is shorter than `n`."""
     n = min(n, len(hashes))
-    if n == 0:
-        return hashes
-    with np.errstate(over="ignore"):
-        rolled = hashes[: len(hashes) - n + 1].copy()
-        for offset in range(1, n):
-            rolled *= MULTIPLIER
-            rolled ^= rolled >> np.uint64(29)
-            rolled += hashes[offset : len(hashes) - n + 1 + offset]
-    return rolled
+    places = len(hashes) - n + 1
+    return rolled([hashes[offset : offset + places] for offset in range(n)]) if n else hashes

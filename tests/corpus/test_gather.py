@@ -1,0 +1,57 @@
+"""Of the documents that say the same one stays, and which one does not depend on where the others lie."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ulmkit.corpus.gather import Duplicates
+from ulmkit.language.spec import Dedup
+
+# id, characters, match: few of each, so that they often agree; the ids are of one to four bytes in UTF-8
+DOCUMENTS = st.lists(
+    st.tuples(st.text("aZé\u200cی\ud7ff\ue000\U00010348", max_size=3), st.integers(1, 3), st.integers(0, 5)),
+    min_size=1,
+    max_size=24,
+)
+
+
+class Staged:
+    """Units of documents as `Staging` gives them, without signatures."""
+
+    language = SimpleNamespace(dedup=Dedup())
+
+    def __init__(self, units: dict[str, list[tuple[str, int, int]]]) -> None:
+        self.units = units
+
+    def columns(self, key: str, names: list[str]) -> pa.Table:
+        ids, characters, match = zip(*self.units[key], strict=True) if self.units[key] else ((), (), ())
+        table = {
+            "id": pa.array(ids, pa.string()),
+            "characters": pa.array(characters, pa.int32()),
+            "match": pa.array(match, pa.uint64()),
+        }
+        return pa.table({name: table[name] for name in names})
+
+    def signatures(self, key: str) -> np.ndarray:
+        return np.empty((len(self.units[key]), 0), np.uint32)
+
+
+@given(DOCUMENTS, st.integers(0, 24))
+def test_the_longest_stays_and_the_smallest_id_names_the_cluster(documents: list[tuple[str, int, int]], cut: int):
+    """Python orders strings by code points, Arrow by bytes: for ids that is one order."""
+    units = {"a": documents[:cut], "b": documents[cut:]}
+    found = Duplicates(Staged(units), list(units))  # type: ignore[arg-type]
+    sizes = Counter(match for _, _, match in documents)
+    assert len(found) == len(documents)
+    for number, (id_, _, match) in enumerate(documents):
+        alike = [(n, other) for n, other in enumerate(documents) if other[2] == match]
+        best = min(alike, key=lambda item: (-item[1][1], item[1][0], item[0]))
+        assert found.size(number) == sizes[match]
+        assert bool(found.stays[number]) == (best[0] == number)
+        assert found.smallest_id(number, id_) == min(other[0] for _, other in alike)
+        if len(alike) > 1:
+            assert found.kept_id(number) == best[1][0]
