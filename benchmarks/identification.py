@@ -21,7 +21,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import xxhash
@@ -29,11 +28,10 @@ import xxhash
 from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.identify import identify
 from ulmkit.document import Unreadable
-from ulmkit.formats.inputs import named_inputs
-from ulmkit.formats.read import read_file
+from ulmkit.formats.inputs import named_inputs, read_input
+from ulmkit.formats.origin import Reading
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
-from ulmkit.text.encoding import decode
 from ulmkit.text.script import letters
 
 SETS = Path(__file__).with_name("identification-sets.tsv")
@@ -92,12 +90,11 @@ def read(item: Set, path: Path, language: Language) -> Iterator[str]:
     """Texts of a source, as raw as they are; lines of one are its paragraphs."""
     kind, _, option = item.format.partition(":")
     if kind == "corpus":  # as `corpus build` reads it
-        letters, candidates = language.alphabet.letters, language.extraction.encodings
-        decoder = partial(decode, candidates=candidates, letters=letters)
+        reading = Reading.of(language)
         for each in named_inputs([str(path)]):
-            for raw in read_file(each.path, name=each.source, key=each.key, candidates=candidates, letters=letters):
+            for raw in read_input(each, reading):
                 if not isinstance(raw, Unreadable):
-                    doc = extract(raw, language.extraction, decode=decoder)
+                    doc = extract(raw, language.extraction, decode=reading.decode)
                     if not isinstance(doc, Unreadable):
                         yield doc.text
     elif kind == "po":

@@ -14,17 +14,15 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.document import Document, Unreadable, count_joiners
-from ulmkit.formats.inputs import named_inputs
-from ulmkit.formats.read import read_file
+from ulmkit.formats.inputs import named_inputs, read_input
+from ulmkit.formats.origin import Reading
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
 from ulmkit.text.characters import CharacterTable, parse_table
-from ulmkit.text.encoding import decode
 
 DIGIT = "[0-9۰-۹٠-٩]"
 SPANS = {
@@ -39,12 +37,11 @@ SPANS = {
 
 def documents(paths: list[str], language: Language) -> Iterator[Document]:
     """The extracted text of every readable record."""
-    candidates, letters = language.extraction.encodings, language.alphabet.letters
-    decoder = partial(decode, candidates=candidates, letters=letters)
+    reading = Reading.of(language)
     for item in named_inputs(paths):
-        for raw in read_file(item.path, name=item.source, key=item.key, candidates=candidates, letters=letters):
+        for raw in read_input(item, reading):
             if not isinstance(raw, Unreadable):
-                doc = extract(raw, language.extraction, decode=decoder)
+                doc = extract(raw, language.extraction, decode=reading.decode)
                 if not isinstance(doc, Unreadable):
                     yield doc
 

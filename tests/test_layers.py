@@ -80,13 +80,10 @@ SAME_NAME = {
 }
 TO_BE_RENAMED = set(
     """
-    BATCH BLOCK Batch Blocks Budget CHECKS CHUNK Clusters DOCTYPE DROPOUTS EMPTY FORMAT FRONT_MATTER Finding
-    GROUP HELD_OUT HIDDEN Identity JOINERS KEEP KINDS KNOWN Kind LENGTH Layout MARKS MAX_BYTES NAMESPACE NEVER
-    PAGE PATIENCE Page Part REASONS ROOT Row SAMPLE SEED SHORT SPACE SPECIAL STAGE STEPS Sample Stream TABLE
-    Tally Task VOCABULARY WINDOW calibrate candidates count_words decode describe digits encode evaluate fetch
-    find_lr gather generate get guess joined judge letters listed measure mixed page pretrain protect quoted
-    read_json read_text read_texts refusal restore schema show stop_words summary table too_short train unescape
-    units watched words
+    BATCH Batch Blocks CHECKS DROPOUTS Finding HELD_OUT Identity JOINERS KEEP KNOWN Kind MARKS MAX_BYTES NEVER
+    PATIENCE Page SPACE STAGE STEPS Sample Stream Tally Task VOCABULARY WINDOW calibrate candidates
+    count_words decode digits encode evaluate find_lr generate guess joined judge letters listed measure
+    pretrain protect quoted restore schema show stop_words summary table too_short train watched words
     """.split()  # noqa: SIM905
 )
 

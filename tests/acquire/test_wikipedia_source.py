@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ulmkit.acquire.client import Client, retry_after
 from ulmkit.acquire.kinds.wikipedia import fetch as fetch_wikipedia
-from ulmkit.acquire.sources import fetch, fetcher
+from ulmkit.acquire.sources import fetch_source, fetcher
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, LanguageError, UsageError
 from ulmkit.formats.read import read_file
@@ -375,6 +375,6 @@ def test_locator_must_be_a_wiki(raw: Path, locator: str) -> None:
 def test_kinds_are_found_by_name(server: Server, raw: Path) -> None:
     """A source's kind leads to its module; an unknown one names those there are."""
     assert fetcher("wikipedia") is fetch_wikipedia
-    assert fetch(SPEC, raw, mirror=server.url, limit=1).pins["limit"] == 1
+    assert fetch_source(SPEC, raw, mirror=server.url, limit=1).pins["limit"] == 1
     with pytest.raises(LanguageError, match=r"no source kind 'telepathy'\. Known: wikipedia"):
         fetcher("telepathy")

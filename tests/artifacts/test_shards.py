@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ulmkit.artifacts.manifest import write_manifest
-from ulmkit.artifacts.shards import SCHEMA, logical_hash, read_batches, read_texts, shard_paths, write_shard
+from ulmkit.artifacts.shards import SCHEMA, logical_hash, read_batches, shard_paths, shard_texts, write_shard
 from ulmkit.artifacts.tokens import DOCUMENT, id_dtype, open_token_file, write_token_file
 from ulmkit.errors import ArtifactError
 
@@ -30,7 +30,7 @@ def test_rows_come_back_as_written(tmp_path: Path):
     (batch,) = read_batches([path])
     assert batch.schema.equals(SCHEMA)
     assert batch.to_pylist() == rows(5)
-    assert list(read_texts([path])) == [row["text"] for row in rows(5)]
+    assert list(shard_texts([path])) == [row["text"] for row in rows(5)]
 
 
 def test_equal_rows_are_equal_bytes_and_hashes(tmp_path: Path):
@@ -48,7 +48,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path):
     content[len(content) // 3] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"part-00000\.parquet: damaged"):
-        list(read_texts([path]))
+        list(shard_texts([path]))
 
 
 def test_an_unfinished_corpus_is_no_corpus(tmp_path: Path):

@@ -33,7 +33,7 @@ from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import read_samples
 from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
 from ulmkit.formats import inputs as reading
-from ulmkit.formats.inputs import named_inputs, units
+from ulmkit.formats.inputs import in_units, named_inputs
 from ulmkit.language.registry import get
 
 PERSIAN = get("fa")
@@ -147,8 +147,10 @@ def test_only_new_files_are_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     big = [write_lines(tmp_path / f"{name}.jsonl", articles(12, seed)) for seed, name in enumerate("ab")]
     build(tmp_path, big[0])
     read = []
-    original = staging.read_file
-    monkeypatch.setattr(staging, "read_file", lambda path, **k: (read.append(path.name), original(path, **k))[1])
+    original = staging.read_input
+    monkeypatch.setattr(
+        staging, "read_input", lambda item, *a, **k: (read.append(item.key), original(item, *a, **k))[1]
+    )
     build(tmp_path, *big)
     assert read == ["b.jsonl"]
 
@@ -229,7 +231,7 @@ def test_small_files_share_a_unit_and_large_ones_do_not(tmp_path: Path, monkeypa
     for name, size in (("a", 400), ("b", 400), ("c", 400), ("d", 5000), ("e", 10)):
         (tmp_path / "in").mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"x" * size)
-    found = [[item.key for item in unit] for unit in units(named_inputs([str(tmp_path / "in")]))]
+    found = [[item.key for item in unit] for unit in in_units(named_inputs([str(tmp_path / "in")]))]
     assert found == [["a", "b"], ["c"], ["d"], ["e"]]
 
 

@@ -330,7 +330,7 @@ def test_nothing_in_a_file_raises(data: st.DataObject) -> None:
     with memory_file(bytes(fixture)) as path:
         for record in read_file(path, limits=SMALL):
             if isinstance(record, Unreadable):
-                assert record.reason in reasons.REASONS
+                assert record.reason in reasons.MEANING
                 assert "\n" not in record.detail
 
 

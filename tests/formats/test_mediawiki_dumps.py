@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats import reasons
-from ulmkit.formats.mediawiki import CHUNK, unescape
+from ulmkit.formats.mediawiki import CHUNK_BYTES, unescape_xml
+from ulmkit.formats.origin import Reading
 from ulmkit.formats.read import read_file
 
 TEXT = "'''Õun''' &nbsp; <ref name=\"a\">می‌خواهم</ref> & [[puu|puud]]\n\n== Vaata ka ==\n"
@@ -46,12 +47,12 @@ def test_redirects_and_other_namespaces_are_counted(tmp_path: Path) -> None:
     """One article in three stays; the rest is named by its reason."""
     documents, complaints = read(tmp_path, SITE + "".join(articles(1, 5)) + END)
     assert len(documents) == 5
-    assert [c.reason for c in complaints] == [reasons.REDIRECT, reasons.NAMESPACE] * 5
+    assert [c.reason for c in complaints] == [reasons.REDIRECT, reasons.OTHER_NAMESPACE] * 5
 
 
 def test_wanted_namespaces_can_be_named(tmp_path: Path) -> None:
     """Talk pages come when they are asked for."""
-    documents, _ = read(tmp_path, SITE + "".join(articles(1, 5)) + END, namespaces=(1,))
+    documents, _ = read(tmp_path, SITE + "".join(articles(1, 5)) + END, reading=Reading(namespaces=(1,)))
     assert {document.title.partition(":")[0] for document in documents} == {"Talk"}
 
 
@@ -59,7 +60,7 @@ def test_wanted_namespaces_can_be_named(tmp_path: Path) -> None:
 def test_redirects_are_known_by_their_words_too(tmp_path: Path, text: str) -> None:
     """Old dumps have no redirect element: the wiki's own word does."""
     dump = SITE + page(1, "Õunapuu", text) + END
-    _, complaints = read(tmp_path, dump, redirect_words=("SUUNA", "تغییر_مسیر"))
+    _, complaints = read(tmp_path, dump, reading=Reading(redirect_words=("SUUNA", "تغییر_مسیر")))
     assert [c.reason for c in complaints] == [reasons.REDIRECT]
 
 
@@ -71,7 +72,7 @@ def test_any_schema_version(tmp_path: Path, version: str) -> None:
         dump = dump.replace("    <ns>0</ns>\n", "").replace("    <ns>1</ns>\n", "")
     documents, complaints = read(tmp_path, dump)
     assert [document.title for document in documents] == ["Õun"]
-    assert [complaint.reason for complaint in complaints] == [reasons.NAMESPACE]
+    assert [complaint.reason for complaint in complaints] == [reasons.OTHER_NAMESPACE]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -101,7 +102,7 @@ def test_pages_without_a_root(tmp_path: Path) -> None:
     """One block of a multistream file is read by itself."""
     documents, complaints = read(tmp_path, bz2.compress("".join(articles(1, 2)).encode()))
     assert len(documents) == 2
-    assert {complaint.reason for complaint in complaints} == {reasons.REDIRECT, reasons.NAMESPACE}
+    assert {complaint.reason for complaint in complaints} == {reasons.REDIRECT, reasons.OTHER_NAMESPACE}
 
 
 def test_multistream_is_read_through(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_long_histories_pass_through_little_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(data) > 60_000_000
     assert [str(getattr(record, "content", record))[:4] for record in records] == ["587 "]  # the 28th of the last month
-    assert peak < 16 * CHUNK
+    assert peak < 16 * CHUNK_BYTES
 
 
 def test_deleted_empty_and_foreign_pages_are_counted(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_deleted_empty_and_foreign_pages_are_counted(tmp_path: Path) -> None:
     dump = SITE + page(1, "A", "") + page(2, "B", "x = 1").replace("wikitext", "Scribunto") + page(3, "C", "x")
     dump = dump.replace('<text bytes="1" xml:space="preserve">x</text>', '<text bytes="1" deleted="deleted" />') + END
     _, complaints = read(tmp_path, dump)
-    assert [c.reason for c in complaints] == [reasons.EMPTY, reasons.NOT_WIKITEXT, reasons.EMPTY]
+    assert [c.reason for c in complaints] == [reasons.EMPTY_TEXT, reasons.NOT_WIKITEXT, reasons.EMPTY_TEXT]
 
 
 @given(st.integers(0, 2000))
@@ -166,7 +167,7 @@ def test_a_cut_dump_is_read_to_the_cut(tmp_path_factory: pytest.TempPathFactory,
     documents, complaints = read(tmp_path_factory.mktemp("cut"), cut)
     whole = cut[: cut.rfind("</page>") + 1]
     assert [d.title for d in documents] == [f"Artikkel {n}" for n in (1, 4, 7, 10) if f"<title>Artikkel {n}<" in whole]
-    assert [c.reason for c in complaints if c.reason not in (reasons.REDIRECT, reasons.NAMESPACE)] == [
+    assert [c.reason for c in complaints if c.reason not in (reasons.REDIRECT, reasons.OTHER_NAMESPACE)] == [
         reasons.TRUNCATED
     ]
 
@@ -189,7 +190,7 @@ def test_document_types_are_refused_at_once(tmp_path: Path, kind: str, encoding:
     dump = BOMBS[kind] + SITE + page(1, "Õun", "BOMB").replace("BOMB", "&a11;" * 1000) + END
     documents, complaints = read(tmp_path, dump.encode(encoding))  # would not end if the first were expanded
     assert not documents
-    assert [c.reason for c in complaints] in ([reasons.DOCTYPE], [reasons.UNSUPPORTED])
+    assert [c.reason for c in complaints] in ([reasons.DOCUMENT_TYPE], [reasons.UNSUPPORTED])
 
 
 def test_unknown_entities_stay_as_they_are_written(tmp_path: Path) -> None:
@@ -203,4 +204,4 @@ def test_escaping_is_undone_exactly(text: str) -> None:
     """What the exporter escapes comes back."""
     from xml.sax.saxutils import escape
 
-    assert unescape(escape(text, {'"': "&quot;", "'": "&#039;"}).encode()).decode() == text
+    assert unescape_xml(escape(text, {'"': "&quot;", "'": "&#039;"}).encode()).decode() == text

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import UsageError
 from ulmkit.formats import reasons
-from ulmkit.formats.origin import moment
+from ulmkit.formats.inputs import named_inputs, read_input
+from ulmkit.formats.origin import Reading, moment
 from ulmkit.formats.read import expand_inputs, input_names, read_file
 from ulmkit.formats.streams import Limits
+from ulmkit.language.registry import get
 
 LONG = "Kevadel ärkab loodus uuesti ellu ja linnud laulavad metsas. "
 FA = "می‌خواهم به خانه بروم و کتاب‌هایم را بخوانم. "
@@ -180,7 +182,7 @@ def test_bad_lines_are_counted_and_the_rest_goes_on(tmp_path: Path) -> None:
         ("a.jsonl#2", reasons.BAD_RECORD),
         ("a.jsonl#3", reasons.ENCODING),
         ("a.jsonl#4", reasons.BAD_RECORD),
-        ("a.jsonl#5", reasons.EMPTY),
+        ("a.jsonl#5", reasons.EMPTY_TEXT),
         ("a.jsonl#6", reasons.BAD_RECORD),
     ]
 
@@ -277,7 +279,7 @@ def test_parquet_inside_a_container(tmp_path: Path) -> None:
     parquet(path, text=[LONG, None, ""])
     documents, complaints = read(tmp_path, gzip.compress(path.read_bytes()), "b.gz")
     assert [document.content for document in documents] == [LONG]
-    assert [c.reason for c in complaints] == [reasons.NO_TEXT, reasons.EMPTY]
+    assert [c.reason for c in complaints] == [reasons.NO_TEXT, reasons.EMPTY_TEXT]
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
@@ -365,8 +367,8 @@ REFUSED = [
     (b"INSERT INTO t (id, content)\nVALUES ('1', 'x');\n", "a.sql", reasons.UNSUPPORTED, "SQL is not read"),
     (b"import os\n", "a.py", reasons.NOT_TEXT, "program"),
     (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00", "a.pkl", reasons.NOT_TEXT, "pickle"),
-    (b"", "a.txt", reasons.EMPTY, ""),
-    (b" \n\n", "a.txt", reasons.EMPTY, ""),
+    (b"", "a.txt", reasons.EMPTY_TEXT, ""),
+    (b" \n\n", "a.txt", reasons.EMPTY_TEXT, ""),
 ]
 
 
@@ -390,7 +392,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path.write_bytes(start.encode() + data)
     for record in read_file(path):
         if isinstance(record, Unreadable):
-            assert record.reason in reasons.REASONS
+            assert record.reason in reasons.MEANING
             assert record.detail.isprintable() or not record.detail.count("\n")
         else:
             assert isinstance(record.content, bytes) or "\ufffd" not in record.content or b"\xef\xbf\xbd" in data
@@ -438,3 +440,16 @@ def test_files_that_cannot_be_opened_are_counted(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     found = [*read_file(tmp_path / "gone"), *read_file(tmp_path / "pipe")]
     assert [record.reason for record in found if isinstance(record, Unreadable)] == [reasons.STORAGE, reasons.LINK]
+
+
+def test_a_file_is_read_with_the_encodings_of_its_language(tmp_path: Path):
+    """Windows-1257 and Windows-1252 differ in a letter of this sentence; which it is, the language says."""
+    language = get("et")
+    text = "Õhtul jõime šokolaadi ja sõime žürii auks küpsetatud kooki."
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode("windows-1257"))
+    (item,) = named_inputs([str(path)])
+    (document,) = read_input(item, Reading.of(language))
+    assert document == next(read_file(path, reading=Reading.of(language), name="a"))
+    assert isinstance(document, RawDocument)
+    assert document.content == text

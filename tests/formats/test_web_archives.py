@@ -87,7 +87,7 @@ def test_what_is_no_page_is_counted(tmp_path: Path) -> None:
         (warc("response", http(b"PK\3\4\0\0\0\0", "Content-Type: text/html\r\n")), reasons.NOT_TEXT),
         (warc("response", b"\0\0", "dns:e.ee", Content_Type="text/dns"), reasons.NOT_A_PAGE),
         (warc("resource", b"log", "metadata://gnu.org/wget.log"), reasons.NOT_A_PAGE),
-        (warc("response", http(b" ")), reasons.EMPTY),
+        (warc("response", http(b" ")), reasons.EMPTY_TEXT),
     ]
     documents, complaints = read(tmp_path, b"".join(record for record, _ in records))
     assert not documents
@@ -206,4 +206,4 @@ def test_no_archive_raises(tmp_path_factory: pytest.TempPathFactory, data: st.Da
         fixture[at : at + data.draw(st.integers(0, 5))] = data.draw(st.binary(max_size=4))
     path = tmp_path_factory.getbasetemp() / "archive"
     path.write_bytes(fixture)
-    assert all(isinstance(r, RawDocument) or r.reason in reasons.REASONS for r in read_file(path))
+    assert all(isinstance(r, RawDocument) or r.reason in reasons.MEANING for r in read_file(path))

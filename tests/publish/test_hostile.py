@@ -29,7 +29,7 @@ import torch
 from interchange_data import CONFIG, PIECES, make_home, make_tokenizer
 
 from ulmkit.artifacts.manifest import fingerprint
-from ulmkit.artifacts.shards import read_texts
+from ulmkit.artifacts.shards import shard_texts
 from ulmkit.artifacts.tokens import DOCUMENT, open_token_file
 from ulmkit.errors import UlmkitError
 from ulmkit.language.load import load_language
@@ -229,7 +229,7 @@ def in_shard(folder: Path, marker: Path) -> Any:
     }
     schema = pa.schema([pa.field("text", pa.int64(), metadata=about)])
     pq.write_table(pa.table([pa.array([1])], schema=schema), folder / "part-00000.parquet")
-    texts = list(read_texts([folder / "part-00000.parquet"]))
+    texts = list(shard_texts([folder / "part-00000.parquet"]))
     if not all(isinstance(value, str) for value in texts):
         raise UlmkitError(f"{folder}: no texts.")
 

@@ -441,17 +441,15 @@ def real_text(code: str, paths: Sequence[str]) -> str:
         return ""
     from ulmkit.corpus.extract.dispatch import extract
     from ulmkit.document import Unreadable
-    from ulmkit.formats.inputs import named_inputs
-    from ulmkit.formats.read import read_file
-    from ulmkit.text.encoding import decode
+    from ulmkit.formats.inputs import named_inputs, read_input
+    from ulmkit.formats.origin import Reading
 
-    candidates, letters = language.extraction.encodings, language.alphabet.letters
-    decoder = partial(decode, candidates=candidates, letters=letters)
+    reading = Reading.of(language)
     inputs, texts = list(named_inputs(list(paths) or [str(language.samples)])), []
     for item in inputs:  # an equal part of each file
         left = REAL_CHARACTERS // len(inputs)
-        for raw in read_file(item.path, name=item.source, key=item.key, candidates=candidates, letters=letters):
-            doc = raw if isinstance(raw, Unreadable) else extract(raw, language.extraction, decode=decoder)
+        for raw in read_input(item, reading):
+            doc = raw if isinstance(raw, Unreadable) else extract(raw, language.extraction, decode=reading.decode)
             if not isinstance(doc, Unreadable):
                 texts.append(doc.text[:left])
                 left -= len(texts[-1])

@@ -20,7 +20,7 @@ RETRIED = (429, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
 MAX_WAIT = 120.0  # seconds that a Retry-After may ask for
-CHUNK = 1 << 18
+_CHUNK = 1 << 18
 NETWORK_ERRORS = (urllib3.exceptions.HTTPError, OSError)
 
 
@@ -32,7 +32,7 @@ class FetchError(InputError):
         self.url, self.what, self.status = url, what, status
 
 
-def refusal(url: str, response: urllib3.BaseHTTPResponse) -> FetchError:
+def status_error(url: str, response: urllib3.BaseHTTPResponse) -> FetchError:
     """The error for an answer of a status that was not hoped for."""
     if response.status == 200:
         return FetchError(url, "does not answer with the range asked for", 200)
@@ -158,7 +158,7 @@ class Client:
     def body(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """The body as it comes, in pieces. Raises what urllib3 raises, `TimeoutError` for one that crawls."""
         start, received = time.monotonic(), 0
-        while chunk := response.read1(CHUNK, decode_content=False):
+        while chunk := response.read1(_CHUNK, decode_content=False):
             yield chunk
             received += len(chunk)
             passed = time.monotonic() - start
@@ -174,7 +174,7 @@ class Client:
             begun = time.monotonic()
             with self.open(url, headers) as response:
                 if response.status != (206 if "Range" in (headers or {}) else 200):
-                    raise refusal(url, response)
+                    raise status_error(url, response)
                 data = bytearray()
                 try:
                     for chunk in self.body(response):

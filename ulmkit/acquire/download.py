@@ -14,7 +14,7 @@ from typing import Any
 
 import urllib3
 
-from ulmkit.acquire.client import NETWORK_ERRORS, Client, FetchError, reason_of, refusal
+from ulmkit.acquire.client import NETWORK_ERRORS, Client, FetchError, reason_of, status_error
 from ulmkit.artifacts.atomic import read_json, storage_errors, sync_folder, write_json
 from ulmkit.errors import ArtifactError
 from ulmkit.progress import Progress, Report, silent
@@ -49,7 +49,7 @@ def download(
     part = path.with_name(path.name + ".download")
     for last_chance in (False, True):
         with storage_errors(path):
-            gather(client, url, part, size, report)
+            _collect(client, url, part, size, report)
             wrong = mismatch(part, size, checksums or {})
             if not wrong:
                 with open(part, "rb") as file:
@@ -97,7 +97,7 @@ def _known_version(part: Path, url: str) -> str:
     return str(note.get("version", "")) if isinstance(note, dict) and note.get("url") == url else ""
 
 
-def gather(client: Client, url: str, part: Path, size: int | None, report: Report) -> None:
+def _collect(client: Client, url: str, part: Path, size: int | None, report: Report) -> None:
     """All bytes of `url` in `part`; what is there already of the same version is kept."""
     fruitless = 0
     while True:
@@ -113,7 +113,7 @@ def gather(client: Client, url: str, part: Path, size: int | None, report: Repor
                 part.unlink(missing_ok=True)
                 problem = f"answers {response.status} to a range"
             elif response.status not in (200, 206):
-                raise refusal(url, response)
+                raise status_error(url, response)
             else:
                 if response.status == 200:
                     have = 0

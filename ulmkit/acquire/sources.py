@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from ulmkit.formats.inputs import Input
 
 # kind → the module whose `fetch` brings it; an installed package adds its own under the entry-point group below
-KINDS = {"wikipedia": "ulmkit.acquire.kinds.wikipedia"}
-GROUP = "ulmkit.sources"
+SOURCE_KINDS = {"wikipedia": "ulmkit.acquire.kinds.wikipedia"}
+SOURCE_GROUP = "ulmkit.sources"
 
 Fetch = Callable[..., Fetched]
 
 
 def fetcher(kind: str) -> Fetch:
     """The function that brings sources of this kind. Raises `LanguageError` for a kind nobody knows."""
-    if kind in KINDS:
-        return importlib.import_module(KINDS[kind]).fetch
-    found = importlib.metadata.entry_points(group=GROUP, name=kind)
+    if kind in SOURCE_KINDS:
+        return importlib.import_module(SOURCE_KINDS[kind]).fetch
+    found = importlib.metadata.entry_points(group=SOURCE_GROUP, name=kind)
     for entry in found:
         return entry.load()
-    known = sorted({*KINDS, *importlib.metadata.entry_points(group=GROUP).names})
+    known = sorted({*SOURCE_KINDS, *importlib.metadata.entry_points(group=SOURCE_GROUP).names})
     raise LanguageError(f"no source kind '{kind}'. Known: {', '.join(known)}.")
 
 
-def fetch(
+def fetch_source(
     spec: SourceSpec,
     folder: Path,
     *,
@@ -64,7 +64,7 @@ def fetch_sources(
     inputs: list[Input] = []
     pins: dict[str, Any] = {}
     for spec in language.sources:
-        fetched = fetch(spec, layout.raw, mirror=mirror, limit=limit, progress=report)
+        fetched = fetch_source(spec, layout.raw, mirror=mirror, limit=limit, progress=report)
         inputs += [Input(path, spec.name, path.name, spec.licence) for path in fetched.files]
         pins[spec.name] = fetched.pins
     return inputs, pins

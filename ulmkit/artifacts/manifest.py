@@ -12,7 +12,7 @@ import ulmkit
 from ulmkit.artifacts.atomic import read_json, write_json
 from ulmkit.errors import ArtifactError
 
-FORMAT = 1
+_FORMAT = 1
 
 
 def fingerprint(value: Any) -> str:
@@ -51,7 +51,7 @@ def signature(stage: str, **fields: Any) -> str:
 
 def write_manifest(folder: Path, stage: str, content: dict[str, Any]) -> None:
     """Write `manifest.json`: the last file of a stage, so its presence says that the stage is whole."""
-    write_json(folder / "manifest.json", {"format": FORMAT, "stage": stage} | content)
+    write_json(folder / "manifest.json", {"format": _FORMAT, "stage": stage} | content)
 
 
 def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     if not path.exists():
         raise ArtifactError(f"{folder}: no finished {stage} here.")
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("stage") != stage or manifest.get("format") != FORMAT:
-        raise ArtifactError(f"{path}: not a {stage} manifest of format {FORMAT}. Run the stage again.")
+    if not isinstance(manifest, dict) or manifest.get("stage") != stage or manifest.get("format") != _FORMAT:
+        raise ArtifactError(f"{path}: not a {stage} manifest of format {_FORMAT}. Run the stage again.")
     return manifest
 
 

@@ -69,7 +69,7 @@ def read_batches(
             raise ArtifactError(f"{path}: damaged ({str(error).splitlines()[0]}). Build the corpus again.") from error
 
 
-def read_texts(paths: Iterable[Path]) -> Iterator[str]:
+def shard_texts(paths: Iterable[Path]) -> Iterator[str]:
     """The text of every document, in order."""
     for batch in read_batches(paths, ["text"]):
         yield from batch.column("text").to_pylist()

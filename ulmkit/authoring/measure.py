@@ -5,7 +5,6 @@ there. Nothing is dropped: what a limit would say is for the caller to count.
 """
 
 import dataclasses
-import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,11 @@ from ulmkit.corpus.identify import own_share
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.document import Document, RawDocument
 from ulmkit.errors import InputError
-from ulmkit.formats.inputs import Input
-from ulmkit.formats.read import read_file
+from ulmkit.formats.inputs import Input, read_input
+from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
-from ulmkit.text.encoding import decode, repair
+from ulmkit.text.encoding import repair
 
 
 @dataclass(frozen=True)
@@ -52,25 +51,15 @@ def read_texts(language: Language, inputs: Sequence[Input], *, report: Report = 
 
 def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Document]:
     """Every document of `inputs` that has a text, extracted, with its characters repaired and nothing else."""
-    decoder = functools.partial(decode, candidates=language.extraction.encodings, letters=language.alphabet.letters)
     for raw in _records(language, inputs):
-        doc = extract(raw, language.extraction, decode=decoder)
+        doc = extract(raw, language.extraction, decode=Reading.of(language).decode)
         if isinstance(doc, Document) and doc.text.strip():
             yield dataclasses.replace(doc, text=repair(doc.text))
 
 
 def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:
     for item in inputs:
-        records = read_file(
-            item.path,
-            name=item.source,
-            key=item.key,
-            text_field=item.text_field,
-            redirect_words=language.extraction.redirect_words,
-            candidates=language.extraction.encodings,
-            letters=language.alphabet.letters,
-        )
-        yield from (record for record in records if isinstance(record, RawDocument))
+        yield from (record for record in read_input(item, Reading.of(language)) if isinstance(record, RawDocument))
 
 
 def measure(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:

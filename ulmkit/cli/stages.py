@@ -30,23 +30,15 @@ def samples(language: "Language", report: Report) -> list["Sample"]:
     from ulmkit.corpus.chain import Chain
     from ulmkit.corpus.extract.dispatch import extract
     from ulmkit.document import KEEP, Document, RawDocument, drop
-    from ulmkit.formats.inputs import named_inputs
-    from ulmkit.formats.read import read_file
+    from ulmkit.formats.inputs import named_inputs, read_input
+    from ulmkit.formats.origin import Reading
 
     chain = Chain(language, near_duplicates=False)
     found = []
     inputs = named_inputs([str(language.samples)]) if any(language.samples.iterdir()) else []
     for number, item in enumerate(inputs):
         report(Progress("samples", number, len(inputs), "files", item.key))
-        records = read_file(
-            item.path,
-            name=item.source,
-            key=item.key,
-            redirect_words=language.extraction.redirect_words,
-            candidates=language.extraction.encodings,
-            letters=language.alphabet.letters,
-        )
-        for record in records:
+        for record in read_input(item, Reading.of(language)):
             if not isinstance(record, RawDocument):
                 found.append(Sample(item.key, "", "", drop(record.reason, record.detail)))
                 continue

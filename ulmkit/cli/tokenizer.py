@@ -12,6 +12,7 @@ from ulmkit.cli.common import Scene, readable, shared, table
 from ulmkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from ulmkit.formats.origin import Reading
     from ulmkit.tokenizer.model import Tokenizer
 
 
@@ -154,6 +155,7 @@ def evaluate(scene: Scene, code: str, inputs: tuple[str, ...]) -> None:
     \b
     ulmkit tokenizer evaluate fa
     """
+    from ulmkit.formats.origin import Reading
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
 
@@ -165,11 +167,13 @@ def evaluate(scene: Scene, code: str, inputs: tuple[str, ...]) -> None:
     scene.say(evaluation.summary())
     result = evaluation.to_json()
     if inputs:
-        result["inputs"] = round_trips(scene, inputs, tokenizer)
+        result["inputs"] = round_trips(scene, inputs, tokenizer, Reading.of(language))
     scene.finish(result)
 
 
-def round_trips(scene: Scene, inputs: tuple[str, ...], tokenizer: "Tokenizer") -> list[dict[str, object]]:
+def round_trips(
+    scene: Scene, inputs: tuple[str, ...], tokenizer: "Tokenizer", reading: "Reading"
+) -> list[dict[str, object]]:
     """decode(encode(normalize(x))) over the raw text of files, counted file by file."""
     from ulmkit.document import RawDocument
     from ulmkit.formats.read import expand_inputs, read_file
@@ -179,7 +183,7 @@ def round_trips(scene: Scene, inputs: tuple[str, ...], tokenizer: "Tokenizer") -
     for path in expand_inputs(inputs):
         texts = (
             raw.content
-            for raw in read_file(Path(path), name=path.name)
+            for raw in read_file(path, name=path.name, reading=reading)
             if isinstance(raw, RawDocument) and isinstance(raw.content, str)
         )
         rows.append({"file": path.name} | dataclasses.asdict(round_trip_texts(tokenizer, texts)))

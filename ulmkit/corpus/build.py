@@ -37,7 +37,7 @@ from ulmkit.corpus.gather import gather
 from ulmkit.corpus.staging import Staging
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.errors import ArtifactError, UsageError
-from ulmkit.formats.inputs import Input, describe, file_size, units
+from ulmkit.formats.inputs import Input, describe_input, file_size, in_units
 from ulmkit.formats.reasons import UNWANTED
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
@@ -110,8 +110,8 @@ class Build:
         remove_leftovers(self.staging.folder)
         remove_leftovers(self.layout.home)
         recover_folder(self.layout.corpus)
-        planned = units(inputs)
-        described = [[describe(item) for item in unit] for unit in planned]
+        planned = in_units(inputs)
+        described = [[describe_input(item) for item in unit] for unit in planned]
         keys = [self.staging.key(entries) for entries in described]
         name = fingerprint([keys, self.options.shaping])
         if (self.layout.corpus / "manifest.json").exists():

@@ -17,7 +17,7 @@ from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.filters import Page, judge, without_boilerplate
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.shingles import WordHasher
-from ulmkit.corpus.tally import Sample, Tally, document_sample
+from ulmkit.corpus.tally import LeftOut, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
 from ulmkit.errors import LanguageError, RuleError
 from ulmkit.formats.excerpt import excerpt
@@ -50,7 +50,7 @@ class Part:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     signature: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint32))
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[LeftOut] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
     def read(self, raw: RawDocument) -> None:

@@ -15,7 +15,7 @@ import rensa
 from ulmkit.corpus.shingles import ngrams, rolled
 from ulmkit.language.spec import Dedup
 
-SEED = 42
+_SEED = 42
 _ROWS = 1 << 14  # signatures that are compared, or turned into keys, at once: 8 MB of each side
 
 
@@ -27,7 +27,7 @@ def signatures(hashes: Sequence[np.ndarray], settings: Dedup) -> np.ndarray:
     offsets = np.zeros(len(grams) + 1, np.uint64)
     np.cumsum([len(g) for g in grams], out=offsets[1:])
     matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
-        np.concatenate(grams), offsets, settings.permutations, SEED
+        np.concatenate(grams), offsets, settings.permutations, _SEED
     )
     return np.array(matrix.to_rows(), np.uint32)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ulmkit.text.census import SIZE, code_points
 
-SPACE = ord(" ")
+_SPACE = ord(" ")
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: multiplication loses no bit
 
 
@@ -42,14 +42,14 @@ class WordHasher:
         if not words:
             return np.empty(0, np.uint64)
         codes = code_points(" ".join(words))
-        ends = np.append(np.flatnonzero(codes == SPACE), len(codes))
+        ends = np.append(np.flatnonzero(codes == _SPACE), len(codes))
         starts = np.append(0, ends[:-1] + 1)
         sums = np.zeros(len(codes) + 1, np.uint64)
         np.cumsum(_random().take(codes) * self._up(len(codes)), out=sums[1:])
-        return mixed((sums.take(ends) - sums.take(starts)) * self._down(len(codes)).take(starts))
+        return mixed_bits((sums.take(ends) - sums.take(starts)) * self._down(len(codes)).take(starts))
 
 
-def mixed(hashes: np.ndarray) -> np.ndarray:
+def mixed_bits(hashes: np.ndarray) -> np.ndarray:
     """`hashes` with every bit depending on all others (the finalizer of MurmurHash3)."""
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         hashes = hashes ^ (hashes >> np.uint64(33))
@@ -60,7 +60,7 @@ def mixed(hashes: np.ndarray) -> np.ndarray:
 @functools.cache
 def _random() -> np.ndarray:
     """A number for each code point, the same in every process, shape (0x110000,)."""
-    return mixed(np.arange(1, SIZE + 1, dtype=np.uint64) * MULTIPLIER)
+    return mixed_bits(np.arange(1, SIZE + 1, dtype=np.uint64) * MULTIPLIER)
 
 
 def rolled(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -15,11 +15,11 @@ from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.artifacts.shards import SCHEMA
 from ulmkit.corpus.chain import CHAIN, Part, PiiPolicy, chunked
-from ulmkit.corpus.tally import Sample, Samples, Tally, unread_sample
+from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.inputs import Input
-from ulmkit.formats.read import read_file
+from ulmkit.formats.inputs import Input, read_input
+from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.work.pool import Broken, Pool
 
@@ -34,6 +34,7 @@ class Staging:
     def __init__(self, folder: Path, language: Language, near_duplicates: bool, pii: PiiPolicy) -> None:
         self.folder = folder
         self.language = language
+        self.reading = Reading.of(language)
         self.near_duplicates = near_duplicates
         self.pii = pii
 
@@ -92,23 +93,13 @@ class Staging:
             def progress(count: int, item: Input = item) -> None:
                 advance(item, count)
 
-            for record in read_file(
-                item.path,
-                name=item.source,
-                key=item.key,
-                licence=item.licence,
-                text_field=item.text_field,
-                redirect_words=self.language.extraction.redirect_words,
-                candidates=self.language.extraction.encodings,
-                letters=self.language.alphabet.letters,
-                progress=progress,
-            ):
+            for record in read_input(item, self.reading, progress=progress):
                 if isinstance(record, Unreadable):
                     refuse(item, record)
                 else:
                     yield record
 
-    def counted(self, key: str) -> tuple[Tally, list[Sample], list[Sample]]:
+    def counted(self, key: str) -> tuple[Tally, list[LeftOut], list[LeftOut]]:
         """The unit's counts, and samples of what was dropped and of what could not be read."""
         staged = read_json(self.folder / f"{key}.json")
         return Tally.from_json(staged["tally"]), staged["samples"], staged["unread"]

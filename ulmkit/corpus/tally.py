@@ -15,7 +15,7 @@ SAMPLE_CHARACTERS = 600
 
 # what went: source and reason, and beside them id, detail, url and text of a document that was dropped, or file,
 # place, detail and excerpt of a record that could not be read
-Sample = dict[str, str]
+LeftOut = dict[str, str]
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Tally:
         return cls(**(value | counters | nested))
 
 
-def document_sample(doc: RawDocument | Document, reason: str, detail: str, text: str) -> Sample:
+def document_sample(doc: RawDocument | Document, reason: str, detail: str, text: str) -> LeftOut:
     """A document that was dropped, with the head of its text in the form in which it was judged."""
     return {
         "id": doc.id,
@@ -93,7 +93,7 @@ def document_sample(doc: RawDocument | Document, reason: str, detail: str, text:
     }
 
 
-def duplicate_sample(row: dict[str, Any], kept: str) -> Sample:
+def duplicate_sample(row: dict[str, Any], kept: str) -> LeftOut:
     """A row that was dropped for the document with the id `kept`."""
     return {
         "id": row["id"],
@@ -105,7 +105,7 @@ def duplicate_sample(row: dict[str, Any], kept: str) -> Sample:
     }
 
 
-def unread_sample(record: Unreadable, source: str, key: str) -> Sample:
+def unread_sample(record: Unreadable, source: str, key: str) -> LeftOut:
     """A record that could not be read: its file, its place in it (`member#record`), why, and what is there."""
     return {
         "source": source,
@@ -123,7 +123,7 @@ class Samples:
     def __init__(self, *by: str, limit: int) -> None:
         self.by = by
         self.limit = limit
-        self.kept: dict[tuple[str, ...], list[Sample]] = {}
+        self.kept: dict[tuple[str, ...], list[LeftOut]] = {}
 
     @classmethod
     def dropped(cls) -> "Samples":
@@ -135,13 +135,13 @@ class Samples:
         """Of records that could not be read: some of every file."""
         return cls("reason", "source", "file", limit=5)
 
-    def add(self, samples: Iterable[Sample]) -> None:
+    def add(self, samples: Iterable[LeftOut]) -> None:
         for sample in samples:
             kept = self.kept.setdefault(tuple(sample[name] for name in self.by), [])
             if len(kept) < self.limit:
                 kept.append(sample)
 
-    def all(self) -> list[Sample]:
+    def all(self) -> list[LeftOut]:
         """Everything kept, in the order of the fields, then as it came."""
         return [sample for key in sorted(self.kept) for sample in self.kept[key]]
 
@@ -152,7 +152,7 @@ class Samples:
                 file.write(json.dumps(sample, ensure_ascii=False) + "\n")
 
 
-def read_samples(path: Path) -> list[Sample]:
+def read_samples(path: Path) -> list[LeftOut]:
     """What `Samples.write` wrote."""
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]

@@ -17,7 +17,7 @@ from ulmkit.formats import reasons
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.streams import (
     CODECS,
-    Budget,
+    ByteBudget,
     Codec,
     DecompressedBytes,
     Failure,
@@ -28,10 +28,10 @@ from ulmkit.formats.streams import (
     Stream,
 )
 
-BLOCK = 512
+TAR_BLOCK = 512
 HEADER_LIMIT = 1 << 20  # bytes of one long name or extended header
 REGULAR = (b"0", b"\0", b"7")
-SPECIAL = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "device", b"6": "pipe", b"S": "sparse file"}
+_SPECIAL = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "device", b"6": "pipe", b"S": "sparse file"}
 Member = tuple[str, Stream] | Unreadable
 
 
@@ -42,8 +42,8 @@ def hidden(name: str) -> bool:
 
 def is_tar(head: bytes) -> bool:
     """Whether `head` starts with a tar header: its checksum is right."""
-    block = head[:BLOCK]
-    if len(block) < BLOCK or not block[0]:
+    block = head[:TAR_BLOCK]
+    if len(block) < TAR_BLOCK or not block[0]:
         return False
     try:
         said = int(block[148:156].strip(b" \0") or b"-1", 8)
@@ -85,12 +85,12 @@ def tar_members(stream: Stream, origin: Origin) -> Iterator[Member]:
     """The regular files of a tar, each to be read before the next is asked for."""
     settings: dict[str, str] = {}
     while True:
-        block = stream.read(BLOCK)
+        block = stream.read(TAR_BLOCK)
         if not block.strip(b"\0"):
-            if len(block) < BLOCK and stream.failure is None:
+            if len(block) < TAR_BLOCK and stream.failure is None:
                 yield origin.unreadable(reasons.TRUNCATED, "the archive has no end mark")
             return
-        if len(block) < BLOCK:
+        if len(block) < TAR_BLOCK:
             if stream.failure is None:
                 yield origin.unreadable(reasons.TRUNCATED, "ends inside a header")
             return
@@ -104,7 +104,7 @@ def tar_members(stream: Stream, origin: Origin) -> Iterator[Member]:
             yield origin.unreadable(reasons.DAMAGED, f"tar header: {error}")
             return
         kind = block[156:157]
-        padding = -size % BLOCK
+        padding = -size % TAR_BLOCK
         if kind in b"LKxg":
             if size > HEADER_LIMIT:
                 yield origin.unreadable(reasons.TOO_LARGE, f"a tar header of {size:,} bytes")
@@ -119,11 +119,11 @@ def tar_members(stream: Stream, origin: Origin) -> Iterator[Member]:
         name = settings.get("path") or (f"{prefix}/" if prefix else "") + tar_name(block[:100])
         if "size" in settings:
             size = int(settings["size"])
-            padding = -size % BLOCK
+            padding = -size % TAR_BLOCK
         sparse = any(key.startswith("GNU.sparse") for key in settings)
         settings = {}
-        if kind in SPECIAL or sparse:
-            yield origin.member(name).unreadable(reasons.LINK, SPECIAL.get(kind, "sparse file"))
+        if kind in _SPECIAL or sparse:
+            yield origin.member(name).unreadable(reasons.LINK, _SPECIAL.get(kind, "sparse file"))
             size = 0 if kind in b"1234" else size + padding
             SectionReader(stream, size).drain()
             continue
@@ -191,7 +191,7 @@ def directory_size(file: IO[bytes]) -> int:
     return size
 
 
-def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: Budget) -> Iterator[Member]:
+def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBudget) -> Iterator[Member]:
     """The regular files of a zip, in the order of its table of contents."""
     try:
         size = directory_size(file)
@@ -224,7 +224,7 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: Budget)
             yield zip_member(file, entry, origin, limits, budget)
 
 
-def zip_member(file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: Limits, budget: Budget) -> Member:
+def zip_member(file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: Limits, budget: ByteBudget) -> Member:
     """One member as a stream over the archive's own bytes."""
     header = b""
     if entry.header_offset >= 0:  # zipfile works it out, and a lying table of contents makes it negative

@@ -2,9 +2,9 @@
 
 import re
 
-LENGTH = 200  # characters or bytes
+EXCERPT_LENGTH = 200  # characters or bytes
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-HIDDEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_HIDDEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def excerpt(data: str | bytes, at: int = 0) -> str:
@@ -13,7 +13,7 @@ def excerpt(data: str | bytes, at: int = 0) -> str:
     >>> excerpt(b"Tere \\xfe\\nmaailm", 5)
     'Tere \\\\xfe maailm'
     """
-    start = max(0, at - LENGTH // 2)
-    part = data[start : start + LENGTH]
+    start = max(0, at - EXCERPT_LENGTH // 2)
+    part = data[start : start + EXCERPT_LENGTH]
     text = part.decode("utf-8", "backslashreplace") if isinstance(part, bytes) else part
-    return HIDDEN.sub(" ", text).strip()
+    return _HIDDEN.sub(" ", text).strip()

@@ -11,7 +11,7 @@ from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.origin import Origin, Record, licence_name, moment, scalar
 
-SAMPLE = 64  # records that the choice is made from
+_SAMPLE = 64  # records that the choice is made from
 
 # in order of preference; the kind of what the field holds
 TEXT_FIELDS: dict[str, Kind] = {
@@ -57,6 +57,7 @@ NEVER_TEXT = frozenset(
 TAG = re.compile(r"</(?:p|div|span|a|li|h[1-6]|table|body)>|<br\s*/?>", re.I)
 
 Path = tuple[str, ...]
+NumberedRecord = tuple[int, Mapping[str, Any]] | Record  # its number in the file, or the complaint in its place
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,21 @@ class Choice:
     kind: Kind
 
 
-def get(record: Any, path: Path) -> Any:
+def _value_at(record: Any, path: Path) -> Any:
     """The value at a path of keys; a list on the way is walked through: the list of what lies there."""
     for i, key in enumerate(path):
         if isinstance(record, list):
-            return [get(item, path[i:]) for item in record]
+            return [_value_at(item, path[i:]) for item in record]
         if not isinstance(record, Mapping):
             return None
         record = record.get(key)
     return record
 
 
-def joined(value: Any) -> str | None:
+def joined_text(value: Any) -> str | None:
     """A value as text: strings as they are, a list's parts a line each, words of a list in a list on one line.
 
-    >>> joined([["Tere", "hommikust", "!"], ["Kuidas", "läheb", "?"]])
+    >>> joined_text([["Tere", "hommikust", "!"], ["Kuidas", "läheb", "?"]])
     'Tere hommikust !\\nKuidas läheb ?'
     """
     if isinstance(value, str):
@@ -90,7 +91,9 @@ def joined(value: Any) -> str | None:
         if all(isinstance(item, str) for item in value):
             return "\n".join(value)
         parts = [
-            " ".join(item) if isinstance(item, list) and all(isinstance(word, str) for word in item) else joined(item)
+            " ".join(item)
+            if isinstance(item, list) and all(isinstance(word, str) for word in item)
+            else joined_text(item)
             for item in value
         ]
         return "\n".join(part for part in parts if part)
@@ -102,7 +105,7 @@ def leaves(record: Mapping[str, Any], depth: int = 3, path: Path = ()) -> Iterat
     for key, value in record.items():
         here = (*path, str(key))
         if isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(v, str) for v in value)):
-            yield here, joined(value) or ""
+            yield here, joined_text(value) or ""
         elif isinstance(value, Mapping) and depth > 1:
             yield from leaves(value, depth - 1, here)
 
@@ -163,7 +166,7 @@ def _kind(records: Sequence[Mapping[str, Any]], path: Path) -> Kind:
     files = [kind for record in records if (kind := _named_kind(record))]
     if files.count("markdown") * 2 > len(records):
         return "markdown"
-    texts = [text for record in records if (text := joined(get(record, path)))]
+    texts = [text for record in records if (text := joined_text(_value_at(record, path)))]
     marked_up = sum(text.lstrip().startswith("<") and bool(TAG.search(text)) for text in texts)
     return "html" if marked_up * 2 > len(texts) else "text"
 
@@ -180,16 +183,16 @@ def first_of(record: Mapping[str, Any], names: Iterable[str]) -> Any:
     return None
 
 
-def documents(rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Origin) -> Iterator[Record]:
+def documents(rows: Iterable[NumberedRecord], origin: Origin) -> Iterator[Record]:
     """Numbered records as documents; complaints among them pass through in their place."""
     rows = iter(rows)
-    waiting: list[tuple[int, Mapping[str, Any]] | Record] = []
+    waiting: list[NumberedRecord] = []
     sample: list[Mapping[str, Any]] = []
     for row in rows:
         waiting.append(row)
         if isinstance(row, tuple):
             sample.append(row[1])
-        if len(sample) >= SAMPLE or len(waiting) >= 2 * SAMPLE:
+        if len(sample) >= _SAMPLE or len(waiting) >= 2 * _SAMPLE:
             break
     choice = choose(sample, origin.text_field)
     if choice is None and sample:
@@ -203,7 +206,7 @@ def documents(rows: Iterable[tuple[int, Mapping[str, Any]] | Record], origin: Or
                 yield row
                 continue
             number, record = row
-            text = joined(get(record, choice.path)) if choice else None
+            text = joined_text(_value_at(record, choice.path)) if choice else None
             if choice is None or text is None:
                 facts = "; ".join(f"{key}: {str(value)[:40]}" for key, value in islice(record.items(), 8))
                 yield origin.unreadable(reasons.NO_TEXT, detail, number, shown=excerpt(facts))

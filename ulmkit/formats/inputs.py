@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import xxhash
 
 from ulmkit.errors import InputError
-from ulmkit.formats.read import expand_inputs, input_names, source_name
+from ulmkit.formats.origin import Reading, Record
+from ulmkit.formats.read import expand_inputs, input_names, read_file, source_name
 
 UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
 
@@ -56,7 +57,7 @@ def distinct(inputs: list[Input]) -> list[Input]:
     return [dataclasses.replace(item, key=longer.get(item.path, item.key)) for item in unique]
 
 
-def units(inputs: Sequence[Input]) -> list[list[Input]]:
+def in_units(inputs: Sequence[Input]) -> list[list[Input]]:
     """Inputs in units, in the order of their names: each large file alone, small neighbours together."""
     result: list[list[Input]] = []
     size = 0
@@ -71,7 +72,20 @@ def units(inputs: Sequence[Input]) -> list[list[Input]]:
     return result
 
 
-def describe(item: Input) -> dict[str, Any]:
+def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None] | None = None) -> Iterator[Record]:
+    """The documents of one input, and a complaint for each record that is none (see `read_file`)."""
+    return read_file(
+        item.path,
+        name=item.source,
+        key=item.key,
+        licence=item.licence,
+        text_field=item.text_field,
+        reading=reading,
+        progress=progress,
+    )
+
+
+def describe_input(item: Input) -> dict[str, Any]:
     """An input as it stands in the manifest: its names and its content's hash, not its place."""
     return {
         "key": item.key,

@@ -24,7 +24,7 @@ def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unre
     """`stream` as UTF-8 without a mark; the encoding is found on its first bytes."""
     head = stream.head()
     try:
-        encoding = guess(head, declared, origin.candidates, origin.letters)
+        encoding = guess(head, declared, origin.reading.encodings, origin.reading.letters)
     except Undecodable as error:
         if not mostly_utf8_lines(head):
             return origin.unreadable(reasons.ENCODING, error, shown=excerpt(head))

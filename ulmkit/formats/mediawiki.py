@@ -18,13 +18,13 @@ from ulmkit.formats.origin import Origin, Record, moment
 from ulmkit.formats.streams import Stream
 from ulmkit.text.encoding import declared_in
 
-CHUNK = 1 << 20
-ROOT = re.compile(rb"<(?:mediawiki|page)[\s>]")
-DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.I)
+CHUNK_BYTES = 1 << 20
+_ROOT = re.compile(rb"<(?:mediawiki|page)[\s>]")
+_DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.I)
 ENTITIES = {b"&lt;": b"<", b"&gt;": b">", b"&quot;": b'"', b"&apos;": b"'", b"&amp;": b"&"}
 ENTITY = re.compile(rb"&(?:lt|gt|quot|amp|apos|#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7})));")
 TIMESTAMP = re.compile(rb"<timestamp>([^<]{0,40})</timestamp>")
-NAMESPACE = re.compile(rb'<namespace\s+key="(-?\d+)"[^>]*>([^<]*)</namespace>')
+_NAMESPACE = re.compile(rb'<namespace\s+key="(-?\d+)"[^>]*>([^<]*)</namespace>')
 BASE = re.compile(rb"<base>([^<]*)</base>")
 NO_DOCTYPE = "no MediaWiki dump has one; nothing of it was read"
 WIKITEXT_MODELS = (b"", b"wikitext")
@@ -57,19 +57,19 @@ class Site:
 def site_of(head: bytes) -> Site:
     """The site information in the bytes before the first page."""
     base = BASE.search(head)
-    address = unescape(base[1]).decode("utf-8", "ignore").strip() if base else ""
+    address = unescape_xml(base[1]).decode("utf-8", "ignore").strip() if base else ""
     names = {
-        unescape(name).decode("utf-8", "ignore").strip().lower(): int(key)
-        for key, name in NAMESPACE.findall(head)
+        unescape_xml(name).decode("utf-8", "ignore").strip().lower(): int(key)
+        for key, name in _NAMESPACE.findall(head)
         if name
     }
     return Site(address.rpartition("/")[0] + "/" if "://" in address else "", names)
 
 
-def unescape(data: bytes) -> bytes:
+def unescape_xml(data: bytes) -> bytes:
     """XML's own entities and numbers as characters in UTF-8, once.
 
-    >>> unescape(b"&lt;ref&gt; a&amp;nbsp;b &#1740;").decode()
+    >>> unescape_xml(b"&lt;ref&gt; a&amp;nbsp;b &#1740;").decode()
     '<ref> a&nbsp;b ی'
     """
     return ENTITY.sub(_character, data) if b"&" in data else data
@@ -94,7 +94,7 @@ def read_mediawiki(stream: Stream, origin: Origin) -> Iterator[Record]:
     if isinstance(even, Unreadable):
         yield even
         return
-    redirect = redirect_pattern(origin.redirect_words)
+    redirect = redirect_pattern(origin.reading.redirect_words)
     site: Site | None = None
     whole = True  # a piece of a dump has no root element and need not be closed
     for found in pages(even, origin.limits.record):
@@ -103,13 +103,13 @@ def read_mediawiki(stream: Stream, origin: Origin) -> Iterator[Record]:
             return
         before, body = found
         if site is None:
-            if declared := DOCTYPE.search(before):
-                yield origin.unreadable(reasons.DOCTYPE, NO_DOCTYPE, shown=excerpt(before, declared.start()))
+            if declared := _DOCTYPE.search(before):
+                yield origin.unreadable(reasons.DOCUMENT_TYPE, NO_DOCTYPE, shown=excerpt(before, declared.start()))
                 return
             whole = b"<mediawiki" in before
             site = site_of(before)
         if body:
-            yield page(body, site, redirect, origin)
+            yield page_document(body, site, redirect, origin)
         elif whole and b"</mediawiki>" not in before and even.failure is None:
             yield origin.unreadable(reasons.TRUNCATED, "the dump is not closed", shown=excerpt(before, len(before)))
     if even is not stream and even.failure and stream.failure is None:
@@ -131,12 +131,12 @@ def pages(stream: Stream, limit: int) -> Iterator[tuple[bytes, bytes] | Unreadab
             at = end + len(b"</page>")
             continue
         rest = buffer[at:]
-        if start >= 0 and len(rest) > CHUNK:
+        if start >= 0 and len(rest) > CHUNK_BYTES:
             rest = rest[: start - at] + latest_only(rest[start - at :])
-        if len(rest) > limit + 4 * CHUNK:
+        if len(rest) > limit + 4 * CHUNK_BYTES:
             yield Unreadable("", reasons.TOO_LARGE, f"a page over {limit:,} bytes")
             return
-        more = stream.read(max(CHUNK, len(rest)))
+        more = stream.read(max(CHUNK_BYTES, len(rest)))
         if not more:
             yield rest, b""
             return
@@ -176,21 +176,21 @@ def between(data: bytes, opening: bytes, closing: bytes) -> bytes:
     return data[start + len(opening) : end] if end >= 0 else b""
 
 
-def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> Record:
+def page_document(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> Record:
     """One page as a document, or why it is none."""
     revision = latest_revision(data)
     first = data.find(b"<revision>")
     head = data[:first] if first >= 0 else data
     number = between(head, b"<id>", b"</id>").strip().decode("ascii", "ignore")
     try:
-        title = unescape(between(head, b"<title>", b"</title>")).decode().strip()
+        title = unescape_xml(between(head, b"<title>", b"</title>")).decode().strip()
     except UnicodeDecodeError as error:
         return origin.unreadable(reasons.ENCODING, f"title: {error.reason}", number, shown=excerpt(head))
     said = between(head, b"<ns>", b"</ns>").strip()
     namespace = int(said) if re.fullmatch(rb"-?[0-9]{1,9}", said) else site.namespace(title)
     number = number or title
-    if namespace not in origin.namespaces:
-        return origin.unreadable(reasons.NAMESPACE, namespace, number, shown=title)
+    if namespace not in origin.reading.namespaces:
+        return origin.unreadable(reasons.OTHER_NAMESPACE, namespace, number, shown=title)
     if b"<redirect" in head:
         return origin.unreadable(reasons.REDIRECT, title, number)
     if between(revision, b"<model>", b"</model>") not in WIKITEXT_MODELS:
@@ -198,7 +198,7 @@ def page(data: bytes, site: Site, redirect: re.Pattern[str], origin: Origin) -> 
     try:
         # line ends as an XML parser gives them
         raw = text_of(revision)
-        text = unescape(raw.replace(b"\r\n", b"\n") if b"\r" in raw else raw).decode()
+        text = unescape_xml(raw.replace(b"\r\n", b"\n") if b"\r" in raw else raw).decode()
     except UnicodeDecodeError as error:
         shown = excerpt(error.object, error.start)
         return origin.unreadable(reasons.ENCODING, f"{title}: {error.reason}", number, shown=shown)

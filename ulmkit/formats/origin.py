@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ulmkit.document import Kind, RawDocument, Unreadable
 from ulmkit.formats import reasons
@@ -11,9 +12,35 @@ from ulmkit.formats.excerpt import CONTROL, excerpt
 from ulmkit.formats.streams import LIMITS, Limits, Stream
 from ulmkit.text.encoding import Undecodable, decode
 
+if TYPE_CHECKING:
+    from ulmkit.language.spec import Language
+
 Record = RawDocument | Unreadable
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of a language before its files are read: its encodings, and how its wikis write a redirect."""
+
+    encodings: tuple[str, ...] = ()  # to try, likeliest first
+    letters: str = ""  # of the alphabet, to tell near-equal encodings apart
+    redirect_words: tuple[str, ...] = ("REDIRECT",)
+    namespaces: tuple[int, ...] = (0,)  # of a wiki, that are wanted
+
+    @classmethod
+    def of(cls, language: "Language") -> "Reading":
+        """How files in `language` are read."""
+        extraction = language.extraction
+        return cls(extraction.encodings, language.alphabet.letters, extraction.redirect_words)
+
+    def decode(self, data: bytes, declared: str = "") -> tuple[str, str]:
+        """`data` as text, and the encoding it is in; raises `Undecodable`."""
+        return decode(data, declared, self.encodings, self.letters)
+
+
+READING = Reading()  # of files in no language that is known
 
 
 @dataclass(frozen=True)
@@ -25,10 +52,7 @@ class Origin:
     name: str = ""  # of the file or member, for its suffix
     licence: str = "unknown"
     text_field: str | None = None
-    namespaces: tuple[int, ...] = (0,)
-    redirect_words: tuple[str, ...] = ("REDIRECT",)
-    candidates: tuple[str, ...] = ()  # encodings to try, likeliest first
-    letters: str = ""  # of the language, to tell near-equal encodings apart
+    reading: Reading = READING
     limits: Limits = LIMITS
     depth: int = 0
     taken: set[int] = field(default_factory=set)  # hashes of member names, so that equal names get equal-proof ids
@@ -67,7 +91,7 @@ class Origin:
     ) -> Record:
         """The record as a document, or as `empty`."""
         if not content.strip():
-            return self.unreadable(reasons.EMPTY, record=record)
+            return self.unreadable(reasons.EMPTY_TEXT, record=record)
         return RawDocument(
             id=self.where if record is None else f"{self.where}#{record}",
             content=content,
@@ -83,7 +107,7 @@ class Origin:
 
     def decode(self, data: bytes, declared: str = "") -> str:
         """`data` as text; raises `Undecodable`."""
-        return decode(data, declared, self.candidates, self.letters)[0]
+        return self.reading.decode(data, declared)[0]
 
     def whole(self, stream: Stream) -> bytes | Unreadable:
         """All of `stream` as one record, or the complaint that it is too large for one."""

@@ -9,11 +9,11 @@ from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, Record, decoded, licence_name, moment
 from ulmkit.formats.streams import Stream
 
-FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?(?:\n|\Z)", re.S | re.M)
+_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?(?:\n|\Z)", re.S | re.M)
 SETTING = re.compile(r"^([A-Za-z_][\w.-]*)[ \t]*:[ \t]*(.*?)[ \t]*$")
 
 
-def read_text(stream: Stream, origin: Origin) -> Iterator[Record]:
+def read_plain_text(stream: Stream, origin: Origin) -> Iterator[Record]:
     """One document: all of the file."""
     data = origin.whole(stream)
     text = data if isinstance(data, Unreadable) else decoded(origin, data)
@@ -30,7 +30,7 @@ def read_markdown(stream: Stream, origin: Origin) -> Iterator[Record]:
     """One document; its front matter gives title, address, date and licence."""
     data = origin.whole(stream)
     text = data if isinstance(data, Unreadable) else decoded(origin, data)
-    if isinstance(text, str) and stream.failure and "---".startswith(text[:3]) and not FRONT_MATTER.match(text):
+    if isinstance(text, str) and stream.failure and "---".startswith(text[:3]) and not _FRONT_MATTER.match(text):
         return  # cut off inside its settings: there is no text, and the cut is told by whoever cut it
     yield text if isinstance(text, Unreadable) else markdown(origin, text)
 
@@ -55,7 +55,7 @@ def front_matter(text: str) -> tuple[dict[str, str], str]:
     >>> front_matter('---\\ntitle: "Tere"\\ntags:\\n- a\\n---\\nSisu\\n')
     ({'title': 'Tere', 'tags': ''}, 'Sisu\\n')
     """
-    match = FRONT_MATTER.match(text)
+    match = _FRONT_MATTER.match(text)
     if match is None:
         return {}, text.removeprefix("\ufeff")
     settings = {}

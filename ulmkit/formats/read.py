@@ -11,14 +11,14 @@ from typing import IO
 from ulmkit.document import Unreadable
 from ulmkit.errors import UsageError
 from ulmkit.formats import reasons
-from ulmkit.formats.containers import BLOCK, Member, tar_members, zip_members
+from ulmkit.formats.containers import TAR_BLOCK, Member, tar_members, zip_members
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.json_records import read_json, read_json_lines
+from ulmkit.formats.json import read_json_document, read_json_lines
 from ulmkit.formats.mediawiki import read_mediawiki
-from ulmkit.formats.origin import Origin, Record, with_suffix_gone
-from ulmkit.formats.pages import read_html, read_markdown, read_text, read_treebank
+from ulmkit.formats.origin import READING, Origin, Reading, Record, with_suffix_gone
+from ulmkit.formats.pages import read_html, read_markdown, read_plain_text, read_treebank
 from ulmkit.formats.recognise import recognise
-from ulmkit.formats.streams import CODECS, LIMITS, Budget, FileBytes, Limits, Stream, decompressed
+from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
 from ulmkit.formats.tables import read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
 
@@ -26,7 +26,7 @@ Reader = Callable[[Stream, Origin], Iterator[Record]]
 
 READERS: dict[str, Reader] = {
     "json lines": read_json_lines,
-    "json": read_json,
+    "json": read_json_document,
     "table": read_table,
     "parquet": read_parquet,
     "mediawiki": read_mediawiki,
@@ -35,10 +35,10 @@ READERS: dict[str, Reader] = {
     "treebank": read_treebank,
     "html": read_html,
     "markdown": read_markdown,
-    "text": read_text,
+    "text": read_plain_text,
 }
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".bgz", ".gzip")
-SHORT = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tzst": ".tar"}
+_SHORT = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tzst": ".tar"}
 
 
 def expand_inputs(patterns: Sequence[str]) -> list[Path]:
@@ -98,7 +98,7 @@ def plain_name(name: str) -> str:
     >>> plain_name("news.jsonl.zst"), plain_name("dump.tgz")
     ('news.jsonl', 'dump.tar')
     """
-    for short, long in SHORT.items():
+    for short, long in _SHORT.items():
         if name.lower().endswith(short):
             return name[: -len(short)] + long
     return with_suffix_gone(name, SUFFIXES)
@@ -120,10 +120,7 @@ def read_file(
     key: str = "",
     licence: str = "unknown",
     text_field: str | None = None,
-    namespaces: Sequence[int] = (0,),
-    redirect_words: Sequence[str] = ("REDIRECT",),
-    candidates: Sequence[str] = (),
-    letters: str = "",
+    reading: Reading = READING,
     limits: Limits = LIMITS,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Record]:
@@ -132,8 +129,8 @@ def read_file(
     `name` is the source's name (without it, the file's, bare); `key` names the file within the source and must be
     unique among its files (without it, the file's name; see `input_names`). An id is
     `<name>/<key>/<member>#<record>`, `<name>/` only where a name was given: it holds no folder of this machine.
-    `candidates` and `letters` help to tell encodings apart (see `encoding.decode`). `progress` hears how many
-    bytes of the file were read since it was last called. Nothing is raised for what a file holds.
+    `reading` is what the language says of its files. `progress` hears how many bytes of the file were read since
+    it was last called. Nothing is raised for what a file holds.
     """
     key = key or path.name
     source = name or source_name(path.name)
@@ -143,10 +140,7 @@ def read_file(
         name=path.name,
         licence=licence,
         text_field=text_field,
-        namespaces=tuple(namespaces),
-        redirect_words=tuple(redirect_words),
-        candidates=tuple(candidates),
-        letters=letters,
+        reading=reading,
         limits=limits,
     )
     try:
@@ -160,16 +154,16 @@ def read_file(
         return
     with file:
         stream = Stream(FileBytes(file, progress), path)
-        yield from read_stream(stream, origin, Budget(status.st_size, limits))
+        yield from read_stream(stream, origin, ByteBudget(status.st_size, limits))
 
 
-def read_stream(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Record]:
+def read_stream(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[Record]:
     """The records of a stream, each layer of packing taken off in turn."""
     head = stream.head()
     if not head:
-        yield origin.unreadable(*(stream.failed() if stream.failure else (reasons.EMPTY, "")))
+        yield origin.unreadable(*(stream.failed() if stream.failure else (reasons.EMPTY_TEXT, "")))
         return
-    if stream.failure and origin.name.lower().endswith(".tar") and len(head) < BLOCK:
+    if stream.failure and origin.name.lower().endswith(".tar") and len(head) < TAR_BLOCK:
         yield origin.unreadable(*stream.failed())  # too little of an archive to be known as one; it is no text
         return
     found = recognise(head, origin.name)
@@ -187,7 +181,7 @@ def read_stream(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Reco
         yield from with_failure(_members(members, origin, budget), stream, origin)
 
 
-def _zip(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Member]:
+def _zip(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[Member]:
     """A zip's members; one that is not a file of its own has to fit in memory, since its contents stand at its end."""
     import io
 
@@ -202,7 +196,7 @@ def _zip(stream: Stream, origin: Origin, budget: Budget) -> Iterator[Member]:
         yield from zip_members(io.BytesIO(data), origin, origin.limits, budget)
 
 
-def _members(members: Iterator[Member], origin: Origin, budget: Budget) -> Iterator[Record]:
+def _members(members: Iterator[Member], origin: Origin, budget: ByteBudget) -> Iterator[Record]:
     """The records of an archive's members, each read like a file of its own."""
     for member in members:
         if isinstance(member, Unreadable):

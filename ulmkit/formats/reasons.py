@@ -11,11 +11,11 @@ UNSUPPORTED = "format not read"
 NOT_TEXT = "not text"
 ENCODING = "encoding"
 NO_TEXT = "no text field"
-EMPTY = "empty"
+EMPTY_TEXT = "empty"
 BAD_RECORD = "bad record"
-DOCTYPE = "document type declaration"
+DOCUMENT_TYPE = "document type declaration"
 REDIRECT = "redirect"
-NAMESPACE = "namespace"
+OTHER_NAMESPACE = "namespace"
 NOT_WIKITEXT = "not wikitext"
 NOT_A_PAGE = "not a page"
 STATUS = "http status"
@@ -23,9 +23,9 @@ REVISIT = "revisit"
 STORAGE = "cannot be opened"
 
 # no fault: left out because nobody would want it as text
-UNWANTED = frozenset((REDIRECT, NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY))
+UNWANTED = frozenset((REDIRECT, OTHER_NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY_TEXT))
 
-REASONS: dict[str, str] = {
+MEANING: dict[str, str] = {
     TRUNCATED: "the file ends in the middle; everything before the cut was read",
     DAMAGED: "the bytes contradict their own format or checksum",
     BOMB: "decompresses to far more than its size allows",
@@ -37,11 +37,11 @@ REASONS: dict[str, str] = {
     NOT_TEXT: "neither text nor a page: an image, a program, a script",
     ENCODING: "bytes that no known encoding makes sense of",
     NO_TEXT: "a record without the text field",
-    EMPTY: "a record whose text is empty",
+    EMPTY_TEXT: "a record whose text is empty",
     BAD_RECORD: "a record that does not parse",
-    DOCTYPE: "XML with a document type declaration, which may hold entity bombs",
+    DOCUMENT_TYPE: "XML with a document type declaration, which may hold entity bombs",
     REDIRECT: "a wiki page that only points to another",
-    NAMESPACE: "a wiki page outside the wanted namespaces: talk, user, template …",
+    OTHER_NAMESPACE: "a wiki page outside the wanted namespaces: talk, user, template …",
     NOT_WIKITEXT: "a wiki page in another content model: script, style sheet, data",
     NOT_A_PAGE: "a web archive record that holds no page: request, metadata, crawl notes",
     STATUS: "a page that the server did not deliver with status 200",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import is_tar
 from ulmkit.formats.streams import CODECS
-from ulmkit.formats.tables import KNOWN_COLUMNS, find_layout, rows_of
+from ulmkit.formats.tables import KNOWN_COLUMNS, find_dialect, rows_of
 from ulmkit.text.encoding import Undecodable, decode
 
 
@@ -55,12 +55,12 @@ CODE = re.compile(
     r"|scala|r|jl|m|f90|asm|sql|ini|cfg|conf|toml|ya?ml|lock|svg|tex|bib|ipynb|po|pot|srt|vtt|ics|vcf|diff|patch)$"
 )
 MARKDOWN = re.compile(r"\.(md|mdx|markdown|rmd|qmd)$")
-TABLE = re.compile(r"\.(csv|tsv|tab)$")
+_TABLE = re.compile(r"\.(csv|tsv|tab)$")
 JSON_LINES = re.compile(r"\.(jsonl|jsonlines|ndjson)$")
-PAGE = re.compile(r"\.(html?|xhtml)$")
+_PAGE = re.compile(r"\.(html?|xhtml)$")
 STARTS_PAGE = re.compile(r"(?:\s|<!--.*?-->|<\?xml[^>]*>)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 TAGS = re.compile(r"</(?:p|div|a|span|h[1-6]|body|table|title)>", re.I)
-ROOT = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^\[>]|\[.*?\])*>)*<([A-Za-z_][\w:.-]*)", re.S | re.I)
+_ROOT = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^\[>]|\[.*?\])*>)*<([A-Za-z_][\w:.-]*)", re.S | re.I)
 XML = re.compile(
     r"\s*(?:<\?xml\s|<!DOCTYPE\s|<!--|<[A-Za-z_][\w:.-]*(?:\s+[\w:.-]+\s*=\s*[\"'][^\"']*[\"'])*\s*/?>)", re.I
 )
@@ -69,7 +69,7 @@ SQL = re.compile(
     r"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|COPY\s+\S+|SET\s+\w+|BEGIN|USE)\b[^\n]*[(;=]",
     re.I | re.S,
 )
-FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
+_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
 
 
 def recognise(head: bytes, name: str) -> Format:
@@ -124,11 +124,11 @@ def recognise_text(text: str, name: str) -> Format:
         return refused(reasons.UNSUPPORTED, "SQL is not read; export the table as CSV or JSON lines first")
     if CODE.search(name):
         return refused(reasons.NOT_TEXT, "program text or settings")
-    if TABLE.search(name):
+    if _TABLE.search(name):
         return Format("table")
-    if FRONT_MATTER.match(start):
+    if _FRONT_MATTER.match(start):
         return Format("markdown")
-    if PAGE.search(name) and TAGS.search(text):
+    if _PAGE.search(name) and TAGS.search(text):
         return Format("html")
     if is_table(text):
         return Format("table")
@@ -139,7 +139,7 @@ def recognise_markup(start: str, name: str) -> Format:
     """The format of text that begins with a tag."""
     if STARTS_PAGE.match(start):
         return Format("html")
-    match = ROOT.match(start)
+    match = _ROOT.match(start)
     root = match[1].rpartition(":")[2].lower() if match else ""
     if root in ("mediawiki", "page") and re.search(r"<(?:mediawiki|title|page|siteinfo)\b", start[:20_000]):
         return Format("mediawiki")
@@ -147,7 +147,7 @@ def recognise_markup(start: str, name: str) -> Format:
         return Format("html")
     if XML.match(start) and (start.startswith("<?xml") or name.endswith((".xml", ".tei"))):
         return foreign_xml(root, start)
-    if TAGS.search(start) or PAGE.search(name):
+    if TAGS.search(start) or _PAGE.search(name):
         return Format("html")
     return Format("text")
 
@@ -157,7 +157,7 @@ def foreign_xml(root: str, start: str) -> Format:
     if root == "svg":
         return refused(reasons.NOT_TEXT, "an image")
     if re.search(r"<!(?:DOCTYPE|ENTITY)", start[:4096], re.I) and "<!ENTITY" in start:
-        return refused(reasons.DOCTYPE, "XML that defines entities is not read")
+        return refused(reasons.DOCUMENT_TYPE, "XML that defines entities is not read")
     if root in ("rss", "feed", "rdf"):
         return refused(reasons.UNSUPPORTED, "a feed is not read from a file; save its articles as HTML or JSON lines")
     what = f"{root.upper()} XML" if root.startswith("tei") else f"XML with root <{root}>"
@@ -190,8 +190,8 @@ def is_table(text: str) -> bool:
     lines = text.splitlines(keepends=True)[:60]
     if len(lines) < 3:
         return False
-    layout, share, width = find_layout(lines[:-1], "")
-    rows = rows_of(lines[:-1], layout)
+    dialect, share, width = find_dialect(lines[:-1], "")
+    rows = rows_of(lines[:-1], dialect)
     if width < 2 or share < 0.95 or len(rows) < 2:
         return False
     names = [cell.strip().lower() for cell in rows[0]]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from ulmkit.formats import reasons
-from ulmkit.formats.excerpt import LENGTH, excerpt
+from ulmkit.formats.excerpt import EXCERPT_LENGTH, excerpt
 
 BUFFER = 1 << 18  # bytes looked at to recognise a format, and read at a time
 SLICE = 1 << 12  # zstd cannot be told to stop: 4 KB of it hold at most 1,024 blocks of 128 KB
@@ -42,7 +42,7 @@ class Failure(NamedTuple):
     detail: str = ""
 
 
-class Budget:
+class ByteBudget:
     """How many decompressed bytes one file on disk may still produce, all its members and layers together."""
 
     def __init__(self, size: int, limits: Limits) -> None:
@@ -82,7 +82,7 @@ class RawBytes(io.RawIOBase):
             filled += len(chunk)
         self.delivered += filled
         if filled:
-            self.last = bytes(view[max(0, filled - LENGTH) : filled])
+            self.last = bytes(view[max(0, filled - EXCERPT_LENGTH) : filled])
         return filled
 
 
@@ -257,7 +257,7 @@ def decoding_errors() -> tuple[type[Exception], ...]:
 class DecompressedBytes(RawBytes):
     """What a codec makes of another stream: all its members, one after the other."""
 
-    def __init__(self, outer: Stream, codec: Codec, limits: Limits, budget: Budget) -> None:
+    def __init__(self, outer: Stream, codec: Codec, limits: Limits, budget: ByteBudget) -> None:
         super().__init__()
         self.outer, self.codec, self.limits, self.budget = outer, codec, limits, budget
         self.decoder: Decoder | None = None
@@ -311,7 +311,7 @@ class DecompressedBytes(RawBytes):
         return False
 
 
-def decompressed(stream: Stream, codec: Codec, limits: Limits, budget: Budget) -> Stream:
+def decompressed(stream: Stream, codec: Codec, limits: Limits, budget: ByteBudget) -> Stream:
     """`stream` with one layer of compression taken off."""
     return Stream(DecompressedBytes(stream, codec, limits, budget))
 

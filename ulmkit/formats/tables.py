@@ -18,6 +18,7 @@ from ulmkit.formats.fields import (
     TEXT_FIELDS,
     TITLE_FIELDS,
     URL_FIELDS,
+    NumberedRecord,
     choose,
     documents,
 )
@@ -25,13 +26,11 @@ from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import Stream
 
-Row = tuple[int, Mapping[str, Any]] | Record
-
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
 SAMPLE_ROWS = 200
 
 
-class Layout(csv.excel):
+class Dialect(csv.excel):
     """A dialect whose delimiter and quoting were found by looking."""
 
     def __init__(self, delimiter: str, quoted: bool) -> None:
@@ -40,10 +39,10 @@ class Layout(csv.excel):
         super().__init__()
 
 
-def rows_of(lines: Sequence[str], layout: Layout) -> list[list[str]]:
-    """The rows that `layout` makes of `lines`; none where it breaks."""
+def rows_of(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
+    """The rows that `dialect` makes of `lines`; none where it breaks."""
     try:
-        return [row for row in csv.reader(lines, layout) if row]
+        return [row for row in csv.reader(lines, dialect) if row]
     except csv.Error:
         return []
 
@@ -56,19 +55,19 @@ def consistency(rows: list[list[str]]) -> tuple[float, int]:
     return times / len(rows), width
 
 
-def find_layout(lines: Sequence[str], name: str) -> tuple[Layout, float, int]:
+def find_dialect(lines: Sequence[str], name: str) -> tuple[Dialect, float, int]:
     """The delimiter and quoting under which most rows have equally many cells, with share and number of cells."""
     favourite = "\t" if name.endswith((".tsv", ".tab")) else ","
-    best: tuple[tuple[float, bool], Layout, float, int] | None = None
+    best: tuple[tuple[float, bool], Dialect, float, int] | None = None
     for delimiter in ("\t", ",", ";", "|"):
-        layout = Layout(delimiter, delimiter != "\t" or quotes_are_marks(lines))
-        rows = rows_of(lines, layout)
+        dialect = Dialect(delimiter, delimiter != "\t" or quotes_are_marks(lines))
+        rows = rows_of(lines, dialect)
         # a sample may end inside a quoted cell
         share, width = consistency(rows[:-1] if len(rows) > 3 else rows)
         # one column only fits everything, so it says little
         rank = (round(share, 2) if width > 1 else 0.3, delimiter == favourite)
         if best is None or rank > best[0]:
-            best = (rank, layout, share, width)
+            best = (rank, dialect, share, width)
     assert best is not None
     return best[1:]
 
@@ -122,8 +121,8 @@ def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
     if not ahead:
         yield from complaints
         return
-    layout, _, width = find_layout(ahead, origin.name.lower())
-    sample = rows_of(ahead, layout)
+    dialect, _, width = find_dialect(ahead, origin.name.lower())
+    sample = rows_of(ahead, dialect)
     header = sample[0] if sample and has_header(sample) else None
     names = [cell.strip().lstrip("\ufeff") for cell in header] if header else []
     names += [f"column{number}" for number in range(len(names) + 1, width + 1)]
@@ -136,8 +135,8 @@ def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
             else:
                 yield line
 
-    def rows() -> Iterator[Row]:
-        reader = csv.reader(lines(), layout)
+    def rows() -> Iterator[NumberedRecord]:
+        reader = csv.reader(lines(), dialect)
         number = 0
         while True:
             while complaints:
@@ -154,7 +153,7 @@ def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
                 continue
             if len(row) < width:
                 detail = f"{len(row)} cells instead of {width}"
-                yield origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(layout.delimiter.join(row)))
+                yield origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(dialect.delimiter.join(row)))
             else:
                 yield number, dict(zip(names, row, strict=False))
         yield from complaints
@@ -213,7 +212,7 @@ def _columns(file: Any, origin: Origin) -> list[str]:
     return [choice.path[0], *(name for name in names if name.lower() in facts and name != choice.path[0])]
 
 
-def _parquet_rows(file: Any, columns: list[str], origin: Origin) -> Iterator[Row]:
+def _parquet_rows(file: Any, columns: list[str], origin: Origin) -> Iterator[NumberedRecord]:
     import pyarrow as pa
 
     number = 0

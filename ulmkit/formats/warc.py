@@ -15,16 +15,16 @@ from ulmkit.document import Kind
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.origin import Origin, Record, moment
-from ulmkit.formats.streams import CODECS, Budget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
+from ulmkit.formats.streams import CODECS, ByteBudget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
 from ulmkit.formats.streams import decompressed as one_layer_off
 
 HEADER_LINE = 1 << 15
 HEADER_LINES = 500
-PAGE = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.I)
+_PAGE = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.I)
 PAGE_ADDRESS = re.compile(r"(?:https?|ftp|file|gopher)://|/", re.I)
 ARC_LINE = re.compile(rb"(\S.*) (\S+) (\d{8,18}) (\S+)((?: \S+)*) (-?\w+)\s*")
 ARC_HEADER = re.compile(rb"[a-z][a-z0-9+.-]*:.* \d{8,18} \S+ ", re.I)
-LENGTH = re.compile(r"[0-9]{1,18}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 NOT_PAGES = frozenset(("warcinfo", "request", "metadata", "continuation"))
 
 
@@ -117,7 +117,7 @@ def uncompressed(body: bytes, coding: str, limit: int) -> tuple[bytes, Failure |
     if codec is None or not codec.starts(body):
         return body, None
     raw = cast(RawBytes, SectionBytes(io.BytesIO(body), len(body)))
-    plain = one_layer_off(Stream(raw), codec, LIMITS, Budget(len(body), LIMITS))
+    plain = one_layer_off(Stream(raw), codec, LIMITS, ByteBudget(len(body), LIMITS))
     data = plain.read(limit + 1)
     if len(data) > limit:
         return b"", Failure(reasons.BOMB, f"a page over {limit:,} bytes")
@@ -139,7 +139,7 @@ def unbrotlied(body: bytes, limit: int) -> tuple[bytes, Failure | None]:
             if len(data) > limit:
                 return b"", Failure(reasons.BOMB, f"a page over {limit:,} bytes")
     except Exception as error:  # whatever the native reader raises, the record alone is lost
-        return body, None if PAGE.search(body[:4096]) else Failure(reasons.DAMAGED, f"brotli: {error}")
+        return body, None if _PAGE.search(body[:4096]) else Failure(reasons.DAMAGED, f"brotli: {error}")
     return bytes(data), None
 
 
@@ -165,7 +165,7 @@ def as_page(
         return origin.unreadable(reasons.STATUS, f"{response.status} {url}", number)
     kind, charset = media_type(response.headers.get("content-type", content_type))
     body = response.body
-    looks_like_page = bool(PAGE.search(body[:4096]))
+    looks_like_page = bool(_PAGE.search(body[:4096]))
     if b"\0" in body[:1024] and not body.startswith((b"\xff\xfe", b"\xfe\xff")) and not looks_like_page:
         return origin.unreadable(reasons.NOT_TEXT, f"{kind} {url}", number)
     if kind == "text/plain" and url.endswith("/robots.txt"):
@@ -212,7 +212,7 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
             if stream.failure is None:
                 yield origin.unreadable(reasons.TRUNCATED, "ends inside a record's header", number, shown=stream.tail())
             return
-        if not LENGTH.fullmatch(length):
+        if not _LENGTH.fullmatch(length):
             yield origin.unreadable(
                 reasons.DAMAGED, "a record without its length", number, shown=excerpt(b"".join(lines))
             )
@@ -269,7 +269,7 @@ def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
             continue
         number += 1
         url, kind = match[1].decode("utf-8", "replace"), match[4].decode("ascii", "replace")
-        if not LENGTH.fullmatch(match[6].decode("ascii", "replace")):
+        if not _LENGTH.fullmatch(match[6].decode("ascii", "replace")):
             yield origin.unreadable(reasons.DAMAGED, f"no length: {url}", number, shown=excerpt(line))
             lost = True
             continue

@@ -22,7 +22,7 @@ from ulmkit.artifacts.atomic import atomic_write, lock, read_json, write_json
 from ulmkit.artifacts.manifest import file_sha256
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, UsageError
-from ulmkit.formats.mediawiki import Site, page, pages, redirect_pattern, site_of
+from ulmkit.formats.mediawiki import Site, page_document, pages, redirect_pattern, site_of
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.streams import LIMITS, SectionBytes, Stream
 from ulmkit.language.spec import SourceSpec
@@ -39,7 +39,7 @@ BLOCK_LIMIT = 1 << 28  # bytes asked for at a time
 
 
 @dataclass(frozen=True)
-class Part:
+class DumpPart:
     """One multistream file with its index; sizes and digests as published (nothing where they are not)."""
 
     name: str
@@ -56,7 +56,7 @@ class Dump:
     wiki: str
     date: str
     base: str
-    parts: tuple[Part, ...]
+    parts: tuple[DumpPart, ...]
 
     def url(self, name: str) -> str:
         return f"{self.base}/{self.wiki}/{self.date}/{name}"
@@ -142,7 +142,7 @@ def newest(client: Client, base: str, wiki: str, date: str | None = None) -> Dum
     raise FetchError(listing, seen, 200)
 
 
-def complete_parts(client: Client, base: str, wiki: str, date: str) -> tuple[Part, ...]:
+def complete_parts(client: Client, base: str, wiki: str, date: str) -> tuple[DumpPart, ...]:
     """The multistream parts of one date, none while they are being made.
 
     By `dumpstatus.json`; a mirror that leaves it out has the checksum list, which is written at the end.
@@ -169,9 +169,9 @@ def complete_parts(client: Client, base: str, wiki: str, date: str) -> tuple[Par
     )
 
 
-def paired(wiki: str, date: str, files: Mapping[str, Mapping[str, Any]]) -> tuple[Part, ...]:
+def paired(wiki: str, date: str, files: Mapping[str, Mapping[str, Any]]) -> tuple[DumpPart, ...]:
     """Dump files with their indexes, in the order of their pages; numbered parts rather than the whole."""
-    found: list[tuple[int, Part]] = []
+    found: list[tuple[int, DumpPart]] = []
     stem = re.escape(f"{wiki}-{date}-pages-articles-multistream")
     for name, entry in files.items():
         match = re.fullmatch(rf"{stem}(\d*)\.xml((?:-p\d+p\d+)?)\.bz2", name)
@@ -182,7 +182,7 @@ def paired(wiki: str, date: str, files: Mapping[str, Mapping[str, Any]]) -> tupl
         checksums = {kind: str(entry[kind]) for kind in ("sha1", "md5") if entry.get(kind)}
         first = re.match(r"-p(\d+)p", match[2])
         order = int(first[1]) if first else -1
-        found.append((order, Part(name, index, size, index_size, checksums)))
+        found.append((order, DumpPart(name, index, size, index_size, checksums)))
     found.sort(key=lambda item: item[0])
     numbered = [part for order, part in found if order >= 0]
     return tuple(numbered or (part for _, part in found))
@@ -265,14 +265,14 @@ def up_to(text: bytes, site: Site, limit: int) -> tuple[bytes | None, int]:
         if not body:
             break
         at += len(before) + len(body) + len(b"</page>")
-        count += isinstance(page(body, site, redirect, origin), RawDocument)
+        count += isinstance(page_document(body, site, redirect, origin), RawDocument)
         if count == limit:
             return text[:at] + b"\n", count
     closing = text.rfind(b"</mediawiki>")
     return (text[:closing] if closing >= 0 else None), count
 
 
-def blocks(client: Client, dump: Dump, part: Part, wanted: Callable[[], int]) -> Iterator[tuple[int, int | None]]:
+def blocks(client: Client, dump: Dump, part: DumpPart, wanted: Callable[[], int]) -> Iterator[tuple[int, int | None]]:
     """(first byte, byte after the last) of the head, then of runs of blocks about as long as articles are wanted."""
     bounds = offsets(client, dump, part)
     at = 0
@@ -290,7 +290,7 @@ def blocks(client: Client, dump: Dump, part: Part, wanted: Callable[[], int]) ->
         start = end
 
 
-def offsets(client: Client, dump: Dump, part: Part) -> Iterator[int]:
+def offsets(client: Client, dump: Dump, part: DumpPart) -> Iterator[int]:
     """Where the blocks of a part begin, from as much of its index as is asked for."""
     url = dump.url(part.index)
     decoder = bz2.BZ2Decompressor()

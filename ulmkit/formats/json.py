@@ -8,12 +8,11 @@ from typing import Any
 from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.fields import TEXT_FIELDS, documents
+from ulmkit.formats.fields import TEXT_FIELDS, NumberedRecord, documents
 from ulmkit.formats.lines import text_lines, unified
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import BUFFER, Stream
 
-Row = tuple[int, Mapping[str, Any]] | Record
 BETWEEN = re.compile(r"[\s,]*")
 NUMBER_MAY_GO_ON = re.compile(r"[\d.eE+-]\Z")
 
@@ -23,7 +22,7 @@ def read_json_lines(stream: Stream, origin: Origin) -> Iterator[Record]:
     yield from documents(_lines(stream, origin), origin)
 
 
-def _lines(stream: Stream, origin: Origin) -> Iterator[Row]:
+def _lines(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
     for number, line in text_lines(stream, origin):
         if isinstance(line, Unreadable):
             yield line
@@ -39,7 +38,7 @@ def position(error: Exception) -> int:
     return error.pos if isinstance(error, json.JSONDecodeError) else 0
 
 
-def _row(value: Any, number: int, origin: Origin) -> Row:
+def _row(value: Any, number: int, origin: Origin) -> NumberedRecord:
     if isinstance(value, Mapping):
         return number, value
     if isinstance(value, str):
@@ -48,7 +47,7 @@ def _row(value: Any, number: int, origin: Origin) -> Row:
     return origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(str(value)))
 
 
-def read_json(stream: Stream, origin: Origin) -> Iterator[Record]:
+def read_json_document(stream: Stream, origin: Origin) -> Iterator[Record]:
     """The objects of a JSON document, streamed where it is an array.
 
     One object alone is a document itself, or holds its records in a list (`data`, `articles` …).
@@ -77,7 +76,7 @@ def read_json(stream: Stream, origin: Origin) -> Iterator[Record]:
     yield from documents((row for rows in ((first, second), values) for row in rows if row is not None), origin)
 
 
-def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[Row]]:
+def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[NumberedRecord]]:
     """The records that one object holds, and the key they lie under; itself where it has a text of its own."""
     if origin.text_field and origin.text_field in value:
         return "", iter([(1, value)])
@@ -95,12 +94,12 @@ def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[
     return "", iter([(1, value)])
 
 
-def enumerate_rows(values: list[Any], origin: Origin) -> Iterator[Row]:
+def enumerate_rows(values: list[Any], origin: Origin) -> Iterator[NumberedRecord]:
     """Values numbered from 1."""
     return (_row(value, number, origin) for number, value in enumerate(values, 1))
 
 
-def _values(stream: Stream, origin: Origin) -> Iterator[Row]:
+def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
     """Values one after the other, commas and the brackets of one array around them left out.
 
     What is not yet whole is tried again with twice the text, so the work stays linear in the input.
