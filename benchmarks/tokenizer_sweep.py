@@ -21,7 +21,7 @@ from typing import Any
 
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
-from ulmkit.cli.common import table
+from ulmkit.cli.common import text_table
 from ulmkit.errors import UlmkitError
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
@@ -125,7 +125,7 @@ def main() -> int:
     except UlmkitError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
-    print(table(COLUMNS, [shown(row) for row in rows]))
+    print(text_table(COLUMNS, [shown(row) for row in rows]))
     return 0
 
 

@@ -22,7 +22,7 @@ from ulmkit.authoring.calibrate import (
     write,
     write_stop_words,
 )  # fmt: skip
-from ulmkit.authoring.measure import describe, frequent_words, measure, read_texts
+from ulmkit.authoring.measure import describe_sample, frequent_words, measure_texts, read_sample
 from ulmkit.corpus.filters import MEASURES, Page, judge
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import LanguageError, UsageError
@@ -205,9 +205,9 @@ def articles(path: Path, count: int) -> Path:
 def test_a_sample_is_measured_by_the_functions_that_judge(tmp_path: Path) -> None:
     language = registry.get("et")
     inputs = named_inputs([str(articles(tmp_path / "s.jsonl", 30))])
-    texts = read_texts(language, inputs)
-    assert describe(inputs, texts).documents == 30
-    measured = measure(language, texts)
+    texts = read_sample(language, inputs)
+    assert describe_sample(inputs, texts).documents == 30
+    measured = measure_texts(language, texts)
     assert set(measured) == {*MEASURES, IDENTIFICATION}
     assert measured["max_duplicate_ngrams"].shape == (30, 6)
     hasher = WordHasher()
@@ -228,13 +228,13 @@ def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
     shutil.copytree(found, folder)
     (folder / "stopwords.txt").unlink()
     language = load_language(folder)
-    texts = read_texts(language, named_inputs([str(articles(tmp_path / "s.jsonl", 20))]))
+    texts = read_sample(language, named_inputs([str(articles(tmp_path / "s.jsonl", 20))]))
     words = frequent_words(language, texts, 6)
     assert set(words) == {"ei", "et", "ja", "ole", "on", "see"}
     shortened = replace(language, segmentation=replace(language.segmentation, abbreviations=("s.o", "on.See")))
     assert {"on", "see"}.isdisjoint(frequent_words(shortened, texts, 6))  # parts of an abbreviation are no words
-    assert measure(with_stop_words(language, words), texts)["min_stop_words"].tolist() == [6.0] * 20
-    assert np.isnan(measure(language, texts)["min_stop_words"]).all()
+    assert measure_texts(with_stop_words(language, words), texts)["min_stop_words"].tolist() == [6.0] * 20
+    assert np.isnan(measure_texts(language, texts)["min_stop_words"]).all()
     write_stop_words(language, words, SAMPLE, date="2026-11-24")
     assert load_language(folder).stop_words == set(words)
     with pytest.raises(UsageError, match="there already"):
@@ -269,6 +269,6 @@ def test_a_text_in_another_language_does_not_pull_the_limit_down(tmp_path: Path)
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps({"id": "en", "text": english}) + "\n")
     language = registry.get("et")
-    shares = measure(language, read_texts(language, named_inputs([str(path)])))[IDENTIFICATION]
+    shares = measure_texts(language, read_sample(language, named_inputs([str(path)])))[IDENTIFICATION]
     assert np.isnan(shares[5])
     assert (shares[:5] > 0.5).all()

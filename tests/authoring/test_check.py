@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ulmkit.authoring import check
-from ulmkit.authoring.check import CHECKS, GRADES, Conformance, Line
-from ulmkit.authoring.checks.subject import Outcome, Sample, Stages, TokenizerFigures
+from ulmkit.authoring.check import GRADES, SUITE, Conformance, Line, ask
+from ulmkit.authoring.checks.subject import Outcome, Subject
+from ulmkit.authoring.checks.trials import Article, TokenizerFigures
 from ulmkit.document import KEEP, Verdict, count_joiners, drop
 from ulmkit.language.load import load_language
-from ulmkit.language.spec import Language
-from ulmkit.progress import Report
 
 WORDS = "ja on ei et see kui ka ning oli mis kas siis".split()  # noqa: SIM905
 LONG = "mets kasvab " * 30
@@ -76,26 +74,26 @@ signature = "evaluation|language:xx"
 }
 
 
-def judged(_: Language, text: str) -> Verdict:
-    if text.startswith("mets"):
-        return drop("close language", "Other")
-    return drop("short lines") if text.startswith("menu") else KEEP
+class Trial(Subject):
+    """The folder under test with answers by hand in the place of the stages."""
 
+    @property
+    def samples(self) -> Sequence[Article]:
+        text = f"{' '.join(WORDS)} kuu\u200dme taevas paistab metsade kohal ja varjud langevad. " * 20
+        return [Article(f"{n}.txt", text, self.language.normalize(text), KEEP) for n in range(12)]
 
-def sampled(language: Language, _: Report) -> list[Sample]:
-    text = f"{' '.join(WORDS)} kuu\u200dme taevas paistab metsade kohal ja varjud langevad. " * 20
-    return [Sample(f"{n}.txt", text, language.normalize(text), KEEP) for n in range(12)]
+    @property
+    def tokenizer(self) -> TokenizerFigures:
+        joiners = count_joiners(sample.normal for sample in self.samples)
+        return TokenizerFigures(300, 12, 12, "", 2.0, 0.0, joiners)
 
+    def judge(self, text: str) -> Verdict:
+        if text.startswith("mets"):
+            return drop("close language", "Other")
+        return drop("short lines") if text.startswith("menu") else KEEP
 
-def extracted(page: str) -> str:
-    return page.replace("&#8205;", "\u200d")
-
-
-def tokenized(_: Language, samples: Sequence[Sample], __: Report) -> TokenizerFigures:
-    return TokenizerFigures(300, 12, 12, "", 2.0, 0.0, count_joiners(sample.normal for sample in samples))
-
-
-STAGES = Stages(sampled, judged, extracted, tokenized)
+    def extract(self, page: str) -> str:
+        return page.replace("&#8205;", "\u200d")
 
 
 @pytest.fixture
@@ -109,8 +107,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def result(folder: Path, stages: Stages = STAGES) -> Conformance:
-    return check.check_language(load_language(folder), stages)
+def result(folder: Path, trial: type[Subject] = Trial) -> Conformance:
+    return ask(trial(load_language(folder)))
 
 
 def outcome(found: Conformance, name: str) -> Outcome:
@@ -183,7 +181,7 @@ def test_what_is_absent_counts_as_missing_and_is_said(folder: Path, name: str, f
 def test_without_samples_the_grade_is_what_can_be_shown_without(folder: Path) -> None:
     (folder / "samples" / "one.txt").unlink()
     (folder / "samples").rmdir()
-    found = result(folder)
+    found = ask(Subject(load_language(folder)))
     assert found.grade == "L1"
     assert not found.failed
     assert outcome(found, "samples kept").evidence == "no samples/"
@@ -206,21 +204,22 @@ def test_an_empty_table_needs_no_example_and_no_licence_and_one_with_a_row_both(
 
 # what a stage does wrong, the check that sees it
 FAULTS = [
-    ("joiners survive", {"extract": lambda page: page.replace("\u200d", "")}),
-    ("joiners survive", {"tokenize": lambda *_: TokenizerFigures(300, 12, 12, "", 2.0, 0.0, Counter())}),
-    ("round trip", {"tokenize": lambda *_: TokenizerFigures(300, 11, 12, "ja", 2.0, 0.0, Counter())}),
-    ("fertility", {"tokenize": lambda *_: TokenizerFigures(300, 12, 12, "", 9.0, 0.0, Counter())}),
-    ("fertility", {"tokenize": lambda *_: TokenizerFigures(300, 12, 12, "", 2.0, 0.5, Counter())}),
-    ("samples kept", {"samples": lambda *_: [Sample("a", "a", "a", drop("too short"))] * 12}),
-    ("identified", {"samples": lambda *_: [Sample("a", "a", "a", drop("other language", "yy"))] * 12}),
-    ("samples enough", {"samples": lambda *_: [Sample("a", "a", "a", KEEP)] * 12}),
+    ("joiners survive", "extract", lambda _, page: page.replace("\u200d", "")),
+    ("joiners survive", "tokenizer", TokenizerFigures(300, 12, 12, "", 2.0, 0.0, Counter())),
+    ("round trip", "tokenizer", TokenizerFigures(300, 11, 12, "ja", 2.0, 0.0, Counter())),
+    ("fertility", "tokenizer", TokenizerFigures(300, 12, 12, "", 9.0, 0.0, Counter())),
+    ("fertility", "tokenizer", TokenizerFigures(300, 12, 12, "", 2.0, 0.5, Counter())),
+    ("samples kept", "samples", [Article("a", "a", "a", drop("too short"))] * 12),
+    ("identified", "samples", [Article("a", "a", "a", drop("other language", "yy"))] * 12),
+    ("samples enough", "samples", [Article("a", "a", "a", KEEP)] * 12),
 ]
 
 
-@pytest.mark.parametrize(("name", "faulty"), FAULTS)
-def test_what_a_stage_loses_is_found(folder: Path, name: str, faulty: dict) -> None:
-    stages = Stages(**({field: getattr(STAGES, field) for field in STAGES.__dataclass_fields__} | faulty))
-    assert outcome(result(folder, stages), name).status == "failed"
+@pytest.mark.parametrize(("name", "asked", "answer"), FAULTS)
+def test_what_a_stage_loses_is_found(folder: Path, name: str, asked: str, answer: object) -> None:
+    faulty = type("Faulty", (Trial,), {asked: answer})
+    assert outcome(result(folder), name).status == "ok"
+    assert outcome(result(folder, faulty), name).status == "failed"
 
 
 def test_a_grade_needs_all_checks_of_it_and_below() -> None:
@@ -243,8 +242,8 @@ def test_what_to_do_comes_lowest_grade_first_and_each_thing_once() -> None:
 
 
 def test_every_grade_has_a_check_and_a_promise() -> None:
-    assert {each.grade for each in CHECKS} == set(GRADES) - {"L0"}
-    assert all(each.about for each in CHECKS)
+    assert {each.grade for each in SUITE} == set(GRADES) - {"L0"}
+    assert all(each.about for each in SUITE)
 
 
 def test_letters_that_the_table_joins_are_not_lost(folder: Path) -> None:

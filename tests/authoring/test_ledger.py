@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from at_prompt import run
 
-from ulmkit.authoring.ledger import Fit, account, changed_bytes, is_held_out, keep_ledger, visible
+from ulmkit.authoring.ablation import Fit
+from ulmkit.authoring.ledger import account, changed_bytes, is_held_out, keep_ledger, visible
 from ulmkit.errors import UsageError
 from ulmkit.language.registry import get
 
@@ -47,16 +48,17 @@ def test_an_entry_holds_hits_documents_bytes_and_examples_of_different_changes()
     assert (entries["digits"].hits, entries["digits"].documents, entries["digits"].examples) == (0, 0, [])
 
 
-def spell(learn: list[str], texts: list[str]) -> Fit:
+class ByHand:
     """A model by hand: a character costs four bits where it was learned, thirty elsewhere."""
-    known = set("".join(learn))
-    return Fit(
-        tokens=sum(map(len, texts)), bits=np.array([sum(4.0 if c in known else 30.0 for c in text) for text in texts])
-    )
+
+    def fit(self, learn: list[str], texts: list[str]) -> Fit:
+        known = set("".join(learn))
+        bits = np.array([sum(4.0 if c in known else 30.0 for c in text) for text in texts])
+        return Fit(tokens=sum(map(len, texts)), bits=bits)
 
 
 def test_figures_without_an_operation_divide_by_the_full_normal_form():
-    ledger = keep_ledger(PERSIAN, [*TEXTS, TEXTS[0]], fit=spell)
+    ledger = keep_ledger(PERSIAN, [*TEXTS, TEXTS[0]], model=ByHand())
     assert (ledger.documents, ledger.held_out) == (40, sum(map(is_held_out, TEXTS)))
     normal = [PERSIAN(text) for text in TEXTS if is_held_out(text)]
     assert ledger.whole.tokens_per_word == sum(map(len, normal)) / sum(len(text.split()) for text in normal)
@@ -71,7 +73,7 @@ def test_figures_without_an_operation_divide_by_the_full_normal_form():
 
 
 def test_only_what_acted_and_may_be_missed_is_switched_off():
-    ledger = keep_ledger(PERSIAN, TEXTS, fit=spell)
+    ledger = keep_ledger(PERSIAN, TEXTS, model=ByHand())
     verdicts = {entry.operation: ledger.verdict(entry) for entry in ledger.entries}
     tried = {entry.operation for entry in ledger.entries if entry.without is not None}
     assert verdicts["nfc"] == verdicts["protect"] == "required"
@@ -83,18 +85,19 @@ def test_only_what_acted_and_may_be_missed_is_switched_off():
 def test_the_switched_off_operation_is_the_only_one_missing():
     seen: Counter[str] = Counter()
 
-    def fit(learn: list[str], texts: list[str]) -> Fit:
-        seen["كتاب" if "كتاب" in learn[0] else "کتاب"] += 1
-        return spell(learn, texts)
+    class Seeing(ByHand):
+        def fit(self, learn: list[str], texts: list[str]) -> Fit:
+            seen["كتاب" if "كتاب" in learn[0] else "کتاب"] += 1
+            return super().fit(learn, texts)
 
-    ledger = keep_ledger(PERSIAN, TEXTS, fit=fit)
+    ledger = keep_ledger(PERSIAN, TEXTS, model=Seeing())
     assert seen["كتاب"] == 1  # without `characters`, and in no other trial
     assert seen.total() == 1 + sum(entry.without is not None for entry in ledger.entries)
 
 
 def test_too_few_documents_are_refused():
     with pytest.raises(UsageError, match="too few"):
-        keep_ledger(PERSIAN, TEXTS[:1], fit=spell)
+        keep_ledger(PERSIAN, TEXTS[:1], model=ByHand())
 
 
 def test_the_command_counts_ablates_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -10,7 +10,7 @@ import pytest
 from at_prompt import run
 
 from ulmkit.artifacts.manifest import read_manifest
-from ulmkit.cli.common import Lines, readable, table
+from ulmkit.cli.common import Lines, readable, text_table
 from ulmkit.cli.lm import clock
 from ulmkit.language.registry import get
 from ulmkit.progress import Progress
@@ -213,7 +213,12 @@ def test_what_comes_from_outside_cannot_move_the_cursor():
 
 
 def test_tables_line_up():
-    assert table(("a", "n"), [("xx", "1"), ("y", "100")]).splitlines() == ["a     n", "──  ───", "xx    1", "y   100"]
+    assert text_table(("a", "n"), [("xx", "1"), ("y", "100")]).splitlines() == [
+        "a     n",
+        "──  ───",
+        "xx    1",
+        "y   100",
+    ]
 
 
 def test_times_are_read_like_clocks():

@@ -1,7 +1,7 @@
-"""What each operation of a normalizer did to a body of text, and what it is worth: an account, entry by entry.
+"""What each operation of a normalizer did to a body of text, and what changes without it: an account, entry by entry.
 
-Counting needs only the language. What happens where one operation alone is switched off needs a tokenizer and a
-language model; who has them hands in `fit`.
+Counting needs only the language. What happens where one operation alone is switched off, a small tokenizer and an
+n-gram model say (`ablation.SmallModel`).
 
 The figures of two variants are comparable because they divide by the same numbers: bits by the bytes, and tokens by
 the words, of the held-out documents in their full normal form. A variant's model has to spell the documents as that
@@ -13,32 +13,29 @@ the held-out documents, paired: what lies within two of them is nothing.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ulmkit.authoring.measure import read_documents
 from ulmkit.errors import UsageError
+from ulmkit.formats.inputs import Input
+from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import REQUIRED
 from ulmkit.text.script import shows
+from ulmkit.tokenizer.train import balanced_shares
+
+if TYPE_CHECKING:
+    from ulmkit.authoring.ablation import SmallModel  # which loads torch
 
 EXAMPLES = 3
+COLUMNS = ("operation", "hits", "documents", "bytes", "words", "tokens/word", "bits/byte", "±", "verdict")
 AROUND = 24  # characters on either side of the first that differs
-HELD_OUT = 5  # one document in five
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What a model made of the held-out documents: `tokens` in all, and `bits` by document, shape (documents,)."""
-
-    tokens: int
-    bits: np.ndarray
-
-
-Fitter = Callable[[Sequence[str], Sequence[str]], Fit]  # (to learn from, to spell), in a variant's form
+HELD_OUT_ONE_IN = 5  # one document in five
 
 
 @dataclass(frozen=True)
@@ -112,6 +109,38 @@ class Ledger:
         _, _, bits, error = change
         return "even" if abs(bits) <= 2 * error else "pays" if bits > 0 else "costs"
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """A row an operation, under `COLUMNS`: what it did, and what changes where it alone is switched off."""
+        return [self._row(entry) for entry in self.entries]
+
+    def _row(self, entry: Entry) -> tuple[str, ...]:
+        did = (entry.operation, f"{entry.hits:,}", f"{entry.documents:,}", f"{entry.bytes:,}")
+        change = self.change(entry)
+        without = ("", "", "", "") if change is None else (*(f"{part:+.3%}" for part in change[:3]), f"{change[3]:.3%}")
+        return (*did, *without, self.verdict(entry))
+
+    def summary(self) -> str:
+        """What the rows are of, in a line or two."""
+        line = f"{self.documents:,} different documents, {self.bytes / 1e6:,.1f} MB"
+        if self.whole is None:
+            return f"{line}."
+        whole = self.whole
+        return (
+            f"{line}; {self.held_out:,} held out. With every operation: {whole.words:,} different words, "
+            f"{whole.tokens_per_word:.3f} tokens a word, {whole.bits_per_byte:.4f} bits a byte.\n"
+            "words, tokens/word, bits/byte: the change where the operation alone is switched off; ± its standard error."
+        )
+
+    def to_markdown(self, title: str) -> str:
+        """The ledger as a page, with the examples."""
+        lines = [f"# {title}", "", self.summary().replace("\n", "  \n"), ""]
+        lines += ["| " + " | ".join(line) + " |" for line in (COLUMNS, ("---",) * len(COLUMNS), *self.rows())]
+        for entry in self.entries:
+            if entry.examples:
+                lines += ["", f"## {entry.operation}", ""]
+                lines += [f"- {_code(before)} → {_code(after)}" for before, after in entry.examples]
+        return "\n".join(lines) + "\n"
+
     def to_json(self) -> dict[str, Any]:
         entries = [
             asdict(entry) | {"verdict": self.verdict(entry), "change": self.change(entry)} for entry in self.entries
@@ -123,6 +152,12 @@ class Ledger:
             "whole": asdict(self.whole) if self.whole else None,
             "operations": entries,
         }
+
+
+def _code(text: str) -> str:
+    """`text` as a span of code that backticks in it do not end."""
+    fence = "`" * (1 + max((len(run) for run in text.split() if "`" in run), default=0))
+    return f"{fence} {text} {fence}"
 
 
 def visible(text: str) -> str:
@@ -183,14 +218,14 @@ def _first_difference(before: str, after: str) -> int:
 
 
 def is_held_out(text: str) -> bool:
-    """One text in `HELD_OUT`, by a hash of it: the same whatever stands beside it."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest()[0] % HELD_OUT == 0
+    """One text in `HELD_OUT_ONE_IN`, by a hash of it: the same whatever stands beside it."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest()[0] % HELD_OUT_ONE_IN == 0
 
 
 def keep_ledger(
-    normalizer: Normalizer, texts: Sequence[str], *, fit: Fitter | None = None, report: Report = silent
+    normalizer: Normalizer, texts: Sequence[str], *, model: "SmallModel | None" = None, report: Report = silent
 ) -> Ledger:
-    """The ledger of `normalizer` over `texts`; with `fit`, each operation that may be missed and acted is ablated.
+    """The ledger of `normalizer` over `texts`; with `model`, each operation that may be missed and acted is ablated.
 
     Raises `UsageError` where there are too few texts to hold some out.
     """
@@ -198,10 +233,10 @@ def keep_ledger(
     entries = account(normalizer, texts, report=report)
     held_out = [is_held_out(text) for text in texts]
     whole = None
-    if fit is not None:
+    if model is not None:
         if len(set(held_out)) < 2:
             raise UsageError(f"{len(texts)} different documents are too few to hold some out. Give more input.")
-        trial = _Trial(normalizer, texts, held_out, fit)
+        trial = _Trial(normalizer, texts, held_out, model)
         whole, bits = trial(())
         acted = [entry for entry in entries.values() if entry.bytes and not entry.required]
         for number, entry in enumerate(acted, 1):
@@ -218,8 +253,10 @@ def keep_ledger(
 class _Trial:
     """The same documents, normalized without some operations, learned and spelled."""
 
-    def __init__(self, normalizer: Normalizer, texts: Sequence[str], held_out: Sequence[bool], fit: Fitter) -> None:
-        self.normalizer, self.texts, self.held_out, self.fit = normalizer, texts, held_out, fit
+    def __init__(
+        self, normalizer: Normalizer, texts: Sequence[str], held_out: Sequence[bool], model: "SmallModel"
+    ) -> None:
+        self.normalizer, self.texts, self.held_out, self.model = normalizer, texts, held_out, model
         spelled = [text for text, out in zip(normalizer.batch(texts), held_out, strict=True) if out]
         self.bytes = sum(len(text.encode()) for text in spelled)
         self.words = sum(len(text.split()) for text in spelled)
@@ -230,6 +267,22 @@ class _Trial:
         split: tuple[list[str], list[str]] = ([], [])
         for text, out in zip(texts, self.held_out, strict=True):
             split[out].append(text)
-        fitted = self.fit(*split)
+        fitted = self.model.fit(*split)
         different = len({word for text in texts for word in text.split()})
         return Figures(different, fitted.tokens / self.words, float(fitted.bits.sum()) / self.bytes), fitted.bits
+
+
+def sample_texts(
+    language: Language, inputs: Sequence[Input], count: int, *, report: Report = silent
+) -> dict[str, list[str]]:
+    """Source → raw texts: about `count` in all, as many from each source where it has them, by the hash of the text."""
+    found: dict[str, dict[bytes, str]] = {}
+    for number, doc in enumerate(read_documents(language, inputs), 1):
+        digest = hashlib.blake2b(doc.text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        found.setdefault(doc.source, {})[digest] = doc.text
+        report(Progress("read", number, None, "documents", doc.id))
+    shares = balanced_shares({source: len(texts) for source, texts in found.items()}, count)
+    return {
+        source: [texts[key] for key in sorted(texts)][: round(shares[source] * len(texts))]
+        for source, texts in sorted(found.items())
+    }

@@ -35,7 +35,7 @@ class Text:
     source: str
 
 
-def read_texts(language: Language, inputs: Sequence[Input], *, report: Report = silent) -> list[Text]:
+def read_sample(language: Language, inputs: Sequence[Input], *, report: Report = silent) -> list[Text]:
     """The documents of `inputs` long enough for a build to ask more of them, in normal form and order."""
     found = []
     for doc in read_documents(language, inputs):
@@ -62,7 +62,7 @@ def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocumen
         yield from (record for record in read_input(item, Reading.of(language)) if isinstance(record, RawDocument))
 
 
-def measure(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:
+def measure_texts(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:
     """Limit -> what it is a limit of, for each text: shape (texts,), or (texts, n) for a limit on each of n."""
     hasher = WordHasher()
     values: dict[str, list[float | list[float]]] = {name: [] for name in MEASURES}
@@ -96,7 +96,7 @@ def letters_and_marks(language: Language) -> set[str]:
     return {*letter_list(script), *mark_list(script), *language.alphabet.letters, *language.alphabet.joiners}
 
 
-def describe(inputs: Sequence[Input], texts: Sequence[Text]) -> Sample:
+def describe_sample(inputs: Sequence[Input], texts: Sequence[Text]) -> Sample:
     """The sample's name, size and hash, which go into the origins of what is calibrated on it."""
     digest = hashlib.sha256()
     for item in inputs:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Terminal:
     """The options every command takes."""
 
     root: Path
@@ -38,20 +38,24 @@ class Scene:
     def layout(self, code: str) -> Layout:
         return Layout(self.root, code)
 
+    def stage_language(self, code: str) -> "Language | None":
+        """The language of what is built as `code`; None where that is only the label of a benchmark of words."""
+        from ulmkit.workflow.prepare import stage_language
+
+        return stage_language(self.layout(code), self.languages)
+
     def tokenizer(self, code: str) -> "Tokenizer | Words":
         """The tokenizer of `code`: of words, where the code is only a label, or of a language's pieces."""
-        from ulmkit.tokenizer.model import Tokenizer
-        from ulmkit.tokenizer.words import Words, holds_words
+        from ulmkit.workflow.prepare import open_tokenizer
 
-        folder = self.layout(code).tokenizer
-        return Words.load(folder) if holds_words(folder) else Tokenizer.load(folder, self.language(code))
+        return open_tokenizer(self.layout(code), self.stage_language(code))
 
-    def say(self, text: str = "") -> None:
+    def print(self, text: str = "") -> None:
         """A result, on stdout; not under --json, where one object holds them all."""
         if not self.as_json:
             click.echo(text)
 
-    def remark(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """A remark, on stderr."""
         if not self.quiet:
             click.echo(text, err=True)
@@ -76,7 +80,7 @@ class Scene:
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options every command takes; it receives them as a `Scene` first."""
+    """Give a command the options every command takes; it receives them as a `Terminal` first."""
 
     @click.option(
         "--root",
@@ -98,7 +102,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-q", "--quiet", is_flag=True, help="No progress, no remarks.")
     @functools.wraps(function)
     def wrapped(root: Path, languages: Path | None, as_json: bool, quiet: bool, **options: Any) -> Any:
-        return function(Scene(root, languages, as_json, quiet), **options)
+        return function(Terminal(root, languages, as_json, quiet), **options)
 
     return wrapped
 
@@ -162,7 +166,7 @@ def bars() -> Iterator[Report]:
         yield report
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
     """A plain table: the first columns, of words, to the left, numbers to the right."""
     cells = [list(map(str, row)) for row in (headers, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
@@ -173,3 +177,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int =
         if number == 0:
             lines.append("  ".join("─" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def word_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain table of words: every column to the left."""
+    return text_table(headers, rows, words=len(headers))

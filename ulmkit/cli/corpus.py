@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 import click
 
-from ulmkit.cli.common import Scene, readable, shared, table
+from ulmkit.cli.common import Terminal, readable, shared, text_table
+from ulmkit.document import JOINERS
 
 JOINER_STAGES = ("extracted", "normalized", "kept")
-JOINERS = ("U+200C", "U+200D")
 
 
 @click.group()
@@ -47,7 +47,7 @@ def command() -> None:
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
 @shared
 def build(
-    scene: Scene,
+    terminal: Terminal,
     code: str,
     inputs: tuple[str, ...],
     text_field: str | None,
@@ -73,10 +73,10 @@ def build(
     from ulmkit.corpus.build import BuildOptions, build_corpus
     from ulmkit.corpus.tally import read_samples
 
-    language = scene.language(code)
-    layout = scene.layout(language.code)
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
     pins: dict[str, Any] = {}
-    with scene.progress() as report:
+    with terminal.progress() as report:
         if inputs:
             from ulmkit.formats.inputs import named_inputs
 
@@ -87,14 +87,14 @@ def build(
             chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
         options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
         manifest = build_corpus(language, layout, chosen, options=options, pins=pins, report=report)
-    scene.say(summary(manifest, language))
-    scene.say(unread_table(manifest["counts"]["unread"], read_samples(layout.corpus / "dropped" / "unread.jsonl")))
+    terminal.print(corpus_tables(manifest, language))
+    terminal.print(unread_table(manifest["counts"]["unread"], read_samples(layout.corpus / "dropped" / "unread.jsonl")))
     if manifest.get("unchanged"):
-        scene.remark(f"{layout.corpus} is up to date.")
-    scene.finish(manifest)
+        terminal.note(f"{layout.corpus} is up to date.")
+    terminal.finish(manifest)
 
 
-def summary(manifest: dict[str, Any], language: Any) -> str:
+def corpus_tables(manifest: dict[str, Any], language: Any) -> str:
     """What was read, kept and dropped, as tables."""
     counts, splits = manifest["counts"], manifest["splits"]
     sources = [
@@ -107,12 +107,12 @@ def summary(manifest: dict[str, Any], language: Any) -> str:
     shown = [joiner for joiner in JOINERS if any(joiners[stage].get(joiner) for stage in JOINER_STAGES)]
     nothing = "none found" if language.pii else "not looked for: the language has no [[pii]]"
     blocks = [
-        table(("source", "read", "dropped", "duplicate", "kept"), sources),
-        table(
+        text_table(("source", "read", "dropped", "duplicate", "kept"), sources),
+        text_table(
             ("dropped because", "documents"),
             [(reason, f"{n:,}") for reason, n in reasons],
         ),
-        table(
+        text_table(
             ("split", "documents", "words", "characters", *shown),
             [
                 (
@@ -160,4 +160,4 @@ def unread_table(unread: dict[str, dict[str, int]], samples: list[dict[str, str]
     shown = rows[:UNREAD_ROWS]
     if len(rows) > len(shown):
         shown.append((f"{len(rows) - len(shown):,} more", "", "", ""))
-    return "\n" + table(("not read", "because", "the first", "records"), shown, words=3) + "\n"
+    return "\n" + text_table(("not read", "because", "the first", "records"), shown, words=3) + "\n"

@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Scene, readable, shared, table
-from ulmkit.errors import ArtifactError, BusyError, UsageError
+from ulmkit.cli.common import Terminal, readable, shared, text_table
+from ulmkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from ulmkit.artifacts.tokens import TokenFile
     from ulmkit.lm.audit import Finding
     from ulmkit.lm.config import LMConfig
     from ulmkit.lm.evaluate import Evaluation
-    from ulmkit.lm.model import AWDLSTM
     from ulmkit.lm.run import TrainProgress
-    from ulmkit.tokenizer.model import Tokenizer
-    from ulmkit.tokenizer.words import Words
 
-RUN = click.option("--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder.")
-DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
-SEED = click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
+RUN_OPTION = click.option(
+    "--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder."
+)
+DEVICE_OPTION = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+SEED_OPTION = click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
 
 
 @click.group()
@@ -81,48 +79,22 @@ def configure(preset: str, settings: tuple[str, ...], **given: Any) -> "LMConfig
     return named(preset, **changes)
 
 
-def encoded(scene: Scene, code: str) -> Path:
-    """The folder of the token files, encoded now if the corpus was not yet, or has changed since.
-
-    Of words they are there since `tokenizer words`.
-    """
-    from ulmkit.tokenizer.encode import encode_corpus
-    from ulmkit.tokenizer.model import Tokenizer
-    from ulmkit.tokenizer.words import holds_words
-
-    if holds_words(scene.layout(code).tokenizer):
-        return scene.layout(code).tokens
-    language = scene.language(code)
-    layout = scene.layout(language.code)
-    tokenizer = Tokenizer.load(layout.tokenizer, language)
-    with scene.progress() as report:
-        encode_corpus(language, tokenizer, layout.corpus, layout.tokens, report=report)
-    return layout.tokens
-
-
-def encoded_by_one(scene: Scene, code: str) -> Path:
-    """`encoded`, by whichever of several processes comes first; the others wait and find it done."""
-    while True:
-        try:
-            return encoded(scene, code)
-        except BusyError:
-            time.sleep(1)
-
-
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @recipe
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Fit the whole schedule into this time.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option("--from", "start", metavar="RUN", help="Begin with the best weights of this run instead of random ones.")
+@click.option(
+    "--from", "start", metavar="RUN_OPTION", help="Begin with the best weights of this run instead of random ones."
+)
 @click.option("--patience", type=click.IntRange(min=1), help="End after so many validations without a better one.")
 @click.option("--tensorboard", is_flag=True, help="Also write what metrics.jsonl gets for TensorBoard.")
-@SEED
-@DEVICE
-@RUN
+@SEED_OPTION
+@DEVICE_OPTION
+@RUN_OPTION
 @shared
 def pretrain(
-    scene: Scene,
+    terminal: Terminal,
     code: str,
     preset: str,
     settings: tuple[str, ...],
@@ -145,14 +117,17 @@ def pretrain(
     from ulmkit.artifacts.tokens import open_token_file
     from ulmkit.lm.distributed import launched
     from ulmkit.lm.train import pretrain as train
+    from ulmkit.workflow.prepare import prepare_tokens
 
     config = configure(preset, settings, **given)
     world = launched()
     if not world.first:  # one voice is enough
-        scene = dataclasses.replace(scene, quiet=True, as_json=False)
-    tokens = encoded(scene, code) if world.alone else encoded_by_one(scene, code)
-    folder = scene.layout(code).run(run_name)
-    with training_progress(scene) as progress:
+        terminal = dataclasses.replace(terminal, quiet=True, as_json=False)
+    layout = terminal.layout(code)
+    with terminal.progress() as report:
+        tokens = prepare_tokens(layout, terminal.stage_language(code), wait=not world.alone, report=report)
+    folder = layout.run(run_name)
+    with training_progress(terminal) as progress:
         result = train(
             open_token_file(tokens, "train"),
             open_token_file(tokens, "valid"),
@@ -161,14 +136,14 @@ def pretrain(
             resume=resume,
             device=device,
             time_budget_s=None if minutes is None else 60 * minutes,
-            start=None if start is None else scene.layout(code).run(start),
+            start=None if start is None else layout.run(start),
             tensorboard=tensorboard,
             progress=progress,
-            audited=lambda findings: scene.remark(audit_table(findings)),
+            audited=lambda findings: terminal.note(audit_table(findings)),
         )
     if not world.first:
         return
-    scene.say(
+    terminal.print(
         f"{folder}: {result.step:,} steps, {result.tokens:,} tokens in {result.seconds:,.0f} s "
         f"({result.tokens_per_second:,.0f} a second, {result.backend} LSTM, {result.precision} products)\n"
         f"valid loss {result.valid_loss:.4f}, perplexity {result.valid_perplexity:.2f}; "
@@ -176,8 +151,8 @@ def pretrain(
         + (f"\nended early: {config.patience} validations without a better one" if result.stopped_early else "")
         + (f"\n{result.skipped:,} steps were skipped: their loss or gradient was no number" if result.skipped else "")
     )
-    scene.remark(f"Next: ulmkit lm evaluate {code}, ulmkit lm generate {code}")
-    scene.finish(dataclasses.asdict(result))
+    terminal.note(f"Next: ulmkit lm evaluate {code}, ulmkit lm generate {code}")
+    terminal.finish(dataclasses.asdict(result))
 
 
 def audit_table(findings: "Sequence[Finding]") -> str:
@@ -191,22 +166,22 @@ def audit_table(findings: "Sequence[Finding]") -> str:
         )
         for finding in findings
     ]
-    return table(("ingredient", "setting", "change", "of"), rows)
+    return text_table(("ingredient", "setting", "change", "of"), rows)
 
 
 @contextlib.contextmanager
-def training_progress(scene: Scene) -> Iterator["Callable[[TrainProgress], None] | None"]:
+def training_progress(terminal: Terminal) -> Iterator["Callable[[TrainProgress], None] | None"]:
     """Loss, perplexity, tokens a second and the time left, on stderr: one line rewritten, or one every ten seconds."""
-    if scene.quiet:
+    if terminal.quiet:
         yield None
         return
-    terminal = sys.stderr.isatty()
+    redraws = sys.stderr.isatty()
     shown = 0.0
 
     def report(p: "TrainProgress") -> None:
         nonlocal shown
         now = time.monotonic()
-        if now - shown < (0.5 if terminal else 10.0):
+        if now - shown < (0.5 if redraws else 10.0):
             return
         shown = now
         valid = "" if p.valid_perplexity is None else f", valid perplexity {p.valid_perplexity:.1f}"
@@ -215,10 +190,10 @@ def training_progress(scene: Scene) -> Iterator["Callable[[TrainProgress], None]
             f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: loss {p.loss:.3f}, "
             f"perplexity {p.perplexity:.1f}{valid}, {p.tokens_per_second:,.0f} tokens/s{left}"
         )
-        click.echo(f"\r\x1b[K{line}" if terminal else line, err=True, nl=not terminal)
+        click.echo(f"\r\x1b[K{line}" if redraws else line, err=True, nl=not redraws)
 
     yield report
-    if terminal:
+    if redraws:
         click.echo("\r\x1b[K", err=True, nl=False)
 
 
@@ -229,12 +204,6 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def open_split(scene: Scene, code: str, split: str) -> "TokenFile":
-    from ulmkit.artifacts.tokens import open_token_file
-
-    return open_token_file(scene.layout(code).tokens, split)
-
-
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @click.option("--split", type=click.Choice(["valid", "test"]), default="valid", show_default=True)
@@ -243,20 +212,15 @@ def open_split(scene: Scene, code: str, split: str) -> "TokenFile":
 @click.option("--baselines/--no-baselines", default=True, help="Whether to count n-gram models beside it.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Streams read side by side; 1: the split as one text.")
 @click.option("--mix", is_flag=True, help="Also network and Kneser-Ney model as one; their shares are tuned on valid.")
-@DEVICE
-@RUN
+@DEVICE_OPTION
+@RUN_OPTION
 @shared
 def evaluate(
-    scene: Scene,
+    terminal: Terminal,
     code: str,
-    split: str,
-    checkpoint: str,
-    order: int,
     baselines: bool,
-    batch_size: int | None,
-    mix: bool,
-    device: str,
     run_name: str,
+    **how: Any,
 ) -> None:
     """Loss, perplexity, accuracy and bits per character and byte, beside n-gram models of the same pieces.
 
@@ -264,40 +228,13 @@ def evaluate(
     ulmkit lm evaluate fa --split test
     ulmkit lm evaluate fa --split test --order 5 --mix
     """
-    from ulmkit.artifacts.manifest import signature
-    from ulmkit.lm import evaluate as measure
-    from ulmkit.lm.checkpoint import load_model
-    from ulmkit.lm.learner import pick_device
+    from ulmkit.workflow.evaluate import evaluate_run
 
-    model, saved = load_model(scene.layout(code).run(run_name), checkpoint, device=str(pick_device(device)))
-    tokens = open_split(scene, code, split)
-    results = measure.baselines(open_split(scene, code, "train"), tokens, order=order) if baselines else {}
-    results[f"{run_name} ({checkpoint})"] = measure.evaluate(model, tokens, batch_size=batch_size)
-    if mix:
-        train = open_split(scene, code, "train")
-        valid = tokens if split == "valid" else open_split(scene, code, "valid")
-        share, mixed = measure.with_ngrams(model, train, valid, tokens, order=order)
-        results[f"{share:.0%} of it and kneser-ney-{order}"] = mixed
-    scene.say(evaluation_table(results) + "\n")
-    own = results[f"{run_name} ({checkpoint})"]
-    if len(own.sources) > 1:
-        scene.say(evaluation_table(own.sources, "source") + "\n")
-    scene.finish(
-        {
-            "split": split,
-            "models": {name: dataclasses.asdict(result) for name, result in results.items()},
-            "signature": signature(
-                "evaluation",
-                language=code,
-                split=split,
-                tokens=own.tokens,
-                tokenizer=tokens.tokenizer,
-                run=run_name,
-                step=saved.state.get("position", {}).get("step"),
-                bpc=f"{own.bits_per_character:.4f}",
-            ),
-        }
-    )
+    found = evaluate_run(terminal.layout(code), run_name, beside=baselines, **how)
+    terminal.print(evaluation_table(found.models) + "\n")
+    if len(found.result.sources) > 1:
+        terminal.print(evaluation_table(found.result.sources, "source") + "\n")
+    terminal.finish(found.to_json())
 
 
 def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> str:
@@ -313,7 +250,7 @@ def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> 
         )
         for name, r in results.items()
     ]
-    return table((first, "tokens", "loss", "perplexity", "accuracy", "bits/char", "bits/byte"), rows)
+    return text_table((first, "tokens", "loss", "perplexity", "accuracy", "bits/char", "bits/byte"), rows)
 
 
 @command.command()
@@ -332,20 +269,15 @@ def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> 
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
-@RUN
+@RUN_OPTION
 @shared
 def generate(
-    scene: Scene,
+    terminal: Terminal,
     code: str,
     prompts: tuple[str, ...],
-    length: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    no_repeat: int,
-    seed: int,
     checkpoint: str,
     run_name: str,
+    **how: Any,
 ) -> None:
     """Let the model write on from a prompt.
 
@@ -353,36 +285,18 @@ def generate(
     ulmkit lm generate fa --prompt "امروز هوا" --temperature 0.7
     """
     from ulmkit.lm.checkpoint import load_model
-    from ulmkit.tokenizer.words import Words
+    from ulmkit.workflow.prepare import open_tokenizer
+    from ulmkit.workflow.write import continuations, refuse_other_tokenizer
 
-    tokenizer = scene.tokenizer(code)
-    prompts = prompts or (() if isinstance(tokenizer, Words) else scene.language(code).lm.prompts) or ("",)
-    model, saved = load_model(scene.layout(code).run(run_name), checkpoint)
-    if saved.identity.tokenizer != tokenizer.fingerprint:
-        raise ArtifactError(
-            f"{saved.folder}: trained with tokenizer {saved.identity.tokenizer}, here is {tokenizer.fingerprint}. "
-            "Pretrain again, or bring its tokenizer back."
-        )
-    texts = continuations(
-        model, tokenizer, prompts,
-        length=length, temperature=temperature, top_k=top_k, top_p=top_p, no_repeat=no_repeat, seed=seed,
-    )  # fmt: skip
+    layout, language = terminal.layout(code), terminal.stage_language(code)
+    tokenizer = open_tokenizer(layout, language)
+    model, saved = load_model(layout.run(run_name), checkpoint)
+    refuse_other_tokenizer(saved, tokenizer)
+    texts = continuations(model, tokenizer, prompts or (language and language.lm.prompts) or ("",), **how)
     for text in texts:
-        scene.say(text + "\n")
-    if scene.as_json:
-        scene.finish({"texts": texts})
-
-
-def continuations(
-    model: "AWDLSTM", tokenizer: "Tokenizer | Words", prompts: Sequence[str], **options: Any
-) -> list[str]:
-    """Each prompt with what the model adds, as text: behind it, or before it where the model reads backward."""
-    from ulmkit.lm.generate import generate as sample
-
-    order = -1 if model.config.backward else 1
-    heads = [[tokenizer.bos, *[int(i) for i in tokenizer.encode(prompt)][::order]] for prompt in prompts]
-    tails = sample(model, heads, forbidden=tokenizer.unwritten, stop=tokenizer.bos, **options)
-    return [tokenizer.decode((head[1:] + tail)[::order]) for head, tail in zip(heads, tails, strict=True)]
+        terminal.print(text + "\n")
+    if terminal.as_json:
+        terminal.finish({"texts": texts})
 
 
 @command.command("find-lr")
@@ -391,11 +305,11 @@ def continuations(
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw loss over rate into this .svg file."
 )
-@SEED
-@DEVICE
+@SEED_OPTION
+@DEVICE_OPTION
 @shared
 def find_lr(
-    scene: Scene,
+    terminal: Terminal,
     code: str,
     preset: str,
     settings: tuple[str, ...],
@@ -413,12 +327,14 @@ def find_lr(
     from ulmkit.lm.learner import find_lr as find
     from ulmkit.progress import Progress
     from ulmkit.report.curve import log_curve
+    from ulmkit.workflow.prepare import prepare_tokens
 
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"--plot {plot}: draws SVG. Choose a name that ends in .svg.")
     config = configure(preset, settings, **given)
-    tokens = encoded(scene, code)
-    with scene.progress() as report:
+    with terminal.progress() as report:
+        tokens = prepare_tokens(terminal.layout(code), terminal.stage_language(code), report=report)
+    with terminal.progress() as report:
         found = find(
             open_token_file(tokens, "train"),
             config,
@@ -426,8 +342,8 @@ def find_lr(
             progress=lambda done, total: report(Progress("find rate", done, total, "steps")),
         )
     shown = range(0, len(found.lrs), max(1, len(found.lrs) // 20))
-    scene.say(table(("rate", "loss"), [(f"{found.lrs[i]:.2e}", f"{found.losses[i]:.3f}") for i in shown]))
-    scene.say(f"\nsuggested: --lr {found.suggestion:.2e}")
+    terminal.print(text_table(("rate", "loss"), [(f"{found.lrs[i]:.2e}", f"{found.losses[i]:.3f}") for i in shown]))
+    terminal.print(f"\nsuggested: --lr {found.suggestion:.2e}")
     if plot is not None:
         drawn = log_curve(
             found.lrs,
@@ -440,9 +356,9 @@ def find_lr(
         )
         with atomic_write(plot, "w", encoding="utf-8") as file:
             file.write(drawn)
-        scene.remark(f"{plot}: drawn")
-    if scene.as_json:
-        scene.finish(dataclasses.asdict(found))
+        terminal.note(f"{plot}: drawn")
+    if terminal.as_json:
+        terminal.finish(dataclasses.asdict(found))
 
 
 @command.command()
@@ -459,9 +375,9 @@ def find_lr(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; <root>/LANGUAGE/export/… if not given."
 )
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
-@RUN
+@RUN_OPTION
 @shared
-def export(scene: Scene, code: str, form: str, out: Path | None, checkpoint: str, run_name: str) -> None:
+def export(terminal: Terminal, code: str, form: str, out: Path | None, checkpoint: str, run_name: str) -> None:
     """Write the model with its tokenizer in one folder for others to load, and check that it is still the same.
 
     What was written is loaded again (by fastai, by onnxruntime) and given random ids over two batches; where its logits
@@ -475,16 +391,16 @@ def export(scene: Scene, code: str, form: str, out: Path | None, checkpoint: str
     """
     from ulmkit.publish.export import export_model
 
-    layout = scene.layout(code)
+    layout = terminal.layout(code)
     target = out or layout.exported(run_name, form)
     result = export_model(
         layout.run(run_name), layout.tokenizer, target, format=form, which=checkpoint, name=f"{code}-{run_name}"
     )
-    scene.say(
+    terminal.print(
         f"{result.folder}: {', '.join(result.files)}\n"
         f"largest difference between its logits and ours: {result.difference:.1e} (allowed: {result.allowed:.0e})"
     )
-    scene.finish(dataclasses.asdict(result))
+    terminal.finish(dataclasses.asdict(result))
 
 
 @command.command("import")
@@ -509,7 +425,7 @@ def export(scene: Scene, code: str, form: str, out: Path | None, checkpoint: str
 @click.option("--run", "run_name", default="imported", show_default=True, help="Name of the new run's folder.")
 @shared
 def import_(
-    scene: Scene,
+    terminal: Terminal,
     code: str,
     weights: Path,
     vocabulary: Path,
@@ -527,11 +443,11 @@ def import_(
     """
     from ulmkit.publish.importing import import_fastai
 
-    layout = scene.layout(code)
+    layout = terminal.layout(code)
     result = import_fastai(weights, vocabulary, tokenizer or layout.tokenizer, layout.run(run_name), settings=settings)
-    scene.say(
+    terminal.print(
         f"{result.folder}: {result.taken:,} of {result.pieces:,} pieces taken over, {result.missing:,} start as the "
         f"mean of all; {result.unused:,} of the published words have no piece here"
     )
-    scene.remark(f"Next: ulmkit lm evaluate {code} --run {run_name}")
-    scene.finish(dataclasses.asdict(result))
+    terminal.note(f"Next: ulmkit lm evaluate {code} --run {run_name}")
+    terminal.finish(dataclasses.asdict(result))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.common import Scene, shared
+from ulmkit.cli.common import Terminal, shared
 from ulmkit.errors import UsageError
 
 
@@ -17,7 +17,7 @@ from ulmkit.errors import UsageError
 @click.option("--explain", is_flag=True, help="Say which operation changed what, instead of the text.")
 @click.option("--sentences", is_flag=True, help="A sentence a line, as the language's [segmentation] splits them.")
 @shared
-def command(scene: Scene, code: str, match: bool, profile: str | None, explain: bool, sentences: bool) -> None:
+def command(terminal: Terminal, code: str, match: bool, profile: str | None, explain: bool, sentences: bool) -> None:
     """Normalize text from stdin to stdout, paragraph by paragraph.
 
     \b
@@ -32,7 +32,7 @@ def command(scene: Scene, code: str, match: bool, profile: str | None, explain: 
         raise UsageError("--match is a form of its own: give it or --profile, not both.")
     if sentences and (match or explain):
         raise UsageError("--sentences splits the normalized text: leave --match and --explain out.")
-    language = scene.language(code)
+    language = terminal.language(code)
     normalizer = language.normalizers["match"] if match else language.profile(profile or STANDARD)
     lines: list[str | list[str]] = []
     changes: list[dict[str, Any]] = []
@@ -43,14 +43,14 @@ def command(scene: Scene, code: str, match: bool, profile: str | None, explain: 
         if not explain:
             normal = normalizer(text)
             made = language.sentences(normal) if sentences else normal
-            if scene.as_json:
+            if terminal.as_json:
                 lines.append(made)
             elif made or not sentences:
                 click.echo("\n".join(made) if isinstance(made, list) else made)
             continue
         for change in normalizer.explain(text):
-            scene.say(f"{number}\t{change.operation}\t{change.count}\t{change.before}\t{change.after}")
-            if scene.as_json:
+            terminal.print(f"{number}\t{change.operation}\t{change.count}\t{change.before}\t{change.after}")
+            if terminal.as_json:
                 changes.append({"line": number} | asdict(change))
-    if scene.as_json:
-        scene.finish({"changes": changes} if explain else {"lines": lines})
+    if terminal.as_json:
+        terminal.finish({"changes": changes} if explain else {"lines": lines})

@@ -4,16 +4,11 @@ import dataclasses
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ulmkit.cli.common import Scene, readable, shared, table
+from ulmkit.cli.common import Terminal, readable, shared, text_table
 from ulmkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from ulmkit.formats.origin import Reading
-    from ulmkit.tokenizer.model import Tokenizer
 
 
 @click.group()
@@ -29,7 +24,7 @@ def command() -> None:
 @click.option("--force", is_flag=True, help="Train again even where the same tokenizer is there.")
 @shared
 def train(
-    scene: Scene, code: str, vocabulary: int | None, model: str | None, split_by_script: bool | None, force: bool
+    terminal: Terminal, code: str, vocabulary: int | None, model: str | None, split_by_script: bool | None, force: bool
 ) -> None:
     """Train the tokenizer of LANGUAGE on its corpus.
 
@@ -38,9 +33,9 @@ def train(
     """
     from ulmkit.tokenizer.train import train_tokenizer
 
-    language = scene.language(code)
-    layout = scene.layout(language.code)
-    with scene.progress() as report:
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
+    with terminal.progress() as report:
         trained = train_tokenizer(
             language,
             layout.corpus,
@@ -51,9 +46,9 @@ def train(
             force=force,
             report=report,
         )
-    scene.say(trained.summary())
-    scene.remark(f"Next: ulmkit tokenizer evaluate {code}, ulmkit lm pretrain {code}")
-    scene.finish(trained.to_json())
+    terminal.print(trained.summary())
+    terminal.note(f"Next: ulmkit tokenizer evaluate {code}, ulmkit lm pretrain {code}")
+    terminal.finish(trained.to_json())
 
 
 @command.command()
@@ -61,7 +56,7 @@ def train(
 @click.option("--corpus", is_flag=True, help="Encode the whole corpus to token files.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores unless told.")
 @shared
-def encode(scene: Scene, code: str, corpus: bool, workers: int | None) -> None:
+def encode(terminal: Terminal, code: str, corpus: bool, workers: int | None) -> None:
     """Text on stdin to ids on stdout, a line each; with --corpus, the corpus to token files.
 
     \b
@@ -72,14 +67,14 @@ def encode(scene: Scene, code: str, corpus: bool, workers: int | None) -> None:
     from ulmkit.tokenizer.model import Tokenizer
 
     if corpus:
-        language = scene.language(code)
-        layout = scene.layout(language.code)
+        language = terminal.language(code)
+        layout = terminal.layout(language.code)
         tokenizer = Tokenizer.load(layout.tokenizer, language)
-        with scene.progress() as report:
+        with terminal.progress() as report:
             manifest = encode_corpus(language, tokenizer, layout.corpus, layout.tokens, workers=workers, report=report)
-        scene.finish(manifest)
+        terminal.finish(manifest)
         return
-    coder = scene.tokenizer(code)
+    coder = terminal.tokenizer(code)
     for line in sys.stdin:
         click.echo(" ".join(map(str, coder.encode(line.rstrip("\n")))))
 
@@ -87,13 +82,13 @@ def encode(scene: Scene, code: str, corpus: bool, workers: int | None) -> None:
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @shared
-def decode(scene: Scene, code: str) -> None:
+def decode(terminal: Terminal, code: str) -> None:
     """Ids on stdin, a line each, back to text on stdout.
 
     \b
     echo "می‌روم" | ulmkit tokenizer encode fa | ulmkit tokenizer decode fa
     """
-    tokenizer = scene.tokenizer(code)
+    tokenizer = terminal.tokenizer(code)
     for number, line in enumerate(sys.stdin, 1):
         try:
             ids = [int(word) for word in line.split()]
@@ -111,7 +106,7 @@ TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--valid", type=TEXT_FILE, required=True)
 @click.option("--test", type=TEXT_FILE, required=True)
 @shared
-def words(scene: Scene, code: str, train: Path, valid: Path, test: Path) -> None:
+def words(terminal: Terminal, code: str, train: Path, valid: Path, test: Path) -> None:
     """Token files of a benchmark that comes cut into words, such as WikiText-2 or Penn Treebank, as published.
 
     Text files, plain or .gz: words between spaces, `<unk>` for rare ones; each line ends with `<eos>`, which is added.
@@ -125,18 +120,18 @@ def words(scene: Scene, code: str, train: Path, valid: Path, test: Path) -> None
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", code):
         raise UsageError(f"label {readable(code)!r}: expected letters, digits and -._, since it names a folder.")
-    layout = scene.layout(code)
+    layout = terminal.layout(code)
     files = {"train": train, "valid": valid, "test": test}
-    with scene.progress() as report:
+    with terminal.progress() as report:
         manifest = encode_words(code, files, layout.tokenizer, layout.tokens, report=report)
     rows = [
         (split, *(f"{entry[name]:,}" for name in ("documents", "tokens", "words", "replaced")))
         for split, entry in ((split, manifest["splits"][split]) for split in files)
     ]
-    scene.say(table(("split", "lines", "tokens", "words", "unknown words"), rows))
-    scene.say(f"\n{layout.tokens}: a vocabulary of {manifest['vocabulary']:,}, <eos> included")
-    scene.remark(f"Next: ulmkit lm pretrain {code} --preset wikitext-2")
-    scene.finish(manifest)
+    terminal.print(text_table(("split", "lines", "tokens", "words", "unknown words"), rows))
+    terminal.print(f"\n{layout.tokens}: a vocabulary of {manifest['vocabulary']:,}, <eos> included")
+    terminal.note(f"Next: ulmkit lm pretrain {code} --preset wikitext-2")
+    terminal.finish(manifest)
 
 
 @command.command()
@@ -149,43 +144,26 @@ def words(scene: Scene, code: str, train: Path, valid: Path, test: Path) -> None
     help="Round-trip the raw text of these files too.",
 )
 @shared
-def evaluate(scene: Scene, code: str, inputs: tuple[str, ...]) -> None:
+def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
     """Measure the tokenizer of LANGUAGE on the held-out documents, and prove that it loses nothing.
 
     \b
     ulmkit tokenizer evaluate fa
     """
-    from ulmkit.formats.origin import Reading
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
+    from ulmkit.workflow.evaluate import round_trips_of_files
 
-    language = scene.language(code)
-    layout = scene.layout(language.code)
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
     tokenizer = Tokenizer.load(layout.tokenizer, language)
-    with scene.progress() as report:
+    with terminal.progress() as report:
         evaluation = evaluate_tokenizer(language, tokenizer, layout.corpus, report=report)
-    scene.say(evaluation.summary())
+    terminal.print(evaluation.summary())
     result = evaluation.to_json()
     if inputs:
-        result["inputs"] = round_trips(scene, inputs, tokenizer, Reading.of(language))
-    scene.finish(result)
-
-
-def round_trips(
-    scene: Scene, inputs: tuple[str, ...], tokenizer: "Tokenizer", reading: "Reading"
-) -> list[dict[str, object]]:
-    """decode(encode(normalize(x))) over the raw text of files, counted file by file."""
-    from ulmkit.document import RawDocument
-    from ulmkit.formats.read import expand_inputs, read_file
-    from ulmkit.tokenizer.evaluate import round_trip_texts
-
-    rows = []
-    for path in expand_inputs(inputs):
-        texts = (
-            raw.content
-            for raw in read_file(path, name=path.name, reading=reading)
-            if isinstance(raw, RawDocument) and isinstance(raw.content, str)
-        )
-        rows.append({"file": path.name} | dataclasses.asdict(round_trip_texts(tokenizer, texts)))
-    scene.say(table(("file", "texts", "exact"), [(r["file"], f"{r['total']:,}", f"{r['exact']:,}") for r in rows]))
-    return rows
+        found = list(round_trips_of_files(language, tokenizer, inputs))
+        rows = [(file, f"{trips.total:,}", f"{trips.exact:,}") for file, trips in found]
+        terminal.print(text_table(("file", "texts", "exact"), rows))
+        result["inputs"] = [{"file": file} | dataclasses.asdict(trips) for file, trips in found]
+    terminal.finish(result)

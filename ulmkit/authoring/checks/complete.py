@@ -14,11 +14,11 @@ from ulmkit.authoring.checks.subject import (
     NO_SAMPLES,
     Outcome,
     Subject,
+    as_evidence,
     failed,
     missing,
     not_applicable,
     ok,
-    quoted,
 )
 from ulmkit.document import count_joiners
 from ulmkit.language import cases
@@ -64,11 +64,11 @@ def relatives_refused(subject: Subject) -> Outcome:
         return missing(
             "no relatives.tsv", "Write relatives.tsv: a close language's name, a paragraph in it; one a line."
         )
-    if short := too_short(cases.RELATIVES, texts, language):
+    if short := shorter_than_a_page(cases.RELATIVES, texts, language):
         return short
     taken = []
     for case in texts:
-        verdict = subject.stages.judge(language, case.text)
+        verdict = subject.judge(case.text)
         if verdict.reason not in IDENTIFIED_OTHERWISE:
             said = "kept" if verdict.keep else f"dropped as {verdict.reason}"
             taken.append(f"{cases.RELATIVES}:{case.line}: {case.name} is {said}")
@@ -87,16 +87,18 @@ def junk_rejected(subject: Subject) -> Outcome:
         return missing(
             "no junk.txt", "Write junk.txt: a menu, a cookie notice, a list of keywords …; empty lines between."
         )
-    if short := too_short(cases.JUNK, pages, language):
+    if short := shorter_than_a_page(cases.JUNK, pages, language):
         return short
-    verdicts = [(page, subject.stages.judge(language, page.text)) for page in pages]
-    if kept := [f"{cases.JUNK}:{page.line} is kept: {quoted(page.text)}" for page, verdict in verdicts if verdict.keep]:
+    verdicts = [(page, subject.judge(page.text)) for page in pages]
+    if kept := [
+        f"{cases.JUNK}:{page.line} is kept: {as_evidence(page.text)}" for page, verdict in verdicts if verdict.keep
+    ]:
         return failed(and_more(kept), "Tighten [filters], or add to its boilerplate.")
     reasons = Counter(verdict.reason for _, verdict in verdicts)
     return ok(f"{len(pages)} pages: {', '.join(f'{reason} {n}' for reason, n in reasons.most_common(4))}")
 
 
-def too_short(file: str, pages: Sequence[cases.Case], language: Language) -> Outcome | None:
+def shorter_than_a_page(file: str, pages: Sequence[cases.Case], language: Language) -> Outcome | None:
     """What is shorter than any page, and so would be dropped whatever it holds."""
     least = language.filters.min_characters
     short = [f"{file}:{page.line} has {len(page.text)} characters" for page in pages if len(page.text) < least]
@@ -118,7 +120,7 @@ def joiners_survive(subject: Subject) -> Outcome:
         return NO_SAMPLES
     texts = [sample.normal for sample in subject.samples]
     written = count_joiners(texts)
-    extracted = count_joiners(map(subject.stages.extract, map(html_page, texts)))
+    extracted = count_joiners(map(subject.extract, map(html_page, texts)))
     evidence = []
     for joiner in joiners:
         key = f"{joiner} in words"
@@ -206,7 +208,7 @@ def sentences(subject: Subject) -> Outcome:
         wanted = [language.normalize(sentence) for sentence in case.sentences]
         found = language.sentences(language.normalize(case.text))
         if found != wanted:
-            wrong.append(f"sentences.txt:{case.line} is split {quoted(' | '.join(found), 120)}")
+            wrong.append(f"sentences.txt:{case.line} is split {as_evidence(' | '.join(found), 120)}")
     if wrong:
         return failed(
             and_more(wrong),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import regex
 
-from ulmkit.authoring.checks.subject import MIN_SAMPLES, NO_SAMPLES, Outcome, Subject, failed, missing, ok, quoted
+from ulmkit.authoring.checks.subject import MIN_SAMPLES, NO_SAMPLES, Outcome, Subject, as_evidence, failed, missing, ok
 from ulmkit.language import cases
 from ulmkit.language.load import read_words
 from ulmkit.text import script as scripts
@@ -62,7 +62,7 @@ def unicode_script_letters(script: str) -> Callable[[str], bool]:
     return lambda c: c.isalpha() and bool(pattern.match(c)) and not ideograph.match(c)
 
 
-def stop_words(subject: Subject) -> Outcome:
+def stop_words_fill_text(subject: Subject) -> Outcome:
     """stopwords.txt is in normal form and long enough, and running text is full of its words."""
     language = subject.language
     written = read_words(language.file("stopwords.txt"))
@@ -71,7 +71,7 @@ def stop_words(subject: Subject) -> Outcome:
     changed = next((word for word in written if language.normalize(word) != word), None)
     if changed is not None:
         normal = language.normalize(changed)
-        return failed(f"{quoted(changed)} is not in normal form", f"Write {quoted(normal)} in stopwords.txt.")
+        return failed(f"{as_evidence(changed)} is not in normal form", f"Write {as_evidence(normal)} in stopwords.txt.")
     if len(language.stop_words) < MIN_STOP_WORDS:
         return failed(f"{len(language.stop_words)} words", f"Add function words: {MIN_STOP_WORDS} at least.")
     if not subject.samples:

@@ -6,7 +6,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
-from ulmkit.authoring.checks.subject import Outcome, Subject, differing, failed, missing, not_applicable, ok, quoted
+from ulmkit.authoring.checks.subject import (
+    Outcome,
+    Subject,
+    as_evidence,
+    differing,
+    failed,
+    missing,
+    not_applicable,
+    ok,
+)
 from ulmkit.language import cases
 from ulmkit.text.operations import Operation
 
@@ -44,7 +53,8 @@ def sequence_idempotent(subject: Subject) -> Outcome:
             if twice != once:
                 where = differing(once, twice)
                 return failed(
-                    f"{form}: {where}, from {quoted(text, 60)}", "Find the operation with `ulmkit normalize --explain`."
+                    f"{form}: {where}, from {as_evidence(text, 60)}",
+                    "Find the operation with `ulmkit normalize --explain`.",
                 )
     return ok(f"{len(texts):,} texts, {len(subject.samples):,} of them samples")
 
@@ -55,7 +65,9 @@ def composed(subject: Subject) -> Outcome:
     for text in subject.fuzz:
         normal = language.normalize(text)
         if not unicodedata.is_normalized("NFC", normal):
-            return failed(f"{quoted(normal)} is not in NFC", "Put `nfc` behind the operation that leaves marks apart.")
+            return failed(
+                f"{as_evidence(normal)} is not in NFC", "Put `nfc` behind the operation that leaves marks apart."
+            )
     real = [
         *(sample.text for sample in subject.samples),
         *(case.text for case in cases.read_keep(language.file(cases.KEEP))),
@@ -83,7 +95,8 @@ def examples_hold(subject: Subject) -> Outcome:
         made = language.form(example.form)(example.raw)
         if made != example.normal:
             return failed(
-                f"{where}: made {quoted(made)}, not {quoted(example.normal)}", f"Correct {where} or the rules."
+                f"{where}: made {as_evidence(made)}, not {as_evidence(example.normal)}",
+                f"Correct {where} or the rules.",
             )
         if example.operation not in acting(subject, example):
             return failed(f"{where}: {example.operation} did nothing", f"Name the operation that acts in {where}.")

@@ -1,20 +1,22 @@
-"""A language under test, what the checks ask of the stages, and how an answer is given."""
+"""A language under test, with what several checks ask of it, and how an answer is given."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ulmkit.authoring.checks.hostile import fuzz_texts
 from ulmkit.document import Verdict
-from ulmkit.errors import UlmkitError
 from ulmkit.language import cases
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
 from ulmkit.text.normalize import make_operation
 from ulmkit.text.operations import Operation
 from ulmkit.text.script import shows
+
+if TYPE_CHECKING:
+    from ulmkit.authoring.checks.trials import Article, TokenizerFigures
 
 MIN_SAMPLES = 10  # articles: fewer cannot show that 95 % are kept
 
@@ -32,63 +34,39 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """An article of samples/ on its way: as extracted, in normal form, and what the build said of it."""
-
-    name: str
-    text: str
-    normal: str
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class TokenizerFigures:
-    """A tokenizer trained on most of the samples, and what it made of all of them."""
-
-    vocabulary: int
-    exact: int
-    total: int
-    first_failing: str
-    fertility: float  # tokens a word, on held-out samples
-    byte_share: float  # of held-out tokens
-    joiners: Counter[str]  # as `count_joiners` counts, after decoding
-
-
-@dataclass(frozen=True)
-class Stages:
-    """What the checks ask of the stages. Each is a function, so that a test can pass its own."""
-
-    samples: Callable[[Language, Report], Sequence[Sample]]
-    judge: Callable[[Language, str], Verdict]  # what a build says of a text
-    extract: Callable[[str], str]  # the text of an HTML page
-    tokenize: Callable[[Language, Sequence[Sample], Report], TokenizerFigures]
-
-
-def _absent(*_: Any) -> Any:
-    raise UlmkitError("this check asks a stage, and none was passed in.")
-
-
-NO_STAGES = Stages(_absent, _absent, _absent, _absent)  # for the quick checks
-
-
-@dataclass(frozen=True)
 class Subject:
-    """A language under test. What several checks ask for is made once."""
+    """A language under test. What several checks ask for is made once; a test may put its own in the place of each."""
 
     language: Language
-    stages: Stages
     report: Report = silent
 
     @cached_property
-    def samples(self) -> Sequence[Sample]:
+    def samples(self) -> "Sequence[Article]":
         """The articles of samples/: what holds text (a redirect of a wiki does not)."""
+        from ulmkit.authoring.checks.trials import sample_articles
+
         if not self.language.samples.is_dir():
             return ()
-        return [sample for sample in self.stages.samples(self.language, self.report) if sample.text]
+        return [article for article in sample_articles(self.language, report=self.report) if article.text]
 
     @cached_property
-    def tokenizer(self) -> TokenizerFigures:
-        return self.stages.tokenize(self.language, self.samples, self.report)
+    def tokenizer(self) -> "TokenizerFigures":
+        """A small tokenizer of the samples, as figures."""
+        from ulmkit.authoring.checks.trials import tokenizer_figures
+
+        return tokenizer_figures(self.language, self.samples, report=self.report)
+
+    def judge(self, text: str) -> Verdict:
+        """What a build says of `text` as a plain document."""
+        from ulmkit.authoring.checks.trials import build_verdict
+
+        return build_verdict(self.language, text)
+
+    def extract(self, page: str) -> str:
+        """The main text of an HTML page."""
+        from ulmkit.corpus.extract.html import html_to_text
+
+        return html_to_text(page).text
 
     @cached_property
     def operations(self) -> dict[str, Operation]:
@@ -136,7 +114,7 @@ NO_SAMPLES = missing(
 )
 
 
-def quoted(text: str, limit: int = 40) -> str:
+def as_evidence(text: str, limit: int = 40) -> str:
     """`text` as evidence: bounded, with what cannot be seen spelled out."""
     shown = "".join(c if shows(c) else _code(c) for c in text)
     return f"‘{shown if len(shown) <= limit else shown[: limit - 1] + '…'}’"
@@ -151,4 +129,4 @@ def differing(before: str, after: str) -> str:
     pairs = zip(before, after, strict=False)
     place = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(before), len(after)))
     low = max(0, place - 12)
-    return f"{quoted(before[low : place + 12])} → {quoted(after[low : place + 12])}"
+    return f"{as_evidence(before[low : place + 12])} → {as_evidence(after[low : place + 12])}"

@@ -12,9 +12,9 @@ from at_prompt import run
 
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.tokens import DOCUMENT, open_token_file, write_token_file
-from ulmkit.cli import doctor
-from ulmkit.cli.sanity import diagnose
 from ulmkit.language.registry import get
+from ulmkit.workflow import environment
+from ulmkit.workflow.doctor import diagnose
 
 BOS, UNK, BYTE = 2, 1, 70
 Documents = list[list[int]]
@@ -193,7 +193,7 @@ def test_at_the_prompt_an_error_is_exit_code_1_and_json_has_every_finding(
 
 @pytest.mark.parametrize(("free", "level"), [(1 << 20, "error"), (2 << 30, "warning"), (1 << 40, "ok")])
 def test_a_full_disk_is_noticed(free: int, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
-    monkeypatch.setattr(doctor, "torch_findings", list)
-    found = [finding for finding in doctor.environment(tmp_path / "new") if finding.check == "disk"]
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
+    monkeypatch.setattr(environment, "torch_findings", list)
+    found = [finding for finding in environment.environment(tmp_path / "new") if finding.check == "disk"]
     assert [finding.level for finding in found] == [level]

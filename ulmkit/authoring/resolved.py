@@ -1,0 +1,52 @@
+"""A language as it is resolved: every section with its defaults, operations in order, and where numbers come from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from ulmkit.language.cases import EXAMPLES, read_examples
+from ulmkit.language.load import SECTIONS, plain
+from ulmkit.language.spec import STANDARD, Language
+from ulmkit.text.normalize import about_operation
+
+
+def resolved(language: Language) -> dict[str, Any]:
+    """The whole language as JSON values: every section, operations with what they do and an example each."""
+    sections = {section: plain(getattr(language, name)) for section, (name, _) in SECTIONS.items()}
+    origins = language.filters.origins
+    sections["filters"] = {
+        field.name: {"limit": sections["filters"][field.name], "from": origins.get(field.name, "default")}
+        for field in fields(language.filters)
+        if field.name != "origins"
+    }
+    return sections | {
+        "code": language.code,
+        "fingerprint": language.fingerprint,
+        "folder": str(language.folder),
+        "inherited": [str(folder) for folder in language.inherited],
+        "forms": {form: list(normalizer.operations) for form, normalizer in language.normalizers.items()},
+        "operations": {form: described_operations(language, form) for form in ("train", "fold")},
+    }
+
+
+def described_operations(language: Language, form: str) -> list[dict[str, str]]:
+    """The operations of a form in order: name, what it does, and the first example that names it (raw, normal)."""
+    standard = [each for each in read_examples(language.file(EXAMPLES)) if each.form == STANDARD]
+    examples = {each.operation: each for each in reversed(standard)}
+    normalizer = language.normalizers[form]
+    found = []
+    for name in normalizer.operations:
+        example = examples.get(name)
+        one = {"name": name, "about": about_operation(name, normalizer.settings)}
+        found.append(one | ({"raw": example.raw, "normal": example.normal} if example else {}))
+    return found
+
+
+def profile_changes(changes: Mapping[str, Any], train: Sequence[str]) -> Iterator[str]:
+    """What a profile does differently: operations beside the standard's as + and -, other settings as they are."""
+    for key, value in changes.items():
+        if key != "train":
+            yield f"{key} = {value!r}"
+            continue
+        yield from (f"+ {name}" for name in dict.fromkeys(value) if name not in train)
+        yield from (f"- {name}" for name in train if name not in value)

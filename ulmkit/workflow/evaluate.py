@@ -1,0 +1,101 @@
+"""How good a model is beside n-gram models of the same pieces; and whether a tokenizer gives raw files back."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ulmkit.artifacts.layout import Layout
+from ulmkit.artifacts.manifest import signature
+from ulmkit.artifacts.tokens import open_token_file
+from ulmkit.document import RawDocument
+from ulmkit.formats.inputs import Input, named_inputs, read_input
+from ulmkit.formats.origin import Reading
+from ulmkit.language.spec import Language
+from ulmkit.lm.checkpoint import load_model
+from ulmkit.lm.evaluate import Evaluation, baselines, evaluate, with_ngrams
+from ulmkit.lm.learner import pick_device
+from ulmkit.text.encoding import Undecodable
+from ulmkit.tokenizer.evaluate import RoundTrips, round_trip_texts
+from ulmkit.tokenizer.model import Tokenizer
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model on one split, beside others: name → what each reached. `own` is the name of the model itself."""
+
+    split: str
+    own: str
+    models: dict[str, Evaluation]
+    signature: str
+
+    @property
+    def result(self) -> Evaluation:
+        """Of the model itself: loss in nats a token, perplexity, accuracy, bits per character and per byte."""
+        return self.models[self.own]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        models = {name: asdict(result) for name, result in self.models.items()}
+        return {"split": self.split, "models": models, "signature": self.signature}
+
+
+def evaluate_run(
+    layout: Layout,
+    run: str,
+    *,
+    split: str = "valid",
+    checkpoint: str = "best",
+    beside: bool = True,
+    order: int = 3,
+    batch_size: int | None = None,
+    mix: bool = False,
+    device: str = "auto",
+) -> Comparison:
+    """Evaluate run `run` on `split` (`valid` or `test`), whole documents in a row.
+
+    With `beside` stand a unigram and a Kneser-Ney model of `order`, counted on train. `batch_size` streams are read
+    side by side; 1 reads the split as one text. `mix` adds the network and the Kneser-Ney model as one, their shares
+    tuned on valid. Raises `ArtifactError` where run or token files are missing, or do not belong together.
+    """
+    model, saved = load_model(layout.run(run), checkpoint, device=str(pick_device(device)))
+    tokens = open_token_file(layout.tokens, split)
+    models = baselines(open_token_file(layout.tokens, "train"), tokens, order=order) if beside else {}
+    own = f"{run} ({checkpoint})"
+    models[own] = evaluate(model, tokens, batch_size=batch_size)
+    if mix:
+        train = open_token_file(layout.tokens, "train")
+        valid = tokens if split == "valid" else open_token_file(layout.tokens, "valid")
+        share, mixed = with_ngrams(model, train, valid, tokens, order=order)
+        models[f"{share:.0%} of it and kneser-ney-{order}"] = mixed
+    line = signature(
+        "evaluation",
+        language=layout.code,
+        split=split,
+        tokens=models[own].tokens,
+        tokenizer=tokens.tokenizer,
+        run=run,
+        step=saved.state.get("position", {}).get("step"),
+        bpc=f"{models[own].bits_per_character:.4f}",
+    )
+    return Comparison(split, own, models, line)
+
+
+def round_trips_of_files(
+    language: Language, tokenizer: Tokenizer, patterns: Sequence[str]
+) -> Iterator[tuple[str, RoundTrips]]:
+    """decode(encode(normalize(x))) over the raw text of files, folders and globs: each file's name and its count."""
+    for item in named_inputs(patterns):
+        yield item.path.name, round_trip_texts(tokenizer, _raw_texts(item, Reading.of(language)))
+
+
+def _raw_texts(item: Input, reading: Reading) -> Iterator[str]:
+    """What stands in the records of `item`, markup and all; what is in no known encoding is left out."""
+    for raw in read_input(item, reading):
+        if not isinstance(raw, RawDocument):
+            continue
+        if isinstance(raw.content, str):
+            yield raw.content
+            continue
+        with contextlib.suppress(Undecodable):
+            yield reading.decode(raw.content, raw.encoding)[0]
