@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import Checkpoint
 from ulmkit.lm.generate import generate
+from ulmkit.lm.hidden import hidden_states
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.tokenizer.model import Tokenizer
 from ulmkit.tokenizer.words import Words
@@ -25,22 +25,15 @@ def continuations(model: AWDLSTM, tokenizer: Tokenizer | Words, prompts: Sequenc
     return [tokenizer.decode((head[1:] + tail)[::order]) for head, tail in zip(heads, tails, strict=True)]
 
 
-@torch.no_grad()
-def hidden_states(model: AWDLSTM, tokenizer: Tokenizer | Words, text: str) -> np.ndarray:
-    """The last layer's state after each piece of `text`; shape (T, E), float32, without dropout.
+def states_of_text(model: AWDLSTM, tokenizer: Tokenizer | Words, text: str) -> np.ndarray:
+    """The last layer's output after each piece of `text`; shape (T, E), float32, without dropout.
 
     T is the number of pieces of the normalized text, E the embedding's size, which the last layer shares. Row t has
     read the document's start and the pieces up to t; of a model that reads backward, those from t to the end.
     """
     order = -1 if model.config.backward else 1
     ids = [tokenizer.bos, *[int(i) for i in tokenizer.encode(text)][::order]]
-    training = model.training
-    model.eval()
-    model.reset()
-    output = model(torch.tensor(ids, device=model.embedding.device)[:, None])  # (1 + T, 1) -> (1 + T, 1, E)
-    model.reset()
-    model.train(training)
-    return output.raw[1:, 0].float().cpu().numpy()[::order].copy()
+    return hidden_states(model, ids)[1:][::order].copy()
 
 
 def refuse_other_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer | Words) -> None:
