@@ -8,7 +8,7 @@ import pytest
 
 from ulmkit.authoring.check import GRADES, SUITE, Conformance, Line, ask
 from ulmkit.authoring.checks.subject import Outcome, Subject
-from ulmkit.authoring.checks.trials import Article, TokenizerFigures
+from ulmkit.authoring.checks.trials import SampleArticle, TokenizerFigures
 from ulmkit.document import KEEP, Verdict, count_joiners, drop
 from ulmkit.language.load import load_language
 
@@ -78,9 +78,9 @@ class Trial(Subject):
     """The folder under test with answers by hand in the place of the stages."""
 
     @property
-    def samples(self) -> Sequence[Article]:
+    def samples(self) -> Sequence[SampleArticle]:
         text = f"{' '.join(WORDS)} kuu\u200dme taevas paistab metsade kohal ja varjud langevad. " * 20
-        return [Article(f"{n}.txt", text, self.language.normalize(text), KEEP) for n in range(12)]
+        return [SampleArticle(f"{n}.txt", text, self.language.normalize(text), KEEP) for n in range(12)]
 
     @property
     def tokenizer(self) -> TokenizerFigures:
@@ -209,9 +209,9 @@ FAULTS = [
     ("round trip", "tokenizer", TokenizerFigures(300, 11, 12, "ja", 2.0, 0.0, Counter())),
     ("fertility", "tokenizer", TokenizerFigures(300, 12, 12, "", 9.0, 0.0, Counter())),
     ("fertility", "tokenizer", TokenizerFigures(300, 12, 12, "", 2.0, 0.5, Counter())),
-    ("samples kept", "samples", [Article("a", "a", "a", drop("too short"))] * 12),
-    ("identified", "samples", [Article("a", "a", "a", drop("other language", "yy"))] * 12),
-    ("samples enough", "samples", [Article("a", "a", "a", KEEP)] * 12),
+    ("samples kept", "samples", [SampleArticle("a", "a", "a", drop("too short"))] * 12),
+    ("identified", "samples", [SampleArticle("a", "a", "a", drop("other language", "yy"))] * 12),
+    ("samples enough", "samples", [SampleArticle("a", "a", "a", KEEP)] * 12),
 ]
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ulmkit.authoring.ablation import SmallModel  # which loads torch
 
 EXAMPLES = 3
-COLUMNS = ("operation", "hits", "documents", "bytes", "words", "tokens/word", "bits/byte", "±", "verdict")
+LEDGER_COLUMNS = ("operation", "hits", "documents", "bytes", "words", "tokens/word", "bits/byte", "±", "verdict")
 AROUND = 24  # characters on either side of the first that differs
 HELD_OUT_ONE_IN = 5  # one document in five
 
@@ -110,7 +110,7 @@ class Ledger:
         return "even" if abs(bits) <= 2 * error else "pays" if bits > 0 else "costs"
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A row an operation, under `COLUMNS`: what it did, and what changes where it alone is switched off."""
+        """A row an operation, under `LEDGER_COLUMNS`: what it did, and what changes where it alone is switched off."""
         return [self._row(entry) for entry in self.entries]
 
     def _row(self, entry: Entry) -> tuple[str, ...]:
@@ -134,7 +134,9 @@ class Ledger:
     def to_markdown(self, title: str) -> str:
         """The ledger as a page, with the examples."""
         lines = [f"# {title}", "", self.summary().replace("\n", "  \n"), ""]
-        lines += ["| " + " | ".join(line) + " |" for line in (COLUMNS, ("---",) * len(COLUMNS), *self.rows())]
+        lines += [
+            "| " + " | ".join(line) + " |" for line in (LEDGER_COLUMNS, ("---",) * len(LEDGER_COLUMNS), *self.rows())
+        ]
         for entry in self.entries:
             if entry.examples:
                 lines += ["", f"## {entry.operation}", ""]

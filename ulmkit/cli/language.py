@@ -339,7 +339,7 @@ def ledger_(
     ulmkit language ledger fa --input comments.csv --profile social --no-ablate
     """
     from ulmkit.artifacts.atomic import atomic_write, write_json
-    from ulmkit.authoring.ledger import COLUMNS, keep_ledger, sample_texts
+    from ulmkit.authoring.ledger import LEDGER_COLUMNS, keep_ledger, sample_texts
     from ulmkit.formats.inputs import named_inputs
     from ulmkit.language.spec import STANDARD
 
@@ -355,7 +355,7 @@ def ledger_(
 
             model = SmallModel(language, vocabulary, order)
         kept = keep_ledger(normalizer, texts, model=model, report=report)
-    terminal.print(text_table(COLUMNS, kept.rows()))
+    terminal.print(text_table(LEDGER_COLUMNS, kept.rows()))
     terminal.print(kept.summary())
     result = {
         "language": language.code,

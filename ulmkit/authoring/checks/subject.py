@@ -16,7 +16,7 @@ from ulmkit.text.operations import Operation
 from ulmkit.text.script import shows
 
 if TYPE_CHECKING:
-    from ulmkit.authoring.checks.trials import Article, TokenizerFigures
+    from ulmkit.authoring.checks.trials import SampleArticle, TokenizerFigures
 
 MIN_SAMPLES = 10  # articles: fewer cannot show that 95 % are kept
 
@@ -41,7 +41,7 @@ class Subject:
     report: Report = silent
 
     @cached_property
-    def samples(self) -> "Sequence[Article]":
+    def samples(self) -> "Sequence[SampleArticle]":
         """The articles of samples/: what holds text (a redirect of a wiki does not)."""
         from ulmkit.authoring.checks.trials import sample_articles
 

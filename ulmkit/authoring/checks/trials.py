@@ -25,7 +25,7 @@ TRIAL_HELD_OUT = 7  # every seventh sample is not trained on
 
 
 @dataclass(frozen=True)
-class Article:
+class SampleArticle:
     """An article of samples/ on its way: as extracted, in normal form, and what the build said of it."""
 
     name: str
@@ -47,7 +47,7 @@ class TokenizerFigures:
     joiners: Counter[str]  # as `count_joiners` counts, after decoding
 
 
-def sample_articles(language: Language, *, report: Report = silent) -> list[Article]:
+def sample_articles(language: Language, *, report: Report = silent) -> list[SampleArticle]:
     """Every article of the language's samples/: extracted, normalized, and what the build says of it."""
     chain, reading = Chain(language, near_duplicates=False), Reading.of(language)
     found = []
@@ -56,13 +56,13 @@ def sample_articles(language: Language, *, report: Report = silent) -> list[Arti
         report(Progress("samples", number, len(inputs), "files", item.key))
         for record in read_input(item, reading):
             if not isinstance(record, RawDocument):
-                found.append(Article(item.key, "", "", drop(record.reason, record.detail)))
+                found.append(SampleArticle(item.key, "", "", drop(record.reason, record.detail)))
                 continue
             doc = extract(record, language.extraction, decode=chain.decode)
             text = doc.text if isinstance(doc, Document) else ""
             part = chain([record])
             normal = part.rows[0]["text"] if part.rows else language.normalize(text)
-            found.append(Article(item.key, text, normal, _verdict(part)))
+            found.append(SampleArticle(item.key, text, normal, _verdict(part)))
     return found
 
 
@@ -76,7 +76,9 @@ def _verdict(part: Part) -> Verdict:
     return KEEP if part.rows else drop(part.samples[0]["reason"], part.samples[0]["detail"])
 
 
-def tokenizer_figures(language: Language, articles: Sequence[Article], *, report: Report = silent) -> TokenizerFigures:
+def tokenizer_figures(
+    language: Language, articles: Sequence[SampleArticle], *, report: Report = silent
+) -> TokenizerFigures:
     """A tokenizer of the language's demo size, trained on the articles but every seventh, and what it makes of them."""
     texts = [article.normal for article in articles if article.normal]
     train = [text for number, text in enumerate(texts, 1) if number % TRIAL_HELD_OUT]
