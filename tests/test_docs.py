@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from ulmkit.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLANNED = {"ulmkit/classify", "ulmkit/learner", "ulmkit/workflow"}  # docs/architecture.md says that it is not built
 
 
 def maker(name):
@@ -47,6 +49,12 @@ def test_every_command_in_the_documents_exists():
 
 
 def test_links_between_documents_lead_somewhere():
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_files_that_the_documents_name_are_there():
+    for page in PAGES:
+        for name in re.findall(r"(?<![\w./-])((?:ulmkit|docs|benchmarks|tests)/[\w./-]*\w)", page.read_text()):
+            assert (ROOT / name).exists() or name in PLANNED, f"{page.name}: {name}"
