@@ -84,9 +84,7 @@ def configure(preset: str, settings: tuple[str, ...], **given: Any) -> "LMConfig
 @recipe
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Fit the whole schedule into this time.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option(
-    "--from", "start", metavar="RUN_OPTION", help="Begin with the best weights of this run instead of random ones."
-)
+@click.option("--from", "start", metavar="RUN", help="Begin with the best weights of this run instead of random ones.")
 @click.option("--patience", type=click.IntRange(min=1), help="End after so many validations without a better one.")
 @click.option("--tensorboard", is_flag=True, help="Also write what metrics.jsonl gets for TensorBoard.")
 @SEED_OPTION
