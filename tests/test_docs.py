@@ -2,10 +2,13 @@
 
 import importlib.util
 import re
+import shutil
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+import ulmkit
 from ulmkit.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
@@ -58,3 +61,37 @@ def test_files_that_the_documents_name_are_there():
     for page in PAGES:
         for name in re.findall(r"(?<![\w./-])((?:ulmkit|docs|benchmarks|tests)/[\w./-]*\w)", page.read_text()):
             assert (ROOT / name).exists() or name in PLANNED, f"{page.name}: {name}"
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+PYTHON_PAGES = [page for page in PAGES if python_blocks(page)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every page may count on: corpus, tokenizer and token files of the bundled samples."""
+    root = tmp_path_factory.mktemp("documents") / "data"
+    language = ulmkit.load("fa")
+    corpus = ulmkit.build(language, language.samples, root=root, valid_share=0.1, test_share=0.1, workers=0)
+    ulmkit.train_tokenizer(language, corpus, vocabulary=2_000)
+    assert CliRunner().invoke(cli, ["tokenizer", "encode", "fa", "--corpus", "--root", str(root)]).exit_code == 0
+    return root
+
+
+def test_there_is_python_in_the_readme_and_in_the_reference():
+    assert {"README.md", "python.md"} <= {page.name for page in PYTHON_PAGES}
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_from_its_top(
+    page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As it is written, block after block, in a folder that holds `data` and nothing else."""
+    shutil.copytree(data, tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, block in enumerate(python_blocks(page), 1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)

@@ -18,7 +18,7 @@ PACKAGE = Path(ulmkit.__file__).parent
 REPOSITORY = PACKAGE.parent
 
 FLOORS = (
-    ("document", "errors", "progress"),
+    ("document", "errors", "notebook", "progress"),
     ("text",),
     ("language", "artifacts", "work"),
     ("formats", "report"),
@@ -72,6 +72,9 @@ LONG_FUNCTIONS = {
 
 # public names that mean something in two files: why
 SAME_NAME = {
+    "Tokenizer": "the front door's: the room's, with its folder and language at hand",
+    "train_tokenizer": "the front door's: the room's, with a corpus in the place of folders",
+    "pretrain": "the front door's: the room's, with a corpus and a tokenizer in the place of files",
     "forward_step": "the kernel, and the function that launches it",
     "backward_step": "the kernel, and the function that launches it",
     "VERSION": "raised by hand where a module's results change; each is its module's own",
@@ -82,7 +85,7 @@ TO_BE_RENAMED = set(
     BATCH Batch Blocks DROPOUTS Identity JOINERS KEEP KNOWN Kind MARKS MAX_BYTES NEVER
     PATIENCE Page SPACE STAGE STEPS Sample Stream Tally Task VOCABULARY WINDOW calibrate candidates
     count_words decode digits encode evaluate find_lr generate guess joined letters
-    pretrain protect restore schema show train watched words
+    protect restore schema show train watched words
     """.split()  # noqa: SIM905
 )
 

@@ -1,3 +1,76 @@
-"""Web text to corpus, tokenizer and language model, for one language after another."""
+"""Web text to corpus, tokenizer and language model, for one language after another.
+
+The names of this module are all that a notebook needs. Each is loaded when it is first touched, so importing ulmkit
+costs nothing.
+
+    fa = ulmkit.load("fa")                                           a language
+    corpus = ulmkit.build(fa, ["news.jsonl.zst"], root="data")       files → a corpus on disk
+    tok = ulmkit.train_tokenizer(fa, corpus, vocabulary=30_000)      → a tokenizer
+    lm = ulmkit.pretrain(fa, corpus, tok, preset="small")            → a language model
+    lm.generate("…")
+
+Every function does what the command of its name does at the prompt, with the same defaults; see docs/python.md.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ulmkit.errors import (
+        ArtifactError,
+        BusyError,
+        InputError,
+        Interrupted,
+        LanguageError,
+        RuleError,
+        UlmkitError,
+        UsageError,
+        VocabularyError,
+    )
+    from ulmkit.workflow.corpus import Corpus, build
+    from ulmkit.workflow.languages import languages, load
+    from ulmkit.workflow.model import LM, pretrain
+    from ulmkit.workflow.tokenizer import Tokenizer, train_tokenizer
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "LM",
+    "ArtifactError",
+    "BusyError",
+    "Corpus",
+    "InputError",
+    "Interrupted",
+    "LanguageError",
+    "RuleError",
+    "Tokenizer",
+    "UlmkitError",
+    "UsageError",
+    "VocabularyError",
+    "build",
+    "languages",
+    "load",
+    "pretrain",
+    "train_tokenizer",
+]
+
+_HOMES = {
+    "ulmkit.workflow.languages": ("load", "languages"),
+    "ulmkit.workflow.corpus": ("build", "Corpus"),
+    "ulmkit.workflow.tokenizer": ("train_tokenizer", "Tokenizer"),
+    "ulmkit.workflow.model": ("pretrain", "LM"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public name `name`, from the module where it lives."""
+    import importlib
+
+    if name not in __all__:
+        raise AttributeError(f"module 'ulmkit' has no attribute '{name}'")
+    home = next((home for home, names in _HOMES.items() if name in names), "ulmkit.errors")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

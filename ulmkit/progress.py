@@ -1,12 +1,17 @@
 """How far a long stage is: the library reports, the prompt draws."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` (None where nobody can know) in `unit`, within the named stage."""
+    """`done` of `total` (None where nobody can know) in `unit`, within the named stage.
+
+    >>> str(Progress("read", 1_500_000, 3_000_000, "bytes", "news.jsonl"))
+    'read: 1.5 of 3.0 MB news.jsonl'
+    """
 
     stage: str
     done: int
@@ -14,9 +19,41 @@ class Progress:
     unit: str = ""
     detail: str = ""
 
+    @property
+    def amount(self) -> str:
+        """`done` of `total` in words: megabytes or counts."""
+        if self.unit == "bytes":
+            done = f"{self.done / 1e6:,.1f}"
+            return f"{done} MB" if self.total is None else f"{done} of {self.total / 1e6:,.1f} MB"
+        done = f"{self.done:,}"
+        return f"{done} {self.unit}" if self.total is None else f"{done} of {self.total:,} {self.unit}"
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.amount} {readable(self.detail, 100)}".rstrip()
+
 
 Report = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
     """Report to nobody."""
+
+
+def readable(text: str, limit: int = 60) -> str:
+    """`text` from outside as it may be shown on a terminal: no control or bidi characters, bounded."""
+    shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "·" for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def paced(report: Report, seconds: float) -> Report:
+    """`report`, called at most once in so many seconds, for the first time when they have passed."""
+    last = time.monotonic()
+
+    def seldom(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= seconds:
+            last = now
+            report(progress)
+
+    return seldom

@@ -10,10 +10,11 @@ import pytest
 from at_prompt import run
 
 from ulmkit.artifacts.manifest import read_manifest
-from ulmkit.cli.common import Lines, readable, text_table
+from ulmkit.cli import common
+from ulmkit.cli.common import Terminal, text_table
 from ulmkit.cli.lm import clock
 from ulmkit.language.registry import get
-from ulmkit.progress import Progress
+from ulmkit.progress import Progress, readable
 
 
 @pytest.fixture(scope="module")
@@ -228,8 +229,8 @@ def test_times_are_read_like_clocks():
 def test_without_a_terminal_progress_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Lines, "EVERY", 0.0)
-    lines = Lines()
-    lines(Progress("read", 1_500_000, 3_000_000, "bytes", "a\x1b.jsonl"))
-    lines(Progress("write", 5, None, "documents"))
+    monkeypatch.setattr(common, "LINE_SECONDS", 0.0)
+    with Terminal(Path(), None, as_json=False, quiet=False).progress() as report:
+        report(Progress("read", 1_500_000, 3_000_000, "bytes", "a\x1b.jsonl"))
+        report(Progress("write", 5, None, "documents"))
     assert capsys.readouterr().err.splitlines() == ["read: 1.5 of 3.0 MB a·.jsonl", "write: 5 documents"]

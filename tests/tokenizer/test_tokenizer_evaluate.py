@@ -29,7 +29,7 @@ def test_figures_are_those_of_a_count_by_hand(tokenizer: Tokenizer, tmp_path: Pa
     assert found.whole.byte_tokens == 3
     assert found.whole.unknown_tokens == 0
     assert found.round_trips.total == found.round_trips.exact == 2
-    assert found.joiner_pieces == sum("\u200c" in piece for piece in tokenizer.pieces) > 0
+    assert found.joiner_pieces == sum("\u200c" in piece for piece in tokenizer.inventory) > 0
     assert found.joiner_uses == 1
     used = set(np.concatenate(list(ids.values())).tolist())
     assert found.unused == sum(i not in used for i in range(261, tokenizer.vocabulary))

@@ -60,7 +60,7 @@ def test_a_word_is_the_same_piece_behind_a_break_as_behind_a_space(tokenizer: To
     one, two = tokenizer.encode("سال ان"), tokenizer.encode("سال\nان").tolist()
     two.remove(tokenizer.newline)
     assert one.tolist() == two
-    assert tokenizer.pieces[tokenizer.newline] == "\n"
+    assert tokenizer.inventory[tokenizer.newline] == "\n"
 
 
 def test_empty_paragraphs_are_breaks_alone(tokenizer: Tokenizer):
@@ -74,9 +74,9 @@ def test_the_text_of_a_special_symbol_is_only_text(tokenizer: Tokenizer):
 
 
 def test_every_digit_is_a_piece_of_its_own(tokenizer: Tokenizer):
-    shown = [tokenizer.pieces[i].lstrip("▁") for i in tokenizer.encode("۱۳۹۸ 2024 م۱۲ن")]
+    shown = [tokenizer.inventory[i].lstrip("▁") for i in tokenizer.encode("۱۳۹۸ 2024 م۱۲ن")]
     assert [piece for piece in shown if piece.isdigit()] == list("۱۳۹۸202۴۱۲".replace("۴", "4"))
-    assert not [p for p in tokenizer.pieces[FIRST_PIECE:] if any(c.isdigit() for c in p) and len(p.lstrip("▁")) > 1]
+    assert not [p for p in tokenizer.inventory[FIRST_PIECE:] if any(c.isdigit() for c in p) and len(p.lstrip("▁")) > 1]
 
 
 def test_special_ids_decode_to_nothing(tokenizer: Tokenizer):

@@ -32,8 +32,8 @@ from ulmkit.tokenizer.train import (
 def test_the_vocabulary_is_exactly_what_was_asked_for(corpus: Path, tmp_path: Path, vocabulary: int):
     report = train_tokenizer(language(), corpus, tmp_path, vocabulary=vocabulary)
     tokenizer = Tokenizer.load(tmp_path, language())
-    assert tokenizer.vocabulary == len(tokenizer.pieces) == report.vocabulary == vocabulary
-    assert len(set(tokenizer.pieces)) == vocabulary
+    assert tokenizer.vocabulary == len(tokenizer.inventory) == report.vocabulary == vocabulary
+    assert len(set(tokenizer.inventory)) == vocabulary
     assert json.loads((tmp_path / VOCABULARY).read_text())["pieces"][4][0] == "\n"
 
 
@@ -133,8 +133,8 @@ def test_letters_digits_and_joiners_are_pieces_however_rare(tmp_path: Path):
     xx = language(letters="ابکیڤ")
     train_tokenizer(xx, corpus, tmp_path / "out", vocabulary=400)
     tokenizer = Tokenizer.load(tmp_path / "out", xx)
-    assert "ڤ" in tokenizer.pieces
-    assert "\u200c" in tokenizer.pieces
+    assert "ڤ" in tokenizer.inventory
+    assert "\u200c" in tokenizer.inventory
 
 
 def test_a_piece_holds_letters_with_punctuation_only_where_scripts_are_not_split(tmp_path: Path):
@@ -144,7 +144,7 @@ def test_a_piece_holds_letters_with_punctuation_only_where_scripts_are_not_split
     def mixed(split_by_script: bool) -> int:
         folder = tmp_path / str(split_by_script)
         train_tokenizer(language(), corpus, folder, vocabulary=600, split_by_script=split_by_script)
-        pieces = Tokenizer.load(folder).pieces[FIRST_PIECE:]
+        pieces = Tokenizer.load(folder).inventory[FIRST_PIECE:]
         return sum("،" in piece and any(c.isalpha() for c in piece) for piece in pieces)
 
     assert mixed(True) == 0
@@ -156,7 +156,7 @@ def test_an_endless_paragraph_is_not_left_out(tmp_path: Path):
     text = " ".join(f"کلمه{r['text'][:20]}" for r in documents(2000)) + " ژژژژژژژژ" * 5000
     corpus = write_corpus(tmp_path / "corpus", {"train": [[row("long", text.replace("\n", " "))]]})
     train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=400)
-    assert any("ژژژژ" in piece for piece in Tokenizer.load(tmp_path / "out").pieces)
+    assert any("ژژژژ" in piece for piece in Tokenizer.load(tmp_path / "out").inventory)
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(0, 10**9)), st.integers(1, 10**10))

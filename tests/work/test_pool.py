@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +107,18 @@ def test_a_pool_serves_several_inputs_and_none():
         assert flat(pool.map([["a"]])) == ["a"]
         assert flat(pool.map([])) == []
         assert flat(pool.map([["b"]])) == ["b"]
+
+
+def test_a_script_without_a_guard_does_not_begin_again_in_its_workers(tmp_path: Path):
+    """As a stranger writes it: no `if __name__ == "__main__"`."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import functools, operator\n"
+        "from ulmkit.work.pool import Pool\n"
+        "print('begun')\n"
+        "with Pool(functools.partial(operator.itemgetter, slice(None)), workers=1) as pool:\n"
+        "    print(list(pool.map([['a']])))\n"
+        "print(__file__)\n"
+    )
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    assert said == f"begun\n[[['a']]]\n{script}\n"

@@ -75,6 +75,19 @@ def shard_texts(paths: Iterable[Path]) -> Iterator[str]:
         yield from batch.column("text").to_pylist()
 
 
+def read_frame(shards: Mapping[str, Iterable[Path]]) -> Any:
+    """A pandas DataFrame of all rows, by split, whose name stands in a last column `split`; read whole.
+
+    Text that repeats (source, licence) is categorical. A damaged shard is an `ArtifactError` that names it.
+    """
+    tables = []
+    for split, paths in shards.items():
+        rows = pa.Table.from_batches(read_batches(paths), SCHEMA)
+        names = pa.array([split] * len(rows), pa.string()).dictionary_encode()
+        tables.append(rows.append_column("split", names))
+    return pa.concat_tables(tables, promote_options="default").to_pandas()
+
+
 def logical_hash(path: Path) -> str:
     """A hash of the rows themselves: equal however Parquet laid them out."""
     digest = xxhash.xxh3_128()

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.artifacts.layout import Layout
-from ulmkit.progress import Progress, Report, silent
+from ulmkit.progress import Progress, Report, paced, readable, silent
 
 if TYPE_CHECKING:
     from ulmkit.language.spec import Language
     from ulmkit.tokenizer.model import Tokenizer
     from ulmkit.tokenizer.words import Words
+
+
+LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Terminal:
             with bars() as report:
                 yield report
         else:
-            yield Lines()
+            yield paced(lambda progress: click.echo(str(progress), err=True), LINE_SECONDS)
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,36 +109,6 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def readable(text: str, limit: int = 60) -> str:
-    """`text` from outside as it may be shown on a terminal: no control or bidi characters, bounded."""
-    shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "·" for c in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def amount(progress: Progress) -> str:
-    """`done` of `total` in words: megabytes or counts."""
-    if progress.unit == "bytes":
-        done = f"{progress.done / 1e6:,.1f}"
-        return f"{done} MB" if progress.total is None else f"{done} of {progress.total / 1e6:,.1f} MB"
-    done = f"{progress.done:,}"
-    return f"{done} {progress.unit}" if progress.total is None else f"{done} of {progress.total:,} {progress.unit}"
-
-
-class Lines:
-    """Progress where there is no terminal: a line every ten seconds."""
-
-    EVERY = 10.0
-
-    def __init__(self) -> None:
-        self.shown = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self.shown >= self.EVERY:
-            self.shown = now
-            click.echo(f"{progress.stage}: {amount(progress)} {readable(progress.detail)}".rstrip(), err=True)
-
-
 @contextlib.contextmanager
 def bars() -> Iterator[Report]:
     """A bar for each stage, on stderr."""
@@ -160,7 +132,7 @@ def bars() -> Iterator[Report]:
                 tasks[progress.stage],
                 completed=progress.done,
                 total=progress.total,
-                said=f"{amount(progress)} {readable(progress.detail, 40)}".rstrip(),
+                said=f"{progress.amount} {readable(progress.detail, 40)}".rstrip(),
             )
 
         yield report

@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 import click
 
-from ulmkit.cli.common import Terminal, readable, shared, text_table
+from ulmkit.cli.common import Terminal, shared, text_table
 from ulmkit.document import JOINERS
+from ulmkit.progress import readable
 
 JOINER_STAGES = ("extracted", "normalized", "kept")
 

@@ -4,7 +4,8 @@ import dataclasses
 
 import click
 
-from ulmkit.cli.common import Terminal, readable, shared
+from ulmkit.cli.common import Terminal, shared
+from ulmkit.progress import readable
 
 
 @click.command()

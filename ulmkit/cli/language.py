@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal, readable, shared, text_table, word_table
+from ulmkit.cli.common import Terminal, shared, text_table, word_table
+from ulmkit.progress import readable
 
 if TYPE_CHECKING:
     from ulmkit.authoring.calibrate import Calibration

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal, readable, shared, text_table
+from ulmkit.cli.common import Terminal, shared, text_table
 from ulmkit.errors import UsageError
+from ulmkit.progress import readable
 
 if TYPE_CHECKING:
     from ulmkit.lm.audit import Finding

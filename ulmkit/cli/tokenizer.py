@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from ulmkit.cli.common import Terminal, readable, shared, text_table
+from ulmkit.cli.common import Terminal, shared, text_table
 from ulmkit.errors import UsageError
+from ulmkit.progress import readable
 
 
 @click.group()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ulmkit.errors import UsageError
-from ulmkit.text.normalize import Normalizer
+from ulmkit.notebook import html_table
+from ulmkit.text.normalize import Change, Normalizer
 from ulmkit.text.pii import Pii, PiiFinder
 from ulmkit.text.segment import Segmenter
 
@@ -250,7 +251,7 @@ class Task:
     scores: tuple[Score, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Language:
     """Everything a stage asks a language, frozen, with a fingerprint of all that shapes its output.
 
@@ -306,6 +307,10 @@ class Language:
         """`text` in the form the corpus is written in; twice is once."""
         return self.normalizers["train"](text)
 
+    def explain(self, text: str) -> list[Change]:
+        """What each operation of `normalize` did to `text`, in order: its name, how often, the first place."""
+        return self.normalizers["train"].explain(text)
+
     def match(self, text: str) -> str:
         """`text` in the aggressive form for deduplication, counting and metrics; takes raw or normalized text."""
         return self.normalizers["match"](text)
@@ -357,4 +362,19 @@ class Language:
 
     @property
     def samples(self) -> Path:
+        """The folder of short articles that came with the language."""
         return self.folder / "samples"
+
+    def __repr__(self) -> str:
+        return f"<Language {self.code}: {self.identity.name}, {self.fingerprint}, {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        identity = self.identity
+        rows: list[tuple[str, object]] = [
+            ("name", f"{identity.name}, {identity.native_name}"),
+            ("script", f"{identity.script}, {identity.direction}"),
+            ("fingerprint", self.fingerprint),
+            ("profiles", ", ".join(self.profiles)),
+            ("sources", ", ".join(source.name for source in self.sources)),
+        ]
+        return html_table(str(self.folder), rows, direction=identity.direction)

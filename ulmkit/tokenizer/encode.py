@@ -83,7 +83,7 @@ class BatchEncoder:
         self.tokenizer = tokenizer
         self.numbers = {source: number for number, source in enumerate(sources)}
         self.joiners = joiners
-        self.in_piece = np.array([sum(map(piece.count, joiners)) for piece in tokenizer.pieces], np.int64)
+        self.in_piece = np.array([sum(map(piece.count, joiners)) for piece in tokenizer.inventory], np.int64)
         self.dtype = id_dtype(tokenizer.vocabulary)
         self.start = np.array([tokenizer.bos], self.dtype)
 

@@ -10,6 +10,7 @@ import numpy as np
 from ulmkit.artifacts.shards import read_batches, shard_paths
 from ulmkit.errors import ArtifactError
 from ulmkit.language.spec import Language
+from ulmkit.notebook import html_table
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import FIRST_BYTE, FIRST_PIECE, UNK, Tokenizer
 
@@ -111,6 +112,14 @@ class TokenizerEvaluation:
             lines.append(f"documents not in normal form: {self.not_normal:,}; build the corpus again")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, each.documents, each.characters_per_token, each.fertility, each.byte_share, each.exact)
+            for name, each in (*self.by_source.items(), ("all", self.whole))
+        ]
+        headers = ("source", "documents", "characters a token", "tokens a word", "spelled in bytes", "exact")
+        return html_table(f"on {', '.join(self.splits)}", rows, headers=headers)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "tokenizer": self.tokenizer,
@@ -161,7 +170,7 @@ def evaluate_tokenizer(
         whole.add(measures)
     if not whole.documents:
         raise ArtifactError(f"{corpus}: no document in {' and '.join(splits)}. Build the corpus from more input.")
-    joined = np.array([any(joiner in piece for joiner in language.alphabet.joiners) for piece in tokenizer.pieces])
+    joined = np.array([any(joiner in piece for joiner in language.alphabet.joiners) for piece in tokenizer.inventory])
     return TokenizerEvaluation(
         tokenizer=tokenizer.fingerprint,
         vocabulary=tokenizer.vocabulary,

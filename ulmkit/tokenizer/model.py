@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def _unchanged(text: str) -> str:
 class Tokenizer:
     """A trained tokenizer. `encode` normalizes first; without a language, text is taken as it is.
 
-    `pieces` holds the vocabulary by id, `model` the serialized SentencePiece model. `fingerprint` names vocabulary,
+    `inventory` holds the pieces by id, `model` the serialized SentencePiece model. `fingerprint` names vocabulary,
     scores and normalization together: equal fingerprints give equal ids for equal text.
     """
 
@@ -81,7 +81,7 @@ class Tokenizer:
         self._after_break = len(self._ids("\n"))
 
     @classmethod
-    def load(cls, folder: Path, language: Language | None = None) -> "Tokenizer":
+    def load(cls, folder: Path, language: Language | None = None) -> Self:
         """The tokenizer in `folder`, checked: its file, its normalization, and that it loses nothing.
 
         Raises `ArtifactError` where the file is not the one that was trained, where `language` normalizes
@@ -125,7 +125,8 @@ class Tokenizer:
         return int(self._processor.get_piece_size())
 
     @cached_property
-    def pieces(self) -> tuple[str, ...]:
+    def inventory(self) -> tuple[str, ...]:
+        """Every piece, by id."""
         return tuple(self._processor.id_to_piece(list(range(self.vocabulary))))
 
     @cached_property
@@ -134,7 +135,7 @@ class Tokenizer:
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint([self.pieces, self.scores, self.normalization])
+        return fingerprint([self.inventory, self.scores, self.normalization])
 
     def encode(self, text: str) -> np.ndarray:
         """The ids of `text`, normalized first; shape (tokens,), int32. No id for the document's start is added."""
@@ -156,6 +157,10 @@ class Tokenizer:
             if SPACE in text:
                 encoded[number] = self._encode_reserved(text)
         return encoded
+
+    def pieces(self, text: str) -> list[str]:
+        """`text`, normalized, cut into the pieces whose ids `encode` gives; `▁` begins a word, `<0xE2>` is a byte."""
+        return [self.inventory[i] for i in self.encode(text)]
 
     def decode(self, ids: Iterable[int] | np.ndarray) -> str:
         """The text of `ids`: exactly what was encoded, in normal form. Special ids are nothing.
@@ -197,7 +202,7 @@ class Tokenizer:
             return UNKNOWN.encode() if number == UNK else b""
         if number < FIRST_PIECE and number != NEWLINE:
             return bytes([number - FIRST_BYTE])
-        return self.pieces[number].replace(SPACE, " ").encode()
+        return self.inventory[number].replace(SPACE, " ").encode()
 
     def _check_layout(self, where: str) -> None:
         p = self._processor

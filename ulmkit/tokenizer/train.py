@@ -421,7 +421,7 @@ def _write(
     with atomic_write(folder / MODEL) as file:
         file.write(model)
     ids = {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS, "newline": NEWLINE}
-    pieces = [list(entry) for entry in zip(tokenizer.pieces, tokenizer.scores, strict=True)]
+    pieces = [list(entry) for entry in zip(tokenizer.inventory, tokenizer.scores, strict=True)]
     write_json(folder / VOCABULARY, {"ids": ids, "pieces": pieces})
     settings = inputs["settings"]
     manifest = {

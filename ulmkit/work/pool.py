@@ -1,10 +1,12 @@
 """Where the work runs: this machine's cores, one chunk at a time, with a document that kills a worker set aside."""
 
 import contextlib
+import functools
 import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -94,6 +96,28 @@ def undisturbed() -> Iterator[None]:
             signal.raise_signal(late)
 
 
+@contextlib.contextmanager
+def without_main(setup: Callable[..., Any]) -> Iterator[None]:
+    """Hide the file of the program's main module while a worker starts that runs `setup`.
+
+    A spawned worker would run that file once more, and a script that calls `build` at its top would begin again in
+    each. Workers need nothing of it, unless `setup` is one of its functions.
+    """
+    main = sys.modules["__main__"]
+    function = setup.func if isinstance(setup, functools.partial) else setup
+    names = (
+        [] if function.__module__ == "__main__" else [name for name in ("__file__", "__spec__") if hasattr(main, name)]
+    )
+    before = {name: getattr(main, name) for name in names}
+    for name in names:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(main, name, value)
+
+
 class Pool:
     """Worker processes that run `setup()` once each and then its result on every chunk they are sent.
 
@@ -121,7 +145,7 @@ class Pool:
     def _start(self) -> Worker:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_serve, args=(self.setup, theirs), daemon=True)
-        with undisturbed():
+        with undisturbed(), without_main(self.setup):
             process.start()
         theirs.close()
         worker = Worker(process, ours)

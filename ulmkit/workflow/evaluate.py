@@ -15,6 +15,7 @@ from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate, with_ngrams
 from ulmkit.lm.learner import pick_device
+from ulmkit.notebook import html_table
 from ulmkit.text.encoding import Undecodable
 from ulmkit.tokenizer.evaluate import RoundTrips, round_trip_texts
 from ulmkit.tokenizer.model import Tokenizer
@@ -33,6 +34,14 @@ class Comparison:
     def result(self) -> Evaluation:
         """Of the model itself: loss in nats a token, perplexity, accuracy, bits per character and per byte."""
         return self.models[self.own]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, each.tokens, each.loss, each.perplexity, each.bits_per_character, each.bits_per_byte)
+            for name, each in self.models.items()
+        ]
+        headers = ("model", "tokens", "loss (nats a token)", "perplexity", "bits per character", "bits per byte")
+        return html_table(f"on {self.split}", rows, headers=headers)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON values."""

@@ -1,0 +1,48 @@
+"""The front door: what `import ulmkit` gives, what it costs, and that each name is what it says."""
+
+import subprocess
+import sys
+
+import ulmkit
+from ulmkit import errors
+
+DOOR = ("load", "languages", "build", "train_tokenizer", "pretrain", "Corpus", "Tokenizer", "LM")
+ERRORS = tuple(
+    name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "ulmkit.errors"
+)
+HEAVY = ("torch", "numpy", "pyarrow", "fastai", "sentencepiece", "click", "ulmkit.workflow", "ulmkit.errors")
+
+
+def test_the_door_has_these_names_and_no_others():
+    assert sorted(ulmkit.__all__) == sorted((*DOOR, *ERRORS))
+    assert set(DOOR) <= set(dir(ulmkit))
+
+
+def test_each_name_leads_somewhere_and_is_called_so():
+    for name in ulmkit.__all__:
+        value = getattr(ulmkit, name)
+        assert value.__name__ == name
+        assert value.__doc__, name
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    assert not hasattr(ulmkit, "train_model")
+
+
+def test_importing_loads_nothing_and_takes_no_time():
+    """At most 50 ms of processor time, and none of the packages that take seconds."""
+    program = (
+        "import sys, time; start = time.process_time(); import ulmkit; "
+        f"print(time.process_time() - start, *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    seconds, *loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert float(seconds) < 0.05
+    assert not loaded
+
+
+def test_the_package_says_that_it_is_typed():
+    from importlib.resources import files
+
+    assert (files("ulmkit") / "py.typed").is_file()

@@ -1,0 +1,218 @@
+"""Corpus, Tokenizer and LM as values: made from Python, read lazily, shown in a notebook."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ulmkit
+from ulmkit.document import Document
+from ulmkit.notebook import html_table
+from ulmkit.workflow import corpus as corpus_module
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def fa():
+    return ulmkit.load("fa")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def corpus(fa, root: Path) -> ulmkit.Corpus:
+    return ulmkit.build(fa, fa.samples, root=root, valid_share=0.15, test_share=0.1, workers=0)
+
+
+@pytest.fixture(scope="module")
+def tok(fa, corpus) -> ulmkit.Tokenizer:
+    return ulmkit.train_tokenizer(fa, corpus, vocabulary=700)
+
+
+@pytest.fixture(scope="module")
+def lm(fa, corpus, tok) -> ulmkit.LM:
+    sizes = {"embedding_size": 16, "hidden_size": 24, "layers": 2, "batch_size": 8}
+    heard: list[str] = []
+    lm = ulmkit.pretrain(
+        fa, corpus, tok, preset="tiny", steps=12, device="cpu", report=lambda p: heard.append(str(p)), **sizes
+    )
+    assert all(line.count("\n") == 0 for line in heard)
+    return lm
+
+
+def test_a_corpus_says_where_it_lies_and_is_found_again(corpus, root: Path):
+    assert corpus.folder == root / "fa" / "corpus"
+    for found in (ulmkit.Corpus.load(corpus.folder), ulmkit.Corpus.load("fa", root=root)):
+        assert (found.folder, found.counts) == (corpus.folder, corpus.counts)
+    with pytest.raises(ulmkit.ArtifactError, match="no finished corpus"):
+        ulmkit.Corpus.load(root / "nowhere")
+
+
+def test_iterating_gives_every_document_once_in_the_order_of_the_splits(corpus):
+    documents = list(corpus)
+    assert len(documents) == len(corpus) == sum(map(len, (corpus.train, corpus.valid, corpus.test)))
+    assert all(isinstance(doc, Document) for doc in documents)
+    assert len({doc.id for doc in documents}) == len(documents)
+    assert [doc.id for doc in documents][: len(corpus.train)] == [doc.id for doc in corpus.train]
+    assert list(corpus.valid.texts()) == [doc.text for doc in corpus.valid]
+    assert {doc.language for doc in documents} == {"fa"}
+
+
+def test_documents_are_read_when_they_are_asked_for(corpus, monkeypatch: pytest.MonkeyPatch):
+    """The first document of ten million costs a few hundred rows."""
+    read = []
+    real = corpus_module.read_batches
+
+    def counting(*arguments):
+        for batch in real(*arguments):
+            read.append(batch.num_rows)
+            yield batch
+
+    monkeypatch.setattr(corpus_module, "read_batches", counting)
+    monkeypatch.setattr(corpus_module, "ROWS", 4)
+    assert len(list(itertools.islice(corpus.train, 3))) == 3
+    assert read == [4]
+
+
+def test_a_corpus_as_a_frame(corpus):
+    frame = corpus.to_pandas()
+    assert len(frame) == len(corpus)
+    assert frame["split"].value_counts().to_dict() == {
+        split: each["documents"] for split, each in corpus.counts.items() if each["documents"]
+    }
+    assert list(corpus.valid.to_pandas()["text"]) == list(corpus.valid.texts())
+
+
+def test_without_the_package_datasets_one_line_says_so(corpus, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(ulmkit.UsageError, match="'datasets' is not installed") as error:
+        corpus.to_datasets()
+    assert "\n" not in str(error.value)
+
+
+def test_the_same_build_again_is_found_finished(fa, corpus, root: Path):
+    again = ulmkit.build(fa, [str(fa.samples)], root=root, valid_share=0.15, test_share=0.1, workers=0)
+    assert again.manifest["unchanged"]
+    assert again.signature == corpus.signature
+
+
+def test_a_tokenizer_gives_back_what_it_was_given(fa, tok, root: Path):
+    text = "كتاب‌هاي علي\nنمی‌دانم؛ 🙂"
+    assert tok.folder == root / "fa" / "tokenizer"
+    assert tok.decode(tok.encode(text)) == fa.normalize(text)
+    assert len(tok.pieces(text)) == len(tok.encode(text))
+    assert "".join(tok.pieces("كتاب")).replace("▁", "") == "کتاب"
+    assert ulmkit.Tokenizer.load(tok.folder).fingerprint == tok.fingerprint
+
+
+def test_a_tokenizer_is_measured_on_held_out_documents(tok, corpus):
+    measured = tok.evaluate(corpus)
+    assert measured.whole.documents == len(corpus.valid) + len(corpus.test)
+    assert measured.round_trips.exact == measured.round_trips.total
+
+
+def test_a_corpus_of_another_language_is_refused(corpus):
+    with pytest.raises(ulmkit.UsageError, match="a corpus of 'fa', not of 'et'"):
+        ulmkit.train_tokenizer(ulmkit.load("et"), corpus)
+
+
+def test_a_model_is_found_again_beside_its_tokenizer(lm, tok, root: Path):
+    assert lm.folder == root / "fa" / "lm" / "pretrained"
+    again = ulmkit.LM.load(lm.folder)
+    assert again.tokenizer.fingerprint == tok.fingerprint
+    assert again.generate("امروز", length=9, seed=3) == lm.generate("امروز", length=9, seed=3)
+    assert again.result["step"] == 12
+    with pytest.raises(ulmkit.ArtifactError, match="no run"):
+        ulmkit.LM.load(root)
+
+
+def test_a_prompt_gives_a_text_and_a_list_of_them_a_list(lm):
+    text = lm.generate("كتاب", length=5)
+    assert text.startswith("کتاب")
+    assert [each.split()[0] for each in lm.generate(["آب نان", "نان آب"], length=5)] == ["آب", "نان"]
+
+
+def test_evaluation_is_the_one_of_the_command_line(lm):
+    found = lm.evaluate("test")
+    assert set(found.models) == {"unigram", "kneser-ney-3", "pretrained (best)"}
+    assert found.result is found.models[found.own]
+    assert found.signature.startswith("evaluation|language:fa|split:test|")
+    assert set(lm.evaluate(baselines=False).models) == {"pretrained (best)"}
+
+
+def test_hidden_states_are_one_row_a_piece_and_depend_on_what_was_read_alone(lm, tok):
+    text = "امروز هوا خوب است."
+    states = lm.hidden(text)
+    assert states.shape == (len(tok.encode(text)), lm.config.embedding_size)
+    assert states.dtype == np.float32
+    assert np.abs(states).max() < 1
+    longer = lm.hidden(text + " فردا نه.")
+    np.testing.assert_allclose(longer[: len(states) - 1], states[:-1], atol=1e-6)
+    np.testing.assert_array_equal(lm.hidden(text), states)
+
+
+def test_a_learner_has_the_models_weights_and_trains_a_copy(lm):
+    before = lm.model.embedding.detach().clone()
+    learn = lm.learner()
+    np.testing.assert_array_equal(learn.model.embedding.detach().numpy(), before.numpy())
+    learn.fit(1, 1e-3)
+    assert not np.array_equal(learn.model.embedding.detach().numpy(), before.numpy())
+    np.testing.assert_array_equal(lm.model.embedding.detach().numpy(), before.numpy())
+
+
+def test_an_export_says_where_it_lies(lm, tmp_path: Path):
+    exported = lm.export(tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+    assert exported.folder == tmp_path / "out"
+
+
+def test_a_run_that_is_there_is_an_error_and_with_resume_it_is_loaded(fa, corpus, tok, lm):
+    sizes = {"embedding_size": 16, "hidden_size": 24, "layers": 2, "batch_size": 8}
+    with pytest.raises(ulmkit.UsageError, match="holds a run"):
+        ulmkit.pretrain(fa, corpus, tok, preset="tiny", steps=12, device="cpu", **sizes)
+    again = ulmkit.pretrain(fa, corpus, tok, preset="tiny", steps=12, device="cpu", resume=True, **sizes)
+    assert again.generate("آب", length=5) == lm.generate("آب", length=5)
+    with pytest.raises(ulmkit.UsageError, match="Did you mean 'drop_mult'"):
+        ulmkit.pretrain(fa, corpus, tok, preset="tiny", run="other", dropmult=1.0)
+
+
+def test_a_folder_that_was_edited_is_read_as_it_is(fa, tmp_path: Path):
+    import shutil
+
+    folder = Path(shutil.copytree(fa.folder, tmp_path / "fa"))
+    before = ulmkit.load(folder)
+    words = folder / "stopwords.txt"
+    words.write_text(words.read_text(encoding="utf-8") + "زززز\n", encoding="utf-8")
+    assert ulmkit.load(folder).fingerprint != before.fingerprint
+
+
+def test_every_language_is_listed_and_a_broken_one_says_why(tmp_path: Path):
+    (tmp_path / "xx").mkdir()
+    (tmp_path / "xx" / "language.toml").write_text("[language]\n", encoding="utf-8")
+    found = ulmkit.languages(tmp_path)
+    assert {"fa", "et"} <= set(found)
+    assert found["fa"].code == "fa"
+    assert "language.toml" in found.errors["xx"]
+    with pytest.raises(ulmkit.LanguageError):
+        found["xx"]
+
+
+def test_values_show_themselves_and_write_from_right_to_left(fa, corpus, tok, lm):
+    for value in (fa, corpus, corpus.train, tok, lm):
+        assert value._repr_html_().startswith('<table dir="rtl">')
+        assert len(repr(value)) < 200
+    for value in (ulmkit.languages(), lm.evaluate(), tok.evaluate(corpus)):
+        assert value._repr_html_().startswith('<table dir="ltr">')
+
+
+def test_nothing_from_outside_is_markup(fa, root: Path, corpus, tmp_path: Path):
+    html = html_table(HOSTILE, [(HOSTILE, 1, 2.5)], headers=(HOSTILE,), direction='rtl"><script>')
+    assert "<img" not in html
+    assert "<script" not in html
+    manifest = {**corpus.manifest, "counts": {**corpus.manifest["counts"], "dropped": {HOSTILE: 1}}}
+    assert "<img" not in ulmkit.Corpus(corpus.folder, manifest, fa)._repr_html_()
