@@ -226,12 +226,12 @@ class LM:
             ("sizes", f"{config.layers} layers, embedding {config.embedding_size}, hidden {config.hidden_size}"),
             ("parameters", sum(parameter.numel() for parameter in self.model.parameters())),
         ]
-        rows += [(name.replace("_", " "), result[name]) for name in SHOWN if name in result]
+        rows += [(name.replace("_", " "), result[name]) for name in FIGURES_SHOWN if name in result]
         direction = self.language.identity.direction if self.language else "ltr"
         return html_table(str(self.folder), rows, direction=direction)
 
 
-SHOWN = ("step", "tokens", "seconds", "best_valid_loss", "valid_perplexity")
+FIGURES_SHOWN = ("step", "tokens", "seconds", "best_valid_loss", "valid_perplexity")
 
 
 def layout_of_run(folder: Path) -> Layout:
