@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ulmkit.authoring.calibrate import (
     IDENTIFICATION,
-    Sample,
+    TrustedSample,
     calibrate,
+    calibrated_limits,
     passes,
     quantile_limit,
     wider,
@@ -23,16 +24,16 @@ from ulmkit.authoring.calibrate import (
     write_stop_words,
 )  # fmt: skip
 from ulmkit.authoring.measure import describe_sample, frequent_words, measure_texts, read_sample
-from ulmkit.corpus.filters import MEASURES, Page, judge
+from ulmkit.corpus.filters import FILTERS, judge
+from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.language import registry
 from ulmkit.language.load import load_language
-from ulmkit.language.spec import Filters
 
 NAN = float("nan")
-SAMPLE = Sample("s.jsonl", 1000, "ab" * 32)
+SAMPLE = TrustedSample("s.jsonl", 1000, "ab" * 32)
 
 TOML = """# the very first line
 [language]
@@ -75,37 +76,43 @@ QUANTILES = [
     ("max_short_lines", [0.1, 0.2, 0.3, 0.4, 0.5], 0.75, 0.4),
     ("max_short_lines", [0.12345, NAN, NAN], 0.99, 0.124),
     ("min_stop_words", [3.0, 8.0, 9.0, 9.0, 9.0], 0.75, 8),
-    ("mean_word_length", [4.0, 5.0, 6.0, 7.0, 8.0], 0.75, (5.0, 7.0)),
-    ("max_top_ngram", [[0.1, 0.3], [0.2, 0.4]], 0.99, (0.199, 0.399)),
+    ("mean_word_length", [[4.0, 4.0], [5.0, 5.0], [6.0, 6.0], [7.0, 7.0], [8.0, 8.0]], 0.75, (5.0, 7.0)),
+    ("max_top_ngram", [[0.1, 0.3, 0.0], [0.2, 0.4, 0.0]], 0.99, (0.199, 0.399, 0.0)),
 ]
+
+
+def columns(values: object) -> np.ndarray:
+    """What was measured, shape (documents, numbers of the limit)."""
+    found = np.array(values, np.float64)
+    return found.reshape(len(found), -1)
 
 
 @pytest.mark.parametrize(("name", "values", "keep", "found"), QUANTILES)
 def test_a_limit_is_a_quantile_rounded_to_where_it_keeps_more(
     name: str, values: list[float], keep: float, found: object
 ) -> None:
-    assert quantile_limit(name, np.array(values), keep) == pytest.approx(found, abs=0.0011)
+    assert quantile_limit(name, columns(values), keep) == pytest.approx(found, abs=0.0011)
 
 
 @given(st.lists(st.floats(0, 1), min_size=5), st.sampled_from(["min_script_share", "max_digit_share"]))
 def test_a_limit_keeps_the_share_it_was_asked_to_keep(values: list[float], name: str) -> None:
-    column = np.array(values)
+    column = columns(values)
     assert passes(name, column, quantile_limit(name, column, 0.8)).mean() >= 0.8 - 1e-9 - 1 / len(values)
 
 
 def test_of_two_limits_the_wider_is_taken_part_by_part() -> None:
     assert wider("min_script_share", 0.5, 0.6) == 0.5
-    assert wider("max_top_ngram", (0.2, 0.1), (0.1, 0.3)) == (0.2, 0.3)
+    assert wider("max_top_ngram", (0.2, 0.1, 0.1), (0.1, 0.3, 0.1)) == (0.2, 0.3, 0.1)
     assert wider("mean_word_length", (3.0, 6.0), (4.0, 7.0)) == (3.0, 7.0)
 
 
 def test_what_the_language_decides_is_set_and_what_pages_are_made_of_is_widened(folder: Path) -> None:
     language = load_language(folder)
     measured = {
-        "min_word_with_letter": np.linspace(0.9, 1.0, 1000),  # present 0.7: could be tighter, and becomes so
-        "min_script_share": np.linspace(0.9, 1.0, 1000),  # present 0.6 keeps all: it stays
-        "max_digit_share": np.linspace(0.0, 0.05, 1000),
-        "max_short_lines": np.linspace(0.0, 1.0, 1000),  # present 0.67 drops a third: it is widened
+        "min_word_with_letter": columns(np.linspace(0.9, 1.0, 1000)),  # present 0.7: could be tighter, and becomes so
+        "min_script_share": columns(np.linspace(0.9, 1.0, 1000)),  # present 0.6 keeps all: it stays
+        "max_digit_share": columns(np.linspace(0.0, 0.05, 1000)),
+        "max_short_lines": columns(np.linspace(0.0, 1.0, 1000)),  # present 0.67 drops a third: it is widened
     }
     found = {p.name: p for p in calibrate(language, SAMPLE, measured).proposals}
     assert found["min_word_with_letter"].proposed == pytest.approx(0.9, abs=0.002)
@@ -126,7 +133,7 @@ def test_what_the_language_decides_is_set_and_what_pages_are_made_of_is_widened(
 def test_limits_that_drop_too_much_together_are_widened(folder: Path) -> None:
     rng = np.random.default_rng(1)
     names = ["min_script_share", "min_stop_word_share", "min_word_with_letter", "min_line_punctuation", IDENTIFICATION]
-    measured = {name: rng.random(1000) for name in names}
+    measured = {name: rng.random((1000, 1)) for name in names}
     result = calibrate(load_language(folder), SAMPLE, measured, each=0.97, jointly=0.95, tighten=True)
     assert result.together[""][1] >= 0.95
     assert result.each > 0.97
@@ -135,17 +142,17 @@ def test_limits_that_drop_too_much_together_are_widened(folder: Path) -> None:
 
 def test_a_small_sample_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"s.jsonl: 199 documents .* takes 200"):
-        calibrate(load_language(folder), Sample("s.jsonl", 199, ""), {"min_script_share": np.ones(199)})
+        calibrate(load_language(folder), TrustedSample("s.jsonl", 199, ""), {"min_script_share": np.ones((199, 1))})
 
 
 def calibrated(folder: Path) -> str:
     language = load_language(folder)
     measured = {
-        "mean_word_length": np.linspace(3, 7, 1000),
-        "min_script_share": np.full(1000, 0.97),
+        "mean_word_length": columns([(n, n) for n in np.linspace(3, 7, 1000)]),
+        "min_script_share": columns(np.full(1000, 0.97)),
         "max_top_ngram": np.full((1000, 3), 0.3),
-        IDENTIFICATION: np.full(1000, 0.9),
-        "min_stop_words": np.full(1000, NAN),  # no stop words: not asked, so not written
+        IDENTIFICATION: columns(np.full(1000, 0.9)),
+        "min_stop_words": columns(np.full(1000, NAN)),  # no stop words: not asked, so not written
     }
     write(language, calibrate(language, SAMPLE, measured, tighten=True), date="2026-11-24")
     return (folder / "language.toml").read_text(encoding="utf-8")
@@ -208,18 +215,21 @@ def test_a_sample_is_measured_by_the_functions_that_judge(tmp_path: Path) -> Non
     texts = read_sample(language, inputs)
     assert describe_sample(inputs, texts).documents == 30
     measured = measure_texts(language, texts)
-    assert set(measured) == {*MEASURES, IDENTIFICATION}
+    assert set(measured) == {*calibrated_limits(), IDENTIFICATION}
     assert measured["max_duplicate_ngrams"].shape == (30, 6)
     hasher = WordHasher()
     for number, text in enumerate(texts):
         words = language.fold(text.normal).split()
         kept = judge(Page(text.normal, words, hasher(words), language)).keep
-        within = all(passes(n, measured[n][number : number + 1], getattr(language.filters, n))[0] for n in MEASURES)
+        within = all(
+            passes(n, measured[n][number : number + 1], getattr(language.filters, n))[0] for n in calibrated_limits()
+        )
         assert kept == within
 
 
-def test_every_measure_is_of_a_limit() -> None:
-    assert set(MEASURES) <= set(Filters.__dataclass_fields__)
+def test_what_is_a_choice_is_not_calibrated() -> None:
+    choices = {"min_characters", "min_words", "max_characters", "max_replacement_characters"}
+    assert {row.limit for row in FILTERS} - set(calibrated_limits()) == choices
 
 
 def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
@@ -233,7 +243,7 @@ def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
     assert set(words) == {"ei", "et", "ja", "ole", "on", "see"}
     shortened = replace(language, segmentation=replace(language.segmentation, abbreviations=("s.o", "on.See")))
     assert {"on", "see"}.isdisjoint(frequent_words(shortened, texts, 6))  # parts of an abbreviation are no words
-    assert measure_texts(with_stop_words(language, words), texts)["min_stop_words"].tolist() == [6.0] * 20
+    assert measure_texts(with_stop_words(language, words), texts)["min_stop_words"].tolist() == [[6.0]] * 20
     assert np.isnan(measure_texts(language, texts)["min_stop_words"]).all()
     write_stop_words(language, words, SAMPLE, date="2026-11-24")
     assert load_language(folder).stop_words == set(words)
@@ -252,14 +262,14 @@ def test_a_small_source_of_another_kind_is_kept_as_well_as_a_large_one(folder: P
     rng = np.random.default_rng(2)
     lengths = np.concatenate([rng.normal(4.2, 0.2, 5000), rng.normal(3.4, 0.2, 250)])
     sources = ("news",) * 5000 + ("prose",) * 250
-    one = Sample("s", 5250, "00")
-    both = Sample("s", 5250, "00", sources)
-    measured = {"mean_word_length": lengths}
+    one = TrustedSample("s", 5250, "00")
+    both = TrustedSample("s", 5250, "00", sources)
+    measured = {"mean_word_length": np.stack([lengths, lengths], axis=1)}
     (alone,) = calibrate(load_language(folder), one, measured).proposals
     result = calibrate(load_language(folder), both, measured)
     (mixed,) = result.proposals
-    assert passes("mean_word_length", lengths[5000:], alone.proposed).mean() < 0.9
-    assert passes("mean_word_length", lengths[5000:], mixed.proposed).mean() >= 0.95
+    assert passes("mean_word_length", measured["mean_word_length"][5000:], alone.proposed).mean() < 0.9
+    assert passes("mean_word_length", measured["mean_word_length"][5000:], mixed.proposed).mean() >= 0.95
     assert set(result.together) == {"", "news", "prose"}
 
 

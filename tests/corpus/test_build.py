@@ -13,11 +13,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from corpus_text import SMALL, article, articles
-from hypothesis import given
-from hypothesis import strategies as st
+from corpus_text import article, articles
 
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import verify_folder
@@ -27,9 +24,7 @@ from ulmkit.corpus import build as building
 from ulmkit.corpus import staging
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import Chain
-from ulmkit.corpus.filters import Page, judge, quantile, runs, without_boilerplate, words_without_letters
 from ulmkit.corpus.identify import identify
-from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import read_samples
 from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
 from ulmkit.formats import inputs as reading
@@ -65,13 +60,6 @@ def rows(tmp_path: Path, root: str = "data") -> dict[str, dict]:
 
 def hashes(manifest: dict) -> dict:
     return {split: entry["logical_hashes"] for split, entry in manifest["splits"].items()}
-
-
-def judged(text: str) -> tuple[bool, str]:
-    text = PERSIAN.normalize(text)
-    words = PERSIAN.match(text).split()
-    verdict = judge(Page(text, words, WordHasher()(words), PERSIAN))
-    return verdict.keep, verdict.reason
 
 
 def test_documents_come_out_normalized_and_counted(tmp_path: Path):
@@ -172,58 +160,6 @@ def test_persian_drawn_in_arabic_letters_is_still_persian():
     arabic = text.replace("ی", "ي").replace("ک", "ك")
     for variant in (text, shapes, arabic):
         assert identify(variant, PERSIAN).keep, variant[:50]
-
-
-def test_filters_name_their_reason():
-    good = article(3)
-    sentences = [sentence for sentence in good.replace("\n\n", " ").split(". ") if sentence]
-    menu = ["خانه", "درباره‌ی ما", "تماس با ما و ارسال پیام به دفتر", "ورود", "اخبار ورزشی و فرهنگی", "هنر ایران"]
-    cases = {
-        good: "",
-        "\n".join([good.split("\n")[0]] * 9): "duplicate lines",
-        "\n".join(f"{line} {name}" for name in SMALL.split()[:8] for line in menu): "short lines",
-        good + "\ufffd" * 20: "damaged characters",
-        " ".join(str(i * 7919) for i in range(200)): "other script",
-        "\n".join(
-            f"{one} {two} {three}…" for one, two, three in zip(*[iter(sentences)] * 3, strict=False)
-        ): "teaser lines",
-        (sentences[0] + ". ") * 12: "top 2-gram",
-        "\n".join(f"- {sentence}" for sentence in sentences): "bullet list",
-        "\n".join(" ".join(sentences[i : i + 1 + 3 * (i % 2)]) for i in range(12)): "few lines end in punctuation",
-        good.replace(" ", " # "): "many symbols",
-    }
-    assert {reason: judged(text) for text, reason in cases.items()} == {
-        reason: (not reason, reason) for reason in cases.values()
-    }
-
-
-def test_verse_is_not_taken_for_a_menu():
-    verse = "\n".join(
-        [
-            "درختی که در باغ ما سبز بود", "به باد خزان برگ خود را ربود", "زمستان رسید و زمین خفته شد",
-            "سخن‌های گرم از لب آشفته شد", "ولی ریشه در خاک بیدار ماند", "به امید فردا بهاری بخواند",
-            "که هر شب به دنبال خود روز داشت", "و هر دانه در دل دمی سوز داشت",
-        ]
-    )  # fmt: skip
-    assert judged(verse)[0], judged(verse)
-    words = PERSIAN.match(verse).split()
-    assert Page(verse, words, WordHasher()(words), PERSIAN).verse
-
-
-def test_repetition_is_measured_in_characters_of_words():
-    run = ["یک", "دو", "سه", "چهار", "پنج", "شش"]
-    words = [*run, "الف", "ب", "پ", "ت", "ث", *run]
-    page = Page(" ".join(words), words, WordHasher()(words), PERSIAN)
-    again = sum(map(len, words[:6]))
-    assert page.duplicated_share(5) == pytest.approx(again / sum(map(len, words)))
-    assert page.top_share(2) == 0.0  # twice is a headline said again
-    assert page.duplicated_share(7) == 0.0
-
-
-def test_boilerplate_lines_go_and_nothing_else():
-    language = replace(PERSIAN, filters=replace(PERSIAN.filters, boilerplate=("انتهای پیام", r"کد خبر:? [۰-۹]+")))
-    text = "متن خبر.\n\nکد خبر: ۱۲۳\n\nانتهای پیام به مردم رسید.\nانتهای پیام"
-    assert without_boilerplate(text, language) == ("متن خبر.\n\nانتهای پیام به مردم رسید.", 2)
 
 
 def test_small_files_share_a_unit_and_large_ones_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -454,12 +390,6 @@ def test_builds_killed_at_random_moments_end_equal(tmp_path: Path, monkeypatch: 
     assert equal == KILLS
 
 
-def test_word_lengths_are_of_the_match_form():
-    words = ["کتابها", "را"]
-    page = Page("کتاب‌ها را", words, WordHasher()(words), PERSIAN)
-    assert np.array_equal(page.lengths, [6, 2])
-
-
 def test_what_cannot_be_read_is_shown_with_its_place_and_counted_by_file(tmp_path: Path):
     good = write_lines(tmp_path / "in" / "a.jsonl", articles(5)).read_bytes()
     (tmp_path / "in" / "a.jsonl").write_bytes(good + b'{"text": "\xff\xfe"}\n{"text": oops}\n[1, 2]\n' + good[:100])
@@ -502,24 +432,6 @@ def test_of_a_folder_of_refused_files_the_error_says_what_to_do(tmp_path: Path):
         ArtifactError, match=r"1 format not read\). First: e\.7z: format not read, 7-Zip is not read; unpack it first\."
     ):
         build(tmp_path, tmp_path / "e.7z")
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
-def test_runs_and_quantiles_are_those_of_numpy(numbers: list[int]):
-    ordered = np.sort(np.array(numbers, np.int64))
-    for mine, theirs in zip(runs(ordered), np.unique(ordered, return_counts=True), strict=True):
-        assert np.array_equal(mine, theirs)
-    for share in (0.0, 0.1, 0.5, 0.9, 1.0):
-        assert quantile(ordered, share) == pytest.approx(float(np.quantile(ordered, share)), abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("text", "share"), [("یک ۲ سه", 2 / 3), ("- یک\n\n-- ۳", 1 / 4), ("12", 0.0), ("الف", 1.0), ('۱الف۲ "ب"', 1.0)]
-)
-def test_the_share_of_words_with_a_letter(text: str, share: float):
-    limits = replace(PERSIAN.filters, min_word_with_letter=2.0)  # so that every share is told
-    page = Page(text, ["x"], WordHasher()(["x"]), replace(PERSIAN, filters=limits))
-    assert words_without_letters(page).detail == f"{share:.3g} < 2"
 
 
 @pytest.mark.parametrize(("pii", "dropped"), [("keep", 0), ("mask", 0), ("drop", 1)])

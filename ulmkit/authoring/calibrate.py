@@ -1,6 +1,6 @@
 """Limits from a trusted sample: where most good documents lie, so that the filters keep them.
 
-The stages measure (corpus/measure.py, with the functions that judge in a build); this turns measurements into limits
+`authoring.measure` measures, with the functions that judge in a build; this turns measurements into limits
 and writes them into language.toml. Two kinds of limits are told apart. What the language decides (how long its words
 are, how many of them are function words or hold a letter) is set where the sample lies, tighter or wider. What pages
 are made of (foreign words, headings, digits, repetition) is only widened, where the present limit drops too much: that
@@ -17,22 +17,33 @@ from typing import Any
 
 import numpy as np
 
+from ulmkit.corpus.filters import FILTERS, DecidedBy, Direction, filters_of
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Filters, Language
 
 MIN_DOCUMENTS = 200  # a hundredth of fewer is less than two documents
 IDENTIFICATION = "min_share"  # of [identification]; every other limit is one of [filters]
-# what the language decides
-OWN = ("mean_word_length", "min_stop_words", "min_stop_word_share", "min_word_with_letter")
-# what pages are made of, as far as a sample can say how much of it is too much
-MAKE_UP = (IDENTIFICATION, "min_script_share", "min_line_punctuation")
 
 Limit = float | tuple[float, ...]
 
 
+def calibrated_limits() -> tuple[str, ...]:
+    """The limits of `[filters]` that a sample can say something about, in the order in which pages are judged."""
+    return tuple(dict.fromkeys(row.limit for row in FILTERS if row.decided_by != DecidedBy.CHOICE))
+
+
+def decided_by(limit: str) -> DecidedBy:
+    return DecidedBy.MIXTURE if limit == IDENTIFICATION else filters_of(limit)[0].decided_by
+
+
+def directions(limit: str) -> tuple[Direction, ...]:
+    """Which way each number of `limit` limits."""
+    return ("at least",) if limit == IDENTIFICATION else tuple(row.direction for row in filters_of(limit))
+
+
 @dataclass(frozen=True)
-class Sample:
+class TrustedSample:
     """What the limits were measured on. `sha256` is of its files' bytes, in order; `sources` names each document's."""
 
     name: str
@@ -75,7 +86,7 @@ class Calibration:
     """All limits. `each`: the share that each keeps at least. `together`: source -> what all limits keep of it now, and
     what they would keep; "" stands for the whole sample."""
 
-    sample: Sample
+    sample: TrustedSample
     proposals: tuple[Proposal, ...]
     each: float
     together: Mapping[str, tuple[float, float]]
@@ -94,31 +105,26 @@ class Calibration:
 
 def passes(name: str, values: np.ndarray, limit: Limit) -> np.ndarray:
     """Which documents keep `limit`, shape (documents,), bool. NaN is what the filter does not ask: it passes."""
-    values = values.reshape(len(values), -1)  # (documents, parts)
-    if name == "mean_word_length":
-        low, high = np.asarray(limit)
-        return ~((values < low) | (values > high)).any(axis=1)
-    limits = np.asarray(limit, np.float64).reshape(1, -1)
-    return ~((values < limits) if name.startswith("min") else (values > limits)).any(axis=1)
+    numbers = limit if isinstance(limit, tuple) else (limit,)
+    kept = [
+        ~(column < number) if direction == "at least" else ~(column > number)
+        for column, number, direction in zip(values.T, numbers, directions(name), strict=True)
+    ]
+    return np.logical_and.reduce(kept)
 
 
 def quantile_limit(name: str, values: np.ndarray, keep: float) -> Limit:
-    """The tightest rounded limit that keeps the share `keep` of `values`: of each column, and of each side of a range.
+    """The tightest rounded limit that keeps the share `keep` of each column of `values`, shape (documents, numbers).
 
-    >>> quantile_limit("min_stop_words", np.array([3.0, 8.0, 9.0, 9.0, 9.0]), 0.75)
+    >>> quantile_limit("min_stop_words", np.array([[3.0], [8.0], [9.0], [9.0], [9.0]]), 0.75)
     8
     """
-    if name == "mean_word_length":
-        return (
-            _rounded(np.nanquantile(values, 1 - keep), down=True),
-            _rounded(np.nanquantile(values, keep), down=False),
-        )
-    columns = values.reshape(len(values), -1)
-    down = name.startswith("min")
-    found = [_rounded(np.nanquantile(c, 1 - keep if down else keep), down=down) for c in columns.T]
-    if isinstance(getattr(Filters, name, 0.0), int):
-        return int(found[0])
-    return tuple(found) if values.ndim > 1 else found[0]
+    found = []
+    for column, direction in zip(values.T, directions(name), strict=True):
+        down = direction == "at least"
+        found.append(_rounded(np.nanquantile(column, 1 - keep if down else keep), down=down))
+    default = getattr(Filters, name, 0.0)
+    return tuple(found) if isinstance(default, tuple) else type(default)(found[0])
 
 
 def _rounded(value: float, *, down: bool) -> float:
@@ -128,15 +134,11 @@ def _rounded(value: float, *, down: bool) -> float:
 
 
 def wider(name: str, one: Limit, other: Limit) -> Limit:
-    """Of two limits, part by part, the one that keeps more."""
-    pick = min if name.startswith("min") else max
-    if isinstance(one, tuple):
-        assert isinstance(other, tuple)
-        if name == "mean_word_length":
-            return (min(one[0], other[0]), max(one[1], other[1]))
-        return tuple(pick(a, b) for a, b in zip(one, other, strict=True))
-    assert not isinstance(other, tuple)
-    return pick(one, other)
+    """Of two limits, number by number, the one that keeps more."""
+    pick = {"at least": min, "at most": max}
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return tuple(pick[d](a, b) for a, b, d in zip(one, other, directions(name), strict=True))
+    return pick[directions(name)[0]](one, other)
 
 
 def present_limit(language: Language, name: str) -> Limit:
@@ -145,7 +147,7 @@ def present_limit(language: Language, name: str) -> Limit:
 
 def calibrate(
     language: Language,
-    sample: Sample,
+    sample: TrustedSample,
     measured: Mapping[str, np.ndarray],
     *,
     each: float = 0.99,
@@ -155,7 +157,7 @@ def calibrate(
 ) -> Calibration:
     """Limits of which each keeps the share `each` of the sample, and all together `jointly`.
 
-    `measured`: limit -> what it is a limit of, shape (documents,) or (documents, parts); NaN where it is not asked.
+    `measured`: limit -> what its numbers are limits of, shape (documents, numbers); NaN where it is not asked.
     Both hold for the whole and for each of its sources that has documents enough, so that a large one does not decide
     for a small one of another kind. Where the limits together drop too much, each is widened until they do not.
     `tighten` lets the sample narrow what pages may be made of; `only` names the limits that may change, where not all.
@@ -172,13 +174,14 @@ def calibrate(
     if unknown := next((name for name in only if name not in asked), None):
         raise UsageError(f"--only {unknown}: no such limit is measured here. Known: {', '.join(asked)}.")
     present = {name: present_limit(language, name) for name in asked}
-    set_by_sample, groups = OWN + MAKE_UP * tighten, sample.groups
+    set_by_sample = {DecidedBy.LANGUAGE, DecidedBy.MIXTURE} if tighten else {DecidedBy.LANGUAGE}
+    groups = sample.groups
     share = each
     while True:
         edges = {name: _edge(name, values, groups, share) for name, values in asked.items()}
         proposed = present | {
             name: edges[name]
-            if name in set_by_sample
+            if decided_by(name) in set_by_sample
             else _widened(name, values, present[name], edges[name], groups, share)
             for name, values in asked.items()
             if name in (only or asked)
@@ -275,7 +278,7 @@ def _replace(path: Path, data: bytes) -> None:
     beside.replace(path)
 
 
-def write_stop_words(language: Language, words: Sequence[str], sample: Sample, *, date: str) -> Path:
+def write_stop_words(language: Language, words: Sequence[str], sample: TrustedSample, *, date: str) -> Path:
     """Write stopwords.txt with `words`. Raises `UsageError` where there is one."""
     path = language.folder / "stopwords.txt"
     if path.exists():

@@ -1,4 +1,4 @@
-"""What the filters ask, measured on documents that are trusted: what `language.calibrate` makes limits of.
+"""What the filters ask, measured on documents that are trusted: what `authoring.calibrate` makes limits of.
 
 The documents go the way of a build (extract, normalize, without boilerplate) and meet the very functions that judge
 there. Nothing is dropped: what a limit would say is for the caller to count.
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ulmkit.authoring.calibrate import IDENTIFICATION, Sample
+from ulmkit.authoring.calibrate import IDENTIFICATION, TrustedSample, calibrated_limits
 from ulmkit.corpus.extract.dispatch import extract
-from ulmkit.corpus.filters import MEASURES, Page, without_boilerplate
+from ulmkit.corpus.filters import filters_of, without_boilerplate
 from ulmkit.corpus.identify import own_share
+from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.document import Document, RawDocument
 from ulmkit.errors import InputError
@@ -63,16 +64,17 @@ def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocumen
 
 
 def measure_texts(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:
-    """Limit -> what it is a limit of, for each text: shape (texts,), or (texts, n) for a limit on each of n."""
+    """Limit -> what each of its numbers is a limit of, for each text, shape (texts, numbers); NaN where not asked."""
     hasher = WordHasher()
-    values: dict[str, list[float | list[float]]] = {name: [] for name in MEASURES}
+    rows = {limit: filters_of(limit) for limit in calibrated_limits()}
+    values: dict[str, list[list[float]]] = {limit: [] for limit in rows}
     for text in texts:
         folded = language.fold(text.normal).split()
         page = Page(text.normal, folded, hasher(folded), language)
-        for name, asked in MEASURES.items():
-            values[name].append(asked(page) if folded else float("nan"))
-    measured = {name: np.array(column, np.float64) for name, column in values.items()}
-    return measured | {IDENTIFICATION: np.array([text.identified for text in texts], np.float64)}
+        for limit, of_limit in rows.items():
+            values[limit].append([row.applied(page) if folded else float("nan") for row in of_limit])
+    measured = {limit: np.array(found, np.float64).reshape(-1, len(rows[limit])) for limit, found in values.items()}
+    return measured | {IDENTIFICATION: np.array([[text.identified] for text in texts], np.float64)}
 
 
 def frequent_words(language: Language, texts: Sequence[Text], count: int) -> list[str]:
@@ -96,7 +98,7 @@ def letters_and_marks(language: Language) -> set[str]:
     return {*letter_list(script), *mark_list(script), *language.alphabet.letters, *language.alphabet.joiners}
 
 
-def describe_sample(inputs: Sequence[Input], texts: Sequence[Text]) -> Sample:
+def describe_sample(inputs: Sequence[Input], texts: Sequence[Text]) -> TrustedSample:
     """The sample's name, size and hash, which go into the origins of what is calibrated on it."""
     digest = hashlib.sha256()
     for item in inputs:
@@ -107,4 +109,4 @@ def describe_sample(inputs: Sequence[Input], texts: Sequence[Text]) -> Sample:
         except OSError as error:
             raise InputError(f"{item.path}: cannot be read ({error.strerror}).") from error
     names = ", ".join(item.key for item in inputs)
-    return Sample(names, len(texts), digest.hexdigest(), tuple(text.source for text in texts))
+    return TrustedSample(names, len(texts), digest.hexdigest(), tuple(text.source for text in texts))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from ulmkit.corpus.filters import limits_of
 from ulmkit.language.cases import EXAMPLES, read_examples
 from ulmkit.language.load import SECTIONS, plain
 from ulmkit.language.spec import STANDARD, Language
@@ -13,12 +14,13 @@ from ulmkit.text.normalize import about_operation
 def resolved(language: Language) -> dict[str, Any]:
     """The whole language as JSON values: every section, operations with what they do and an example each."""
     sections = {section: plain(getattr(language, name)) for section, (name, _) in SECTIONS.items()}
-    origins = language.filters.origins
-    sections["filters"] = {
-        field.name: {"limit": sections["filters"][field.name], "from": origins.get(field.name, "default")}
+    judging, origins = limits_of(language), language.filters.origins
+    rest = {
+        field.name: {"limit": sections["filters"][field.name], "drops": [], "from": origins.get(field.name, "default")}
         for field in fields(language.filters)
-        if field.name != "origins"
+        if field.name not in {"origins", *judging}
     }
+    sections["filters"] = plain(judging) | rest
     return sections | {
         "code": language.code,
         "fingerprint": language.fingerprint,

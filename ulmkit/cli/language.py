@@ -88,8 +88,11 @@ def show(terminal: Terminal, code: str) -> None:
     for profile, changes in language.normalization.profiles.items():
         terminal.print(f"\nprofile {profile}: {'; '.join(profile_changes(changes, language.normalization.train))}")
     terminal.print(f"\nprotected: {', '.join(language.normalization.protect)}\n")
-    limits = [(name, readable(str(each["limit"])), each["from"]) for name, each in shown["filters"].items()]
-    terminal.print(word_table(("filter", "limit", "from"), limits))
+    limits = [
+        (name, readable(str(each["limit"])), readable(", ".join(each["drops"]), 40), each["from"])
+        for name, each in shown["filters"].items()
+    ]
+    terminal.print(word_table(("filter", "limit", "drops a page as", "from"), limits))
     for section in SETTINGS:
         terminal.print(f"\n[{section}]\n" + settings(shown[section]))
     for section, columns in TABLES.items():

@@ -33,6 +33,7 @@ from ulmkit.artifacts.manifest import (
 )
 from ulmkit.corpus.card import write_card
 from ulmkit.corpus.chain import PiiPolicy, chain_for
+from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.staging import Staging
 from ulmkit.corpus.tally import Samples, Tally
@@ -173,6 +174,7 @@ class Build:
             "options": self.options.shaping,
             "inputs": inputs,
             "pins": pins,
+            "filters": limits_of(self.language),
             "counts": tally.to_json(),
             "splits": splits,
             "versions": package_versions(PACKAGES),

@@ -14,8 +14,9 @@ import xxhash
 
 from ulmkit.corpus.dedup import signatures
 from ulmkit.corpus.extract.dispatch import extract
-from ulmkit.corpus.filters import Page, judge, without_boilerplate
+from ulmkit.corpus.filters import judge, without_boilerplate
 from ulmkit.corpus.identify import identify
+from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import LeftOut, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop

@@ -149,7 +149,8 @@ class Filters:
     max_duplicate_lines: float = 0.3  # Gopher
     max_duplicate_line_characters: float = 0.2  # Gopher
     max_top_ngram: tuple[float, float, float] = (0.20, 0.18, 0.16)  # Gopher, 2-, 3- and 4-grams
-    max_duplicate_ngrams: tuple[float, ...] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)  # Gopher, 5- to 10-grams
+    # Gopher, 5- to 10-grams
+    max_duplicate_ngrams: tuple[float, float, float, float, float, float] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
     min_word_with_letter: float = 0.7  # Gopher has 0.8; tables of numbers are common in news
     max_digit_share: float = 0.3  # of the characters
     max_replacement_characters: float = 0.0005  # U+FFFD and private use, per character
