@@ -82,9 +82,8 @@ SAME_NAME = {
 }
 TO_BE_RENAMED = set(
     """
-    BATCH Batch Blocks DROPOUTS Identity JOINERS KEEP KNOWN Kind MARKS MAX_BYTES NEVER
-    PATIENCE Page SPACE STAGE STEPS Sample Stream Tally Task VOCABULARY WINDOW calibrate candidates
-    count_words decode digits encode evaluate find_lr generate guess joined letters
+    Blocks DROPOUTS Identity JOINERS KEEP KNOWN Kind MARKS MAX_BYTES NEVER PATIENCE Page SPACE STAGE STEPS
+    Stream WINDOW calibrate candidates decode digits encode evaluate find_lr generate guess joined letters
     protect restore schema show train watched words
     """.split()  # noqa: SIM905
 )

@@ -18,7 +18,7 @@ from ulmkit.artifacts.atomic import (
     replace_folder,
     write_json,
 )
-from ulmkit.artifacts.manifest import describe_files, fingerprint, read_manifest, verify_folder, write_manifest
+from ulmkit.artifacts.manifest import Manifest, describe_files, fingerprint, verify_folder, write_manifest
 from ulmkit.errors import ArtifactError, BusyError
 
 
@@ -128,4 +128,4 @@ def test_every_changed_byte_is_found(tmp_path: Path):
 def test_a_manifest_of_another_stage_is_refused(tmp_path: Path):
     write_manifest(tmp_path, "tokens", {"files": {}})
     with pytest.raises(ArtifactError, match="not a corpus manifest"):
-        read_manifest(tmp_path, "corpus")
+        Manifest.read(tmp_path, "corpus")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from at_prompt import run
 
-from ulmkit.artifacts.manifest import read_manifest
+from ulmkit.artifacts.manifest import Manifest
 from ulmkit.cli import common
 from ulmkit.cli.common import Terminal, text_table
 from ulmkit.cli.lm import clock
@@ -40,7 +40,7 @@ def test_the_chain_leaves_what_the_plan_names(chain: Path):
         "lm/pretrained/last/state.json", "lm/pretrained/manifest.json",
     ):  # fmt: skip
         assert (home / name).is_file(), name
-    stamps = [read_manifest(home / stage, stage)["normalization"] for stage in ("corpus", "tokenizer")]
+    stamps = [Manifest.read(home / stage, stage).content["normalization"] for stage in ("corpus", "tokenizer")]
     assert stamps == 2 * [get("fa").normalizers["train"].fingerprint]
 
 

@@ -14,7 +14,7 @@ import torch
 from distributed_run import Bad
 from lm_data import patterned
 
-from ulmkit.artifacts.manifest import read_manifest, verify_folder
+from ulmkit.artifacts.manifest import Manifest, verify_folder
 from ulmkit.errors import UsageError
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.checkpoint import read_checkpoint
@@ -137,7 +137,7 @@ def test_a_step_that_is_bad_in_one_process_is_skipped_by_all(what: str, tmp_path
     assert code == 0, output
     pretrain(patterned(50), patterned(9, seed=1), tmp_path / "one", config, device="cpu", callbacks=[Bad(what)])
     for name in ("one", "two"):
-        assert read_manifest(tmp_path / name, "lm")["result"]["skipped"] == 1
+        assert Manifest.read(tmp_path / name, "lm").content["result"]["skipped"] == 1
     two, one = (read_checkpoint(tmp_path / name / "last", training=True) for name in ("two", "one"))
     for name, value in one.model.items():
         assert torch.allclose(two.model[name], value, atol=1e-5), name

@@ -14,7 +14,7 @@ import pytest
 import torch
 from lm_data import patterned
 
-from ulmkit.artifacts.manifest import read_manifest
+from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 from ulmkit.lm import kernels, model
 from ulmkit.lm.checkpoint import load_model, read_checkpoint
@@ -174,7 +174,7 @@ def test_a_step_without_a_number_is_skipped_counted_and_changes_nothing(name: st
     assert all(torch.equal(value, before[3][key]) for key, value in before[4].items())  # step 5 was the one
     assert not torch.equal(before[5]["embedding"], before[4]["embedding"])
     assert all(math.isfinite(line["loss"]) for line in lines(tmp_path) if "loss" in line)
-    assert read_manifest(tmp_path, "lm")["result"]["skipped"] == 1
+    assert Manifest.read(tmp_path, "lm").content["result"]["skipped"] == 1
 
 
 def test_a_run_with_skipped_steps_is_resumed_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

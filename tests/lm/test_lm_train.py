@@ -20,7 +20,7 @@ from fastai.optimizer import Adam
 from lm_data import TINY, patterned, token_file
 
 from ulmkit.artifacts.atomic import lock
-from ulmkit.artifacts.manifest import read_manifest, verify_folder
+from ulmkit.artifacts.manifest import Manifest, verify_folder
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
 from ulmkit.lm.checkpoint import load_model, read_checkpoint, read_state, save_checkpoint, write_state
 from ulmkit.lm.config import LMConfig
@@ -234,7 +234,7 @@ def test_a_run_with_a_time_budget_ends_in_time_with_its_schedule_at_the_end(
     assert 2.7 < result.seconds < 3.0
     last = [line for line in lines(tmp_path) if "lr" in line][-1]
     assert last["lr"] < 1e-2 / 100
-    assert read_manifest(tmp_path, "lm")["time_budget_s"] == 3.0
+    assert Manifest.read(tmp_path, "lm").content["time_budget_s"] == 3.0
 
 
 # -- fastai
@@ -254,7 +254,7 @@ def test_stock_callbacks_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     validations = [line["valid_loss"] for line in lines(tmp_path) if "valid_loss" in line]
     assert [float(row.split(",")[2]) for row in rows] == pytest.approx(validations, abs=1e-4)
     assert (tmp_path / "models/model.pth").exists()
-    assert read_manifest(tmp_path, "lm")["result"]["epoch"] == 2
+    assert Manifest.read(tmp_path, "lm").content["result"]["epoch"] == 2
     assert "early stopping" in capsys.readouterr().out  # fastai's own words; ours are silent
 
 

@@ -48,7 +48,7 @@ def test_every_document_decodes_from_its_place_in_the_file(
 
 
 def test_workers_write_the_same_files(corpus: Path, tokenizer: Tokenizer, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(encode_module, "BATCH", 7)  # many batches a worker
+    monkeypatch.setattr(encode_module, "_BATCH", 7)  # many batches a worker
     one = encode_corpus(language(), tokenizer, corpus, tmp_path / "one", workers=1)
     two = encode_corpus(language(), tokenizer, corpus, tmp_path / "two", workers=2)
     assert one == two
@@ -85,7 +85,7 @@ def test_encoding_again_does_nothing_until_a_byte_or_the_tokenizer_changes(
     assert other["vocabulary"] == 510
 
 
-def test_a_failure_half_way_leaves_no_finished_token_files(corpus: Path, tokenizer: Tokenizer, tmp_path: Path):
+def test_a_failure_half_way_leaves_what_stood_there(corpus: Path, tokenizer: Tokenizer, tmp_path: Path):
     encode_corpus(language(), tokenizer, corpus, tmp_path)
 
     def stop(_: object) -> None:
@@ -93,9 +93,12 @@ def test_a_failure_half_way_leaves_no_finished_token_files(corpus: Path, tokeniz
 
     with pytest.raises(KeyboardInterrupt):
         encode_corpus(language(), tokenizer, corpus, tmp_path, force=True, report=stop)
-    assert not (tmp_path / "manifest.json").exists()
+    assert verify_folder(tmp_path, "tokens") == []
+    assert not list(tmp_path.rglob("*.part"))
+    with pytest.raises(KeyboardInterrupt):
+        encode_corpus(language(), tokenizer, corpus, tmp_path / "first", report=stop)
     with pytest.raises(ArtifactError):
-        open_token_file(tmp_path, "train")
+        open_token_file(tmp_path / "first", "train")
 
 
 def test_an_empty_split_is_an_empty_file_and_an_empty_corpus_an_error(tokenizer: Tokenizer, tmp_path: Path):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizer_data import documents, language, row, write_corpus
 
-from ulmkit.artifacts.manifest import read_manifest, verify_folder, write_manifest
+from ulmkit.artifacts.manifest import Manifest, verify_folder, write_manifest
 from ulmkit.artifacts.shards import shard_paths
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
 from ulmkit.language.spec import TokenizerSettings
@@ -212,13 +212,13 @@ def test_what_sentencepiece_says_becomes_one_line(status: int, last: str, says: 
 def test_an_abort_in_the_trainer_leaves_this_process_alive(tmp_path: Path, corpus: Path, monkeypatch):
     """The trainer's process dies by a signal in the middle of its input; what stood in the folder still stands."""
     train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=400)
-    before = read_manifest(tmp_path / "out", "tokenizer")
+    before = Manifest.read(tmp_path / "out", "tokenizer").content
     dying = tmp_path / "dying.py"
     dying.write_text("import os, sys\nsys.stdin.buffer.read(10)\nsys.stderr.write('F0000 boom\\n')\nos.abort()\n")
     monkeypatch.setattr(isolated, "__file__", str(dying))
     with pytest.raises(UlmkitError, match="ended with status -6: F0000 boom"):
         train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=410)
-    assert read_manifest(tmp_path / "out", "tokenizer") == before
+    assert Manifest.read(tmp_path / "out", "tokenizer").content == before
     assert Tokenizer.load(tmp_path / "out").vocabulary == 400
     assert list((tmp_path / "out").glob(".*.part")) == []
 

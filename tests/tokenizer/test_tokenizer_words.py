@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmkit.artifacts.layout import SPLITS
-from ulmkit.artifacts.manifest import read_manifest, verify_folder, write_manifest
+from ulmkit.artifacts.manifest import Manifest, verify_folder, write_manifest
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.errors import ArtifactError, InputError, UlmkitError, UsageError
 from ulmkit.tokenizer import words as module
@@ -46,9 +46,9 @@ def test_both_folders_are_whole_and_say_what_they_are_made_of(tmp_path: Path) ->
     tokens = encode(tmp_path)
     assert verify_folder(tokens, "tokens") == verify_folder(tmp_path / "tokenizer", "tokenizer") == []
     assert holds_words(tmp_path / "tokenizer")
-    manifest = read_manifest(tokens, "tokens")
+    manifest = Manifest.read(tokens, "tokens").content
     assert [manifest["splits"][split]["tokens"] for split in SPLITS] == [12, 3, 2]
-    assert read_manifest(tmp_path / "tokenizer", "tokenizer")["inputs"] == manifest["inputs"]
+    assert Manifest.read(tmp_path / "tokenizer", "tokenizer").content["inputs"] == manifest["inputs"]
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "ç", "<unk>"]), max_size=6), min_size=1, max_size=30))
@@ -89,7 +89,7 @@ def test_a_file_is_read_a_few_lines_at_a_time(tmp_path: Path, monkeypatch: pytes
 def test_unknown_words_become_unk_and_are_counted(tmp_path: Path) -> None:
     tokens = encode(tmp_path, valid=b"a c\nd\n")
     assert open_token_file(tokens, "valid").ids.tolist() == [0, 3, 4, 0, 4]
-    splits = read_manifest(tokens, "tokens")["splits"]
+    splits = Manifest.read(tokens, "tokens").content["splits"]
     assert [splits[split]["replaced"] for split in SPLITS] == [0, 2, 0]
 
 

@@ -122,3 +122,51 @@ def test_a_script_without_a_guard_does_not_begin_again_in_its_workers(tmp_path: 
     )
     said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
     assert said == f"begun\n[[['a']]]\n{script}\n"
+
+
+def unit(work, name, tell):
+    for item in work(name.split()):
+        tell(item)
+        if item == "slow":
+            time.sleep(2.5)
+    return os.getpid(), name
+
+
+def test_units_come_in_order_and_say_how_far_they_are():
+    heard: list[str] = []
+    names = [f"{i}.a {i}.b" for i in range(20)]
+    with Pool(setup, workers=2) as pool:
+        done = list(pool.map_units(unit, names, heard.append))
+    assert [name for _, name in done] == names
+    assert sorted(heard) == sorted(item for name in names for item in name.split())
+    assert 1 <= len({process for process, _ in done} - {os.getpid()}) <= 2
+    assert os.getpid() not in {process for process, _ in done}
+
+
+def test_without_workers_units_are_done_here():
+    heard: list[str] = []
+    with Pool(setup, workers=0) as pool:
+        assert list(pool.map_units(unit, ["a b"], heard.append)) == [(os.getpid(), "a b")]
+    assert heard == ["a", "b"]
+
+
+@pytest.mark.parametrize(("bad", "reason"), [("die", "crash"), ("raise", "error"), ("hang", "timeout")])
+def test_a_unit_that_ends_its_worker_comes_back_and_the_others_go_on(bad: str, reason: str):
+    names = ["a b", f"c {bad} d", "e f"]
+    with Pool(setup, workers=2, deadline_s=600 if bad != "hang" else 6) as pool:
+        first, broken, last = pool.map_units(unit, names)
+        assert (first[1], last[1]) == ("a b", "e f")
+        assert (broken.item, broken.reason) == (names[1], reason)
+        assert flat(pool.map([["g"]])) == ["g"]
+
+
+def test_a_unit_has_time_as_long_as_it_goes_on():
+    """Four steps of 2.5 seconds, each well within the deadline of a step."""
+    with Pool(setup, workers=1, deadline_s=6.0) as pool:
+        ((_, name),) = pool.map_units(unit, ["slow slow slow slow"])
+    assert name == "slow slow slow slow"
+
+
+def test_an_error_of_ours_in_a_unit_ends_the_work():
+    with Pool(setup, workers=1) as pool, pytest.raises(ArtifactError, match="full"):
+        list(pool.map_units(unit, ["a", "refuse"]))

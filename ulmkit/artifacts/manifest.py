@@ -4,7 +4,8 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,35 +50,116 @@ def signature(stage: str, **fields: Any) -> str:
     return f"{stage}|{shown}|version:{ulmkit.__version__}"
 
 
-def write_manifest(folder: Path, stage: str, content: dict[str, Any]) -> None:
+def write_manifest(folder: Path, stage: str, content: Mapping[str, Any]) -> None:
     """Write `manifest.json`: the last file of a stage, so its presence says that the stage is whole."""
-    write_json(folder / "manifest.json", {"format": _FORMAT, "stage": stage} | content)
+    write_json(folder / "manifest.json", {"format": _FORMAT, "stage": stage, **content})
 
 
-def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
-    """The manifest of a finished stage.
+@dataclass(frozen=True)
+class FileEntry:
+    """A file as it was written: its size, and the SHA-256 of its bytes in hex."""
 
-    Raises `ArtifactError` where there is none, or where it is of another stage or format.
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What stands in a stage's `manifest.json`.
+
+    Every attribute that is missing, or not of its type, is an `ArtifactError` of one line when it is asked for.
+    `content` is everything, as it stands on disk.
     """
-    path = folder / "manifest.json"
-    if not path.exists():
-        raise ArtifactError(f"{folder}: no finished {stage} here.")
-    manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("stage") != stage or manifest.get("format") != _FORMAT:
-        raise ArtifactError(f"{path}: not a {stage} manifest of format {_FORMAT}. Run the stage again.")
-    return manifest
+
+    folder: Path
+    stage: str
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path, stage: str) -> "Manifest":
+        """The manifest of a finished stage.
+
+        Raises `ArtifactError` where there is none, or where it is of another stage or format.
+        """
+        path = folder / "manifest.json"
+        if not path.exists():
+            raise ArtifactError(f"{folder}: no finished {stage} here.")
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("stage") != stage or content.get("format") != _FORMAT:
+            raise ArtifactError(f"{path}: not a {stage} manifest of format {_FORMAT}. Run the stage again.")
+        return cls(folder, stage, content)
+
+    def _typed[T](self, name: str, kind: type[T]) -> T:
+        value = self.content.get(name)
+        if not isinstance(value, kind):
+            what = "missing" if value is None else f"a {type(value).__name__}"
+            raise ArtifactError(f"{self.folder / 'manifest.json'}: '{name}' is {what}. Run the stage again.")
+        return value
+
+    @property
+    def fingerprint(self) -> str:
+        """What names the result: equal fingerprints, equal results."""
+        return self._typed("fingerprint", str)
+
+    @property
+    def language(self) -> str:
+        """The code of its language."""
+        return self._typed("language", str)
+
+    @property
+    def normalization(self) -> str | None:
+        """The fingerprint of the normal form of its texts; None where nothing was normalized, or it is not said."""
+        return None if self.content.get("normalization") is None else self._typed("normalization", str)
+
+    @property
+    def language_fingerprint(self) -> str | None:
+        """The fingerprint of the language as it was; None where nothing of it shaped the result."""
+        return None if self.content.get("language_fingerprint") is None else self._typed("language_fingerprint", str)
+
+    @property
+    def kind(self) -> str:
+        """Of a tokenizer: "words", or "pieces"."""
+        return self._typed("kind", str) if "kind" in self.content else "pieces"
+
+    @property
+    def ids(self) -> dict[str, int | None]:
+        """Of a tokenizer: the ids of its special pieces by name."""
+        return self._typed("ids", dict)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What shaped the result, by name."""
+        return self._typed("inputs", dict)
+
+    @property
+    def splits(self) -> dict[str, dict[str, Any]]:
+        """What each split holds."""
+        return self._typed("splits", dict)
+
+    @property
+    def files(self) -> dict[str, FileEntry]:
+        """Every file of the stage, by its name relative to the folder."""
+        try:
+            return {
+                name: FileEntry(entry["bytes"], entry["sha256"]) for name, entry in self._typed("files", dict).items()
+            }
+        except (TypeError, KeyError) as error:
+            raise ArtifactError(f"{self.folder / 'manifest.json'}: 'files' is damaged. Run the stage again.") from error
+
+    def problems(self) -> list[str]:
+        """What differs from the manifest: one line a file, none when every byte is as it was written."""
+        found = []
+        for name, expected in self.files.items():
+            path = self.folder / name
+            if not path.is_file():
+                found.append(f"{path}: missing")
+            elif path.stat().st_size != expected.bytes:
+                found.append(f"{path}: {path.stat().st_size:,} bytes, written with {expected.bytes:,}")
+            elif file_sha256(path) != expected.sha256:
+                found.append(f"{path}: content changed")
+        return found
 
 
 def verify_folder(folder: Path, stage: str) -> list[str]:
-    """What differs from the manifest: one line a file, none when every byte is as it was written."""
-    manifest = read_manifest(folder, stage)
-    problems = []
-    for name, expected in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            problems.append(f"{path}: missing")
-        elif path.stat().st_size != expected["bytes"]:
-            problems.append(f"{path}: {path.stat().st_size:,} bytes, written with {expected['bytes']:,}")
-        elif file_sha256(path) != expected["sha256"]:
-            problems.append(f"{path}: content changed")
-    return problems
+    """What differs from the manifest of a finished stage (see `Manifest.problems`)."""
+    return Manifest.read(folder, stage).problems()

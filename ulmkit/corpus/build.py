@@ -6,43 +6,28 @@ resumed, `gather` duplicates, splits and shards, `tally` what is counted.
 
 import dataclasses
 import functools
-import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ulmkit.artifacts.atomic import (
-    TEMPORARY,
-    lock,
-    recover_folder,
-    remove_leftovers,
-    replace_folder,
-    storage_errors,
-)
 from ulmkit.artifacts.layout import SPLITS, Layout
-from ulmkit.artifacts.manifest import (
-    describe_files,
-    fingerprint,
-    package_versions,
-    read_manifest,
-    signature,
-    verify_folder,
-    write_manifest,
-)
+from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
+from ulmkit.artifacts.stage import Stage, stage
 from ulmkit.corpus.card import write_card
 from ulmkit.corpus.chain import PiiPolicy, chain_for
 from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
-from ulmkit.corpus.staging import Staging
+from ulmkit.corpus.staging import Staging, stage_unit
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.formats.inputs import Input, describe_input, file_size, in_units
 from ulmkit.formats.reasons import UNWANTED
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
-from ulmkit.work.pool import Pool, available_cores
+from ulmkit.work.cores import available_cores
+from ulmkit.work.pool import Broken, Pool
 
 PACKAGES = ["pyarrow", "sentencepiece", "trafilatura", "pycld2", "py3langid", "rensa", "xxhash"]  # that shape a corpus
 
@@ -92,8 +77,8 @@ def build_corpus(
         raise UsageError(f"input '{twice[0]}' is given twice. Give each file once.")
     build = Build(language, layout, options, report)
     started = time.monotonic()
-    with lock(build.staging.folder, "corpus build"):
-        manifest = build.run(inputs, pins or {})
+    with stage(layout.corpus, "corpus", doing="corpus build", held=build.staging.folder) as work:
+        manifest = build.run(work, inputs, pins or {})
     return manifest | {"seconds": round(time.monotonic() - started, 1)}
 
 
@@ -107,41 +92,46 @@ class Build:
         self.report = report
         self.staging = Staging(layout.home / "work" / "corpus", language, options.near_duplicates, options.pii)
 
-    def run(self, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
-        remove_leftovers(self.staging.folder)
-        remove_leftovers(self.layout.home)
-        recover_folder(self.layout.corpus)
+    def run(self, work: Stage, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
         planned = in_units(inputs)
         described = [[describe_input(item) for item in unit] for unit in planned]
         keys = [self.staging.key(entries) for entries in described]
         name = fingerprint([keys, self.options.shaping])
-        if (self.layout.corpus / "manifest.json").exists():
-            manifest = read_manifest(self.layout.corpus, "corpus")
-            if manifest["fingerprint"] == name and not verify_folder(self.layout.corpus, "corpus"):
-                return manifest | {"unchanged": True}
+        standing = work.standing()
+        if standing and standing.content.get("fingerprint") == name:
+            return {**standing.content, "unchanged": True}
         self.stage(planned, keys)
-        return self.finish(keys, name, [entry for entries in described for entry in entries], pins)
+        return self.finish(work, keys, name, [entry for entries in described for entry in entries], pins)
 
     def stage(self, planned: list[list[Input]], keys: list[str]) -> None:
         """Steps 1 to 5 on every unit that an earlier run did not finish."""
         workers = available_cores() if self.options.workers is None else self.options.workers
         setup = functools.partial(chain_for, self.language.folder, self.options.near_duplicates, self.options.pii)
-        total = sum(file_size(item.path) for unit in planned for item in unit)
-        done = 0
+        sizes = {key: sum(file_size(item.path) for item in unit) for unit, key in zip(planned, keys, strict=True)}
+        todo = {key: unit for unit, key in zip(planned, keys, strict=True) if not self.staging.has(key)}
+        # a worker reads its unit itself; one that would keep a worker busy when the others are through is handed out in
+        # chunks, as is one that killed its worker: so the document that did it is found
+        shared = {key for key in todo if workers and sizes[key] * 2 * workers > sum(sizes.values())}
+        read = sum(sizes.values()) - sum(sizes[key] for key in todo)
+
+        def hear(far: tuple[str, int]) -> None:
+            nonlocal read
+            read += far[1]
+            self.report(Progress("read", read, sum(sizes.values()), "bytes", far[0]))
+
         with Pool(setup, workers=workers, deadline_s=self.options.deadline_s) as pool:
-            for unit, key in zip(planned, keys, strict=True):
-                read = 0
+            alone = [(key, unit) for key, unit in todo.items() if key not in shared]
+            work = functools.partial(stage_unit, self.staging.folder)
+            for (key, _), answer in zip(alone, pool.map_units(work, alone, hear), strict=True):
+                if isinstance(answer, Broken):
+                    shared.add(key)
+            for key, unit in todo.items():
+                if key in shared:
+                    self.staging.stage(unit, key, pool.map, lambda item, count: hear((item.key, count)))
 
-                def advance(item: Input, count: int, before: int = done) -> None:
-                    nonlocal read
-                    read += count
-                    self.report(Progress("read", before + read, total, "bytes", item.key))
-
-                if not self.staging.has(key):
-                    self.staging.stage(unit, key, pool, advance)
-                done += sum(file_size(item.path) for item in unit)
-
-    def finish(self, keys: list[str], name: str, inputs: list[dict[str, Any]], pins: dict[str, Any]) -> dict[str, Any]:
+    def finish(
+        self, work: Stage, keys: list[str], name: str, inputs: list[dict[str, Any]], pins: dict[str, Any]
+    ) -> dict[str, Any]:
         """Steps 6 to 8 over all units, and the finished corpus in its place."""
         tally, samples, unread = Tally(), Samples.dropped(), Samples.unread()
         for key in keys:
@@ -152,8 +142,7 @@ class Build:
         check_joiners(tally, self.language)
         if not tally.kept:
             raise ArtifactError(empty_message(tally, samples, unread))
-        new = self.layout.home / f".corpus{TEMPORARY}"
-        shutil.rmtree(new, ignore_errors=True)
+        new = work.new
         splits = gather(
             self.staging,
             keys,
@@ -187,11 +176,7 @@ class Build:
             ),
         }
         write_card(new / "README.md", self.language, manifest)
-        manifest["files"] = describe_files(new, [path for path in new.rglob("*") if path.is_file()])
-        write_manifest(new, "corpus", manifest)
-        with storage_errors(self.layout.corpus):
-            replace_folder(new, self.layout.corpus)
-        return read_manifest(self.layout.corpus, "corpus")
+        return dict(work.finish(manifest).content)
 
 
 def check_joiners(tally: Tally, language: Language) -> None:

@@ -3,7 +3,7 @@
 A unit is what is resumed, so its three files lie under `work/` by the hash of all that shaped them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,21 @@ import pyarrow.parquet as pq
 from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.artifacts.shards import SCHEMA
-from ulmkit.corpus.chain import CHAIN, Part, PiiPolicy, chunked
+from ulmkit.corpus.chain import CHAIN, Chain, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.inputs import Input, read_input
 from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
-from ulmkit.work.pool import Broken, Pool
+from ulmkit.work.pool import Broken
 
 STAGED = pa.schema(
     [*(SCHEMA.field(name) for name in SCHEMA.names if not name.startswith("cluster")), ("match", pa.uint64())]
 )
+
+
+_RunChunks = Callable[[Iterator[list[RawDocument]]], Iterable[list[Part | Broken]]]
 
 
 class Staging:
@@ -54,8 +57,11 @@ class Staging:
     def has(self, key: str) -> bool:
         return (self.folder / f"{key}.json").exists()
 
-    def stage(self, unit: Sequence[Input], key: str, pool: Pool, advance: Callable[[Input, int], None]) -> None:
-        """Run the chain on one unit; `advance` hears of each input how many more bytes were read."""
+    def stage(self, unit: Sequence[Input], key: str, run: _RunChunks, advance: Callable[[Input, int], None]) -> None:
+        """Take one unit through the chain; `advance` hears of each input how many more bytes were read.
+
+        `run` gives the parts that the chain makes of each chunk of documents, in order.
+        """
         tally, samples, unread, matrices = Tally(), Samples.dropped(), Samples.unread(), []
 
         def refuse(item: Input, record: Unreadable) -> None:
@@ -63,7 +69,7 @@ class Staging:
             unread.add([unread_sample(record, item.source, item.key)])
 
         with atomic_write(self.folder / f"{key}.parquet") as file, pq.ParquetWriter(file, STAGED) as writer:
-            for parts in pool.map(chunked(self.documents(unit, advance, refuse))):
+            for parts in run(chunked(self.documents(unit, advance, refuse))):
                 for part in parts:
                     if isinstance(part, Broken):
                         part = quarantined(part)
@@ -116,6 +122,24 @@ class Staging:
         with pq.ParquetFile(self.folder / f"{key}.parquet") as file:
             for batch in file.iter_batches():
                 yield batch.to_pylist()
+
+
+def stage_unit(
+    folder: Path, chain: Chain, unit: tuple[str, Sequence[Input]], tell: Callable[[tuple[str, int]], None]
+) -> None:
+    """Stage a unit, given as its key and its inputs, in a worker that reads it itself.
+
+    `tell` hears the key of an input and how many more bytes of it were read, and between chunks that it goes on.
+    """
+    key, inputs = unit
+
+    def run(chunks: Iterator[list[RawDocument]]) -> Iterator[list[Part | Broken]]:
+        for chunk in chunks:
+            yield [chain(chunk)]
+            tell((inputs[0].key, 0))
+
+    staging = Staging(folder, chain.language, chain.near_duplicates, chain.pii)
+    staging.stage(inputs, key, run, lambda item, count: tell((item.key, count)))
 
 
 def quarantined(broken: Broken) -> Part:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ulmkit.artifacts.atomic import lock, read_json, recover_folder, remove_leftovers, write_json
-from ulmkit.artifacts.manifest import describe_files, fingerprint, read_manifest, signature
+from ulmkit.artifacts.manifest import Manifest, describe_files, fingerprint, signature
 from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, UsageError
@@ -181,7 +181,7 @@ def pretrain(
         if there:
             _refuse_changes(state, about, folder / LAST)
             if (folder / "manifest.json").exists():
-                return _result(folder, read_manifest(folder, STAGE))
+                return _result(folder, Manifest.read(folder, STAGE).content)
         elif (folder / "manifest.json").exists():
             raise UsageError(f"{folder}: holds a model that was imported. Choose another --run name.")
         torch.manual_seed(config.seed)
@@ -214,7 +214,7 @@ def pretrain(
         if world.first:
             _finish(run)
         world.meet(picked)
-        return _result(folder, read_manifest(folder, STAGE))
+        return _result(folder, Manifest.read(folder, STAGE).content)
 
 
 def _begin_with(start: Path | None, learn: LMLearner, folder: Path) -> dict[str, Any] | None:

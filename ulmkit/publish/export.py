@@ -4,30 +4,22 @@ An export is a folder. What was written there is loaded from there and given ran
 continuing from the state that the first left; where its logits are not ours, nothing is kept.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import io
 import json
 import pickle
-import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from ulmkit.artifacts.atomic import replace_folder, storage_errors, sync_folder, temporary_beside, write_json
-from ulmkit.artifacts.manifest import (
-    describe_files,
-    package_versions,
-    read_manifest,
-    signature,
-    verify_folder,
-    write_manifest,
-)
+from ulmkit.artifacts.atomic import temporary_beside, write_json
+from ulmkit.artifacts.manifest import Manifest, package_versions, signature
+from ulmkit.artifacts.stage import unlocked_stage
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 from ulmkit.lm.checkpoint import (
     FORMAT,
@@ -99,8 +91,8 @@ def export_model(
     model.config = dataclasses.replace(model.config, backend="vendor")  # the one that torch's exporter knows
     source = Source(model, checkpoint, tokenizer, _pieces(tokenizer, checkpoint), name)
     ids = torch.randint(0, model.vocabulary, (2, T, B), generator=torch.Generator().manual_seed(0))
-    with _new_folder(out) as new:
-        theirs = write(new, source, ids)
+    with unlocked_stage(out, STAGE, temporary_beside(out)) as work:
+        theirs = write(work.new, source, ids)
         difference = _largest_difference(our_logits(model, ids), theirs)
         if not difference <= allowed:  # also not where it is no number
             raise UlmkitError(
@@ -116,19 +108,16 @@ def export_model(
             weights=checkpoint.state["files"][MODEL][:12],
             step=checkpoint.state.get("position", {}).get("step"),
         )
-        paths = [path for path in new.rglob("*") if path.is_file()]
-        files = describe_files(new, paths)
-        manifest = {
+        content = {
             "export": format,
             "identity": dataclasses.asdict(identity),
             "difference": difference,
             "allowed": allowed,
-            "files": files,
             "versions": package_versions(["torch", *packages]),
             "signature": line,
         }
-        write_manifest(new, STAGE, manifest)
-    return Exported(out, format, tuple(files), difference, allowed, line)
+        manifest = work.finish(content)
+    return Exported(out, format, tuple(manifest.files), difference, allowed, line)
 
 
 def load_exported(folder: Path) -> AWDLSTM:
@@ -167,21 +156,21 @@ def _refuse_other_folder(out: Path) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
-        read_manifest(out, STAGE)
+        Manifest.read(out, STAGE)
     except ArtifactError as error:
         raise UsageError(f"{out}: is there and is no export. Choose another --out.") from error
 
 
 def _pieces(tokenizer: Path, checkpoint: Checkpoint) -> list[str]:
     """The pieces (or words) of the tokenizer in folder `tokenizer`, which must be the one of the model's training."""
-    manifest = read_manifest(tokenizer, "tokenizer")
+    manifest = Manifest.read(tokenizer, "tokenizer")
     trained = checkpoint.identity.tokenizer
-    if manifest.get("fingerprint") != trained:
+    if manifest.fingerprint != trained:
         raise ArtifactError(
-            f"{tokenizer}: tokenizer {manifest.get('fingerprint')}, the model was trained with {trained}. "
+            f"{tokenizer}: tokenizer {manifest.fingerprint}, the model was trained with {trained}. "
             "Bring that one back, or export the run of this one."
         )
-    if problems := verify_folder(tokenizer, "tokenizer"):
+    if problems := manifest.problems():
         raise ArtifactError(f"{problems[0]}. Train the tokenizer again.")
     return read_pieces(tokenizer / VOCABULARY)
 
@@ -200,27 +189,9 @@ def read_pieces(path: Path) -> list[str]:
     return pieces
 
 
-@contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place when all went well, and goes when not."""
-    new = temporary_beside(out)
-    with storage_errors(out):
-        try:
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir(parents=True)
-            yield new
-            sync_folder(new)
-            if out.is_dir() and not any(out.iterdir()):
-                out.rmdir()
-            replace_folder(new, out)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-
-
 def _copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
     """The tokenizer's files into `folder`/tokenizer; name → SHA-256."""
-    names = [*read_manifest(source.tokenizer, "tokenizer")["files"], "manifest.json"]
+    names = [*Manifest.read(source.tokenizer, "tokenizer").files, "manifest.json"]
     (folder / TOKENIZER).mkdir()
     return {
         f"{TOKENIZER}/{name}": write_bytes(folder / TOKENIZER / name, (source.tokenizer / name).read_bytes())
@@ -362,17 +333,17 @@ def _reading(config: LMConfig) -> str:
 
 def _language_of(source: Source) -> dict[str, Any]:
     """Which language, as it was when the tokenizer was trained."""
-    manifest = read_manifest(source.tokenizer, "tokenizer")
+    manifest = Manifest.read(source.tokenizer, "tokenizer")
     return {
-        "code": manifest["language"],
-        "fingerprint": manifest["language_fingerprint"],
-        "normalization": manifest["normalization"],
+        "code": manifest.language,
+        "fingerprint": manifest.language_fingerprint,
+        "normalization": manifest.normalization,
     }
 
 
 def _of_words(source: Source) -> bool:
     """Whether its ids are words, not pieces."""
-    return read_manifest(source.tokenizer, "tokenizer").get("kind") == "words"
+    return Manifest.read(source.tokenizer, "tokenizer").kind == "words"
 
 
 def _ids_of(source: Source) -> str:

@@ -16,11 +16,10 @@ import torch
 
 from ulmkit.artifacts.atomic import lock, read_json, read_regular, write_json
 from ulmkit.artifacts.manifest import (
+    Manifest,
     describe_files,
     package_versions,
-    read_manifest,
     signature,
-    verify_folder,
     write_manifest,
 )
 from ulmkit.errors import ArtifactError, UsageError
@@ -79,8 +78,8 @@ def import_fastai(
         raise ArtifactError(
             f"{vocabulary}: {len(words):,} words, {weights.name} has {sizes['vocabulary']:,}. They are no pair."
         )
-    manifest = read_manifest(tokenizer, "tokenizer")
-    if problems := verify_folder(tokenizer, "tokenizer"):
+    manifest = Manifest.read(tokenizer, "tokenizer")
+    if problems := manifest.problems():
         raise ArtifactError(f"{problems[0]}. Train the tokenizer again.")
     pieces = read_pieces(tokenizer / VOCABULARY)
     rows = matching_rows(pieces, words)
@@ -92,7 +91,7 @@ def import_fastai(
         )
     config = config_of(sizes, settings)
     state |= {name: moved_rows(state[name], rows) for name in ("embedding", "decoder_bias")}
-    identity = Identity(manifest["fingerprint"], len(pieces), manifest["ids"]["bos"], manifest["language"])
+    identity = Identity(manifest.fingerprint, len(pieces), manifest.ids["bos"] or 0, manifest.language)
     build_model(identity, config, state, weights)  # it fits, before anything is written
     used = {row for row in rows if row is not None}
     counts = {"pieces": len(pieces), "taken": taken, "missing": len(pieces) - taken, "unused": len(words) - len(used)}

@@ -4,42 +4,31 @@ Only the text is encoded: a title is another kind of sentence, many documents ha
 are of the text.
 """
 
-import contextlib
-import os
-import signal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ulmkit.artifacts.atomic import lock, remove_leftovers
 from ulmkit.artifacts.layout import SPLITS
-from ulmkit.artifacts.manifest import (
-    describe_files,
-    fingerprint,
-    package_versions,
-    read_manifest,
-    signature,
-    verify_folder,
-    write_manifest,
-)
+from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
 from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.stage import differences, stage
 from ulmkit.artifacts.tokens import DOCUMENT, id_dtype, write_token_file
 from ulmkit.errors import ArtifactError, UlmkitError
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import Tokenizer
 from ulmkit.tokenizer.train import check_normal_form, corpus_digest
+from ulmkit.work.cores import available_cores
+from ulmkit.work.pool import Broken, Pool
 
 RECIPE = 1  # raised when the same corpus and tokenizer would give other token files
 COLUMNS = ("text", "source", "words")
-BATCH = 1_000  # documents that go to a worker at once
+_BATCH = 1_000  # documents that go to a worker at once
+_DEADLINE_S = 600.0  # for a batch, which takes about a second
 WORTH_A_PROCESS = 50_000_000  # characters; a worker takes a second to start, in which another encodes 15 million
 
 
@@ -52,12 +41,8 @@ class Encoded:
     joiners: tuple[int, int]
 
 
-Batch = Any  # a record batch of pyarrow, which only `artifacts` imports
-Engine = Callable[[Iterable[Batch]], Iterable[Encoded]]
-
-
 @dataclass
-class Tally:
+class _SplitCounts:
     """Counts one split while its batches go by: characters for the report, joiners for the proof."""
 
     split: str
@@ -77,7 +62,7 @@ class Tally:
 
 
 class BatchEncoder:
-    """Encodes batches of normalized documents; one per worker."""
+    """Encodes batches of normalized documents, record batches of pyarrow; one per worker."""
 
     def __init__(self, tokenizer: Tokenizer, sources: Iterable[str], joiners: str) -> None:
         self.tokenizer = tokenizer
@@ -87,7 +72,8 @@ class BatchEncoder:
         self.dtype = id_dtype(tokenizer.vocabulary)
         self.start = np.array([tokenizer.bos], self.dtype)
 
-    def __call__(self, batch: Batch) -> Encoded:
+    def __call__(self, batches: list[Any]) -> Encoded:
+        (batch,) = batches
         columns = batch.to_pydict()
         texts = columns["text"]
         encoded = self.tokenizer.encode_normalized(texts)
@@ -102,9 +88,6 @@ class BatchEncoder:
         written = sum(text.count(joiner) for text in texts for joiner in self.joiners)
         kept = int(np.bincount(ids, minlength=len(self.in_piece)) @ self.in_piece)
         return Encoded(ids, documents, (written, kept))
-
-
-_encoder: BatchEncoder | None = None  # a worker's own, made once
 
 
 def encode_corpus(
@@ -133,64 +116,59 @@ def encode_corpus(
         "tokenizer": tokenizer.fingerprint,
         "language": language.code,
     }
-    with lock(folder, "encoding"):
-        remove_leftovers(folder)
-        name = fingerprint(inputs)
-        if not force and (standing := _standing(folder)) and standing["fingerprint"] == name:
-            return standing | {"unchanged": True}
+    with stage(folder, "tokens", doing="encoding") as work:
+        standing = work.standing()
+        if standing and not force and not differences(standing.content.get("inputs", {}), inputs):
+            return {**standing.content, "unchanged": True}
         check_normal_form(language, corpus)
         sources, characters = _survey([path for split in SPLITS for path in paths[split]])
         if not characters:
             raise ArtifactError(f"{corpus}: no text in any split. Build the corpus from more input.")
-        (folder / "manifest.json").unlink(missing_ok=True)
         splits: dict[str, Any] = {}
         done = 0
-        with _engine(tokenizer, sources, language.alphabet.joiners, _crew(workers, characters)) as encode:
+        with _pool(tokenizer, sources, language.alphabet.joiners, _crew(workers, characters)) as pool:
             for split in SPLITS:
-                tally = Tally(split, done, characters, report)
-                chunks = tally.watch(encode(read_batches(paths[split], COLUMNS, BATCH)))
-                entry = write_token_file(folder, split, chunks, vocabulary=tokenizer.vocabulary)
-                if tally.joiners != tally.joiners_kept:
+                counts = _SplitCounts(split, done, characters, report)
+                chunks = counts.watch(_encoded(pool, paths[split]))
+                entry = write_token_file(work.new, split, chunks, vocabulary=tokenizer.vocabulary)
+                if counts.joiners != counts.joiners_kept:
                     raise ArtifactError(
-                        f"{folder}: {tally.joiners:,} joiners in the text of {split}, {tally.joiners_kept:,} in its "
+                        f"{folder}: {counts.joiners:,} joiners in the text of {split}, {counts.joiners_kept:,} in its "
                         "pieces. Train the tokenizer again."
                     )
-                splits[split] = entry | {"joiners": tally.joiners}
-                done = tally.done
-        manifest = {
-            "fingerprint": name,
-            "inputs": inputs,
-            "language": language.code,
-            "normalization": tokenizer.normalization,
-            "tokenizer": tokenizer.fingerprint,
-            "vocabulary": tokenizer.vocabulary,
-            "bos": tokenizer.bos,
-            "newline": tokenizer.newline,
-            "sources": list(sources),
-            "splits": splits,
-            "versions": package_versions(["sentencepiece", "numpy", "pyarrow"]),
-            "files": describe_files(
-                folder, [folder / f"{split}{end}" for split in SPLITS for end in (".bin", ".docs.npy")]
-            ),
-            "signature": signature(
-                "tokens",
-                language=language.code,
-                tokenizer=tokenizer.fingerprint,
-                corpus=inputs["corpus"],
-                tokens="/".join(str(splits[split]["tokens"]) for split in SPLITS),
-            ),
-        }
-        write_manifest(folder, "tokens", manifest)
-        return read_manifest(folder, "tokens")
+                splits[split] = entry | {"joiners": counts.joiners}
+                done = counts.done
+        return dict(work.finish(_content(language, tokenizer, inputs, sources, splits)).content)
 
 
-def _standing(folder: Path) -> dict[str, Any] | None:
-    """The manifest of the token files that stand in `folder`, if every byte of them is there."""
-    try:
-        manifest = read_manifest(folder, "tokens")
-        return None if verify_folder(folder, "tokens") else manifest
-    except (ArtifactError, KeyError):
-        return None
+def _content(
+    language: Language,
+    tokenizer: Tokenizer,
+    inputs: dict[str, Any],
+    sources: tuple[str, ...],
+    splits: dict[str, Any],
+) -> dict[str, Any]:
+    """What the manifest says of the token files."""
+    return {
+        "fingerprint": fingerprint(inputs),
+        "inputs": inputs,
+        "language": language.code,
+        "normalization": tokenizer.normalization,
+        "tokenizer": tokenizer.fingerprint,
+        "vocabulary": tokenizer.vocabulary,
+        "bos": tokenizer.bos,
+        "newline": tokenizer.newline,
+        "sources": list(sources),
+        "splits": splits,
+        "versions": package_versions(["sentencepiece", "numpy", "pyarrow"]),
+        "signature": signature(
+            "tokens",
+            language=language.code,
+            tokenizer=tokenizer.fingerprint,
+            corpus=inputs["corpus"],
+            tokens="/".join(str(splits[split]["tokens"]) for split in SPLITS),
+        ),
+    }
 
 
 def _survey(paths: Iterable[Path]) -> tuple[tuple[str, ...], int]:
@@ -204,50 +182,30 @@ def _survey(paths: Iterable[Path]) -> tuple[tuple[str, ...], int]:
 
 
 def _crew(workers: int | None, characters: int) -> int:
-    """How many processes to use."""
-    if workers is not None:
-        return max(workers, 1)
-    return min(len(os.sched_getaffinity(0)), 1 + characters // WORTH_A_PROCESS)
+    """How many processes encode; 0 for this one alone."""
+    crew = min(available_cores(), 1 + characters // WORTH_A_PROCESS) if workers is None else workers
+    return crew if crew > 1 else 0
 
 
-@contextlib.contextmanager
-def _engine(tokenizer: Tokenizer, sources: tuple[str, ...], joiners: str, crew: int) -> Iterator[Engine]:
-    """What maps batches to their ids, in order: in this process, or in `crew` others."""
-    if crew == 1:
-        encoder = BatchEncoder(tokenizer, sources, joiners)
-        yield lambda batches: map(encoder, batches)
-        return
-    pool = ProcessPoolExecutor(
-        crew,
-        mp_context=get_context("spawn"),  # fork would copy locks that other threads hold
-        initializer=_start_worker,
-        initargs=(tokenizer.model, tokenizer.normalization, sources, joiners),
-    )
-    try:
-        yield lambda batches: _in_order(pool, batches, ahead=2 * crew + 2)
-    except BrokenProcessPool as error:
-        raise UlmkitError("an encoding process was killed, most likely for memory. Use fewer workers.") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _pool(tokenizer: Tokenizer, sources: tuple[str, ...], joiners: str, crew: int) -> Pool:
+    if not crew:
+        return Pool(functools.partial(BatchEncoder, tokenizer, sources, joiners), workers=0)
+    setup = functools.partial(_encoder, tokenizer.model, tokenizer.normalization, sources, joiners)
+    return Pool(setup, workers=crew, deadline_s=_DEADLINE_S)
 
 
-def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -> Iterator[Encoded]:
-    """Results in the order of `batches`, with only `ahead` of them on their way, so that memory stays flat."""
-    waiting: deque[Future[Encoded]] = deque()
-    for batch in batches:
-        waiting.append(pool.submit(_encode_in_worker, batch))
-        if len(waiting) == ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _encoder(model: bytes, normalization: str, sources: tuple[str, ...], joiners: str) -> BatchEncoder:
+    """What each worker process starts with."""
+    return BatchEncoder(Tokenizer(model, normalization=normalization), sources, joiners)
 
 
-def _start_worker(model: bytes, normalization: str, sources: tuple[str, ...], joiners: str) -> None:
-    global _encoder
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    _encoder = BatchEncoder(Tokenizer(model, normalization=normalization), sources, joiners)
-
-
-def _encode_in_worker(batch: Batch) -> Encoded:
-    assert _encoder is not None
-    return _encoder(batch)
+def _encoded(pool: Pool, paths: list[Path]) -> Iterator[Encoded]:
+    """Every batch of the shards, in order."""
+    for parts in pool.map([batch] for batch in read_batches(paths, COLUMNS, _BATCH)):
+        for part in parts:
+            if isinstance(part, Broken):
+                raise UlmkitError(
+                    f"a batch cannot be encoded: {part.reason}, {part.detail}. If a process was killed for memory, "
+                    "use fewer workers."
+                )
+            yield part

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ulmkit.artifacts.manifest import file_sha256, fingerprint, read_manifest
+from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.language.spec import Language
 
@@ -88,18 +88,19 @@ class Tokenizer:
         otherwise than at training, or where a text does not come back from its ids.
         """
         try:
-            manifest = read_manifest(folder, "tokenizer")
+            manifest = Manifest.read(folder, "tokenizer")
         except ArtifactError as error:
             if (folder / "manifest.json").exists():
                 raise
             name = f" {language.code}" if language else ""
             raise ArtifactError(f"{folder}: no tokenizer here. Run `ulmkit tokenizer train{name}` first.") from error
         path = folder / MODEL
-        if MODEL not in manifest["files"]:
+        files = manifest.files
+        if MODEL not in files:
             raise ArtifactError(f"{folder}: a tokenizer of words, not of pieces. Choose another --root for pieces.")
-        if not path.is_file() or file_sha256(path) != manifest["files"][MODEL]["sha256"]:
+        if not path.is_file() or file_sha256(path) != files[MODEL].sha256:
             raise ArtifactError(f"{path}: not the file its manifest describes. Train the tokenizer again.")
-        trained = manifest["normalization"]
+        trained = manifest.normalization or ""
         if language is not None:
             now = language.normalizers["train"].fingerprint
             if now != trained:
@@ -114,7 +115,7 @@ class Tokenizer:
             normalize=language.normalize if language is not None else _unchanged,
             where=str(path),
         )
-        if tokenizer.fingerprint != manifest["fingerprint"]:
+        if tokenizer.fingerprint != manifest.fingerprint:
             raise ArtifactError(f"{path}: other pieces than its manifest describes. Train the tokenizer again.")
         tokenizer.check_round_trips(where=str(path))
         return tokenizer

@@ -21,18 +21,10 @@ from typing import IO, Any
 
 import xxhash
 
-from ulmkit.artifacts.atomic import atomic_write, lock, remove_leftovers, temporary_beside, write_json
-from ulmkit.artifacts.manifest import (
-    describe_files,
-    file_sha256,
-    fingerprint,
-    package_versions,
-    read_manifest,
-    signature,
-    verify_folder,
-    write_manifest,
-)
+from ulmkit.artifacts.atomic import atomic_write, temporary_beside, write_json
+from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, package_versions, signature
 from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.stage import Stage, differences, stage
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError, VocabularyError
 from ulmkit.language.spec import Language, TokenizerSettings
 from ulmkit.progress import Progress, Report, silent
@@ -107,18 +99,46 @@ def train_tokenizer(
     Raises `UsageError` for a vocabulary larger than the corpus carries (it names the largest) or too small for its
     characters, and `ArtifactError` for a corpus that is missing, empty or not in normal form.
     """
-    asked = TokenizerSettings(
+    asked = replace(
+        language.tokenizer,
         vocabulary=language.tokenizer.vocabulary if vocabulary is None else vocabulary,
         model=language.tokenizer.model if model is None else model,  # type: ignore[arg-type]
         split_by_script=language.tokenizer.split_by_script if split_by_script is None else split_by_script,
-        split_digits=language.tokenizer.split_digits,
-        character_coverage=language.tokenizer.character_coverage,
         sample_characters=language.tokenizer.sample_characters if sample_characters is None else sample_characters,
     )
     _check_settings(asked)
     started = time.monotonic()
     paths = shard_paths(corpus, "train")
-    inputs: dict[str, Any] = {
+    inputs = _inputs(language, corpus, asked)
+    with stage(folder, "tokenizer", doing="training a tokenizer") as work:
+        standing = work.standing()
+        changed = tuple(differences(standing.content.get("inputs", {}), inputs)) if standing else ()
+        if standing and not changed and not force:
+            return TokenizerReport(folder, standing.content, unchanged=True)
+        check_normal_form(language, corpus)
+        words, sample = count_words(paths, asked.sample_characters, report)
+        if not words:
+            raise ArtifactError(f"{corpus}: the train split holds no words. Build the corpus from more input.")
+        trained = _train(asked, words, inputs["required"], work.new, report)
+        tokenizer = Tokenizer(
+            trained,
+            normalization=inputs["normalization"],
+            normalize=language.normalize,
+            where=str(folder / MODEL),
+        )
+        if tokenizer.vocabulary != asked.vocabulary:
+            raise UlmkitError(
+                f"{folder}: SentencePiece made {tokenizer.vocabulary:,} pieces instead of {asked.vocabulary:,}. "
+                "Ask for fewer."
+            )
+        tokenizer.check_round_trips(where=f"{folder}: the tokenizer just trained")
+        manifest = _finish(work, tokenizer, language, inputs, sample, len(words))
+    return TokenizerReport(folder, manifest.content, changed=changed, seconds=time.monotonic() - started)
+
+
+def _inputs(language: Language, corpus: Path, asked: TokenizerSettings) -> dict[str, Any]:
+    """All that shapes the tokenizer: equal inputs, the same model file."""
+    return {
         "recipe": RECIPE,
         "corpus": corpus_digest(corpus, ["train"]),
         "normalization": language.normalizers["train"].fingerprint,
@@ -134,31 +154,6 @@ def train_tokenizer(
         },
         "versions": package_versions(["sentencepiece"]),
     }
-    with lock(folder, "training a tokenizer"):
-        remove_leftovers(folder)
-        before = _standing(folder)
-        changed = tuple(_differences(before, inputs)) if before else ()
-        if before and not changed and not force:
-            return TokenizerReport(folder, before, unchanged=True)
-        check_normal_form(language, corpus)
-        words, sample = count_words(paths, asked.sample_characters, report)
-        if not words:
-            raise ArtifactError(f"{corpus}: the train split holds no words. Build the corpus from more input.")
-        trained = _train(asked, words, inputs["required"], folder, report)
-        tokenizer = Tokenizer(
-            trained,
-            normalization=inputs["normalization"],
-            normalize=language.normalize,
-            where=str(folder / MODEL),
-        )
-        if tokenizer.vocabulary != asked.vocabulary:
-            raise UlmkitError(
-                f"{folder}: SentencePiece made {tokenizer.vocabulary:,} pieces instead of {asked.vocabulary:,}. "
-                "Ask for fewer."
-            )
-        tokenizer.check_round_trips(where=f"{folder}: the tokenizer just trained")
-        manifest = _write(folder, trained, tokenizer, language, inputs, sample, len(words))
-    return TokenizerReport(folder, manifest, changed=changed, seconds=time.monotonic() - started)
 
 
 def learn_pieces(language: Language, texts: Iterable[str], *, vocabulary: int, report: Report = silent) -> Tokenizer:
@@ -188,7 +183,7 @@ def check_normal_form(language: Language, corpus: Path) -> None:
     documents may differ before they count as another's.
     """
     if (corpus / "manifest.json").exists():
-        then = read_manifest(corpus, "corpus").get("normalization")
+        then = Manifest.read(corpus, "corpus").normalization
         now = language.normalizers["train"].fingerprint
         if then not in (None, now):
             raise ArtifactError(
@@ -279,30 +274,6 @@ def _check_settings(asked: TokenizerSettings) -> None:
         )
     if asked.sample_characters < 1:
         raise UsageError(f"a sample of {asked.sample_characters:,} characters is none. Ask for more.")
-
-
-def _standing(folder: Path) -> dict[str, Any] | None:
-    """The manifest of the tokenizer that stands in `folder`, if one does and every byte of it is there."""
-    try:
-        manifest = read_manifest(folder, "tokenizer")
-        return None if verify_folder(folder, "tokenizer") else manifest
-    except (ArtifactError, KeyError):
-        return None
-
-
-def _differences(manifest: Mapping[str, Any], inputs: Mapping[str, Any]) -> Iterator[str]:
-    """What is not as it was, in words."""
-    before = manifest.get("inputs", {})
-    for key in inputs:
-        then, now = before.get(key), inputs[key]
-        if then == now:
-            continue
-        if isinstance(now, dict) and isinstance(then, dict):
-            for name in now:
-                if then.get(name) != now[name]:
-                    yield f"{name} was {then.get(name)}, is {now[name]}"
-        else:
-            yield f"{key} changed"
 
 
 def _options(asked: TokenizerSettings, required: str) -> dict[str, Any]:
@@ -407,22 +378,20 @@ def explain_failure(status: int, last: str, asked: TokenizerSettings) -> UlmkitE
     return UlmkitError(f"SentencePiece ended with status {status}: {last or 'no word of why'}.")
 
 
-def _write(
-    folder: Path,
-    model: bytes,
+def _finish(
+    work: Stage,
     tokenizer: Tokenizer,
     language: Language,
     inputs: Mapping[str, Any],
     sample: Mapping[str, Any],
     words: int,
-) -> dict[str, Any]:
-    """Write model, vocabulary and manifest; the manifest goes first and comes last, so half a tokenizer is none."""
-    (folder / "manifest.json").unlink(missing_ok=True)
-    with atomic_write(folder / MODEL) as file:
-        file.write(model)
+) -> Manifest:
+    """Write model, vocabulary and manifest."""
+    with atomic_write(work.new / MODEL) as file:
+        file.write(tokenizer.model)
     ids = {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS, "newline": NEWLINE}
     pieces = [list(entry) for entry in zip(tokenizer.inventory, tokenizer.scores, strict=True)]
-    write_json(folder / VOCABULARY, {"ids": ids, "pieces": pieces})
+    write_json(work.new / VOCABULARY, {"ids": ids, "pieces": pieces})
     settings = inputs["settings"]
     manifest = {
         "language": language.code,
@@ -435,7 +404,6 @@ def _write(
         "sample": sample,
         "words": words,
         "versions": package_versions(["sentencepiece", "xxhash", "pyarrow"]),
-        "files": describe_files(folder, [folder / MODEL, folder / VOCABULARY]),
         "signature": signature(
             "tokenizer",
             language=language.code,
@@ -448,5 +416,4 @@ def _write(
             fingerprint=tokenizer.fingerprint,
         ),
     }
-    write_manifest(folder, "tokenizer", manifest)
-    return read_manifest(folder, "tokenizer")
+    return work.finish(manifest)

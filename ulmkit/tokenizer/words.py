@@ -21,25 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from ulmkit.artifacts.atomic import lock, read_json, remove_leftovers, write_json
+from ulmkit.artifacts.atomic import read_json, write_json
 from ulmkit.artifacts.layout import SPLITS
-from ulmkit.artifacts.manifest import (
-    describe_files,
-    file_sha256,
-    fingerprint,
-    package_versions,
-    read_manifest,
-    signature,
-    verify_folder,
-    write_manifest,
-)
+from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, package_versions, signature
+from ulmkit.artifacts.stage import stage
 from ulmkit.artifacts.tokens import DOCUMENT, write_token_file
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.progress import Progress, Report, silent
+from ulmkit.tokenizer.model import VOCABULARY
 
 KIND = "words"
 EOS, UNK = "<eos>", "<unk>"
-VOCABULARY = "vocab.json"
 LINES = 10_000  # that are encoded at once: a few megabytes
 LONGEST_LINE = 1 << 26  # bytes; a longer one is no text cut into lines, and would be held in memory whole
 
@@ -55,13 +47,13 @@ class Words:
     @staticmethod
     def load(folder: Path) -> "Words":
         """What `encode_words` left in `folder`. Raises `ArtifactError` where that is missing, changed or of pieces."""
-        manifest = read_manifest(folder, "tokenizer")
-        if manifest.get("kind") != KIND:
+        manifest = Manifest.read(folder, "tokenizer")
+        if manifest.kind != KIND:
             raise ArtifactError(f"{folder}: a tokenizer of pieces, not of words.")
-        if problems := verify_folder(folder, "tokenizer"):
+        if problems := manifest.problems():
             raise ArtifactError(f"{problems[0]}. Run `ulmkit tokenizer words` again.")
         words = Words(tuple(word for word, _ in read_json(folder / VOCABULARY)["pieces"]))
-        if words.fingerprint != manifest["fingerprint"]:
+        if words.fingerprint != manifest.fingerprint:
             raise ArtifactError(f"{folder}: other words than its manifest names. Run `ulmkit tokenizer words` again.")
         return words
 
@@ -119,7 +111,7 @@ class Words:
 
 def holds_words(folder: Path) -> bool:
     """Whether the tokenizer in `folder` is one of words."""
-    return (folder / "manifest.json").exists() and read_manifest(folder, "tokenizer").get("kind") == KIND
+    return (folder / "manifest.json").exists() and Manifest.read(folder, "tokenizer").kind == KIND
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
@@ -151,7 +143,7 @@ def read_lines(path: Path) -> Iterator[list[str]]:
             raise InputError(f"{path}: a damaged gzip file ({error}). Fetch it again.") from error
 
 
-def count_words(path: Path, report: Report = silent) -> dict[str, int]:
+def count_types(path: Path, report: Report = silent) -> dict[str, int]:
     """Every type of a training file with its count: `<eos>`, then its words by frequency.
 
     Raises `InputError` where it holds no word.
@@ -224,42 +216,36 @@ def encode_words(
 
     Raises `InputError` for a file that is no such text, `UsageError` where `tokenizer` holds one of pieces.
     """
-    with lock(tokenizer, "tokenizer training"), lock(tokens, "encoding"):
+    with (
+        stage(tokenizer, "tokenizer", doing="tokenizer training") as vocabulary,
+        stage(tokens, "tokens", doing="encoding") as encoded,
+    ):
         if (tokenizer / "manifest.json").exists() and not holds_words(tokenizer):
             raise UsageError(f"{tokenizer}: holds a tokenizer of pieces. Choose another label, or another --root.")
-        remove_leftovers(tokenizer)
-        remove_leftovers(tokens)
-        counts = count_words(files["train"], report)
+        counts = count_types(files["train"], report)
         words = Words(tuple(counts))
         special = {"bos": words.bos, "unk": words.unk}
-        for folder in (tokenizer, tokens):
-            (folder / "manifest.json").unlink(missing_ok=True)
         inputs = {split: {"name": files[split].name, "sha256": file_sha256(files[split])} for split in SPLITS}
         splits: dict[str, Any] = {}
         for split in SPLITS:
-            course = _Split(files[split], words, report)
-            entry = write_token_file(tokens, split, course.chunks(), vocabulary=words.vocabulary)
-            splits[split] = entry | {"replaced": course.replaced}
-        common = {"kind": KIND, "language": code, "normalization": None, "inputs": inputs}
+            lines = _Split(files[split], words, report)
+            entry = write_token_file(encoded.new, split, lines.chunks(), vocabulary=words.vocabulary)
+            splits[split] = entry | {"replaced": lines.replaced}
+        write_json(vocabulary.new / VOCABULARY, {"ids": special, "pieces": list(counts.items())})
+        versions = package_versions(["numpy"])
+        common = {"kind": KIND, "language": code, "normalization": None, "inputs": inputs, "versions": versions}
         line = {"language": code, "words": words.vocabulary, "fingerprint": words.fingerprint}
-        write_json(tokenizer / VOCABULARY, {"ids": special, "pieces": list(counts.items())})
-        write_manifest(
-            tokenizer,
-            "tokenizer",
+        vocabulary.finish(
             {
                 **common,
                 "language_fingerprint": None,
                 "fingerprint": words.fingerprint,
                 "ids": special,
-                "versions": package_versions(["numpy"]),
-                "files": describe_files(tokenizer, [tokenizer / VOCABULARY]),
                 "signature": signature("tokenizer", kind=KIND, **line),
-            },
+            }
         )
-        paths = [tokens / f"{split}{end}" for split in SPLITS for end in (".bin", ".docs.npy")]
-        write_manifest(
-            tokens,
-            "tokens",
+        counted = "/".join(str(splits[split]["tokens"]) for split in SPLITS)
+        manifest = encoded.finish(
             {
                 **common,
                 "ordered": True,
@@ -268,11 +254,7 @@ def encode_words(
                 "bos": words.bos,
                 "sources": ["text"],
                 "splits": splits,
-                "versions": package_versions(["numpy"]),
-                "files": describe_files(tokens, paths),
-                "signature": signature(
-                    "tokens", kind=KIND, **line, tokens="/".join(str(splits[split]["tokens"]) for split in SPLITS)
-                ),
-            },
+                "signature": signature("tokens", kind=KIND, **line, tokens=counted),
+            }
         )
-        return read_manifest(tokens, "tokens")
+        return dict(manifest.content)

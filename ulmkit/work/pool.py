@@ -1,10 +1,14 @@
-"""Where the work runs: this machine's cores, one chunk at a time, with a document that kills a worker set aside."""
+"""Where the work runs: on this machine's cores, and what kills a worker is set aside.
+
+Two ways, over the same workers. `map_units`: a worker reads its unit itself, so nothing but its name travels, and says
+how far it came. `map`: chunks of items that this process has read, for a unit so large that one worker would be at it
+alone; a chunk that fails is tried again an item at a time.
+"""
 
 import contextlib
 import functools
 import itertools
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -17,7 +21,8 @@ from typing import Any
 
 from ulmkit.errors import UlmkitError
 
-Work = Callable[[list[Any]], Any]
+Work = Callable[[list[Any]], Any]  # what a worker's setup gives: a chunk's result
+UnitWork = Callable[[Any, Any, Callable[[Any], None]], Any]  # (what setup gave, unit, a way to say how far) -> result
 
 
 @dataclass(frozen=True)
@@ -30,18 +35,22 @@ class Broken:
 
 
 @dataclass(eq=False)
-class Task:
-    """One chunk on its way: `parts` gathers results in order, and `left` holds what is still to be tried."""
+class _Task:
+    """One chunk or unit on its way: `parts` gathers results in order, and `left` holds what is still to be tried.
 
+    `function` is what to do with a unit; a chunk goes to what the setup gave.
+    """
+
+    function: UnitWork | None = None
     parts: list[Any] = field(default_factory=list)
     left: deque[list[Any]] = field(default_factory=deque)
 
 
 @dataclass(eq=False)
-class Worker:
+class _Worker:
     process: Any
     pipe: Connection
-    task: Task | None = None
+    task: _Task | None = None
     items: list[Any] = field(default_factory=list)
     deadline: float = 0.0
     ready: bool = False  # its `setup` is through
@@ -58,14 +67,14 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
     work: Work | None = None
     while True:
         try:
-            items = pipe.recv()
+            function, items = pipe.recv()
         except EOFError:  # the parent is gone
             return
         try:
             if work is None:
                 work = setup()
                 pipe.send(("ready", None))
-            answer = ("done", work(items))
+            answer = ("done", function(work, *items, lambda far: pipe.send(("far", far))) if function else work(items))
         except UlmkitError as error:
             answer = ("fail", error)
         except Exception as error:
@@ -122,8 +131,9 @@ class Pool:
     """Worker processes that run `setup()` once each and then its result on every chunk they are sent.
 
     A chunk whose worker dies, raises or exceeds `deadline_s` is tried again an item at a time; the item that does
-    it again comes back as `Broken`. What a worker takes to start is not the chunk's time. With `workers=0` everything
-    runs in this process, without that protection.
+    it again comes back as `Broken`, as does a unit at once. A unit's time begins anew whenever its worker says how far
+    it came. What a worker takes to start is no part of it. With `workers=0` everything runs in this process, without
+    that protection.
     """
 
     def __init__(self, setup: Callable[[], Work], *, workers: int, deadline_s: float = 120.0) -> None:
@@ -131,8 +141,9 @@ class Pool:
         self.size = workers
         self.deadline_s = deadline_s
         self.context = multiprocessing.get_context("spawn")  # fork would copy locks that other threads hold
-        self.workers: list[Worker] = []
+        self.workers: list[_Worker] = []
         self.inline: Work | None = None
+        self.hear: Callable[[Any], None] = lambda far: None
 
     def __enter__(self) -> "Pool":
         return self
@@ -142,17 +153,17 @@ class Pool:
             self._stop(worker)
         self.workers.clear()
 
-    def _start(self) -> Worker:
+    def _start(self) -> _Worker:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_serve, args=(self.setup, theirs), daemon=True)
         with undisturbed(), without_main(self.setup):
             process.start()
         theirs.close()
-        worker = Worker(process, ours)
+        worker = _Worker(process, ours)
         self.workers.append(worker)
         return worker
 
-    def _stop(self, worker: Worker) -> None:
+    def _stop(self, worker: _Worker) -> None:
         worker.pipe.close()
         worker.process.kill()
         worker.process.join()
@@ -165,14 +176,33 @@ class Pool:
             for chunk in chunks:
                 yield [self.inline(chunk)]
             return
-        source = iter(chunks)
-        window: deque[Task] = deque()
-        ready: deque[Task] = deque()
+        yield from self._run(_Task(left=deque([chunk])) for chunk in chunks)
+
+    def map_units(
+        self, function: UnitWork, units: Iterable[Any], hear: Callable[[Any], None] = lambda far: None
+    ) -> Iterator[Any]:
+        """For each unit, in order, what `function` gives for it in a worker, or `Broken`.
+
+        `function` is called with the setup's result, the unit, and a function that passes what it is given to `hear`.
+        """
+        if self.size == 0:
+            self.inline = self.inline or self.setup()
+            for unit in units:
+                yield function(self.inline, unit, hear)
+            return
+        self.hear = hear
+        for parts in self._run(_Task(function, left=deque([[unit]])) for unit in units):
+            yield parts[0]
+
+    def _run(self, tasks: Iterator[_Task]) -> Iterator[list[Any]]:
+        """The parts of each task, in order."""
+        window: deque[_Task] = deque()
+        ready: deque[_Task] = deque()
         exhausted = False
         while True:
-            # two chunks a worker ahead: enough that none waits, little enough that memory stays flat
+            # two a worker ahead: enough that none waits, little enough that memory stays flat
             room = 0 if exhausted else 2 * self.size + 2 - len(window)
-            fresh = [Task(left=deque([chunk])) for chunk in itertools.islice(source, room)]
+            fresh = list(itertools.islice(tasks, room))
             exhausted = exhausted or len(fresh) < room
             window.extend(fresh)
             ready.extend(fresh)
@@ -183,7 +213,7 @@ class Pool:
                 return
             self._collect(ready)
 
-    def _hand_out(self, ready: deque[Task]) -> None:
+    def _hand_out(self, ready: deque[_Task]) -> None:
         while ready:
             worker = next((w for w in self.workers if w.task is None), None)
             if worker is None:
@@ -194,11 +224,11 @@ class Pool:
             worker.task, worker.items = task, task.left.popleft()
             worker.deadline = time.monotonic() + (self.deadline_s if worker.ready else START_SECONDS)
             try:
-                worker.pipe.send(worker.items)
+                worker.pipe.send((task.function, worker.items))
             except (BrokenPipeError, ConnectionResetError):
                 self._lost(worker, "crash", "the worker was gone", ready)
 
-    def _collect(self, ready: deque[Task]) -> None:
+    def _collect(self, ready: deque[_Task]) -> None:
         busy = {w.pipe: w for w in self.workers if w.task is not None}
         if not busy:
             return
@@ -214,6 +244,10 @@ class Pool:
                 raise answer
             if kind == "ready":
                 worker.ready, worker.deadline = True, time.monotonic() + self.deadline_s
+                continue
+            if kind == "far":
+                worker.deadline = time.monotonic() + self.deadline_s
+                self.hear(answer)
                 continue
             task, items = worker.task, worker.items
             worker.task, worker.items = None, []
@@ -231,7 +265,7 @@ class Pool:
             limit = f"longer than {self.deadline_s:g} s" if worker.ready else f"not started after {START_SECONDS:g} s"
             self._lost(worker, "timeout", limit, ready)
 
-    def _lost(self, worker: Worker, reason: str, detail: str, ready: deque[Task]) -> None:
+    def _lost(self, worker: _Worker, reason: str, detail: str, ready: deque[_Task]) -> None:
         """Replace a worker that died or hangs, and take the chunk it held apart."""
         task, items = worker.task, worker.items
         self.workers.remove(worker)
@@ -242,14 +276,9 @@ class Pool:
             ready.appendleft(task)
 
     @staticmethod
-    def _take_apart(task: Task, items: list[Any], reason: str, detail: str) -> None:
+    def _take_apart(task: _Task, items: list[Any], reason: str, detail: str) -> None:
         if len(items) == 1:
             task.parts.append(Broken(items[0], reason, detail))
         else:
             # the items keep their place before what was left of the chunk
             task.left.extendleft([item] for item in reversed(items))
-
-
-def available_cores() -> int:
-    """Cores this process may use, which a container or `taskset` may make fewer than the machine has."""
-    return len(os.sched_getaffinity(0))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ulmkit.acquire.sources import fetch_sources
 from ulmkit.artifacts.layout import SPLITS, Layout
-from ulmkit.artifacts.manifest import read_manifest
+from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.shards import read_batches, read_frame, shard_paths, shard_texts
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.tally import read_samples
@@ -89,7 +89,7 @@ class Corpus:
         `Corpus.load("data/fa/corpus")` and `Corpus.load("fa", root="data")` are the same.
         """
         folder = Path(where).expanduser() if root is None else Layout(Path(root).expanduser(), str(where)).corpus
-        manifest = read_manifest(folder, "corpus")
+        manifest = Manifest.read(folder, "corpus").content
         try:
             language = get(manifest["language"])
         except UlmkitError:  # a corpus can be read without its language

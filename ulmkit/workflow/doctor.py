@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ulmkit.artifacts.layout import SPLITS, Layout
-from ulmkit.artifacts.manifest import read_manifest
+from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
 from ulmkit.errors import UlmkitError
 from ulmkit.language.spec import Language
@@ -79,7 +79,7 @@ def opened(layout: Layout, language: Language | None) -> tuple[BuiltData, list[D
             "corpus",
             layout.corpus,
             f"ulmkit corpus build {layout.code}",
-            lambda: read_manifest(layout.corpus, "corpus"),
+            lambda: Manifest.read(layout.corpus, "corpus").content,
         )
     load = Words.load if words else Tokenizer.load  # without the language: its normalization is a question of its own
     tokenizer = tried(
@@ -233,7 +233,7 @@ def corpus_of_tokens(data: BuiltData) -> Iterator[Diagnosis]:
     """The token files come from the corpus that stands beside them."""
     if data.corpus is None or not data.tokens:
         return
-    encoded = read_manifest(data.layout.tokens, "tokens").get("inputs", {}).get("corpus")
+    encoded = Manifest.read(data.layout.tokens, "tokens").content.get("inputs", {}).get("corpus")
     if encoded is not None and encoded != corpus_digest(data.layout.corpus, SPLITS):
         found = "the token files were encoded from another state of the corpus"
         yield Diagnosis("corpus", "error", found, data.encode)

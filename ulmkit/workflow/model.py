@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ulmkit.artifacts.layout import Layout
-from ulmkit.artifacts.manifest import read_manifest
+from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.language.spec import Language
@@ -95,7 +95,7 @@ class LM:
     def result(self) -> dict[str, Any]:
         """What the run reached: steps, tokens, seconds, losses in nats a token; empty while it is not finished."""
         try:
-            return dict(read_manifest(self.folder, room.STAGE)["result"])
+            return dict(Manifest.read(self.folder, room.STAGE).content["result"])
         except (ArtifactError, KeyError):
             return {}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from ulmkit.artifacts.layout import Layout
-from ulmkit.artifacts.manifest import read_manifest
+from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import UsageError
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
@@ -38,7 +38,7 @@ class Tokenizer(PieceTokenizer):
         """
         folder = Path(folder).expanduser()
         if language is None:
-            language = get(read_manifest(folder, "tokenizer")["language"])
+            language = get(Manifest.read(folder, "tokenizer").language)
         tokenizer = super().load(folder, language)
         tokenizer.folder, tokenizer.language = folder, language
         return tokenizer
