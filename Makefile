@@ -36,7 +36,7 @@ faults: .venv/.installed ## the full figures of the fault rows, in minutes rathe
 	$(BIN)/python tests/support/normalizer_fuzz.py --new --forms train
 	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests $(ARGS)
 
-docs: .venv/.installed ## docs/cli.md from --help, the schema from spec.py, docs/normalization.md from a language folder, docs/filters.md
+docs: .venv/.installed ## docs/cli.md from --help, the schema from sections.py, docs/normalization.md from a language folder, docs/filters.md
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_normalization.py
 	$(BIN)/python docs/make_filters.py

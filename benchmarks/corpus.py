@@ -65,7 +65,7 @@ def run_ours(source: Path, target: Path, code: str) -> None:
     from ulmkit.language.registry import get
 
     language = get(code)
-    normalize = language.normalizers["train"].batch
+    normalize = language.normalizer("standard").batch
     seen: set[bytes] = set()
     rows: list[dict] = []
     raws: list[RawDocument] = []

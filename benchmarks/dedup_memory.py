@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ulmkit.corpus.gather import Duplicates
-from ulmkit.language.spec import Dedup
+from ulmkit.language.sections import Dedup
 
 UNIT = 50_000
 SETTINGS = Dedup()

@@ -85,7 +85,7 @@ def documented() -> Iterator[Answer]:
                 continue
             said = getattr(HAZM, function.attr)(asked)
             text, said = (" ".join(each) if isinstance(each, list) else each for each in (asked, said))
-            form = PERSIAN.profile("half_space" if name in SPACING else "standard")
+            form = PERSIAN.normalizer("half_space" if name in SPACING else "standard")
             yield Answer(f"{name}, example {number}", text, said, form(text), EXAMPLES.get((name, number), ""))
 
 
@@ -183,7 +183,7 @@ REASONS = {  # behaviour, text of ours -> why
 def asked() -> Iterator[Answer]:
     """Texts of ours for each of hazm's rules."""
     for (behaviour, text), reason in REASONS.items():
-        form = PERSIAN.profile("half_space" if behaviour == "half-space" else "standard")
+        form = PERSIAN.normalizer("half_space" if behaviour == "half-space" else "standard")
         yield Answer(behaviour, text, HAZM.normalize(text), form(text), reason)
 
 

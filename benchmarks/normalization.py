@@ -48,7 +48,7 @@ def documents(paths: list[str], language: Language) -> Iterator[Document]:
 
 def measure(paths: list[str], language: Language) -> dict:
     """Counts over all documents; `changed` lists the first spans that did not survive."""
-    normalize = language.normalizers["train"]
+    normalize = language.normalizer("standard")
     spans: dict[str, Counter[str]] = {name: Counter(before=0, kept=0) for name in SPANS}
     letters: dict[str, Counter[str]] = {name: Counter() for name in ("before", "after")}
     watched = set(language.alphabet.letters) | {"\ufffd"}

@@ -26,7 +26,7 @@ from ulmkit.document import Unreadable
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.formats.read import read_file
 from ulmkit.language.registry import get
-from ulmkit.text.characters import decode, encode
+from ulmkit.text.characters import from_utf16, utf16_units
 from ulmkit.text.normalize import Normalizer
 
 PERSIAN = get("fa")
@@ -88,10 +88,10 @@ def timed(normalizer: Normalizer) -> tuple[Normalizer, Counter[str]]:
     spent: Counter[str] = Counter()
     copy = Normalizer(normalizer.operations, normalizer.settings)
     for stage in (*copy._before, *copy._stages):
-        for place, step in enumerate(stage.steps):
+        for place, step in enumerate(stage.rules):
             if step.rule is not None:
                 apply = clocked(step.rule.apply, step.name, spent)
-                stage.steps[place] = dataclasses.replace(step, rule=dataclasses.replace(step.rule, apply=apply))
+                stage.rules[place] = dataclasses.replace(step, rule=dataclasses.replace(step.rule, apply=apply))
     return copy, spent
 
 
@@ -107,12 +107,12 @@ def clocked(apply: Callable, name: str, spent: Counter[str]) -> Callable:
 
 def anatomy(texts: list[str]) -> dict[str, float]:
     """CPU seconds of the parts: everything, the first pass alone, encoding and decoding, and each rule."""
-    normalizer = PERSIAN.normalizers["train"]
+    normalizer = PERSIAN.normalizer("standard")
     parts = {
         "all": seconds(normalizer.batch, texts),
         "one pass": seconds(lambda each: [normalizer._pass(text) for text in each], texts),
         "a text in normal form": seconds(normalizer.batch, normalizer.batch(texts)),
-        "UTF-16 and back": seconds(lambda each: [decode(encode(text)) for text in each], texts),
+        "UTF-16 and back": seconds(lambda each: [from_utf16(utf16_units(text)) for text in each], texts),
     }
     copy, spent = timed(normalizer)
     copy.batch(texts)
@@ -120,7 +120,7 @@ def anatomy(texts: list[str]) -> dict[str, float]:
 
 
 def measure(paths: list[str], megabytes: float, rounds: int) -> dict:
-    ours, theirs = PERSIAN.normalizers["train"], hazm.Normalizer()
+    ours, theirs = PERSIAN.normalizer("standard"), hazm.Normalizer()
     works: dict[str, Work] = {"ulmkit": ours.batch, "hazm": lambda texts: [theirs.normalize(text) for text in texts]}
     one_by_one = works | {"ulmkit": lambda texts: [ours(text) for text in texts]}
     rows, growth, parts = [], [], {}

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ulmkit.corpus.extract.wikitext import wikitext_to_text
-from ulmkit.language.spec import Extraction
+from ulmkit.language.sections import Extraction
 
 OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".xz": lzma.open, ".gz": gzip.open}
 PAGE = re.compile(r"<page>(.*?)</page>", re.S)

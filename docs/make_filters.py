@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ulmkit.corpus.filters import FILTERS, DecidedBy, Filter
 from ulmkit.language.schema import json_schema
-from ulmkit.language.spec import Filters
+from ulmkit.language.sections import Filters
 
 PAGE = Path(__file__).with_name("filters.md")
 INTRODUCTION = """\

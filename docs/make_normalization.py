@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ulmkit.language import registry
 from ulmkit.language.cases import EXAMPLES, KEEP, Example, read_examples, read_groups, read_keep
-from ulmkit.language.spec import STANDARD, Language
-from ulmkit.text.normalize import about_operation
+from ulmkit.language.forms import STANDARD
+from ulmkit.language.spec import Language
+from ulmkit.text.operations.make import about_operation
 
 PAGE = Path(__file__).with_name("normalization.md")
 CODE = "fa"  # the first language; another folder must not have to touch this page
@@ -52,7 +53,7 @@ def entries(language: Language, examples: tuple[Example, ...]) -> Iterator[str]:
 
 def operations(language: Language, examples: tuple[Example, ...]) -> Iterator[str]:
     """Every operation in the order it runs, in which forms, and its first example."""
-    forms = {name: language.form(name) for name in (*language.profiles, "match")}
+    forms = {name: language.normalizer(name) for name in (*language.profiles, "match")}
     standard = forms[STANDARD].operations
     yield "| operation | what it does | runs in | example |"
     yield "| --- | --- | --- | --- |"

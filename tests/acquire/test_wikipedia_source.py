@@ -19,7 +19,7 @@ from ulmkit.acquire.sources import fetch_source, fetcher
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, LanguageError, UsageError
 from ulmkit.formats.read import read_file
-from ulmkit.language.spec import SourceSpec
+from ulmkit.language.sections import SourceSpec
 
 SPEC = SourceSpec("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0)
 DUMP, INDEX = multistream(articles(1, 20))

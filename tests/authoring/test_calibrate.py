@@ -29,7 +29,7 @@ from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.formats.inputs import named_inputs
-from ulmkit.language import registry
+from ulmkit.language import places, registry
 from ulmkit.language.load import load_language
 
 NAN = float("nan")
@@ -233,7 +233,7 @@ def test_what_is_a_choice_is_not_calibrated() -> None:
 
 
 def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
-    found = registry.find("et")
+    found = places.find("et")
     folder = tmp_path / "languages" / "et"
     shutil.copytree(found, folder)
     (folder / "stopwords.txt").unlink()

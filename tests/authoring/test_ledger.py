@@ -13,7 +13,7 @@ from ulmkit.authoring.ledger import account, changed_bytes, is_held_out, keep_le
 from ulmkit.errors import UsageError
 from ulmkit.language.registry import get
 
-PERSIAN = get("fa").profile("standard")
+PERSIAN = get("fa").normalizer("standard")
 TEXTS = [f"كتاب {number} را خواند؟ «متن» ، و كتاب دیگری." for number in range(40)]
 
 

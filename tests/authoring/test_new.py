@@ -72,7 +72,7 @@ def test_its_alphabet_examples_and_kept_strings_hold(made: dict[str, Language], 
     for line in (language.folder / "keep.txt").read_text(encoding="utf-8").splitlines():
         assert line.startswith("# ") or language.normalize(line) == line
     shown = {line.split("\t")[0] for line in (language.folder / "examples.tsv").read_text("utf-8").splitlines()}
-    assert set(language.normalizers["train"].operations) - {"protect", "restore", "characters"} <= shown
+    assert set(language.normalizer("standard").operations) - {"protect", "restore", "characters"} <= shown
 
 
 @pytest.mark.parametrize("code", [code for code, *_ in CODES])
@@ -85,7 +85,7 @@ def test_normalizing_twice_changes_nothing(made: dict[str, Language], code: str)
     def check(text: str) -> None:
         once = language.normalize(text)
         assert language.normalize(once) == once
-        assert language.normalizers["train"].reference(text) == once
+        assert language.normalizer("standard").reference(text) == once
         assert language.match(once) == language.match(text)
 
     check()

@@ -41,7 +41,7 @@ def test_the_chain_leaves_what_the_plan_names(chain: Path):
     ):  # fmt: skip
         assert (home / name).is_file(), name
     stamps = [Manifest.read(home / stage, stage).content["normalization"] for stage in ("corpus", "tokenizer")]
-    assert stamps == 2 * [get("fa").normalizers["train"].fingerprint]
+    assert stamps == 2 * [get("fa").normalizer("standard").fingerprint]
 
 
 def test_verify_finds_a_changed_byte_in_every_stage(chain: Path, capsys: pytest.CaptureFixture[str]):
@@ -150,7 +150,9 @@ def normalized(text: bytes, *words: str) -> bytes:
 
 def test_a_profile_that_is_not_there_is_asked_wrongly(capsys: pytest.CaptureFixture[str]):
     assert run("normalize", "fa", "--profile", "socail") == 2
-    assert "fa has no profile 'socail'. Known: standard, social, half_space, shadda." in capsys.readouterr().err
+    assert (
+        "fa has no form 'socail'. Known: standard, match, fold, social, half_space, shadda." in capsys.readouterr().err
+    )
     assert run("normalize", "fa", "--profile", "social", "--match") == 2
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from altered_language import with_normalizers
 from corpus_text import article, articles
 
 from ulmkit.artifacts.layout import SPLITS, Layout
@@ -186,7 +187,7 @@ def test_a_file_given_twice_is_read_once(tmp_path: Path):
 
 @pytest.mark.parametrize("bad", ["raise", pytest.param("die", marks=pytest.mark.slow)])
 def test_a_page_that_kills_its_worker_is_set_aside(tmp_path: Path, bad: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(building, "chain_for", {"raise": raising_chain, "die": dying_chain}[bad])
+    monkeypatch.setattr(building, "Chain", {"raise": Fragile, "die": Mortal}[bad])
     source = write_lines(tmp_path / "a.jsonl", [*articles(8), "بمب " * 100])
     manifest = build(tmp_path, source, options=replace(HERE, workers=1))
     assert manifest["counts"]["dropped"] == {"crash" if bad == "die" else "error": 1}
@@ -208,17 +209,9 @@ class Mortal(Fragile):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def raising_chain(folder: Path, near_duplicates: bool, pii: str) -> Chain:
-    return Fragile(get("fa"), near_duplicates)
-
-
-def dying_chain(folder: Path, near_duplicates: bool, pii: str) -> Chain:
-    return Mortal(get("fa"), near_duplicates)
-
-
 def test_losing_joiners_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    careless = replace(PERSIAN, normalizers=dict(PERSIAN.normalizers) | {"train": Careless()})
-    monkeypatch.setattr(building, "chain_for", lambda folder, near, pii: Chain(careless, near))
+    careless = with_normalizers(PERSIAN, standard=Careless())
+    monkeypatch.setattr(building, "Chain", lambda _, *options: Chain(careless, *options))
     source = write_lines(tmp_path / "a.jsonl", articles(30))
     with pytest.raises(ArtifactError, match=r"U\+200C in words: normalization lost"):
         build(tmp_path, source)

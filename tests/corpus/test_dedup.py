@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ulmkit.corpus.dedup import cluster, signatures
 from ulmkit.corpus.shingles import WordHasher, ngrams
 from ulmkit.corpus.split import cluster_number, split_of
-from ulmkit.language.spec import Dedup
+from ulmkit.language.sections import Dedup
 
 SETTINGS = Dedup()
 

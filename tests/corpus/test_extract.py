@@ -8,7 +8,7 @@ from ulmkit.corpus.extract.dispatch import REASONS, extract
 from ulmkit.corpus.extract.markup import kind_of
 from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.document import Document, Kind, RawDocument, Unreadable
-from ulmkit.language.spec import Extraction
+from ulmkit.language.sections import Extraction
 from ulmkit.text.encoding import Undecodable, decode
 
 EXTRACTION = Extraction(redirect_words=("تغییر_مسیر",))

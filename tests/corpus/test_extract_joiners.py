@@ -8,7 +8,7 @@ from ulmkit.corpus.extract.html import _SUBSTITUTES, Mode, fragment_to_text, htm
 from ulmkit.corpus.extract.markdown import markdown_to_text
 from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.corpus.extract.wikitext import wikitext_to_text
-from ulmkit.language.spec import Extraction
+from ulmkit.language.sections import Extraction
 
 SENTENCE = "کتاب\u200cهای تازه را می\u200cخوانیم و خانواده 👨\u200d👩\u200d👧 در باغچه\u200cی ما می\u200cنشیند. "
 PARAGRAPH = SENTENCE * 4

@@ -13,7 +13,8 @@ from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.document import KEEP
 from ulmkit.language.registry import get
-from ulmkit.language.spec import Filters, Language
+from ulmkit.language.sections import Filters
+from ulmkit.language.spec import Language
 
 PERSIAN = get("fa")
 ESTONIAN = replace(get("et"), stop_words=frozenset({"ja", "on"}))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmkit.corpus.gather import Duplicates
-from ulmkit.language.spec import Dedup
+from ulmkit.language.sections import Dedup
 
 # id, characters, match: few of each, so that they often agree; the ids are of one to four bytes in UTF-8
 DOCUMENTS = st.lists(

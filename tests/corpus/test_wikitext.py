@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
-from ulmkit.language.spec import Extraction
+from ulmkit.language.sections import Extraction
 
 PLAIN = Extraction()
 PERSIAN = Extraction(

@@ -12,11 +12,10 @@ import pytest
 from at_prompt import run
 
 from ulmkit.authoring.check import check_language
-from ulmkit.authoring.checks.subject import NO_STAGES
 from ulmkit.errors import LanguageError, RuleError, UlmkitError
-from ulmkit.language import registry
+from ulmkit.language import places, registry
 from ulmkit.language.load import load_language
-from ulmkit.text import watch
+from ulmkit.text import rules as own_rules
 
 TOML = """[language]
 code = "xx"
@@ -130,9 +129,9 @@ def write(folder: Path, evil: Evil) -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of languages with a good one in it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(watch, "RULE_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "IMPORT_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "WAITING", 600)
+    monkeypatch.setattr(own_rules, "RULE_SECONDS", 0.2)
+    monkeypatch.setattr(own_rules, "IMPORT_SECONDS", 0.2)
+    monkeypatch.setattr(own_rules, "WAITING", 600)
     write(tmp_path / "languages" / "good", Evil("", TOML.replace('"xx"', '"good"')))
     return tmp_path / "languages"
 
@@ -161,7 +160,7 @@ def test_it_is_refused_with_file_and_line(home: Path, name: str) -> None:
 def test_a_rule_that_misbehaves_is_named(home: Path, name: str) -> None:
     body, said = BEHAVES[name]
     folder = write(home / "xx", Evil("", WITH_RULE, (("rules.py", rule(body)), ("keep.txt", "ab\n"))))
-    found = check_language(load_language(folder), NO_STAGES)
+    found = check_language(load_language(folder))
     told = [line.outcome.evidence for line in found.lines if line.outcome.status == "failed"]
     assert any(said in evidence for evidence in told), told
     assert found.grade == "L0"
@@ -208,7 +207,7 @@ def test_files_of_another_system_are_read(home: Path) -> None:
     language = load_language(write(home / "xx", evil))
     assert language.normalize("q") == "k"
     assert language.stop_words == {"ka", "on"}
-    found = check_language(language, NO_STAGES)
+    found = check_language(language)
     assert next(line for line in found.lines if line.name == "keeps").passed
 
 
@@ -259,7 +258,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(site)
-    registry._installed.cache_clear()
+    places._installed.cache_clear()
 
     def package(name: str, code: str, *, init: str = "", inside: str = "") -> Path:
         folder = site / name / inside
@@ -268,18 +267,18 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         dist = site / f"{name}-1.0.dist-info"
         dist.mkdir()
         (dist / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
-        (dist / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{code} = {name}.{code}\n", encoding="utf-8")
+        (dist / "entry_points.txt").write_text(f"[{places.ENTRY_POINTS}]\n{code} = {name}.{code}\n", encoding="utf-8")
         return folder / code
 
     yield package
-    registry._installed.cache_clear()
+    places._installed.cache_clear()
     for name in [name for name in sys.modules if name.startswith("plugin_")]:
         del sys.modules[name]
 
 
 def test_an_installed_language_is_found_by_its_entry_point(home: Path, install: Callable[..., Path]) -> None:
     folder = install("plugin_one", "xx")
-    assert registry.find("xx") == folder
+    assert places.find("xx") == folder
     assert registry.get("xx").code == "xx"
     assert errors(home) == {}
 
@@ -291,7 +290,7 @@ def test_a_package_that_raises_on_import_is_named(home: Path, install: Callable[
         "(ValueError: boom). Mend or uninstall it."
     }
     with pytest.raises(LanguageError, match="boom"):
-        registry.find("xx")
+        places.find("xx")
 
 
 def test_a_package_that_is_not_there_is_named(home: Path, install: Callable[..., Path]) -> None:
@@ -308,9 +307,9 @@ def test_two_packages_with_one_code_are_refused_with_both_paths(home: Path, inst
     assert str(first) in error
     assert str(second) in error
     with pytest.raises(LanguageError, match="two packages"):
-        registry.find("xx")
+        places.find("xx")
     named = write(home / "xx", Evil(""))
-    assert registry.find("xx", home) == named  # a folder that is named wins over both
+    assert places.find("xx", home) == named  # a folder that is named wins over both
 
 
 def test_which_of_two_wins_is_said_with_both_paths(home: Path, install: Callable[..., Path]) -> None:

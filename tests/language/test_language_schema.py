@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ulmkit.language import schema
-from ulmkit.language.registry import bundled
+from ulmkit.language.places import bundled
 
 FOLDERS = sorted(path.parent.name for path in bundled().glob("*/language.toml"))
 
@@ -49,7 +49,7 @@ def test_every_setting_says_what_it_is() -> None:
         for name, value in fields(schema.json_schema())
         if not value.get("description") and not (value.get("type") == "array" and value["items"].get("description"))
     ]
-    assert bare == [], "write a comment beside the field in spec.py"
+    assert bare == [], "write a comment beside the field in sections.py"
 
 
 @pytest.mark.parametrize("code", FOLDERS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ulmkit.errors import LanguageError, UsageError
-from ulmkit.language import registry
+from ulmkit.language import places, registry
 from ulmkit.language.load import load_language
 
 TOML = """[language]
@@ -145,7 +145,7 @@ def test_an_error_in_rules_is_named_with_its_line(folder: Path) -> None:
 def test_a_language_inherits_its_script_and_the_defaults(folder: Path) -> None:
     language = load_language(folder)
     assert "zero_width" in language.normalization.head  # Latn.toml
-    assert language.filters.min_words == 30  # spec.py
+    assert language.filters.min_words == 30  # sections.py
     assert language.normalize("a\u2012b") == "a–b"
 
 
@@ -169,11 +169,11 @@ def test_a_profile_changes_what_it_names_and_inherits_the_rest(folder: Path) -> 
     (folder / "language.toml").write_text(TOML.replace("[[sources]]", f"{PROFILE}\n[[sources]]"), encoding="utf-8")
     language = load_language(folder)
     assert language.profiles == ("standard", "loud")
-    assert language.profile("standard") is language.normalizers["train"]
-    assert language.profile("standard")("aaa\u2012b\u200b") == "aaa–b"
-    assert language.profile("loud")("aaa\u2012b\u200b") == "a–b"
-    with pytest.raises(UsageError, match=r"xx has no profile 'quiet'. Known: standard, loud."):
-        language.profile("quiet")
+    assert language.normalizer("standard") is language.normalizer("standard")
+    assert language.normalizer("standard")("aaa\u2012b\u200b") == "aaa–b"
+    assert language.normalizer("loud")("aaa\u2012b\u200b") == "a–b"
+    with pytest.raises(UsageError, match=r"xx has no form 'quiet'. Known: standard, match, fold, loud."):
+        language.normalizer("quiet")
 
 
 def test_the_fingerprint_follows_the_profiles_and_the_standard_normalizer_does_not(folder: Path) -> None:
@@ -181,7 +181,7 @@ def test_the_fingerprint_follows_the_profiles_and_the_standard_normalizer_does_n
     (folder / "language.toml").write_text(TOML.replace("[[sources]]", f"{PROFILE}\n[[sources]]"), encoding="utf-8")
     after = load_language(folder)
     assert after.fingerprint != before.fingerprint
-    assert after.normalizers["train"].fingerprint == before.normalizers["train"].fingerprint
+    assert after.normalizer("standard").fingerprint == before.normalizer("standard").fingerprint
 
 
 def test_kept_characters_are_left_to_no_table(folder: Path) -> None:
@@ -190,7 +190,7 @@ def test_kept_characters_are_left_to_no_table(folder: Path) -> None:
     (folder / "language.toml").write_text(kept, encoding="utf-8")
     language = load_language(folder)
     assert language.normalize("ac") == "b"
-    assert language.profile("kept")("ac") == "bc"
+    assert language.normalizer("kept")("ac") == "bc"
 
 
 def test_a_rule_of_the_language_is_run(folder: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_rule_of_the_language_is_run(folder: Path) -> None:
 
 def test_unknown_language_names_the_nearest_and_all() -> None:
     with pytest.raises(UsageError) as caught:
-        registry.find("fas")
+        places.find("fas")
     assert str(caught.value).startswith("no language 'fas'. Did you mean 'fa'? Known: ")
     assert caught.value.exit_code == 2
 
@@ -218,19 +218,19 @@ def test_a_broken_folder_is_listed_and_stops_nobody(folder: Path) -> None:
 def test_a_named_folder_wins_over_the_environment_and_the_bundled_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(registry.VARIABLE, str(folder.parent))
-    assert registry.find("xx") == folder
+    monkeypatch.setenv(places.VARIABLE, str(folder.parent))
+    assert places.find("xx") == folder
     other = folder.parent.parent / "others" / "fa"
     other.mkdir(parents=True)
     (other / "language.toml").write_text("", encoding="utf-8")
-    assert registry.find("fa", other.parent) == other
+    assert places.find("fa", other.parent) == other
     with pytest.raises(UsageError, match="no language 'xx'"):
-        registry.find("xx", other.parent)
+        places.find("xx", other.parent)
 
 
 def test_a_folder_that_is_not_there_is_asked_wrongly(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder of languages"):
-        registry.find("fa", tmp_path / "none")
+        places.find("fa", tmp_path / "none")
 
 
 def test_a_language_is_loaded_once() -> None:
@@ -280,7 +280,7 @@ def test_a_variety_may_inherit_a_bundled_language(folder: Path) -> None:
     (own / "language.toml").write_text(text.replace('inherits = "xx"', 'inherits = "et"'), encoding="utf-8")
     language = load_language(own)
     assert language.normalize("garaaþ") == "garaaž"
-    assert language.inherited == (registry.bundled() / "et",)
+    assert language.inherited == (places.bundled() / "et",)
 
 
 def test_a_variety_changes_when_what_it_inherits_changes(folder: Path) -> None:

@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from normalizer_fuzz import PIECES
 
-from ulmkit.language import registry
+from ulmkit.language import places, registry
 from ulmkit.language.cases import Example, read_examples, read_keep
-from ulmkit.language.spec import STANDARD, Language
+from ulmkit.language.forms import STANDARD
+from ulmkit.language.spec import Language
 from ulmkit.text.normalize import Normalizer
 
 LANGUAGES = [known.folder.name for known in registry.known()]
-EXAMPLES = [(code, example) for code in LANGUAGES for example in read_examples(registry.find(code) / "examples.tsv")]
-KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(registry.find(code) / "keep.txt")]
+EXAMPLES = [(code, example) for code in LANGUAGES for example in read_examples(places.find(code) / "examples.tsv")]
+KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(places.find(code) / "keep.txt")]
 PROFILES = [(code, profile) for code in LANGUAGES for profile in registry.get(code).profiles]
 
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
@@ -32,13 +33,13 @@ def language(request: pytest.FixtureRequest) -> Language:
 def normalizer(request: pytest.FixtureRequest) -> Normalizer:
     """Of every profile of every language."""
     code, profile = request.param
-    return registry.get(code).profile(profile)
+    return registry.get(code).normalizer(profile)
 
 
 @pytest.mark.parametrize(("code", "example"), EXAMPLES, ids=lambda each: getattr(each, "operation", each))
 def test_example(code: str, example: Example) -> None:
     """The raw text becomes the normal one, stays it, and the named operation had a hand in it and was counted."""
-    normalize = registry.get(code).form(example.form)
+    normalize = registry.get(code).normalizer(example.form)
     assert normalize(example.raw) == example.normal
     assert normalize(example.normal) == example.normal
     assert example.operation in [change.operation for change in normalize.explain(example.raw)]
@@ -48,7 +49,7 @@ def test_example(code: str, example: Example) -> None:
 @pytest.mark.parametrize(("code", "profile"), PROFILES)
 def test_every_operation_has_an_example(code: str, profile: str) -> None:
     shown = {example.operation for case, example in EXAMPLES if case == code and example.form in (STANDARD, profile)}
-    assert set(registry.get(code).profile(profile).operations) - {"protect", "restore"} <= shown
+    assert set(registry.get(code).normalizer(profile).operations) - {"protect", "restore"} <= shown
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -103,7 +104,7 @@ def test_fast_path_of_the_match_form_equals_the_plain_order(language: Language) 
     @FUZZ
     @given(TEXTS)
     def check(text: str) -> None:
-        match, fold, normal = language.normalizers["match"], language.normalizers["fold"], language.normalize(text)
+        match, fold, normal = language.normalizer("match"), language.normalizer("fold"), language.normalize(text)
         assert match(text) == match.reference(text)
         assert fold(normal) == fold.reference(normal)
 
@@ -125,7 +126,7 @@ def test_normal_form_holds_only_what_can_be_written_and_read_back(normalizer: No
 
 
 def test_each_operation_alone_is_idempotent(language: Language) -> None:
-    forms = [language.normalizers[name] for name in ("match", *language.normalization.profiles)]
+    forms = [language.normalizer(name) for name in ("match", *language.normalization.profiles)]
     steps = [step for each in forms for step in each._steps]
 
     @FUZZ

@@ -1,11 +1,11 @@
 """No text breaks a normalizer: a slice of what `make faults` throws at each, and proof that it would notice."""
 
-import dataclasses
 import os
 from collections.abc import Callable
 from random import Random
 
 import pytest
+from altered_language import with_normalizers
 from normalizer_fuzz import LINEAR, Checks, Texts, fuzz, growth, minimal, real_text
 
 from ulmkit.language import registry
@@ -89,8 +89,8 @@ DAMAGE = [
 @pytest.mark.parametrize(("code", "what", "damage"), DAMAGE, ids=[what for _, what, _ in DAMAGE])
 def test_the_checks_notice_what_a_broken_normalizer_does(code: str, what: str, damage: Callable[[str], str]) -> None:
     language = registry.get(code)
-    broken = Broken(language.normalizers["train"], damage)
-    checks = Checks(dataclasses.replace(language, normalizers={**language.normalizers, "train": broken}))
+    broken = Broken(language.normalizer("standard"), damage)
+    checks = Checks(with_normalizers(language, standard=broken))
     texts = Texts(SEED, real_text(code, []))
     assert any(checks.faults([text, "Tere"]) for number in range(3) for text in texts.block(number))
 

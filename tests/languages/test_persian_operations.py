@@ -172,7 +172,7 @@ def test_the_list_is_whole_and_in_order() -> None:
 def test_foreign_letters_are_counted_and_tell_the_close_language() -> None:
     """fa.16: every one of them, and U+FFFD and private use; each letter is a relative's."""
     letters = "".join(character for entry, character, _ in CASES if entry == "fa.16")
-    count = PERSIAN.normalizers["train"].count
+    count = PERSIAN.normalizer("standard").count
     assert count(letters)["watched"] == len(letters) == 18
     assert count("\ufffd\ue000\uf8ff")["watched"] == 3
     relatives = "".join(relative.letters for relative in PERSIAN.identification.relatives)
@@ -196,7 +196,7 @@ def test_match_form_is_one_for_spellings_that_count_as_one() -> None:
 def test_what_a_profile_makes_is_in_standard_form_too(profile: str) -> None:
     """So it may be normalized again before it is encoded, and nothing changes."""
     for example in read_examples(PERSIAN.file("examples.tsv")):
-        made = PERSIAN.profile(profile)(example.raw)
+        made = PERSIAN.normalizer(profile)(example.raw)
         assert normalize(made) == made
 
 
@@ -222,7 +222,7 @@ HALF_SPACES = [
 
 @pytest.mark.parametrize(("raw", "normal"), HALF_SPACES)
 def test_half_spaces_are_set_where_only_one_reading_is_left(raw: str, normal: str) -> None:
-    repair = PERSIAN.profile("half_space")
+    repair = PERSIAN.normalizer("half_space")
     assert repair(raw) == normal
     assert repair(normal) == normal
 
@@ -247,6 +247,6 @@ RUNS = [
 
 @pytest.mark.parametrize(("raw", "normal"), RUNS)
 def test_what_comments_draw_out_has_one_length(raw: str, normal: str) -> None:
-    social = PERSIAN.profile("social")
+    social = PERSIAN.normalizer("social")
     assert social(raw) == normal
     assert social(normal) == normal

@@ -31,11 +31,12 @@ from tempfile import TemporaryDirectory
 
 from ulmkit.authoring import new as scaffold
 from ulmkit.errors import UsageError
-from ulmkit.language import registry
+from ulmkit.language import places, registry
 from ulmkit.language.spec import Language
-from ulmkit.text.normalize import Normalizer, make_operation
+from ulmkit.text.normalize import Normalizer
 from ulmkit.text.operations import Settings
-from ulmkit.text.protect import KINDS, find_spans
+from ulmkit.text.operations.make import make_operation
+from ulmkit.text.protect import SPAN_KINDS, find_spans
 
 BLOCK = 1000  # texts that share a random state: the unit of parallel work, and of finding one again
 TOGETHER = 20  # texts that are asked together, as paragraphs of one text, for what is slow to ask of each
@@ -255,11 +256,11 @@ class Checks:
         self.language = language
         self.train = {
             name: form
-            for name, form in language.normalizers.items()
+            for name, form in ((name, language.normalizer(name)) for name in language.forms)
             if name not in ("match", "fold") and (name in forms or not forms)
         }
         self.letters = {name: Letters(language, form) for name, form in self.train.items()}
-        sources = "".join(Letters(language, language.normalizers["train"]).table)
+        sources = "".join(Letters(language, language.normalizer("standard")).table)
         self.sources = re.compile(f"[{re.escape(sources)}]") if sources else None
         letters = [c for c in language.alphabet.letters if unicodedata.category(c)[0] == "L"]
         alphabet = re.escape("".join(letters))
@@ -294,7 +295,7 @@ class Checks:
                 yield f"{name}: the fast path {together!r} is not the plain order {form.reference(whole)!r}"
         normal, fold = self.language.normalize(whole), self.language.fold
         matched = fold(normal)
-        if matched != self.language.normalizers["fold"].reference(normal):
+        if matched != self.language.normalizer("fold").reference(normal):
             yield "fold: the fast path is not the plain order"
         if not matched == self.language.match(whole) == fold(matched):
             yield "match: the match form of a text is not that of its normal form"
@@ -507,8 +508,8 @@ def growth(
 
 def growths(language: Language, forms: Sequence[str]) -> dict[str, float]:
     """`growth` of each normalizer (of those in `forms`, where any is named), of each kind of span, of personal data."""
-    works = {name: (form, REPEATED) for name, form in language.normalizers.items() if name in forms or not forms}
-    works |= {f"spans: {kind}": (partial(find_spans, kinds=[kind]), SEARCHED) for kind in KINDS}
+    works = {name: (language.normalizer(name), REPEATED) for name in language.forms if name in forms or not forms}
+    works |= {f"spans: {kind}": (partial(find_spans, kinds=[kind]), SEARCHED) for kind in SPAN_KINDS}
     works["personal data"] = (language.pii_finder.find, SEARCHED)
     return {f"{name} {unit!a}": growth(work, unit) for name, (work, units) in works.items() for unit in units}
 
@@ -569,7 +570,7 @@ def scaffolded(folder: Path) -> list[str]:
     _, *codes = (line.split("\t")[0] for line in lines if line and not line.startswith("#"))
     made = []
     for code in codes:
-        if not (registry.bundled() / code).exists():
+        if not (places.bundled() / code).exists():
             with suppress(UsageError):  # of a region, or in a script that is not known
                 made.append(scaffold.create(code, folder, labels=frozenset(), date="").code)
     return made
@@ -595,7 +596,7 @@ def main() -> int:
         codes = options.languages or [known.folder.name for known in registry.known()]
         if options.new:
             codes = scaffolded(Path(folder))
-            os.environ[registry.VARIABLE] = folder
+            os.environ[places.VARIABLE] = folder
         return report_on(codes, options)
 
 

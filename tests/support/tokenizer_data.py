@@ -4,24 +4,25 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
+
+from altered_language import with_normalizers
 
 from ulmkit.artifacts.manifest import describe_files, write_manifest
 from ulmkit.artifacts.shards import write_shard
-from ulmkit.language.spec import (
+from ulmkit.language.sections import (
     Alphabet,
     Dedup,
     Extraction,
     Filters,
     Identification,
-    Identity,
-    Language,
+    LanguageIdentity,
     LMSettings,
     Normalization,
     Segmentation,
     TokenizerSettings,
 )
+from ulmkit.language.spec import Language
 
 LETTERS = "ابپتجدرزژسشفقکگلمنوهی"
 ZWNJ = "\u200c"
@@ -39,8 +40,8 @@ class NormalForm:
 
 def language(*, fingerprint: str = "aaaaaa000000", letters: str = LETTERS, **settings: Any) -> Language:
     form: Any = NormalForm(fingerprint)
-    return Language(
-        identity=Identity("xx", "xxx", "Example", "نمونه", "Arab", "rtl"),
+    example = Language(
+        identity=LanguageIdentity("xx", "xxx", "Example", "نمونه", "Arab", "rtl"),
         alphabet=Alphabet(letters, "۰۱۲۳۴۵۶۷۸۹", ZWNJ),
         normalization=Normalization(),
         segmentation=Segmentation(),
@@ -51,11 +52,9 @@ def language(*, fingerprint: str = "aaaaaa000000", letters: str = LETTERS, **set
         sources=(),
         tokenizer=TokenizerSettings(**settings),
         lm=LMSettings(),
-        normalizers=MappingProxyType({"train": form, "match": form}),
-        stop_words=frozenset(),
         folder=Path(),
-        fingerprint="language0000",
     )
+    return with_normalizers(example, standard=form, match=form)
 
 
 def words(seed: int, count: int) -> list[str]:

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from ulmkit.errors import LanguageError
 from ulmkit.language import registry
 from ulmkit.text.characters import (
+    CharacterRow,
     CharacterTable,
     Lookup,
-    Row,
     character_class,
     close,
-    decode,
     drop_surrogates,
-    encode,
+    from_utf16,
     parse_table,
+    utf16_units,
 )
 
 MISTAKES = [
@@ -47,12 +47,16 @@ def test_a_range_deletes_every_character_in_it(tmp_path: Path) -> None:
 
 
 def test_closing_applies_the_table_to_its_targets() -> None:
-    assert [row.target for row in close([Row("a", "b"), Row("b", "cd"), Row("d", "")])] == ["c", "c", ""]
+    assert [row.target for row in close([CharacterRow("a", "b"), CharacterRow("b", "cd"), CharacterRow("d", "")])] == [
+        "c",
+        "c",
+        "",
+    ]
 
 
 def test_a_circle_is_refused() -> None:
     with pytest.raises(LanguageError, match="U\\+0061 leads back to itself"):
-        close([Row("a", "b"), Row("b", "a")])
+        close([CharacterRow("a", "b"), CharacterRow("b", "a")])
 
 
 def test_sequences_take_the_longest() -> None:
@@ -67,14 +71,14 @@ TABLE = CharacterTable.of({"a": "b", "c": "", "d": "xy", "be": "z", "\U0001d4b3"
 @given(st.text(alphabet="abcdeqxyz ع\U0001d4b3\U0001d4b5", max_size=30))
 def test_lookup_and_substitution_agree(text: str) -> None:
     singles = CharacterTable(tuple(row for row in TABLE.rows if len(row.source) == 1))
-    assert decode(Lookup([singles]).apply(encode(text))) == singles.substitute(text)[0]
+    assert from_utf16(Lookup([singles]).apply(utf16_units(text))) == singles.substitute(text)[0]
 
 
 @settings(max_examples=100)
 @given(st.text(alphabet="كيىیٔهۀاٱٓؤوة۔١٢ًَ ab\n", max_size=30))
 def test_sentencepiece_agrees_with_the_persian_table(text: str) -> None:
     """The same table travels inside a model: one literal pass there, singles and then sequences here."""
-    normalizer = registry.get("fa").normalizers["train"]
+    normalizer = registry.get("fa").normalizer("standard")
     table = CharacterTable(normalizer.settings.characters)
     assert _SENTENCEPIECE(text) == table.substitute(text)[0] or _deletes_inside(table, text)
 
@@ -85,7 +89,7 @@ def _deletes_inside(table: CharacterTable, text: str) -> bool:
     return kept != text and _SENTENCEPIECE(kept) == table.substitute(text)[0]
 
 
-_SENTENCEPIECE = CharacterTable(registry.get("fa").normalizers["train"].settings.characters).sentencepiece()
+_SENTENCEPIECE = CharacterTable(registry.get("fa").normalizer("standard").settings.characters).sentencepiece()
 
 
 def test_surrogates_that_belong_together_become_their_character() -> None:

@@ -15,7 +15,7 @@ BASIC = ("surrogates", "controls", "spaces")
 
 def test_a_pickled_normalizer_does_the_same() -> None:
     for code in ("fa", "et"):
-        normalizer = registry.get(code).normalizers["train"]
+        normalizer = registry.get(code).normalizer("standard")
         again = pickle.loads(pickle.dumps(normalizer))  # noqa: S301
         text = "كتاب \u201eTere\u201d بندر\u200cها garaaþ 5%"
         assert again(text) == normalizer(text)
@@ -95,8 +95,8 @@ COUNTS = [
 @pytest.mark.parametrize(("name", "text", "count"), COUNTS)
 def test_every_operation_is_counted(name: str, text: str, count: int) -> None:
     language = registry.get("fa")
-    profile = next(p for p in language.profiles if name in language.profile(p).operations)
-    normalizer = language.profile(profile)
+    profile = next(p for p in language.profiles if name in language.normalizer(p).operations)
+    normalizer = language.normalizer(profile)
     assert normalizer.count(text)[name] == count
     explained = [change for change in normalizer.explain(text) if change.operation == name]
     assert [change.count for change in explained] == ([] if name == "protect" else [count])
@@ -109,12 +109,12 @@ def test_dashes_are_told_apart_or_one(dash: str, normal: str) -> None:
 
 
 def test_what_is_only_watched_is_explained_unchanged() -> None:
-    changes = registry.get("fa").normalizers["train"].explain("ڈاک")
+    changes = registry.get("fa").normalizer("standard").explain("ڈاک")
     assert changes == [Change("watched", 1, "ڈاک", "ڈاک")]
 
 
 def test_explain_shows_protected_spans_as_they_are() -> None:
-    changes = registry.get("fa").normalizers["train"].explain("2.7.19 كتاب https://a.b/c  ...")
+    changes = registry.get("fa").normalizer("standard").explain("2.7.19 كتاب https://a.b/c  ...")
     assert [(change.operation, change.before) for change in changes if change.operation == "characters"] == [
         ("characters", "2.7.19 كتاب https://a.b/c  ")
     ]

@@ -3,9 +3,9 @@ asked by `make faults`: what a clock says is no matter for a suite."""
 
 import pytest
 
-from ulmkit.text.protect import KINDS, NUMBER, OPAQUE, find_spans, protect, restore
+from ulmkit.text.protect import NUMBER, OPAQUE, SPAN_KINDS, find_spans, put_back, take_out
 
-ALL = frozenset(KINDS)
+ALL = frozenset(SPAN_KINDS)
 
 SPANS = [
     ("رفتیم به https://example.org/a.b?x=1.5، بعد", "https://example.org/a.b?x=1.5", "url"),
@@ -45,7 +45,7 @@ SPANS = [
 def test_spans_that_overlap_are_one(text: str, kind: str) -> None:
     """Otherwise the version takes the head of a number, and the number that of an address."""
     assert find_spans(f"a {text} b", ALL) == [(2, 2 + len(text), kind)]
-    assert protect(text, ALL, []) == OPAQUE
+    assert take_out(text, ALL, []) == OPAQUE
 
 
 @pytest.mark.parametrize(("text", "span", "kind"), SPANS)
@@ -61,20 +61,20 @@ def test_no_span(text: str) -> None:
 def test_spans_come_back_in_their_places() -> None:
     text = "در 2.7 و http://a.b/c و ۱۲:۳۰"
     spans: list[str] = []
-    hidden = protect(text, ALL, spans)
+    hidden = take_out(text, ALL, spans)
     assert hidden == f"در {NUMBER} و {OPAQUE} و {NUMBER}"
-    assert restore(hidden, spans) == text
+    assert put_back(hidden, spans) == text
 
 
 def test_what_shows_nothing_between_a_span_and_a_word_becomes_a_space() -> None:
     """Deleted, it would make the word a part of the span."""
-    assert protect("@ali\u200bرفت", ALL, []) == f"{OPAQUE} رفت"
+    assert take_out("@ali\u200bرفت", ALL, []) == f"{OPAQUE} رفت"
 
 
 def test_a_mark_that_comes_to_stand_after_a_span_is_composed() -> None:
-    assert restore(f"{OPAQUE}\u0301", ["http://a.b/e"]) == "http://a.b/é"
+    assert put_back(f"{OPAQUE}\u0301", ["http://a.b/e"]) == "http://a.b/é"
 
 
 def test_a_lost_placeholder_is_an_error() -> None:
     with pytest.raises(AssertionError):
-        restore("", ["2.7"])
+        put_back("", ["2.7"])

@@ -12,7 +12,7 @@ from ulmkit.document import RawDocument
 from ulmkit.errors import LanguageError, RuleError
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
-from ulmkit.text import watch
+from ulmkit.text import rules as own_rules
 
 TOML = """[language]
 code = "xx"
@@ -49,8 +49,8 @@ FAULTS = {
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(watch, "RULE_SECONDS", 0.2)
-    monkeypatch.setattr(watch, "WAITING", 600)  # a machine that stands still for a moment fails no test
+    monkeypatch.setattr(own_rules, "RULE_SECONDS", 0.2)
+    monkeypatch.setattr(own_rules, "WAITING", 600)  # a machine that stands still for a moment fails no test
 
     def language(body: str) -> Language:
         folder = tmp_path / "languages" / "xx"
@@ -69,7 +69,7 @@ def test_what_a_rule_does_wrong_is_named_with_its_line(make, name: str, monkeypa
     assert language.normalize("even") == "even"
     with monkeypatch.context() as patch:
         if name == "sleeps":
-            patch.setattr(watch, "WAITING", 2)
+            patch.setattr(own_rules, "WAITING", 2)
         with pytest.raises(RuleError) as caught:
             language.normalize("an odd text")
     assert said in str(caught.value)
@@ -80,7 +80,7 @@ def test_what_a_rule_does_wrong_is_named_with_its_line(make, name: str, monkeypa
 
 def test_a_rule_is_not_blamed_for_a_program_that_stood_still(make, monkeypatch: pytest.MonkeyPatch) -> None:
     """^Z while a rule runs, for longer than it may wait, and then `fg`."""
-    monkeypatch.setattr(watch, "WAITING", 20)  # of 0.2 s
+    monkeypatch.setattr(own_rules, "WAITING", 20)  # of 0.2 s
     stop = "os.kill(os.getpid(), signal.SIGSTOP)"
     later = 'os.system(f"(sleep 6; kill -CONT {os.getpid()}) &")'
     language = make(f'import os, signal\n    if "odd" in text: {later}, {stop}')
@@ -132,10 +132,10 @@ def test_another_thread_runs_rules_without_a_limit(make) -> None:
 
 
 def test_a_bundled_rule_costs_no_timer() -> None:
-    from ulmkit.language import registry
+    from ulmkit.language import places, registry
 
-    assert not registry.get("fa").normalizers["train"].settings.limited
-    assert load_language(registry.find("fa"), limited=True).normalizers["train"].settings.limited
+    assert not registry.get("fa").normalizer("standard").settings.rules.limited
+    assert load_language(places.find("fa"), limited=True).normalizer("standard").settings.rules.limited
 
 
 @pytest.mark.parametrize("seconds", [60.0, 0.1])
@@ -143,7 +143,7 @@ def test_what_a_rule_loads_first_has_a_limit_of_its_own(
     make: Callable[[str], Language], monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Longer than a rule may run on a text; once."""
-    monkeypatch.setattr(watch, "PREPARE_SECONDS", seconds)
+    monkeypatch.setattr(own_rules, "PREPARE_SECONDS", seconds)
     work = "while not loaded and time.thread_time() < began + 0.4:\n        pass"
     load = f"loaded = []\n\n\ndef load():\n    began = time.thread_time()\n    {work}\n    loaded.append(1)\n"
     language = make(f"return text * len(loaded)\n\n\n{load}\n\nodd.prepare = load\n\n\ndef other(text):")

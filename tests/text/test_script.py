@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ulmkit.errors import UsageError
-from ulmkit.text.script import KNOWN, SCRIPTS, class_body, letters, script_share
+from ulmkit.text.script import SCRIPT_CODES, SCRIPTS, class_body, letters, script_share
 
 # script, letters of it, letters and signs that are not
 EXAMPLES = [
@@ -32,7 +32,7 @@ def test_a_script_holds_its_letters_and_no_others(script: str, inside: str, outs
     assert script_share(inside, script) == 1.0
 
 
-@pytest.mark.parametrize("script", sorted(KNOWN))
+@pytest.mark.parametrize("script", sorted(SCRIPT_CODES))
 def test_every_known_script_has_letters_and_compiles(script: str) -> None:
     body = letters(script)
     assert re.compile(f"[{body}]")

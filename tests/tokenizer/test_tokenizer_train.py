@@ -15,7 +15,7 @@ from tokenizer_data import documents, language, row, write_corpus
 from ulmkit.artifacts.manifest import Manifest, verify_folder, write_manifest
 from ulmkit.artifacts.shards import shard_paths
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
-from ulmkit.language.spec import TokenizerSettings
+from ulmkit.language.sections import TokenizerSettings
 from ulmkit.tokenizer import isolated
 from ulmkit.tokenizer.model import FIRST_PIECE, MODEL, VOCABULARY, Tokenizer
 from ulmkit.tokenizer.train import (
@@ -91,7 +91,7 @@ def test_a_corpus_in_another_normal_form_is_refused(tmp_path: Path):
 
 def test_a_corpus_says_with_which_normalizer_it_was_written(tmp_path: Path, corpus: Path):
     """Of a corpus built here the fingerprints are compared; where they are equal no document is looked at."""
-    now = language().normalizers["train"].fingerprint
+    now = language().normalizer("standard").fingerprint
     corpus = shutil.copytree(corpus, tmp_path / "copy")
     write_manifest(corpus, "corpus", {"normalization": "1b77ad"})
     with pytest.raises(ArtifactError, match=f"written with normalization 1b77ad, xx now has {now}"):

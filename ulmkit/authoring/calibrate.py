@@ -20,7 +20,8 @@ import numpy as np
 from ulmkit.corpus.filters import FILTERS, DecidedBy, Direction, filters_of
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language.load import load_language
-from ulmkit.language.spec import Filters, Language
+from ulmkit.language.sections import Filters
+from ulmkit.language.spec import Language
 
 MIN_DOCUMENTS = 200  # a hundredth of fewer is less than two documents
 IDENTIFICATION = "min_share"  # of [identification]; every other limit is one of [filters]
@@ -294,4 +295,4 @@ def write_stop_words(language: Language, words: Sequence[str], sample: TrustedSa
 
 def with_stop_words(language: Language, words: Collection[str]) -> Language:
     """`language` as it would be with these stop words."""
-    return replace(language, stop_words=frozenset(map(language.normalize, words)))
+    return replace(language, listed_stop_words=tuple(words))

@@ -21,9 +21,10 @@ import regex
 
 from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
-from ulmkit.language.registry import bundled
-from ulmkit.language.spec import Filters, Language, Normalization, Segmentation
-from ulmkit.text.script import KNOWN, VIRAMA, letter_list, letters, mark_list, parts
+from ulmkit.language.places import bundled
+from ulmkit.language.sections import Filters, Normalization, Segmentation
+from ulmkit.language.spec import Language
+from ulmkit.text.script import SCRIPT_CODES, VIRAMA, letter_list, letters, mark_list, parts
 
 TABLE = Path(__file__).with_name("cldr.tsv")
 JOINERS = "\u200b\u200c\u200d"
@@ -157,7 +158,7 @@ def facts(code: str) -> Facts:
 
     base, _, script = code.partition("-")
     name, named_by = _english_name(base)
-    if script not in {"", *KNOWN}:
+    if script not in {"", *SCRIPT_CODES}:
         raise UsageError(
             f"'{code}': '{script}' is no script known here. A code is a language and perhaps a script, as in sr-Latn; "
             "a region's variety has a code of its own, or is a folder that `inherits`."
@@ -166,7 +167,7 @@ def facts(code: str) -> Facts:
     own = f"CLDR {get_cldr_version()}"
     scripted_by = "as asked for" if script else f"{own}, likely subtags"
     script = script or (likely[1] if len(likely) > 1 else "")
-    if script not in KNOWN:
+    if script not in SCRIPT_CODES:
         raise UsageError(f"'{code}': CLDR does not say which script it is written in. Name it, as in {code}-Latn.")
     version, rows = _table()
     if code != base:
@@ -325,8 +326,9 @@ def language_toml(found: Facts, known_labels: Collection[str], date: str, shared
 
     lines = [
         f"# {found.name}. Written by `ulmkit language new {found.code}` on {date}: each value says where it is",
-        "# from, and what is missing says how to find it. What is not here is the default (ulmkit/language/spec.py)",
-        f"# or the script's (../_scripts/{found.script}.toml). Delete the remarks as you settle them.",
+        "# from, and what is missing says how to find it. What is not here is the default",
+        f"# (ulmkit/language/sections.py) or the script's (../_scripts/{found.script}.toml). Delete the remarks as you",
+        "# settle them.",
         "",
         "[language]",
         f"code = {quoted(found.code)}",
@@ -479,7 +481,7 @@ def examples(language: Language, found: Facts) -> str:
         "# What each operation does: operation, raw text, text in normal form. \\uXXXX, \\n and \\t stand for the",
         "# characters they name. These lines were made from two letters; write your own with real words.",
     ]
-    train = language.normalizers["train"]
+    train = language.normalizer("standard")
     for name in dict.fromkeys(train.operations):
         raw = TRIALS.get(name, "").replace("α", first).replace("β", second)
         if (raw and any(change.operation == name for change in train.explain(raw))) or name == "surrogates":

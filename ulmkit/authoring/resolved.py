@@ -6,9 +6,10 @@ from typing import Any
 
 from ulmkit.corpus.filters import limits_of
 from ulmkit.language.cases import EXAMPLES, read_examples
-from ulmkit.language.load import SECTIONS, plain
-from ulmkit.language.spec import STANDARD, Language
-from ulmkit.text.normalize import about_operation
+from ulmkit.language.forms import FOLD, STANDARD
+from ulmkit.language.sections import SECTIONS
+from ulmkit.language.spec import Language, plain
+from ulmkit.text.operations.make import about_operation
 
 
 def resolved(language: Language) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def resolved(language: Language) -> dict[str, Any]:
         "fingerprint": language.fingerprint,
         "folder": str(language.folder),
         "inherited": [str(folder) for folder in language.inherited],
-        "forms": {form: list(normalizer.operations) for form, normalizer in language.normalizers.items()},
-        "operations": {form: described_operations(language, form) for form in ("train", "fold")},
+        "forms": {form: list(language.operations(form)) for form in language.forms},
+        "operations": {form: described_operations(language, form) for form in (STANDARD, FOLD)},
     }
 
 
@@ -35,11 +36,11 @@ def described_operations(language: Language, form: str) -> list[dict[str, str]]:
     """The operations of a form in order: name, what it does, and the first example that names it (raw, normal)."""
     standard = [each for each in read_examples(language.file(EXAMPLES)) if each.form == STANDARD]
     examples = {each.operation: each for each in reversed(standard)}
-    normalizer = language.normalizers[form]
+    settings = language.operation_settings(form)
     found = []
-    for name in normalizer.operations:
+    for name in language.operations(form):
         example = examples.get(name)
-        one = {"name": name, "about": about_operation(name, normalizer.settings)}
+        one = {"name": name, "about": about_operation(name, settings)}
         found.append(one | ({"raw": example.raw, "normal": example.normal} if example else {}))
     return found
 

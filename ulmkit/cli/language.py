@@ -71,6 +71,7 @@ def show(terminal: Terminal, code: str) -> None:
     ulmkit language show fa
     """
     from ulmkit.authoring.resolved import profile_changes, resolved
+    from ulmkit.language.forms import changed_in
 
     language = terminal.language(code)
     shown = resolved(language)
@@ -82,11 +83,13 @@ def show(terminal: Terminal, code: str) -> None:
     terminal.print(f"fingerprint {language.fingerprint}, read from {language.folder}")
     for folder in language.inherited:
         terminal.print(f"inherits from {folder}")
-    for form, title in (("train", "train form, in order:"), ("fold", "match form: the same, and then")):
+    for form, title in (("standard", "standard form, in order:"), ("fold", "match form: the same, and then")):
         rows = [(each["name"], example_of(each), each["about"]) for each in shown["operations"][form]]
         terminal.print(f"\n{title}\n" + word_table(("operation", "for example", "what it does"), rows))
-    for profile, changes in language.normalization.profiles.items():
-        terminal.print(f"\nprofile {profile}: {'; '.join(profile_changes(changes, language.normalization.train))}")
+    normalization = language.normalization
+    for profile in normalization.profiles:
+        changes = profile_changes(changed_in(normalization, profile), normalization.train)
+        terminal.print(f"\nprofile {profile}: {'; '.join(changes)}")
     terminal.print(f"\nprotected: {', '.join(language.normalization.protect)}\n")
     limits = [
         (name, readable(str(each["limit"])), readable(", ".join(each["drops"]), 40), each["from"])
@@ -138,7 +141,7 @@ def check(terminal: Terminal, code: str) -> None:
     from ulmkit.authoring.check import broken, check_language
     from ulmkit.errors import LanguageError
     from ulmkit.language.load import load_language
-    from ulmkit.language.registry import find
+    from ulmkit.language.places import find
 
     folder = find(code, terminal.languages)
     try:
@@ -345,10 +348,10 @@ def ledger_(
     from ulmkit.artifacts.atomic import atomic_write, write_json
     from ulmkit.authoring.ledger import LEDGER_COLUMNS, keep_ledger, sample_texts
     from ulmkit.formats.inputs import named_inputs
-    from ulmkit.language.spec import STANDARD
+    from ulmkit.language.forms import STANDARD
 
     language = terminal.language(code)
-    normalizer = language.profile(profile or STANDARD)
+    normalizer = language.normalizer(profile or STANDARD)
     inputs = named_inputs(paths, text_field=text_field)
     with terminal.progress() as report:
         sample = sample_texts(language, inputs, count, report=report)

@@ -26,14 +26,14 @@ def command(terminal: Terminal, code: str, match: bool, profile: str | None, exp
     ulmkit normalize fa --profile social < comments.txt
     ulmkit normalize fa --sentences < article.txt
     """
-    from ulmkit.language.spec import STANDARD
+    from ulmkit.language.forms import STANDARD
 
     if match and profile:
         raise UsageError("--match is a form of its own: give it or --profile, not both.")
     if sentences and (match or explain):
         raise UsageError("--sentences splits the normalized text: leave --match and --explain out.")
     language = terminal.language(code)
-    normalizer = language.normalizers["match"] if match else language.profile(profile or STANDARD)
+    normalizer = language.normalizer("match") if match else language.normalizer(profile or STANDARD)
     lines: list[str | list[str]] = []
     changes: list[dict[str, Any]] = []
     # bytes that are no UTF-8 become U+FFFD, and newlines stay as they are

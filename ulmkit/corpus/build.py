@@ -16,7 +16,7 @@ from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
 from ulmkit.artifacts.stage import Stage, stage
 from ulmkit.corpus.card import write_card
-from ulmkit.corpus.chain import PiiPolicy, chain_for
+from ulmkit.corpus.chain import Chain, PiiPolicy
 from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.staging import Staging, stage_unit
@@ -106,7 +106,7 @@ class Build:
     def stage(self, planned: list[list[Input]], keys: list[str]) -> None:
         """Steps 1 to 5 on every unit that an earlier run did not finish."""
         workers = available_cores() if self.options.workers is None else self.options.workers
-        setup = functools.partial(chain_for, self.language.folder, self.options.near_duplicates, self.options.pii)
+        setup = functools.partial(Chain, self.language, self.options.near_duplicates, self.options.pii)
         sizes = {key: sum(file_size(item.path) for item in unit) for unit, key in zip(planned, keys, strict=True)}
         todo = {key: unit for unit, key in zip(planned, keys, strict=True) if not self.staging.has(key)}
         # a worker reads its unit itself; one that would keep a worker busy when the others are through is handed out in
@@ -159,7 +159,7 @@ class Build:
             "fingerprint": name,
             "language": self.language.code,
             "language_fingerprint": self.language.fingerprint,
-            "normalization": self.language.normalizers["train"].fingerprint,
+            "normalization": self.language.normalizer("standard").fingerprint,
             "options": self.options.shaping,
             "inputs": inputs,
             "pins": pins,

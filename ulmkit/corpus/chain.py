@@ -6,7 +6,6 @@ A pure function of the chunk, which is what runs in a worker process.
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +21,6 @@ from ulmkit.corpus.tally import LeftOut, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
 from ulmkit.errors import LanguageError, RuleError
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 from ulmkit.text.encoding import decode, repair
 
@@ -209,11 +207,6 @@ STEPS: tuple[tuple[Callable[[Chain, Article, Tally], Verdict], str], ...] = (
     (personal_data, ""),
     (filter_page, "kept"),
 )
-
-
-def chain_for(folder: Path, near_duplicates: bool, pii: PiiPolicy) -> Chain:
-    """The chain of the language in `folder`: what each worker process starts with."""
-    return Chain(load_language(folder), near_duplicates, pii)
 
 
 def chunked(documents: Iterable[RawDocument]) -> Iterator[list[RawDocument]]:

@@ -13,7 +13,7 @@ import numpy as np
 import rensa
 
 from ulmkit.corpus.shingles import ngrams, rolled
-from ulmkit.language.spec import Dedup
+from ulmkit.language.sections import Dedup
 
 _SEED = 42
 _ROWS = 1 << 14  # signatures that are compared, or turned into keys, at once: 8 MB of each side

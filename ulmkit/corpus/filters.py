@@ -16,8 +16,9 @@ import numpy as np
 
 from ulmkit.corpus.page import Page
 from ulmkit.document import KEEP, Verdict, drop
-from ulmkit.language.spec import Filters, Language
-from ulmkit.text.census import letters
+from ulmkit.language.sections import Filters
+from ulmkit.language.spec import Language
+from ulmkit.text.census import letter_mask
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
@@ -124,7 +125,7 @@ def words_with_letter(page: Page) -> float:
     """The share of the words, as spaces part them, that hold a letter."""
     blank = (page.codes == BLANK) | (page.codes == LINE_END)  # no other white space is in normal form
     # where only letters and blanks are left, a word with a letter begins where a letter follows a blank
-    lettered = blank[blank | letters().take(page.codes)]
+    lettered = blank[blank | letter_mask().take(page.codes)]
     return _beginnings(lettered) / max(_beginnings(blank), 1)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import pycld2
 
 from ulmkit.document import KEEP, Verdict, drop
-from ulmkit.language.spec import Language, Relative
-from ulmkit.text.census import Census, code_points, letters, members
-from ulmkit.text.characters import Row
+from ulmkit.language.sections import Relative
+from ulmkit.language.spec import Language
+from ulmkit.text.census import Census, code_points, letter_mask, members
+from ulmkit.text.characters import CharacterRow
 
-SHORT = 200  # UTF-8 bytes below which pycld2 guesses, and the slower py3langid is asked too
+SHORT_BYTES = 200  # UTF-8 bytes below which pycld2 guesses, and the slower py3langid is asked too
 FEW = 25  # characters; of shorter lines py3langid takes up to one in five for another language's
 SHOWN = 4_000  # characters looked at, half from the start and half from the middle: pages begin with menus
 
@@ -26,7 +27,7 @@ NOT_INTERCHANGE = re.compile(
 )
 # Arabic letters drawn as shapes, which neither identifier knows: old pages and PDF text are full of them
 SHAPES = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
-MARKS = frozenset(("Cc", "Cf", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So"))
+MARK_CATEGORIES = frozenset(("Cc", "Cf", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So"))
 EDGES = "'’"  # may end a word and be part of it: a glottal stop, a soft consonant
 _langid_lock = threading.Lock()  # py3langid keeps one model per process and loads it on first use
 
@@ -40,7 +41,7 @@ class Guess:
     by: str
 
 
-def guess(text: str, wanted: frozenset[str]) -> list[Guess]:
+def guess_languages(text: str, wanted: frozenset[str]) -> list[Guess]:
     """The languages of `text`, the largest share first; never empty."""
     middle = len(text) // 2
     shown = text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}\n{text[middle : middle + SHOWN // 2]}"
@@ -52,7 +53,7 @@ def guess(text: str, wanted: frozenset[str]) -> list[Guess]:
         shown = NOT_INTERCHANGE.sub(" ", shown)
         reliable, _, found = pycld2.detect(shown)
     guesses = [Guess(label, percent / 100, "pycld2") for _, label, percent, _ in found if percent and label != "un"]
-    if any(g.label in wanted for g in guesses) or (guesses and reliable and len(shown.encode()) >= SHORT):
+    if any(g.label in wanted for g in guesses) or (guesses and reliable and len(shown.encode()) >= SHORT_BYTES):
         return guesses
     with _langid_lock:
         return [Guess(_langid(shown), 1.0, "py3langid")]
@@ -64,10 +65,10 @@ def _langid(text: str) -> str:
     return py3langid.classify(text)[0]
 
 
-def words(text: str) -> Counter[str]:
+def word_counts(text: str) -> Counter[str]:
     """The words of the first `SHOWN` characters, in small letters, without the marks around them.
 
-    >>> sorted(words("„Tere!“ ütles ta."))
+    >>> sorted(word_counts("„Tere!“ ütles ta."))
     ['ta', 'tere', 'ütles']
     """
     return Counter(_word().findall(text[:SHOWN].lower()))
@@ -76,13 +77,13 @@ def words(text: str) -> Counter[str]:
 @functools.cache
 def _word() -> re.Pattern[str]:
     """What white space surrounds, from its first to its last character that is no mark, sign or control."""
-    marks = "".join(re.escape(c) for c in map(chr, range(0x10000)) if unicodedata.category(c) in MARKS)
+    marks = "".join(re.escape(c) for c in map(chr, range(0x10000)) if unicodedata.category(c) in MARK_CATEGORIES)
     return re.compile(rf"[^\s{marks}](?:\S*[^\s{marks}{EDGES}])?[{EDGES}]?")
 
 
 def _normal_words(text: str, language: Language) -> Counter[str]:
     """The words of `text` in normal form, as the language's function words are listed."""
-    return words(language.normalize(text[:SHOWN]))
+    return word_counts(language.normalize(text[:SHOWN]))
 
 
 def _own_words(text: str, language: Language) -> bool:
@@ -94,7 +95,7 @@ def _own_words(text: str, language: Language) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _census(relatives: tuple[Relative, ...]) -> Census:
-    return Census({"letters": letters()} | {r.name: members(r.letters) for r in relatives})
+    return Census({"letters": letter_mask()} | {r.name: members(r.letters) for r in relatives})
 
 
 def close_language(text: str, language: Language) -> Verdict:
@@ -105,7 +106,7 @@ def close_language(text: str, language: Language) -> Verdict:
     """
     relatives = language.identification.relatives
     counts = _census(relatives)(code_points(text))
-    found = words(text)
+    found = word_counts(text)
     mine: Counter[str] | None = None
     for relative in relatives:
         share = counts[relative.name] / max(counts["letters"], 1)
@@ -126,11 +127,11 @@ def close_language(text: str, language: Language) -> Verdict:
 
 def _look_alikes(language: Language) -> dict[int, str]:
     """The letters that the language's table turns into its own, for `str.translate`."""
-    return _letters_of(language.normalizers["train"].settings.characters)
+    return _letters_of(language.normalizer("standard").settings.characters)
 
 
 @functools.lru_cache(maxsize=8)
-def _letters_of(rows: tuple[Row, ...]) -> dict[int, str]:
+def _letters_of(rows: tuple[CharacterRow, ...]) -> dict[int, str]:
     return {ord(row.source): row.target for row in rows if len(row.source) == 1 and row.source.isalpha() and row.target}
 
 
@@ -144,11 +145,11 @@ def identify(text: str, language: Language) -> Verdict:
     if not text.strip():
         return drop("empty")
     if wanted:
-        found = guess(text, wanted)
+        found = guess_languages(text, wanted)
         if found[0].label not in wanted and (folded := text.translate(_look_alikes(language))) != text:
             # identifiers learned the modern spelling. Folding hides what tells close languages apart: so only where
             # function words that none of them shares bear it out
-            again = guess(folded, wanted) if _own_words(text, language) else found
+            again = guess_languages(folded, wanted) if _own_words(text, language) else found
             found = again if again[0].label in wanted else found
         main = found[0]
         ours = next((g for g in found if g.label in wanted), None)
@@ -168,7 +169,7 @@ def own_share(text: str, language: Language) -> float:
     wanted = frozenset(language.identification.labels)
     if not wanted:
         return float("nan")
-    main = guess(text, wanted)[0]
+    main = guess_languages(text, wanted)[0]
     return main.share if main.label in wanted else float("nan")
 
 

@@ -5,8 +5,9 @@ import functools
 import numpy as np
 
 from ulmkit.corpus.shingles import ngrams
-from ulmkit.language.spec import Filters, Language
-from ulmkit.text.census import Census, code_points, digits, letters, members
+from ulmkit.language.sections import Filters
+from ulmkit.language.spec import Language
+from ulmkit.text.census import Census, code_points, digit_mask, letter_mask, members
 from ulmkit.text.script import letters as letters_of
 
 DAMAGE = "\ufffd\ue000-\uf8ff"  # what a decoder could not read, and private use
@@ -17,9 +18,9 @@ def _census(script: str) -> Census:
     """Counts the classes of characters that filters ask about in a text of `script`."""
     return Census(
         {
-            "digits": digits(),
+            "digits": digit_mask(),
             "damage": members(DAMAGE),
-            "letters": letters(),
+            "letters": letter_mask(),
             "script": members(letters_of(script)),
         }
     )

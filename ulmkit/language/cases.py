@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ulmkit.errors import LanguageError, shown
-from ulmkit.language.load import read_text
-from ulmkit.language.spec import STANDARD
+from ulmkit.language.forms import STANDARD
+from ulmkit.language.places import folder_text
 
 EXAMPLES, KEEP, JUNK, RELATIVES = "examples.tsv", "keep.txt", "junk.txt", "relatives.tsv"
 SENTENCES = "sentences.txt"
@@ -62,7 +62,7 @@ class SentenceCase:
     line: int
 
 
-def unescape(cell: str) -> str:
+def read_escapes(cell: str) -> str:
     r"""`cell` with `\u200c`, `\U0001f600`, `\n`, `\t` and `\r` as the characters they name."""
     return _ESCAPE.sub(lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1]) or chr(int(m[1][1:], 16)), cell)
 
@@ -70,7 +70,7 @@ def unescape(cell: str) -> str:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """(number, line) of the lines that say something; a remark starts with `# `, because `#tag` is a case."""
     if path.is_file():
-        for number, line in enumerate(read_text(path).split("\n"), 1):
+        for number, line in enumerate(folder_text(path).split("\n"), 1):
             if line and line != "#" and not line.startswith("# "):
                 yield number, line
 
@@ -87,7 +87,7 @@ def _cells(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, list[str]]
 def read_groups(path: Path) -> tuple[Group, ...]:
     """The headings of examples.tsv, in order: remarks of four parts, the first of which is one word."""
     groups = []
-    for number, line in enumerate(read_text(path).split("\n") if path.is_file() else (), 1):
+    for number, line in enumerate(folder_text(path).split("\n") if path.is_file() else (), 1):
         parts = [part.strip() for part in line.removeprefix("# ").split("|", 3)]
         if line.startswith("# ") and len(parts) == 4 and " " not in parts[0]:
             groups.append(Group(parts[0], parts[1], parts[2], parts[3], number))
@@ -105,7 +105,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
             raise LanguageError(f"{shown(path)}:{number}: expected {wanted}, separated by tabs.")
         group = max((group for group in groups if group.line < number), key=lambda group: group.line, default=None)
         form = cells[3] if len(cells) == 4 else STANDARD
-        raw, normal = unescape(cells[1]), unescape(cells[2])
+        raw, normal = read_escapes(cells[1]), read_escapes(cells[2])
         found.append(Example(cells[0], raw, normal, number, form, group, (cells[1], cells[2])))
     return tuple(found)
 
@@ -118,7 +118,7 @@ def read_keep(path: Path) -> tuple[Case, ...]:
 def read_relatives(path: Path) -> tuple[Case, ...]:
     """The lines of relatives.tsv: a close language's name, and a text in it that must not count as this language."""
     rows = _cells(path, ("a close language's name", "a text in it"))
-    return tuple(Case(unescape(text), number, name) for number, (name, text) in rows)
+    return tuple(Case(read_escapes(text), number, name) for number, (name, text) in rows)
 
 
 def read_sentences(path: Path) -> tuple[SentenceCase, ...]:
@@ -138,7 +138,7 @@ def read_junk(path: Path) -> tuple[Case, ...]:
     start = 0
     pages: list[Case] = []
     lines: list[str] = []
-    text = read_text(path) if path.is_file() else ""
+    text = folder_text(path) if path.is_file() else ""
     for number, line in enumerate([*text.split("\n"), ""], 1):
         if line.startswith("# "):
             continue

@@ -1,6 +1,6 @@
-"""The schema of language.toml as JSON Schema, for editors: made from `spec`, so the two cannot part.
+"""The schema of language.toml as JSON Schema, for editors: made from `sections`, so the two cannot part.
 
-A field's description is the comment beside or above it in spec.py, a section's is its docstring. Editors that read
+A field's description is the comment beside or above it in sections.py, a section's is its docstring. Editors that read
 `#:schema <path>` in a TOML file's first line (Taplo, and what is built on it) then complete keys and mark mistakes;
 what only the loader can know (that a function exists, that a table ends) the loader says.
 """
@@ -16,35 +16,37 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from ulmkit.language import spec
-from ulmkit.language.load import LISTS, SECTIONS
+from ulmkit.language import sections
+from ulmkit.language.places import bundled
+from ulmkit.language.sections import LISTS, SECTIONS
 from ulmkit.text.operations import OPERATIONS
-from ulmkit.text.protect import KINDS
-from ulmkit.text.script import KNOWN
+from ulmkit.text.protect import SPAN_KINDS
+from ulmkit.text.script import SCRIPT_CODES
 
 FILE = "language.schema.json"  # beside the bundled languages
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _OPERATION = {"anyOf": [{"enum": sorted(OPERATIONS)}, {"type": "string", "pattern": r"^rules\.\w+$"}]}
 # (class, field) -> what its values, or the items of its list, are beyond their type
 _KNOWN: dict[tuple[type, str], dict[str, Any]] = {
-    **{(spec.Normalization, name): _OPERATION for name in ("head", "train", "tail", "match", "match_tail")},
-    (spec.Normalization, "protect"): {"enum": list(KINDS)},
-    (spec.Identity, "script"): {"enum": sorted(KNOWN)},
+    **{(sections.Normalization, name): _OPERATION for name in ("head", "train", "tail", "match", "match_tail")},
+    (sections.Profile, "without"): _OPERATION,
+    (sections.Normalization, "protect"): {"enum": list(SPAN_KINDS)},
+    (sections.LanguageIdentity, "script"): {"enum": sorted(SCRIPT_CODES)},
 }
 
 
 def json_schema() -> dict[str, Any]:
     """The whole schema, draft 7, which is what editors of TOML read."""
-    sections = {}
+    tables = {}
     for section, (_, kind) in SECTIONS.items():
         described = _record(kind)
-        sections[section] = {"type": "array", "items": described} if section in LISTS else described
+        tables[section] = {"type": "array", "items": described} if section in LISTS else described
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "language.toml of ulmkit",
         "description": "A language as data. What is not written here is the script's, or the default.",
         "type": "object",
-        "properties": sections,
+        "properties": tables,
         "required": ["language"],
         "additionalProperties": False,
     }
@@ -71,7 +73,18 @@ def _record(kind: type) -> dict[str, Any]:
     described: dict[str, Any] = {"type": "object", "description": _about(kind), "properties": properties}
     if required:
         described["required"] = required
+    if kind is sections.Normalization:
+        properties["profiles"]["additionalProperties"] = _profile(properties)
     return described | {"additionalProperties": False}
+
+
+def _profile(settings: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The schema of a profile: what only profiles have, and the `settings` of the standard form without defaults."""
+    described = _record(sections.Profile)
+    for name, value in settings.items():
+        if name not in sections.NO_PART_OF_A_PROFILE:
+            described["properties"][name] = {key: part for key, part in value.items() if key != "default"}
+    return described
 
 
 def _value(wanted: Any, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +140,4 @@ def _above(line: int, lines: list[str], comments: Mapping[int, str]) -> Iterable
 
 def path() -> Path:
     """Where the schema lies for editors: beside the bundled languages."""
-    from ulmkit.language.registry import bundled
-
     return bundled() / FILE

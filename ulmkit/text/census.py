@@ -23,7 +23,7 @@ def _every() -> np.ndarray:
 
 
 @cache
-def letters() -> np.ndarray:
+def letter_mask() -> np.ndarray:
     """Which code points are letters, shape (0x110000,)."""
     mask = np.strings.isalpha(_every())
     mask.setflags(write=False)
@@ -31,7 +31,7 @@ def letters() -> np.ndarray:
 
 
 @cache
-def digits() -> np.ndarray:
+def digit_mask() -> np.ndarray:
     """Which code points are digits of any script, shape (0x110000,)."""
     mask = np.strings.isdigit(_every())
     mask.setflags(write=False)

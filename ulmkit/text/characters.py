@@ -36,7 +36,7 @@ _RANGE = re.compile(r"U\+([0-9A-Fa-f]{4,6})\.\.U\+([0-9A-Fa-f]{4,6})")
 
 
 @dataclass(frozen=True)
-class Row:
+class CharacterRow:
     """One line of a table."""
 
     source: str
@@ -45,7 +45,7 @@ class Row:
     line: int = 0
 
 
-def show(text: str) -> str:
+def in_code_points(text: str) -> str:
     """`text` in code points: `U+06CC U+0654`."""
     return " ".join(f"U+{ord(character):04X}" for character in text)
 
@@ -60,18 +60,18 @@ def _points(cell: str, where: str) -> str:
     return "".join(out)
 
 
-def parse_table(path: Path, name: str = "") -> tuple[Row, ...]:
+def parse_table(path: Path, name: str = "") -> tuple[CharacterRow, ...]:
     """`parse_rows` of the TSV at `path`."""
     return parse_rows(path.read_text(encoding="utf-8-sig"), name or str(path))
 
 
-def parse_rows(text: str, name: str) -> tuple[Row, ...]:
+def parse_rows(text: str, name: str) -> tuple[CharacterRow, ...]:
     """The rows of a table's `text`; `name` is what errors call the file.
 
     Raises `LanguageError` for a cell that does not parse, a line without a reason, an empty source, a character
     mapped to itself, and a source that is mapped twice.
     """
-    rows: list[Row] = []
+    rows: list[CharacterRow] = []
     first: dict[str, int] = {}
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
@@ -94,15 +94,17 @@ def parse_rows(text: str, name: str) -> tuple[Row, ...]:
             if not source:
                 raise LanguageError(f"{where}: no source. Name a code point, as in U+064A.")
             if source == target:
-                raise LanguageError(f"{where}: {show(source)} is mapped to itself. Remove the line.")
+                raise LanguageError(f"{where}: {in_code_points(source)} is mapped to itself. Remove the line.")
             if source in first:
-                raise LanguageError(f"{where}: {show(source)} is mapped twice (first on line {first[source]}).")
+                raise LanguageError(
+                    f"{where}: {in_code_points(source)} is mapped twice (first on line {first[source]})."
+                )
             first[source] = number
-            rows.append(Row(source, target, cells[2].strip(), number))
+            rows.append(CharacterRow(source, target, cells[2].strip(), number))
     return tuple(rows)
 
 
-def close(rows: Sequence[Row], name: str = "table") -> tuple[Row, ...]:
+def close(rows: Sequence[CharacterRow], name: str = "table") -> tuple[CharacterRow, ...]:
     """`rows` with the table applied to its own targets until none holds a source.
 
     Raises `LanguageError` where that never ends (a character that leads back to itself).
@@ -115,13 +117,15 @@ def close(rows: Sequence[Row], name: str = "table") -> tuple[Row, ...]:
         while True:
             if target in seen or any(source in target for source in seen):
                 where = f"{name}:{row.line}" if row.line else name
-                raise LanguageError(f"{where}: {show(row.source)} leads back to itself. Remove one of the lines.")
+                raise LanguageError(
+                    f"{where}: {in_code_points(row.source)} leads back to itself. Remove one of the lines."
+                )
             seen.add(target) if target else None
             step = _apply_once(target, mapping, sequences)
             if step == target:
                 break
             target = step
-        closed.append(Row(row.source, target, row.reason, row.line))
+        closed.append(CharacterRow(row.source, target, row.reason, row.line))
     return tuple(closed)
 
 
@@ -137,12 +141,12 @@ def _apply_once(text: str, mapping: Mapping[str, str], sequences: Sequence[str])
 class CharacterTable:
     """A closed table, ready to be applied, composed with others, or handed to SentencePiece."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CharacterRow, ...]
 
     @classmethod
-    def of(cls, rows: Iterable[Row] | Mapping[str, str], name: str = "table") -> "CharacterTable":
+    def of(cls, rows: Iterable[CharacterRow] | Mapping[str, str], name: str = "table") -> "CharacterTable":
         if isinstance(rows, Mapping):
-            rows = [Row(source, target) for source, target in rows.items()]
+            rows = [CharacterRow(source, target) for source, target in rows.items()]
         return cls(close(tuple(rows), name))
 
     @cached_property
@@ -249,7 +253,7 @@ def _beyond() -> str:
 
 
 @cache
-def units(body: str) -> "np.ndarray":
+def unit_mask(body: str) -> "np.ndarray":
     """Which UTF-16 code units the character class `[body]` holds: shape (65536,), bool.
 
     A character beyond U+FFFF is held as the two units it is written with; a class that excludes (`^`) holds them all.
@@ -304,15 +308,15 @@ class Lookup:
         if low >= 2:
             return out
         if (out == _EXPAND).any():
-            text = decode(codes)
+            text = from_utf16(codes)
             for table in self.tables:
                 text = table._single.sub(lambda match, table=table: table.singles[match[0]], text)  # type: ignore[misc]
-            return encode(text.replace("\x00", "").replace("\x01", ""))
+            return utf16_units(text.replace("\x00", "").replace("\x01", ""))
         kept: np.ndarray = out[out != _DELETE]
         return kept
 
 
-def encode(text: str) -> "np.ndarray":
+def utf16_units(text: str) -> "np.ndarray":
     """`text` as UTF-16 code units, shape (n,), uint16; lone surrogates are left out."""
     import numpy as np
 
@@ -323,7 +327,7 @@ def encode(text: str) -> "np.ndarray":
     return np.frombuffer(data, np.uint16)
 
 
-def decode(codes: "np.ndarray") -> str:
+def from_utf16(codes: "np.ndarray") -> str:
     return codes.tobytes().decode("utf-16-le")
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 CANDIDATES = ("windows-1252", "windows-1256", "windows-1257", "iso-8859-13", "iso-8859-15", "windows-1251")
 
-SAMPLE = 1 << 16  # bytes that a guess looks at
+SAMPLE_BYTES = 1 << 16  # bytes that a guess looks at
 WORDS = 3000  # distinct words that a guess scores
 MIN_SCORE = 0.25  # of 1.0 a character: below it the text is noise in every encoding that was tried
 MARGIN = 0.15  # how much better another encoding must read before a declared one is not believed
@@ -31,7 +31,7 @@ AS_BROWSERS_READ = {
 }
 NOT_OF_PAGES = ("unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna", "undefined")
 EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH")
-MARKS = (
+BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -44,7 +44,7 @@ DECLARED = re.compile(
 
 # letters by how often the languages written with single-byte Latin encodings use them; the rest are rarities
 FREQUENT = frozenset("éèêäöüõåøæáíóúñçàâîôùûšžčßãąęłėżśćńųūāēī")
-KNOWN = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØÆČĀĒĪŪÁÍÓÚÑÇ")
+LESS_FREQUENT = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØÆČĀĒĪŪÁÍÓÚÑÇ")
 MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00a0\u200c\u200d\u200e\u200f،؛؟€£©®™×½¼²³ºª´¿¡")
 WORD = re.compile(r"\w*[^\x00-\x7f]\w*", re.S)
 
@@ -77,7 +77,7 @@ def declared_in(data: bytes) -> str:
 
 def marked(data: bytes) -> tuple[str, int]:
     """The encoding that a byte order mark names, and the mark's length."""
-    for mark, name in MARKS:
+    for mark, name in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return name, len(mark)
     return "", 0
@@ -98,7 +98,7 @@ def is_utf8(data: bytes) -> bool:
 
 def utf16_without_mark(data: bytes) -> str:
     """`utf-16-le` or `utf-16-be` where the zero bytes and the spaces stand as they do in UTF-16, else nothing."""
-    sample = data[: SAMPLE & ~1]
+    sample = data[: SAMPLE_BYTES & ~1]
     sample = sample[: len(sample) & ~1]
     if not sample or b"\0" not in sample:
         return ""
@@ -151,7 +151,7 @@ def _word_score(word: str, letters: frozenset[str]) -> tuple[float, int]:
         elif i and char.isupper() and word[i - 1].islower():
             score -= 1.5
         elif kind == "LATIN":
-            score += 0.3 if len(word) == 1 else 0.9 if char in FREQUENT else 0.7 if char in KNOWN else 0.3
+            score += 0.3 if len(word) == 1 else 0.9 if char in FREQUENT else 0.7 if char in LESS_FREQUENT else 0.3
             score -= 0.8 if letters else 0
         else:
             # scripts whose words are made of nothing else: a single foreign letter is no word
@@ -193,7 +193,7 @@ def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), lette
         return name
     if is_utf8(data):
         return "utf-8"
-    sample = data[:SAMPLE]
+    sample = data[:SAMPLE_BYTES]
     alphabet = frozenset(letters + letters.upper()) - frozenset(map(chr, range(128)))
     scores: dict[str, float] = {}
     said = python_name(declared)

@@ -11,11 +11,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ulmkit.errors import LanguageError
-from ulmkit.text.normalize import own_function
 from ulmkit.text.protect import find_spans
+from ulmkit.text.rules import Rules
 
 # what every number of a person has at least: one fast look spares all others
 NUMBER = re.compile(r"\d(?:[ .\-]?\d){6}")
@@ -75,7 +74,7 @@ def public_ip(found: str) -> bool:
         return False
 
 
-CHECKS: dict[str, Callable[[str], bool]] = {"luhn": luhn, "iban": iban, "public_ip": public_ip}
+PII_CHECKS: dict[str, Callable[[str], bool]] = {"luhn": luhn, "iban": iban, "public_ip": public_ip}
 
 # name -> what a kind of that name is where the language says nothing else
 SHARED: dict[str, Pii] = {
@@ -98,7 +97,7 @@ SHARED: dict[str, Pii] = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class PiiKind:
     """A declared kind, ready to search."""
 
     name: str
@@ -109,7 +108,7 @@ class Kind:
     anywhere: bool
 
 
-def compiled(declared: Pii, rules: Path) -> Kind:
+def compiled(declared: Pii, rules: Rules) -> PiiKind:
     """`declared` with the shared parts filled in. Raises `LanguageError` that begins with the key it is about."""
     shared = SHARED.get(declared.name)
     pattern = declared.pattern or (shared.pattern if shared else "")
@@ -124,23 +123,23 @@ def compiled(declared: Pii, rules: Path) -> Kind:
         raise LanguageError(f"mask: '{declared.mask}' is itself found by the pattern. Choose another.")
     test: Callable[[str], bool] | None = None
     if check.startswith("rules."):
-        test = own_function(check, str(rules) if rules.is_file() else "", "check")
+        test = rules.function(check, "check")
     elif check:
-        if check not in CHECKS:
-            raise LanguageError(f"check: no check '{check}'. Known: {', '.join(CHECKS)}, rules.<function>.")
-        test = CHECKS[check]
+        if check not in PII_CHECKS:
+            raise LanguageError(f"check: no check '{check}'. Known: {', '.join(PII_CHECKS)}, rules.<function>.")
+        test = PII_CHECKS[check]
     hints = declared.hints or (shared.hints if shared else ())
     anywhere = declared.anywhere or (shared is not None and shared.anywhere)
-    return Kind(declared.name, declared.mask, expression, test, hints, anywhere)
+    return PiiKind(declared.name, declared.mask, expression, test, hints, anywhere)
 
 
 class PiiFinder:
     """The kinds of personal data of one language."""
 
-    def __init__(self, declared: Sequence[Pii], rules: Path) -> None:
+    def __init__(self, declared: Sequence[Pii], rules: Rules) -> None:
         self.kinds = [compiled(kind, rules) for kind in declared]
 
-    def find(self, text: str) -> list[tuple[int, int, Kind]]:
+    def find(self, text: str) -> list[tuple[int, int, PiiKind]]:
         """The finds as (start, end, kind), in order, without overlap: the first wins, and of two the longest."""
         number: bool | None = None
         found = []

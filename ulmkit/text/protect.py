@@ -54,7 +54,7 @@ _AFTER_NAME = f"(?:[/?]{_url_rest()})?"
 
 # kind -> (pattern, triggers): a text without one of the trigger's neighbouring pairs cannot hold such a span. A pattern
 # starts with a character class or a literal, which `re` searches fast; what stands to its left is asked afterwards.
-KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+SPAN_KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     # `x` with doubled spaces or unclosed is no code
     "code": (r"`(?!\s)(?:[^`\n ]| (?! ))+`", (("`", ""),)),
     "url": (
@@ -87,8 +87,8 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         ((":", ":"), ("0-9A-Fa-f", ":")),
     ),
 }
-_ORDER = {kind: place for place, kind in enumerate(KINDS)}  # where two are the same, the earlier kind is taken
-_PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in KINDS.items()}
+_ORDER = {kind: place for place, kind in enumerate(SPAN_KINDS)}  # where two are the same, the earlier kind is taken
+_PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in SPAN_KINDS.items()}
 
 
 # what shows nothing but parts a span from what it could go on with: a space does that when it is gone. A keycap stays
@@ -100,8 +100,8 @@ def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
 
     Spans that overlap are one span: whoever takes a part of another's (a version the head of a number, a number that of
     an e-mail address) would leave the rest to the rules. It has the kind of the one that starts first, of those the
-    longest, of those the first in `KINDS`; a number and something else are no number. But what an e-mail address has
-    from its @ on is no user: that would go on with the word behind it.
+    longest, of those the first in `SPAN_KINDS`; a number and something else are no number. But what an e-mail address
+    has from its @ on is no user: that would go on with the word behind it.
     """
     found = [(*match.span(), kind) for kind in kinds for match in _PATTERNS[kind].finditer(text)]
     found.sort(key=lambda span: (span[0], -span[1], _ORDER[span[2]]))
@@ -115,7 +115,7 @@ def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
     return spans
 
 
-def protect(text: str, kinds: frozenset[str], spans: list[str]) -> str:
+def take_out(text: str, kinds: frozenset[str], spans: list[str]) -> str:
     """`text` with a placeholder for every span of `kinds`; the spans are appended to `spans` in order, in NFC."""
     out: list[str] = []
     last = 0
@@ -144,8 +144,8 @@ def _spell_a_character(span: str, behind: str) -> bool:
     return match is not None and start + match.end() > len(span) and html.unescape(match[0]) != match[0]
 
 
-def restore(text: str, spans: list[str]) -> str:
-    """The inverse of `protect`."""
+def put_back(text: str, spans: list[str]) -> str:
+    """The inverse of `take_out`."""
     if not spans:
         return text
     pieces = _RESTORE.split(text)

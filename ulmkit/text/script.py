@@ -39,7 +39,7 @@ COMPOSED: dict[str, tuple[tuple[str, ...], str]] = {
     "Latf": (("Latn",), ""),
     "Latg": (("Latn",), ""),
 }
-KNOWN = SCRIPTS | COMPOSED.keys()
+SCRIPT_CODES = SCRIPTS | COMPOSED.keys()
 
 
 @cache
@@ -61,8 +61,8 @@ def _property(script: str) -> str:
 @cache
 def letter_list(script: str) -> list[str]:
     """The letters of `script`, one by one; a `UsageError` lists the known scripts."""
-    if script not in KNOWN:
-        raise UsageError(f"no script '{script}'. Known: {', '.join(sorted(KNOWN))}.")
+    if script not in SCRIPT_CODES:
+        raise UsageError(f"no script '{script}'. Known: {', '.join(sorted(SCRIPT_CODES))}.")
     return [*regex.findall(_property(script), _every_letter()), *COMPOSED.get(script, ((), ""))[1]]
 
 
@@ -110,7 +110,7 @@ def viramas() -> str:
 
 @cache
 def _census(script: str) -> Census:
-    return Census({"letters": census.letters(), "script": census.members(letters(script))})
+    return Census({"letters": census.letter_mask(), "script": census.members(letters(script))})
 
 
 def script_share(text: str, script: str) -> float:

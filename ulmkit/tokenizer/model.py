@@ -102,7 +102,7 @@ class Tokenizer:
             raise ArtifactError(f"{path}: not the file its manifest describes. Train the tokenizer again.")
         trained = manifest.normalization or ""
         if language is not None:
-            now = language.normalizers["train"].fingerprint
+            now = language.normalizer("standard").fingerprint
             if now != trained:
                 code = language.code
                 raise ArtifactError(

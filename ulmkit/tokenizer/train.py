@@ -26,7 +26,8 @@ from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, packag
 from ulmkit.artifacts.shards import read_batches, shard_paths
 from ulmkit.artifacts.stage import Stage, differences, stage
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError, VocabularyError
-from ulmkit.language.spec import Language, TokenizerSettings
+from ulmkit.language.sections import TokenizerSettings
+from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer import isolated
 from ulmkit.tokenizer.model import BOS, EOS, FIRST_PIECE, MODEL, NEWLINE, PAD, UNK, VOCABULARY, Tokenizer
@@ -141,7 +142,7 @@ def _inputs(language: Language, corpus: Path, asked: TokenizerSettings) -> dict[
     return {
         "recipe": RECIPE,
         "corpus": corpus_digest(corpus, ["train"]),
-        "normalization": language.normalizers["train"].fingerprint,
+        "normalization": language.normalizer("standard").fingerprint,
         "required": required_characters(language),
         "settings": {
             "vocabulary": asked.vocabulary,
@@ -184,7 +185,7 @@ def check_normal_form(language: Language, corpus: Path) -> None:
     """
     if (corpus / "manifest.json").exists():
         then = Manifest.read(corpus, "corpus").normalization
-        now = language.normalizers["train"].fingerprint
+        now = language.normalizer("standard").fingerprint
         if then not in (None, now):
             raise ArtifactError(
                 f"{corpus}: written with normalization {then}, {language.code} now has {now}. "

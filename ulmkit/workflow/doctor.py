@@ -98,7 +98,7 @@ def normalization(data: BuiltData) -> Iterator[Diagnosis]:
     """Corpus and tokenizer were made with the normalization that the language has now."""
     if data.language is None:
         return
-    now = data.language.normalizers["train"].fingerprint
+    now = data.language.normalizer("standard").fingerprint
     made = {
         "corpus": (data.corpus or {}).get("normalization"),
         "tokenizer": getattr(data.tokenizer, "normalization", None),

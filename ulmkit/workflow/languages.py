@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ulmkit.errors import LanguageError
 from ulmkit.language.load import load_language
-from ulmkit.language.registry import Known, find, known
+from ulmkit.language.places import find
+from ulmkit.language.registry import Known, known
 from ulmkit.language.spec import Language
 from ulmkit.notebook import html_table
 

@@ -25,7 +25,7 @@ from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.formats.mediawiki import Site, page_document, pages, redirect_pattern, site_of
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.streams import LIMITS, SectionBytes, Stream
-from ulmkit.language.spec import SourceSpec
+from ulmkit.language.sections import SourceSpec
 from ulmkit.progress import Progress, Report, silent
 
 SERVER = "https://dumps.wikimedia.org"

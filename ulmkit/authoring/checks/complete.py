@@ -22,10 +22,11 @@ from ulmkit.authoring.checks.subject import (
 )
 from ulmkit.document import count_joiners
 from ulmkit.language import cases
-from ulmkit.language.load import read_text
-from ulmkit.language.spec import Filters, Language
-from ulmkit.text.normalize import about_operation
+from ulmkit.language.places import folder_text
+from ulmkit.language.sections import Filters
+from ulmkit.language.spec import Language
 from ulmkit.text.operations import MATCH_ONLY
+from ulmkit.text.operations.make import about_operation
 
 MIN_SENTENCE_CASES = 10
 MAX_BYTE_SHARE = 0.03  # of the tokens of held-out samples: letters that no piece knows
@@ -35,9 +36,9 @@ MAX_FERTILITY = 4.0  # pieces a word, with a vocabulary of a few thousand
 def every_operation_shown(subject: Subject) -> Outcome:
     """Every operation of the train form that can act at all does so in some example; an empty table cannot."""
     shown = set().union(*(acting(subject, example) for example in subject.examples)) if subject.examples else set()
-    wanted = set(subject.language.normalizers["train"].operations) - {"protect", "restore"} - set(MATCH_ONLY)
+    wanted = set(subject.language.normalizer("standard").operations) - {"protect", "restore"} - set(MATCH_ONLY)
     wanted = {name for name in wanted if subject.operations[name].acts}
-    silent = [name for name in subject.language.normalizers["train"].operations if name in wanted - shown]
+    silent = [name for name in subject.language.normalizer("standard").operations if name in wanted - shown]
     if silent:
         first = list(dict.fromkeys(silent))
         return failed(f"no example of {', '.join(first[:4])}", f"Add a line to examples.tsv for {first[0]}.")
@@ -49,7 +50,7 @@ def rules_documented(subject: Subject) -> Outcome:
     own = [name for name in subject.operations if name.startswith("rules.")]
     if not own:
         return not_applicable("no rules of its own")
-    settings = subject.language.normalizers["match"].settings
+    settings = subject.language.normalizer("match").settings
     bare = [name for name in own if not about_operation(name, settings)]
     if bare:
         return failed(f"{bare[0]} has no docstring", f"Say in a sentence what {bare[0]} does, with an example.")
@@ -154,7 +155,7 @@ def licences(subject: Subject) -> Outcome:
         return missing("no SOURCES.md", "Write SOURCES.md: a table of what, source and licence for each file.")
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")]
-        for line in read_text(path).split("\n")
+        for line in folder_text(path).split("\n")
         if "|" in line
     ]
     if bare := next((row for row in rows if not row[-1]), None):
@@ -179,7 +180,7 @@ def describable(entry: Path) -> bool:
         return False
     if entry.is_dir():
         return any(entry.iterdir())
-    return entry.suffix != ".tsv" or any(line and not line.startswith("#") for line in read_text(entry).split("\n"))
+    return entry.suffix != ".tsv" or any(line and not line.startswith("#") for line in folder_text(entry).split("\n"))
 
 
 def limits_explained(subject: Subject) -> Outcome:

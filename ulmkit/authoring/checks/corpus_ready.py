@@ -8,7 +8,7 @@ import regex
 
 from ulmkit.authoring.checks.subject import MIN_SAMPLES, NO_SAMPLES, Outcome, Subject, as_evidence, failed, missing, ok
 from ulmkit.language import cases
-from ulmkit.language.load import read_words
+from ulmkit.language.places import read_words
 from ulmkit.text import script as scripts
 
 MIN_SAMPLE_LETTERS = 10_000

@@ -92,7 +92,7 @@ def examples_hold(subject: Subject) -> Outcome:
         where = f"{cases.EXAMPLES}:{example.line}"
         if example.form not in (*language.profiles, "match"):
             return failed(f"{where}: no profile '{example.form}'", f"Name a profile of [normalization] in {where}.")
-        made = language.form(example.form)(example.raw)
+        made = language.normalizer(example.form)(example.raw)
         if made != example.normal:
             return failed(
                 f"{where}: made {as_evidence(made)}, not {as_evidence(example.normal)}",
@@ -106,7 +106,7 @@ def examples_hold(subject: Subject) -> Outcome:
 def acting(subject: Subject, example: cases.Example) -> set[str]:
     """The operations that change or count something in the example's raw text."""
     raw = example.raw
-    found = {change.operation for change in subject.language.form(example.form).explain(raw)}
+    found = {change.operation for change in subject.language.normalizer(example.form).explain(raw)}
     # reading a text as UTF-16 drops lone surrogates before any operation is asked
     return found | ({"surrogates"} if any("\ud800" <= c <= "\udfff" for c in raw) else set())
 

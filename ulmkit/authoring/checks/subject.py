@@ -11,8 +11,8 @@ from ulmkit.document import Verdict
 from ulmkit.language import cases
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
-from ulmkit.text.normalize import make_operation
 from ulmkit.text.operations import Operation
+from ulmkit.text.operations.make import make_operation
 from ulmkit.text.script import shows
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Subject:
     @cached_property
     def operations(self) -> dict[str, Operation]:
         """Every operation of the train and match forms, by name."""
-        normalizer = self.language.normalizers["match"]
+        normalizer = self.language.normalizer("match")
         names = dict.fromkeys(normalizer.operations)
         return {name: make_operation(name, normalizer.settings) for name in names}
 

@@ -13,7 +13,7 @@ from ulmkit.corpus.extract.markup import kind_of
 from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
 from ulmkit.document import Document, RawDocument, Unreadable
-from ulmkit.language.spec import Extraction
+from ulmkit.language.sections import Extraction
 from ulmkit.text.encoding import Undecodable
 
 Decode = Callable[[bytes, str], tuple[str, str]]

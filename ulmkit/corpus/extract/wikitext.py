@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ulmkit.language.spec import Extraction
+from ulmkit.language.sections import Extraction
 
 # Elements of which nothing is read. `ref` is the frequent one; the others are pictures, formulas, code and forms.
 _UNREAD = (

@@ -5,8 +5,17 @@ import re
 
 from ulmkit.errors import LanguageError
 from ulmkit.text.characters import drop_surrogates
-from ulmkit.text.operations.base import NEVER, Operation, Rule, Settings, delete, operation, substitution, table
-from ulmkit.text.protect import KINDS, REFERENCE
+from ulmkit.text.operations.base import (
+    NO_TRIGGER,
+    Operation,
+    Rule,
+    Settings,
+    delete,
+    operation,
+    substitution,
+    table_operation,
+)
+from ulmkit.text.protect import REFERENCE, SPAN_KINDS
 
 
 @operation
@@ -17,7 +26,7 @@ def surrogates(_: Settings) -> Operation:
         clean = drop_surrogates(text)
         return clean, len(text) - len(clean)
 
-    return Operation("surrogates", rules=(Rule(apply, NEVER),))  # reading a text as UTF-16 has dropped them
+    return Operation("surrogates", rules=(Rule(apply, NO_TRIGGER),))  # reading a text as UTF-16 has dropped them
 
 
 _ENTITY = re.compile(f"&(?:amp;|#0*38;|#[xX]0*26;)*{REFERENCE}")
@@ -87,7 +96,7 @@ def controls(_: Settings) -> Operation:
     """Control characters go; tab is a space; vertical tab, form feed, U+0085 and U+2028 end a line, U+2029 two."""
     mapping = delete((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F))
     mapping |= {"\t": " ", "\x0b": "\n", "\x0c": "\n", "\r": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
-    return table("controls", mapping)
+    return table_operation("controls", mapping)
 
 
 @operation
@@ -100,20 +109,20 @@ def invisible(_: Settings) -> Operation:
     ranges += [(0x202A, 0x202E), (0x2060, 0x206F), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0E), (0xFEFF, 0xFEFF)]
     ranges += [(0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0xE0000, 0xE0FFF)]
     ranges += [(plane + 0xFFFE, plane + 0xFFFF) for plane in range(0x10000, 0x110000, 0x10000)]
-    return table("invisible", delete(*ranges))
+    return table_operation("invisible", delete(*ranges))
 
 
 @operation
 def space_forms(_: Settings) -> Operation:
     """Spaces of every width become U+0020."""
     widths = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-    return table("space_forms", dict.fromkeys(widths, " "))
+    return table_operation("space_forms", dict.fromkeys(widths, " "))
 
 
 @operation
 def word_boundary(_: Settings) -> Operation:
     """U+2581 becomes a low line: SentencePiece writes the space with it, and could not tell the two apart."""
-    return table("word_boundary", {"\u2581": "_"})
+    return table_operation("word_boundary", {"\u2581": "_"})
 
 
 @operation
@@ -144,9 +153,9 @@ def spaces(_: Settings) -> Operation:
 @operation
 def protect(settings: Settings) -> Operation:
     """Takes the protected spans out; they come back, byte for byte, after the last operation."""
-    unknown = [kind for kind in settings.protect if kind not in KINDS]
+    unknown = [kind for kind in settings.protect if kind not in SPAN_KINDS]
     if unknown:
-        raise LanguageError(f"no protected span '{unknown[0]}'. Known: {', '.join(KINDS)}.")
+        raise LanguageError(f"no protected span '{unknown[0]}'. Known: {', '.join(SPAN_KINDS)}.")
     return Operation("protect")
 
 

@@ -10,17 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ulmkit.text.characters import CharacterTable, Row
+from ulmkit.text.characters import CharacterRow, CharacterTable
+from ulmkit.text.rules import NO_RULES, Rules
 
 Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
 Triggers = tuple[tuple[str, str], ...]
 # raised by hand when a change here makes another text of the same input: fingerprints change with it
 VERSION = 5
-NEVER: Triggers = (("\x00", "\x00"),)
+NO_TRIGGER: Triggers = (("\x00", "\x00"),)
 # as the left class of a trigger: so many equal characters in a row, of the right class (borders are two newlines)
 RUNS = {"=3": 3, "=4": 4}
 # class bodies: vowel signs of the Arabic script and what is written like them; Latin letters
-MARKS = "\u064b-\u0655\u0670"
+VOWEL_SIGNS = "\u064b-\u0655\u0670"
 LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 
 
@@ -43,11 +44,9 @@ class Settings:
     letter_run_to: int = 2
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
     watched: str = ""  # what the operation `watched` counts
-    characters: tuple[Row, ...] = ()
-    match_characters: tuple[Row, ...] = ()
-    # the two that are no part of a fingerprint
-    rules: str = ""  # path of rules.py
-    limited: bool = False  # its functions are stopped when they run for too long: it did not come with ulmkit
+    characters: tuple[CharacterRow, ...] = ()
+    match_characters: tuple[CharacterRow, ...] = ()
+    rules: Rules = NO_RULES  # the folder's own; the last, because of it only the source is part of a fingerprint
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def substitution(
     return Rule(lambda text: compiled.subn(replacement, text), tuple(triggers), **options)
 
 
-def table(name: str, mapping: dict[str, str]) -> Operation:
+def table_operation(name: str, mapping: dict[str, str]) -> Operation:
     return Operation(name, CharacterTable.of(mapping, name))
 
 

@@ -3,7 +3,16 @@
 import re
 
 from ulmkit.text.characters import CharacterTable, character_class
-from ulmkit.text.operations.base import MARKS, Operation, Rule, Settings, delete, operation, substitution, table
+from ulmkit.text.operations.base import (
+    VOWEL_SIGNS,
+    Operation,
+    Rule,
+    Settings,
+    delete,
+    operation,
+    substitution,
+    table_operation,
+)
 from ulmkit.text.protect import NUMBER, OPAQUE
 from ulmkit.text.script import letters, marks, viramas
 
@@ -13,7 +22,7 @@ _EMOJI = "\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff"
 @operation
 def zero_width(_: Settings) -> Operation:
     """U+200B and U+200C are deleted, where the script has no use for them."""
-    return table("zero_width", delete((0x200B, 0x200C)))
+    return table_operation("zero_width", delete((0x200B, 0x200C)))
 
 
 @operation
@@ -23,12 +32,14 @@ def pseudo_joiners(settings: Settings) -> Operation:
     letter = letters(settings.script)
     rules = []
     for form in settings.joiner_forms:
-        left, right = f"(?<=[{letter}{MARKS}])", f"(?=[{letter}])"
+        left, right = f"(?<=[{letter}{VOWEL_SIGNS}])", f"(?=[{letter}])"
         rules.append(substitution(f"{left}{form}+{right}", "\u200c", (form, ""), enables=("joiners", "tatweel")))
         if form == "\u200b":
             rules.append(substitution(form, "", (form, ""), enables=None))
         else:
-            rules.append(substitution(f"{left}{form}+|{form}+{right}", "", (letter + MARKS, form), (form, letter)))
+            rules.append(
+                substitution(f"{left}{form}+|{form}+{right}", "", (letter + VOWEL_SIGNS, form), (form, letter))
+            )
     return Operation("pseudo_joiners", rules=tuple(rules))
 
 
@@ -40,7 +51,7 @@ def joiners(settings: Settings) -> Operation:
     forward (there two byte strings would look the same).
     """
     letter = letters(settings.script)
-    every = re.compile(f"[{letter}{MARKS}]")
+    every = re.compile(f"[{letter}{VOWEL_SIGNS}]")
     before = "".join(c for c in map(chr, range(0x600, 0x780)) if every.match(c) and c not in settings.non_joining)
     joining = character_class(before) + "\u0870-\u08c9"
     single = re.compile(f"\u200c(?:(?<![{joining}]\u200c)|(?![{letter}]))")

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from ulmkit.text.characters import CharacterTable, character_class, compatibility
-from ulmkit.text.operations.base import MARKS, Operation, Rule, Settings, operation, substitution, table
+from ulmkit.text.operations.base import VOWEL_SIGNS, Operation, Rule, Settings, operation, substitution, table_operation
 from ulmkit.text.script import letters
 
 
@@ -42,19 +42,19 @@ def presentation_forms(_: Settings) -> Operation:
         for source, form in compatibility(first, last).items():
             if source not in "\ufdfa\ufdfb":
                 mapping[source] = unicodedata.normalize("NFC", form.replace(" ", "") if len(form) <= 3 else form)
-    return table("presentation_forms", mapping)
+    return table_operation("presentation_forms", mapping)
 
 
 @operation
 def widths(_: Settings) -> Operation:
     """Full-width ASCII (U+FF01-FF5E) and Latin ligatures (U+FB00-FB06) become plain; ½, ², ° and № stay."""
-    return table("widths", compatibility(0xFF01, 0xFF5E) | compatibility(0xFB00, 0xFB06))
+    return table_operation("widths", compatibility(0xFF01, 0xFF5E) | compatibility(0xFB00, 0xFB06))
 
 
 @operation
 def tatweel(settings: Settings) -> Operation:
     """U+0640 is deleted beside a letter; held off by U+200C it is a hyphen between words; a rule line of it stays."""
-    letter = letters(settings.script) + MARKS
+    letter = letters(settings.script) + VOWEL_SIGNS
     dash = substitution("\u200c+\u0640+\u200c*|\u0640+\u200c+", "-", ("\u200c", "\u0640"), ("\u0640", "\u200c"))
     rule = substitution(f"(?<=[{letter}])\u0640+|\u0640+(?=[{letter}])", "", (letter, "\u0640"), ("\u0640", letter))
     return Operation("tatweel", rules=(dash, rule))

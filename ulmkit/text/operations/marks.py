@@ -3,8 +3,17 @@
 import operator
 import re
 
-from ulmkit.errors import LanguageError
-from ulmkit.text.operations.base import LATIN, MARKS, Apply, Operation, Rule, Settings, operation, substitution, table
+from ulmkit.text.operations.base import (
+    LATIN,
+    VOWEL_SIGNS,
+    Apply,
+    Operation,
+    Rule,
+    Settings,
+    operation,
+    substitution,
+    table_operation,
+)
 from ulmkit.text.protect import NUMBER, OPAQUE
 from ulmkit.text.script import letters, marks
 
@@ -20,7 +29,7 @@ def digits(settings: Settings) -> Operation:
     if settings.digits == "keep" or native == ascii_digits:
         return Operation("digits")
     if settings.digits == "ascii":
-        return table("digits", dict(zip(native, ascii_digits, strict=True)))
+        return table_operation("digits", dict(zip(native, ascii_digits, strict=True)))
     to_native = str.maketrans(ascii_digits, native)
     joint = r" \-\u2013.+/&'_"
     pattern = (
@@ -82,7 +91,7 @@ def sign_runs(_: Settings) -> Operation:
 @operation
 def punctuation(settings: Settings) -> Operation:
     """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
-    letter = letters(settings.script) + MARKS + marks(settings.script) + "\u200c"
+    letter = letters(settings.script) + VOWEL_SIGNS + marks(settings.script) + "\u200c"
     near = f'{letter}{settings.native_digits}\u00bb\u00ab)(\\]"!…'
     rules = []
     for mark, own in settings.punctuation:
@@ -119,8 +128,6 @@ def quotes(settings: Settings) -> Operation:
     touch says so; otherwise each by its own shape. Straight marks change when their number in the line is even and the
     quotation holds a letter of the script.
     """
-    if len(settings.quotes) != 2:
-        raise LanguageError("operation 'quotes' needs the language's 'quotes', an opening and a closing mark.")
     opening, closing = settings.quotes[0], settings.quotes[1]
     letter = re.compile(f"[{letters(settings.script)}]")
     curly = re.compile(f"[{_CURLY}]")
@@ -211,7 +218,7 @@ def spacing(settings: Settings) -> Operation:
     one of them three. Beside protected spans, Latin and code nothing changes.
     """
     letter = letters(settings.script)
-    word = letter + MARKS + marks(settings.script)
+    word = letter + VOWEL_SIGNS + marks(settings.script)
     solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
@@ -252,4 +259,4 @@ def dashes(settings: Settings) -> Operation:
     longer = {"\u2012": "\u2013", "\u2015": "\u2014"}
     if settings.dash:
         longer = dict.fromkeys(sorted({*longer, *longer.values()} - {settings.dash}), settings.dash)
-    return table("dashes", dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer)
+    return table_operation("dashes", dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer)

@@ -1,4 +1,7 @@
-"""A function of a language folder, run so that whatever it does wrong is named: it raises, hangs, or returns no text.
+"""A language folder's own functions: loaded as they were read, and run so that whatever they do wrong is named.
+
+A function may raise, hang, or return no text. The module is made of the source that the language carries, not of the
+file: in every process of a build the functions are the same, whatever becomes of the folder meanwhile.
 
 The limit is one of processor time, so that no rule is blamed for a busy machine, or for a build that was put to sleep:
 what a corpus holds may not depend on the clock. A rule that waits instead of computing is given more of the clock.
@@ -7,10 +10,15 @@ main thread only, which is where commands and worker processes do their work; el
 """
 
 import contextlib
+import hashlib
 import signal
+import sys
 import threading
 import time
+import typing
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -71,22 +79,61 @@ def line_in(error: BaseException, path: str, otherwise: int = 1) -> int:
     return line
 
 
-def load_rules(module: ModuleType, run: Callable[[ModuleType], None], path: str) -> None:
-    """`run(module)`; a `LanguageError` with the file's name and line where that raises, exits or does not end."""
+@dataclass(frozen=True)
+class Rules:
+    """The rules.py of a language folder as it was read; empty where the folder has none.
+
+    `limited`: its functions are stopped when they run for too long, because it did not come with ulmkit.
+    """
+
+    path: str = ""  # what errors and tracebacks call it
+    source: bytes = b""
+    limited: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.path)
+
+    def function(self, name: str, asked_by: str) -> Callable[..., Any]:
+        """The function that `rules.<function>` names; a `LanguageError` that begins with what asked for it.
+
+        Runs the module, once a process: a `LanguageError` with its name and line where it raises, exits or hangs.
+        """
+        if not self:
+            raise LanguageError(
+                f"{asked_by} '{name}': the folder has no rules.py. Write one, or remove the {asked_by}."
+            )
+        function = getattr(_module(self.path, self.source), name.removeprefix("rules."), None)
+        if not callable(function):
+            where = shown(Path(self.path))
+            raise LanguageError(f"{asked_by} '{name}': {where} has no function '{name.removeprefix('rules.')}'.")
+        return typing.cast(Callable[..., Any], function)
+
+
+NO_RULES = Rules()
+
+
+@cache
+def _module(path: str, source: bytes) -> ModuleType:
+    """`source` as a module under a private name, as if it had been loaded from `path`."""
+    digest = hashlib.blake2b(path.encode() + b"\0" + source, digest_size=6).hexdigest()
+    module = ModuleType(f"_ulmkit_rules_{digest}")
+    module.__file__ = path
+    sys.modules[module.__name__] = module
     name = shown(Path(path))
     try:
         with time_limit(IMPORT_SECONDS):
-            run(module)
+            exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
     except _TooLong as error:
         line = line_in(error, path)
         raise LanguageError(f"{name}:{line}: takes more than {error} to load. Define functions only.") from None
     except (Exception, SystemExit) as error:
         line = getattr(error, "lineno", None) or line_in(error, path)
         raise LanguageError(f"{name}:{line}: {type(error).__name__}: {error}.") from error
+    return module
 
 
-def watched(function: Callable[[str], Any], path: str, *, limited: bool) -> Callable[[str], str]:
-    """`function` of the rules.py at `path`, which raises `RuleError` for what it does wrong; `limited` in time too.
+def guarded(function: Callable[[str], Any], rules: Rules) -> Callable[[str], str]:
+    """`function` of `rules`, which raises `RuleError` for what it does wrong; where they are limited, in time too.
 
     What it loads before its first text (a lexicon) it names as its attribute `prepare`, which has a limit of its own.
     """
@@ -95,14 +142,16 @@ def watched(function: Callable[[str], Any], path: str, *, limited: bool) -> Call
     starts = getattr(getattr(function, "__code__", None), "co_firstlineno", 1)
 
     def failure(line: int, what: str, text: str) -> RuleError:
-        return RuleError(f"{shown(Path(path))}:{line}: rule '{rule}' {what} on a text of {len(text):,} characters.")
+        return RuleError(
+            f"{shown(Path(rules.path))}:{line}: rule '{rule}' {what} on a text of {len(text):,} characters."
+        )
 
     def plain(text: str) -> str:
         try:
             made = function(text)
         except (Exception, SystemExit) as error:
             raised = f"raised {type(error).__name__} ({error})"
-            raise failure(line_in(error, path, starts), raised, text) from error
+            raise failure(line_in(error, rules.path, starts), raised, text) from error
         if not isinstance(made, str):
             raise failure(starts, f"returned {type(made).__name__}, not a string,", text)
         return made
@@ -115,6 +164,6 @@ def watched(function: Callable[[str], Any], path: str, *, limited: bool) -> Call
             with time_limit(RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)):
                 return plain(text)
         except _TooLong as error:
-            raise failure(line_in(error, path, starts), f"took more than {error}", text) from None
+            raise failure(line_in(error, rules.path, starts), f"took more than {error}", text) from None
 
-    return timed if limited else plain
+    return timed if rules.limited else plain
