@@ -115,6 +115,26 @@ MISTAKES = [
         "[normalization.profiles.p]\nmax_letter_run = 2\n[[sources]]",
         "12: runs of 2 letters cannot shrink to 2. Use 0 for never, or 3 or more and a smaller number.",
     ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nextends = 'lod'\n[[sources]]",
+        "12: no profile 'lod' to extend. Known: standard.",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nextends = 'q'\n[normalization.profiles.q]\nextends = 'p'\n[[sources]]",
+        "14: 'extends' goes in a circle: q → p → q. Take it out of one of them.",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nwithout = ['dashs']\n[[sources]]",
+        "12: 'dashs' is not among the operations of 'train' here. Did you mean 'dashes'?",
+    ),
+    (
+        "[[sources]]",
+        "[normalization.profiles.p]\nafter = { dashes = ['ellipsi'] }\n[[sources]]",
+        "12: no operation 'ellipsi'. Did you mean 'ellipsis'?",
+    ),
     ("[[sources]]", "[normalization.profiles]\np = 3\n[[sources]]", "12: profile 'p' must be a table, not 3."),
 ]
 
@@ -174,6 +194,27 @@ def test_a_profile_changes_what_it_names_and_inherits_the_rest(folder: Path) -> 
     assert language.normalizer("loud")("aaa\u2012b\u200b") == "a–b"
     with pytest.raises(UsageError, match=r"xx has no form 'quiet'. Known: standard, match, fold, loud."):
         language.normalizer("quiet")
+
+
+def test_a_profile_says_what_it_adds_to_another(folder: Path) -> None:
+    profiles = PROFILE + '[normalization.profiles.louder]\nextends = "loud"\nwithout = ["dashes"]\n'
+    profiles += 'after = { repeats = ["ellipsis", "quotes"] }\nquotes = "«»"\n'
+    (folder / "language.toml").write_text(TOML.replace("[[sources]]", f"{profiles}\n[[sources]]"), encoding="utf-8")
+    language = load_language(folder)
+    own = [name for name in language.operations("louder") if name in ("dashes", "repeats", "ellipsis", "quotes")]
+    assert own == ["repeats", "ellipsis", "quotes"]
+    assert language.normalizer("louder")('aaa\u2012 "b"...') == "a\u2012 «b»…"
+    follows = language.with_(normalization={"profiles": {"loud": {"letter_run_to": 2}}})
+    assert follows.normalizer("louder")("aaa") == "aa"
+
+
+def test_how_a_profile_says_it_is_no_part_of_the_fingerprint(folder: Path) -> None:
+    prints = set()
+    for said in ('train = ["dashes", "ellipsis", "characters"]', 'after = { dashes = ["ellipsis"] }'):
+        text = TOML.replace("[[sources]]", f"[normalization.profiles.p]\n{said}\n[[sources]]")
+        (folder / "language.toml").write_text(text, encoding="utf-8")
+        prints.add(load_language(folder).fingerprint)
+    assert len(prints) == 1
 
 
 def test_the_fingerprint_follows_the_profiles_and_the_standard_normalizer_does_not(folder: Path) -> None:
