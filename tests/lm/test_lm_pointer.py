@@ -25,7 +25,9 @@ from ulmkit.lm.loss import cross_entropy, token_losses
 from ulmkit.lm.model import AWDLSTM, Output
 from ulmkit.lm.pointer import EMPTY
 from ulmkit.lm.train import pretrain
-from ulmkit.publish.export import export_model, load_exported, our_logits
+from ulmkit.publish.export import export_model
+from ulmkit.publish.safetensors import load_exported
+from ulmkit.publish.source import our_logits
 
 V, T, B, MEMORY = 11, 9, 4, 7
 CONFIG = LMConfig(embedding_size=12, hidden_size=16, layers=2, memory=MEMORY, drop_mult=0.0, backend="reference")

@@ -35,8 +35,9 @@ from ulmkit.errors import UlmkitError
 from ulmkit.language.load import load_language
 from ulmkit.lm.checkpoint import load_model, read_checkpoint
 from ulmkit.lm.config import config_from_json
-from ulmkit.publish.export import export_model, load_exported
+from ulmkit.publish.export import export_model
 from ulmkit.publish.importing import config_of, read_vocabulary
+from ulmkit.publish.safetensors import load_exported
 from ulmkit.publish.torch_files import read_torch_file
 from ulmkit.tokenizer.model import Tokenizer
 

@@ -13,12 +13,15 @@ from fastai.text.models.awdlstm import awd_lstm_lm_config
 from interchange_data import CONFIG, PIECES, Home, make_home, make_tokenizer
 
 import ulmkit.publish.export as export
+import ulmkit.publish.safetensors as as_safetensors
 from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 from ulmkit.lm.checkpoint import load_model
-from ulmkit.publish.export import export_model, fastai_model, load_exported, our_logits
-from ulmkit.publish.fastai import fastai_settings, to_fastai
+from ulmkit.publish.export import export_model
+from ulmkit.publish.fastai import fastai_model, fastai_settings, to_fastai
 from ulmkit.publish.importing import import_fastai, matching_rows
+from ulmkit.publish.safetensors import load_exported
+from ulmkit.publish.source import our_logits
 from ulmkit.publish.torch_files import read_torch_file
 
 
@@ -75,14 +78,14 @@ def test_an_export_that_is_not_the_model_is_not_kept(
     """One weight is changed on its way to the file; what stood there before still stands."""
     (tmp_path / "out").mkdir()
     before = export_model(home.run, home.tokenizer, tmp_path / "good", format=format)
-    real_load, real_tensors = torch.load, export.read_tensors
+    real_load, real_tensors = torch.load, as_safetensors.read_tensors
 
     def changed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         name = next(name for name in tensors if "bias_ih" in name)
         return tensors | {name: tensors[name] + 0.1}
 
     monkeypatch.setattr(torch, "load", lambda *a, **k: changed(real_load(*a, **k)))
-    monkeypatch.setattr(export, "read_tensors", lambda *a: changed(real_tensors(*a)))
+    monkeypatch.setattr(as_safetensors, "read_tensors", lambda *a: changed(real_tensors(*a)))
     for name in ("out", "good", "new"):
         with pytest.raises(UlmkitError, match="Nothing was kept"):
             export_model(home.run, home.tokenizer, tmp_path / name, format=format)

@@ -1,12 +1,21 @@
-"""Our parameters, vocabulary and settings under fastai's names and in its order, both ways."""
+"""A model in fastai's files: our parameters, vocabulary and settings under its names and in its order, both ways."""
 
+import io
+import json
+import pickle
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ulmkit.artifacts.atomic import write_json
 from ulmkit.errors import ArtifactError
+from ulmkit.lm.checkpoint import write_bytes
 from ulmkit.lm.config import LMConfig
+from ulmkit.publish.cards import fastai_readme
+from ulmkit.publish.pickles import read_pickle_file
+from ulmkit.publish.source import CONFIG, PIECES, README, Logits, Source, copy_tokenizer
 
 # our first four pieces, each with fastai's word for it, in fastai's order: there padding is 1, not 0
 SPECIAL = {"<unk>": "xxunk", "<pad>": "xxpad", "<s>": "xxbos", "</s>": "xxeos"}
@@ -96,3 +105,54 @@ def from_fastai(state: Mapping[str, torch.Tensor], source: str = "fastai weights
             raise ArtifactError(f"{source}: {' and '.join(copies)} differ; only tied embeddings can be taken over.")
         ours[name] = present[0]
     return ours
+
+
+def write_fastai(new: Path, source: Source, batches: torch.Tensor) -> Logits:
+    """models/<name>.pth and models/vocab.pkl where `language_model_learner(path=…)` looks for them, and what else."""
+    if missing := [piece for piece in SPECIAL if piece not in source.pieces]:
+        raise ArtifactError(
+            f"{source.tokenizer}: has no {', '.join(missing)}, which fastai's files need. Export as safetensors."
+        )
+    order = fastai_order(source.pieces)
+    config = source.checkpoint.config
+    if config.memory:
+        raise ArtifactError(
+            f"{source.checkpoint.folder}: the model has a pointer over its last {config.memory} pieces, for which "
+            "fastai's AWD_LSTM has no layer. Export as safetensors."
+        )
+    state = to_fastai(
+        {n: t[order] if n in ("embedding", "decoder_bias") else t for n, t in source.checkpoint.model.items()}
+    )
+    weights = io.BytesIO()
+    torch.save(state, weights)
+    words = [SPECIAL.get(source.pieces[i], source.pieces[i]) for i in order]
+    models = new / "models"
+    models.mkdir()
+    write_bytes(models / f"{source.name}.pth", weights.getvalue())
+    write_bytes(models / "vocab.pkl", pickle.dumps(words, protocol=2))
+    write_json(new / PIECES, words)
+    write_json(new / CONFIG, fastai_settings(config))
+    copy_tokenizer(source, new)
+    write_bytes(new / README, fastai_readme(source).encode())
+    return _logits_of(new, source, batches, order)
+
+
+def _logits_of(folder: Path, source: Source, batches: torch.Tensor, order: list[int]) -> Logits:
+    """What current fastai says, from the files alone, with its words back in our order."""
+    words = read_pickle_file(folder / "models" / "vocab.pkl")
+    theirs = fastai_model(len(words), json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    theirs.load_state_dict(torch.load(folder / "models" / f"{source.name}.pth", weights_only=True))
+    theirs.eval().reset()
+    place = torch.tensor(order).argsort()  # our id → fastai's
+    with torch.no_grad():
+        return [theirs(place[ids].T)[0].transpose(0, 1)[..., place] for ids in batches]  # (B, T, V) -> (T, B, V)
+
+
+def fastai_model(vocabulary: int, settings: Mapping[str, Any]) -> Any:
+    """fastai's own language model with fresh weights; the caller's random numbers stay as they were."""
+    import ulmkit.lm.fastai_imports  # noqa: F401, I001 (first: it holds back what fastai warns of on import)
+    from fastai.text.models.awdlstm import AWD_LSTM
+    from fastai.text.models.core import get_language_model
+
+    with torch.random.fork_rng(devices=[]):
+        return get_language_model(AWD_LSTM, vocabulary, dict(settings))

@@ -26,17 +26,17 @@ from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.checkpoint import build_model, model_sizes, save_checkpoint
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
-from ulmkit.publish.export import VOCABULARY, read_pieces
 from ulmkit.publish.fastai import SPECIAL, from_fastai
 from ulmkit.publish.pickles import Listed, read_pickle_file
+from ulmkit.publish.source import PIECES, read_pieces
 from ulmkit.publish.torch_files import read_torch_file
 
-SPACE = "▁"
+WORD_START = "▁"  # stands for the space before a piece that begins a word
 LEAST_SHARE = 0.1  # of our pieces; below, the vocabulary is another language's or another file's
 
 # fastai's settings → ours; its probabilities stand before its drop_mult
 SIZES = {"emb_sz": "embedding_size", "n_hid": "hidden_size", "n_layers": "layers"}
-DROPOUTS = ("output_p", "hidden_p", "input_p", "embed_p", "weight_p")
+FASTAI_DROPOUTS = ("output_p", "hidden_p", "input_p", "embed_p", "weight_p")
 FIXED = {"bidir": False, "tie_weights": True}
 
 # names of fastai before 1.0, whose decoder had no bias
@@ -81,7 +81,7 @@ def import_fastai(
     manifest = Manifest.read(tokenizer, "tokenizer")
     if problems := manifest.problems():
         raise ArtifactError(f"{problems[0]}. Train the tokenizer again.")
-    pieces = read_pieces(tokenizer / VOCABULARY)
+    pieces = read_pieces(tokenizer / PIECES)
     rows = matching_rows(pieces, words)
     taken = sum(row is not None for row in rows)
     if taken < LEAST_SHARE * len(pieces):
@@ -148,15 +148,15 @@ def matching_rows(pieces: Sequence[str], words: Sequence[str]) -> list[int | Non
     row: dict[str, int] = {}
     for number, word in enumerate(words):
         row.setdefault(word, number)
-    whole_words = not any(word.startswith(SPACE) for word in words)
+    whole_words = not any(word.startswith(WORD_START) for word in words)
     own = set(pieces)
 
     def find(piece: str) -> int | None:
         if piece not in SPECIAL:
-            return row.get(piece.removeprefix(SPACE) if whole_words and piece != SPACE else piece)
+            return row.get(piece.removeprefix(WORD_START) if whole_words and piece != WORD_START else piece)
         word = SPECIAL[piece]
         # fastai's own SentencePiece has each special word twice, and only the one with ▁ ever occurs in its texts
-        return row.get(SPACE + word, row.get(word)) if SPACE + word not in own else row.get(word)
+        return row.get(WORD_START + word, row.get(word)) if WORD_START + word not in own else row.get(word)
 
     return [find(piece) for piece in pieces]
 
@@ -180,7 +180,7 @@ def config_of(sizes: Mapping[str, int], settings: Path | None) -> LMConfig:
             expected = found.get(SIZES[name]) if name in SIZES else FIXED.get(name)
             if expected is not None and value != expected:
                 raise ArtifactError(f"{settings}: {name} is {str(value)[:40]}, the weights have {expected}.")
-        for name in DROPOUTS:
+        for name in FASTAI_DROPOUTS:
             if name in theirs:
                 if not isinstance(theirs[name], int | float) or not 0 <= theirs[name] < 1:
                     raise ArtifactError(f"{settings}: {name} is {str(theirs[name])[:40]!r}, expected 0 to 1.")

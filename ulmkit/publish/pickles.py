@@ -15,7 +15,8 @@ from typing import IO, Any, NamedTuple
 from ulmkit.artifacts.atomic import read_regular
 from ulmkit.errors import ArtifactError
 
-MAX_BYTES = 256 << 20  # a vocabulary takes about 20 bytes a piece; the tensors of a .pth are no part of its pickle
+# a vocabulary takes about 20 bytes a piece; the tensors of a .pth are no part of its pickle
+MAX_PICKLE_BYTES = 256 << 20
 MAX_STEPS = 20_000_000  # opcodes
 
 PLAIN = (str, int, float, bool, type(None))  # also what a key may be: hashing deep tuples can exhaust the stack
@@ -206,7 +207,7 @@ def read_pickle(
 
 def read_pickle_file(path: Path, *, names: Names | None = None) -> Any:
     """`read_pickle` of a whole file of reasonable size."""
-    return read_pickle(read_regular(path, MAX_BYTES), path, names=names)
+    return read_pickle(read_regular(path, MAX_PICKLE_BYTES), path, names=names)
 
 
 def _short(error: Exception) -> str:

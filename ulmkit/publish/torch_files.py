@@ -123,7 +123,7 @@ def _state_dict(content: bytes, path: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-Blocks = Callable[[Storage], bytes | memoryview]
+StorageReader = Callable[[Storage], bytes | memoryview]
 
 
 def _cut(stored: StoredTensor, block: bytes | memoryview, where: str) -> torch.Tensor:
@@ -138,7 +138,7 @@ def _cut(stored: StoredTensor, block: bytes | memoryview, where: str) -> torch.T
     return flat.as_strided(stored.size, stored.stride, stored.offset).to(torch.float32, copy=True).contiguous()
 
 
-def _from_zip(content: bytes, path: Path) -> tuple[Any, Blocks]:
+def _from_zip(content: bytes, path: Path) -> tuple[Any, StorageReader]:
     """The format since torch 1.6: `<name>/data.pkl` and `<name>/data/<key>`, neither compressed."""
     archive = zipfile.ZipFile(io.BytesIO(content))
     entries = {entry.filename: entry for entry in archive.infolist()}
@@ -161,7 +161,7 @@ def _from_zip(content: bytes, path: Path) -> tuple[Any, Blocks]:
     return value, lambda storage: entry(f"{root}data/{storage.key}")
 
 
-def _from_stream(content: bytes, path: Path) -> tuple[Any, Blocks]:
+def _from_stream(content: bytes, path: Path) -> tuple[Any, StorageReader]:
     """The format before torch 1.6: five pickles (magic, version, machine, value, keys), then each key's block."""
     stream = io.BytesIO(content)
     if read_pickle(stream, path) != MAGIC:
