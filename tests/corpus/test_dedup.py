@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmkit.corpus.dedup import cluster, signatures
-from ulmkit.corpus.shingles import WordHasher, ngrams
-from ulmkit.corpus.split import cluster_number, split_of
+from ulmkit.corpus.shingles import WordHasher
 from ulmkit.language.sections import Dedup
 
 SETTINGS = Dedup()
@@ -101,44 +100,3 @@ def test_clusters_are_those_of_the_definition_however_units_are_cut(seed: int, s
     parts = np.split(signature, np.cumsum(sizes)[:-1])
     found = cluster(np.arange(sum(sizes), dtype=np.uint64), parts, settings)
     assert found.tolist() == searched(signature, settings)
-
-
-def test_rolling_hashes_equal_for_equal_runs_only():
-    hashes = WordHasher()(["a", "b", "c", "a", "b", "c", "d"])
-    threes = ngrams(hashes, 3)
-    assert len(threes) == 5
-    assert threes[0] == threes[3]
-    assert len(set(threes.tolist())) == 4
-
-
-WORDS = st.lists(st.text(st.characters(exclude_characters=" "), min_size=1, max_size=12), max_size=40)
-
-
-@given(WORDS, WORDS)
-def test_a_word_has_one_hash_wherever_it_stands_and_another_word_another(words: list[str], others: list[str]):
-    hasher = WordHasher()
-    together = hasher([*others, *words])[len(others) :].tolist()
-    assert together == hasher(words).tolist()
-    assert len(set(together)) == len(set(words))
-
-
-def test_hashes_of_like_words_share_no_bits_by_more_than_chance():
-    words = [f"{stem}{ending}" for stem in ("کتاب", "خانه", "mets", "a") for ending in map(chr, range(0x41, 0x5B))]
-    hashes = WordHasher()(words)
-    bits = np.unpackbits(hashes.view(np.uint8)).reshape(len(words), 64)
-    assert len(set(hashes.tolist())) == len(words)
-    assert abs(bits.mean() - 0.5) < 0.03
-    assert abs((bits[1:] != bits[:-1]).mean() - 0.5) < 0.03
-
-
-def test_shares_of_the_split_are_what_was_asked():
-    places = [split_of(cluster_number(f"doc{i}"), 0.02, 0.1) for i in range(20_000)]
-    assert abs(places.count("valid") / 20_000 - 0.02) < 0.004
-    assert abs(places.count("test") / 20_000 - 0.1) < 0.008
-
-
-@given(st.text(), st.floats(0, 0.4), st.floats(0, 0.4))
-def test_a_growing_share_never_moves_a_test_document_to_train(id_: str, share: float, more: float):
-    number = cluster_number(id_)
-    if split_of(number, 0.0, share) == "test":
-        assert split_of(number, 0.0, share + more) == "test"
