@@ -100,3 +100,12 @@ def test_the_python_of_a_page_runs_from_its_top(
     names: dict[str, object] = {"__name__": "__main__"}
     for number, block in enumerate(python_blocks(page), 1):
         exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+
+
+def test_every_decision_has_a_day_and_stands_in_the_index():
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    index, _, entries = text.partition("\n## Layout\n")
+    titles = re.findall(r"^### (.+)$", entries, re.M)
+    assert titles == re.findall(r"^- \[(.+)\]\(#", index, re.M)
+    assert len(re.findall(r"^### .+\n\n\*\d{4}-\d\d-\d\d\.\* ", entries, re.M)) == len(titles) > 50
+    assert not re.search(r"^\*\*", entries, re.M), "an entry is a heading and a day: see the others"

@@ -90,7 +90,11 @@ def operations(_: Path) -> tuple[str, Any]:
 
 def pages() -> list[str]:
     draw = random.Random(0)
-    made = ["\n".join(" ".join(draw.choices(SENTENCES, k=5)) for _ in range(4)) for _ in range(6)]
+    words = " ".join(SENTENCES).lower().replace(".", "").replace(",", "").split()
+    made = []
+    for _ in range(6):
+        lines = [" ".join(draw.sample(words, 9)).capitalize() + "." for _ in range(16)]
+        made.append("\n".join(" ".join(lines[first : first + 4]) for first in range(0, 16, 4)))
     return [*made, "Lühike.", "Home | News | Contact\n" * 40, "The cat sat on the mat, as cats do. " * 20, *TEXTS[:3]]
 
 
