@@ -1,10 +1,16 @@
 """The front door: what `import ulmkit` gives, what it costs, and that each name is what it says."""
 
+import inspect
 import subprocess
 import sys
+from operator import attrgetter
+
+import click
+import pytest
 
 import ulmkit
 from ulmkit import errors
+from ulmkit.cli.main import cli
 
 DOOR = ("load", "languages", "build", "train_tokenizer", "pretrain", "Corpus", "Tokenizer", "LM")
 ERRORS = tuple(
@@ -40,6 +46,32 @@ def test_importing_loads_nothing_and_takes_no_time():
     ).stdout.split()
     assert float(seconds) < 0.05
     assert not loaded
+
+
+# a function of the door, the command that does the same, options of other names
+SAME = [
+    ("build", ("corpus", "build"), {}),
+    ("train_tokenizer", ("tokenizer", "train"), {}),
+    ("pretrain", ("lm", "pretrain"), {"run_name": "run"}),
+    ("LM.generate", ("lm", "generate"), {}),
+    ("LM.evaluate", ("lm", "evaluate"), {}),
+]
+
+
+@pytest.mark.parametrize(("function", "words", "other"), SAME, ids=[name for name, _, _ in SAME])
+def test_defaults_are_those_of_the_command_line(function, words, other):
+    command = cli
+    for word in words:
+        command = command.get_command(click.Context(command), word)
+    defaults = {
+        other.get(option.name, option.name): option.get_default(click.Context(command)) for option in command.params
+    }
+    for name, parameter in inspect.signature(attrgetter(function)(ulmkit)).parameters.items():
+        if name in defaults and name not in ("inputs", "root") and parameter.default is not parameter.empty:
+            given = defaults[name]
+            assert parameter.default == given or (parameter.default is None and not isinstance(given, int | float)), (
+                name
+            )
 
 
 def test_the_package_says_that_it_is_typed():

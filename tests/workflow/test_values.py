@@ -121,6 +121,21 @@ def test_a_corpus_of_another_language_is_refused(corpus):
         ulmkit.train_tokenizer(ulmkit.load("et"), corpus)
 
 
+def test_what_is_asked_wrongly_is_said_in_a_line(fa, corpus, tok, tmp_path: Path):
+    """A code, a path or a misspelt policy in the place of a value: never an AttributeError, never something else done."""
+    for asked, says in (
+        (lambda: ulmkit.build("fa", fa.samples, root=tmp_path), "'fa' is no Language"),
+        (
+            lambda: ulmkit.build(fa, fa.samples, root=tmp_path, pii="hide"),
+            "pii is 'hide', expected keep or mask or drop",
+        ),
+        (lambda: ulmkit.train_tokenizer(fa, str(corpus.folder)), "is no Corpus"),
+        (lambda: ulmkit.pretrain(fa, corpus, str(tok.folder)), "is no Tokenizer"),
+    ):
+        with pytest.raises(ulmkit.UsageError, match=says):
+            asked()
+
+
 def test_a_model_is_found_again_beside_its_tokenizer(lm, tok, root: Path):
     assert lm.folder == root / "fa" / "lm" / "pretrained"
     again = ulmkit.LM.load(lm.folder)

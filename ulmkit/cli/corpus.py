@@ -1,6 +1,6 @@
 """`ulmkit corpus`: sources to shards."""
 
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -47,21 +47,7 @@ def command() -> None:
 )
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
 @shared
-def build(
-    terminal: Terminal,
-    code: str,
-    inputs: tuple[str, ...],
-    text_field: str | None,
-    licence: str,
-    name: str,
-    limit: int | None,
-    mirror: str | None,
-    valid_share: float,
-    test_share: float,
-    near_duplicates: bool,
-    pii: Literal["keep", "mask", "drop"],
-    workers: int | None,
-) -> None:
+def build(terminal: Terminal, code: str, inputs: tuple[str, ...], **how: Any) -> None:
     """Build the corpus of LANGUAGE.
 
     Reads JSON lines, CSV, text, Markdown, HTML, Parquet, MediaWiki dumps, WARC, WET and ARC, packed or not. Run it
@@ -71,27 +57,17 @@ def build(
     ulmkit corpus build fa --limit 1000
     ulmkit corpus build fa --input news.jsonl.zst --input pages/ --licence CC-BY-4.0
     """
-    from ulmkit.corpus.build import BuildOptions, build_corpus
     from ulmkit.corpus.tally import read_samples
+    from ulmkit.workflow import corpus as workflow
 
     language = terminal.language(code)
-    layout = terminal.layout(language.code)
-    pins: dict[str, Any] = {}
     with terminal.progress() as report:
-        if inputs:
-            from ulmkit.formats.inputs import named_inputs
-
-            chosen = named_inputs(inputs, name=name, licence=licence, text_field=text_field)
-        else:
-            from ulmkit.acquire.sources import fetch_sources
-
-            chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
-        options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
-        manifest = build_corpus(language, layout, chosen, options=options, pins=pins, report=report)
+        corpus = workflow.build(language, inputs or None, root=terminal.root, report=report, **how)
+    manifest = corpus.manifest
     terminal.print(corpus_tables(manifest, language))
-    terminal.print(unread_table(manifest["counts"]["unread"], read_samples(layout.corpus / "dropped" / "unread.jsonl")))
+    terminal.print(unread_table(manifest["counts"]["unread"], read_samples(corpus.folder / "dropped" / "unread.jsonl")))
     if manifest.get("unchanged"):
-        terminal.note(f"{layout.corpus} is up to date.")
+        terminal.note(f"{corpus.folder} is up to date.")
     terminal.finish(manifest)
 
 

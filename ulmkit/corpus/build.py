@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
@@ -68,6 +68,8 @@ def build_corpus(
             f"valid share {options.valid_share} and test share {options.test_share}: "
             "neither may be negative, and together they must leave something to train on."
         )
+    if options.pii not in get_args(PiiPolicy):
+        raise UsageError(f"pii is {options.pii!r}, expected {' or '.join(get_args(PiiPolicy))}.")
     if options.pii != "keep" and not language.pii:
         raise UsageError(
             f"{language.code} declares no kinds of personal data to {options.pii}: add [[pii]] to its folder."

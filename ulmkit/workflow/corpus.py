@@ -18,8 +18,9 @@ from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
 from ulmkit.notebook import html_table
 from ulmkit.progress import Report, paced, silent
+from ulmkit.workflow.languages import expect_language
 
-ROOT_VARIABLE = "ULMKIT_ROOT"
+ROOT_VARIABLE, MIRROR_VARIABLE = "ULMKIT_ROOT", "ULMKIT_WIKIMEDIA_MIRROR"
 ROWS = 200  # documents in memory at once
 FIELDS = ("id", "text", "source", "licence", "url", "title", "language", "fetched_at", "published_at")
 REPORT_SECONDS = 1.0  # at most one report in so long, so that `report=print` can be read
@@ -206,19 +207,22 @@ def build(
     `inputs`: files, folders and globs of any kind that docs/formats.md names. `root` is where data lies (ULMKIT_ROOT,
     else `data`); the corpus goes to `<root>/<code>/corpus`, which is `corpus.folder`. `name` and `licence` are given to
     the documents of the inputs, `text_field` is the field or column that holds the text, if it is not found by itself.
-    `limit` takes so many articles of each declared source, `mirror` is another server for them. `valid_share` and
-    `test_share` are shares of the documents. `pii` says what becomes of personal data. `workers`: processes; all cores
-    unless told, 0 is this process alone. `report` hears of progress, once a second at most: `report=print` shows it.
+    `limit` takes so many articles of each declared source, `mirror` is another server for them (else
+    ULMKIT_WIKIMEDIA_MIRROR). `valid_share` and `test_share` are shares of the documents. `pii` says what becomes of
+    personal data. `workers`: processes; all cores unless told, 0 is this process alone. `report` hears of progress,
+    once a second at most: `report=print` shows it.
 
     The same inputs, language and options again are found finished. An interrupted build goes on where it was.
 
     Raises `UsageError` for a file that is not there or an impossible option, `BusyError` while another build runs in
     the same folder, `ArtifactError` where no document is left or the disk is full.
     """
+    expect_language(language)
     layout = Layout(default_root() if root is None else Path(root).expanduser(), language.code)
     report = paced(report, REPORT_SECONDS)
     pins: dict[str, Any] = {}
     if inputs is None:
+        mirror = mirror or os.environ.get(MIRROR_VARIABLE)
         chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
     else:
         patterns = [inputs] if isinstance(inputs, str | Path) else inputs

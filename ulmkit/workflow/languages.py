@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ulmkit.errors import LanguageError
+from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.places import find
 from ulmkit.language.registry import Known, known
@@ -71,6 +71,12 @@ def languages(folder: str | Path | None = None) -> Languages:
     Raises `UsageError` where `folder` is none.
     """
     return Languages(known(_folder(folder)))
+
+
+def expect_language(value: object) -> None:
+    """Raise `UsageError` where a code or something else stands in the place of a language."""
+    if not isinstance(value, Language):
+        raise UsageError(f"{value!r} is no Language. Load one: ulmkit.load(code).")
 
 
 def _folder(path: str | Path | None) -> Path | None:

@@ -270,6 +270,8 @@ def pretrain(
     saved.
     """
     refuse_other_language(language, corpus)
+    if not isinstance(tokenizer, Tokenizer):
+        raise UsageError(f"{tokenizer!r} is no Tokenizer. Open one: ulmkit.Tokenizer.load(folder).")
     layout = corpus.layout
     if tokenizer.folder.resolve() != layout.tokenizer.resolve():
         raise UsageError(

@@ -15,6 +15,7 @@ from ulmkit.tokenizer.evaluate import TokenizerEvaluation, evaluate_tokenizer
 from ulmkit.tokenizer.model import FIRST_PIECE
 from ulmkit.tokenizer.model import Tokenizer as PieceTokenizer
 from ulmkit.workflow.corpus import REPORT_SECONDS, Corpus
+from ulmkit.workflow.languages import expect_language
 
 
 class Tokenizer(PieceTokenizer):
@@ -104,6 +105,9 @@ def train_tokenizer(
 
 
 def refuse_other_language(language: Language, corpus: Corpus) -> None:
-    """Raise `UsageError` for a corpus of another language."""
+    """Raise `UsageError` for a corpus of another language, and for what is no language or no corpus."""
+    expect_language(language)
+    if not isinstance(corpus, Corpus):
+        raise UsageError(f"{corpus!r} is no Corpus. Open one: ulmkit.Corpus.load(folder).")
     if corpus.code != language.code:
         raise UsageError(f"{corpus.folder}: a corpus of '{corpus.code}', not of '{language.code}'.")
