@@ -122,7 +122,7 @@ def test_a_corpus_of_another_language_is_refused(corpus):
 
 
 def test_what_is_asked_wrongly_is_said_in_a_line(fa, corpus, tok, tmp_path: Path):
-    """A code, a path or a misspelt policy in the place of a value: never an AttributeError, never something else done."""
+    """A code, a path or a misspelt policy in the place of a value is refused before anything is written."""
     for asked, says in (
         (lambda: ulmkit.build("fa", fa.samples, root=tmp_path), "'fa' is no Language"),
         (
@@ -134,6 +134,7 @@ def test_what_is_asked_wrongly_is_said_in_a_line(fa, corpus, tok, tmp_path: Path
     ):
         with pytest.raises(ulmkit.UsageError, match=says):
             asked()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_is_found_again_beside_its_tokenizer(lm, tok, root: Path):
