@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pycld2
 
 from ulmkit.document import KEEP, Verdict, drop
+from ulmkit.language.forms import STANDARD
 from ulmkit.language.sections import Relative
 from ulmkit.language.spec import Language
 from ulmkit.text.census import Census, code_points, letter_mask, members
@@ -93,9 +94,30 @@ def _own_words(text: str, language: Language) -> bool:
     return sum(found[word] for word in language.stop_words - shared) >= max(2, found.total() / 8)
 
 
+@dataclass(frozen=True)
+class _Signs:
+    """What tells a relative from the language, prepared once: function words of both are no sign of either."""
+
+    relative: Relative
+    theirs: tuple[str, ...]  # its function words that are none of ours
+    shared: tuple[str, ...]  # our function words that are its as well
+
+
 @functools.lru_cache(maxsize=8)
-def _census(relatives: tuple[Relative, ...]) -> Census:
-    return Census({"letters": letter_mask()} | {r.name: members(r.letters) for r in relatives})
+def _prepared(
+    relatives: tuple[Relative, ...], stop_words: frozenset[str]
+) -> tuple[Census, tuple[_Signs, ...], frozenset[str]]:
+    """What counts the letters of a text for all relatives at once; the signs of each; the last letters of endings."""
+    census = Census({"letters": letter_mask()} | {r.name: members(r.letters) for r in relatives})
+    signs = [
+        _Signs(
+            relative,
+            tuple(word for word in relative.words if word not in stop_words),
+            tuple(stop_words.intersection(relative.words)),
+        )
+        for relative in relatives
+    ]
+    return census, tuple(signs), frozenset(ending[-1] for relative in relatives for ending in relative.endings)
 
 
 def close_language(text: str, language: Language) -> Verdict:
@@ -104,21 +126,26 @@ def close_language(text: str, language: Language) -> Verdict:
     It is where more of its letters than allowed are ones that only the relative uses, or where the relative's
     function words and endings outnumber our function words, shared ones apart.
     """
-    relatives = language.identification.relatives
-    counts = _census(relatives)(code_points(text))
+    census, signs, last_letters = _prepared(language.identification.relatives, language.stop_words)
+    counts = census(code_points(text))
     found = word_counts(text)
+    perhaps_theirs = [(word, n) for word, n in found.items() if word[-1] in last_letters and len(word) > 2]
     mine: Counter[str] | None = None
-    for relative in relatives:
+    ours_in_all = 0
+    for sign in signs:
+        relative = sign.relative
         share = counts[relative.name] / max(counts["letters"], 1)
         # one letter in a longer text is a name
         if share > relative.max_share and (counts[relative.name] > 1 or counts["letters"] < 40):
             return drop("close language", f"{relative.name}: letters {share:.4f} > {relative.max_share}")
-        theirs = sum(found[word] for word in relative.words if word not in language.stop_words)
+        theirs = sum(found[word] for word in sign.theirs if word in found)
         if relative.endings:
-            theirs += sum(n for word, n in found.items() if word.endswith(relative.endings) and len(word) > 2)
+            theirs += sum(n for word, n in perhaps_theirs if word.endswith(relative.endings))
         if theirs and language.stop_words:
-            mine = mine or _normal_words(text, language)
-            ours = sum(mine[word] for word in language.stop_words if word not in relative.words)
+            if mine is None:
+                mine = _normal_words(text, language)
+                ours_in_all = sum(n for word, n in mine.items() if word in language.stop_words)
+            ours = ours_in_all - sum(mine[word] for word in sign.shared)
             # one word among many may be a name or a quotation
             if theirs > ours and (theirs > 1 or len(found) < 8):
                 return drop("close language", f"{relative.name}: {theirs} of its function words, {ours} of ours")
@@ -127,7 +154,7 @@ def close_language(text: str, language: Language) -> Verdict:
 
 def _look_alikes(language: Language) -> dict[int, str]:
     """The letters that the language's table turns into its own, for `str.translate`."""
-    return _letters_of(language.normalizer("standard").settings.characters)
+    return _letters_of(language.operation_settings(STANDARD).characters)
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,13 +4,17 @@ A folder that was named comes first, then installed packages, then the languages
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ulmkit.errors import LanguageError, UsageError, shown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VARIABLE = "ULMKIT_LANGUAGES"
 ENTRY_POINTS = "ulmkit.languages"  # entry points: name = a language's code, value = the package that is its folder
@@ -43,10 +47,25 @@ class Installed:
 @cache
 def _installed() -> tuple[Installed, ...]:
     """The languages that installed packages declare. The packages are looked for, not run (their parents may be)."""
+    if not _perhaps_declared():
+        return ()
+    from importlib.metadata import entry_points
+
     return tuple(_declared(entry) for entry in entry_points(group=ENTRY_POINTS))
 
 
-def _declared(entry: EntryPoint) -> Installed:
+def _perhaps_declared() -> bool:
+    """Whether some package may declare a language: a tenth of the time that to ask `importlib.metadata` takes."""
+    for place in map(Path, dict.fromkeys(sys.path)):
+        if place.is_file():  # an archive, which is for others to read
+            return True
+        for file in place.glob("*.*-info/entry_points.txt"):
+            if ENTRY_POINTS.encode() in file.read_bytes():
+                return True
+    return False
+
+
+def _declared(entry: "EntryPoint") -> Installed:
     from importlib.util import find_spec
 
     package = entry.dist.name if entry.dist else entry.module

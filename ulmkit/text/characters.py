@@ -113,6 +113,9 @@ def close(rows: Sequence[CharacterRow], name: str = "table") -> tuple[CharacterR
     sequences = sorted((source for source in mapping if len(source) > 1), key=len, reverse=True)
     closed = []
     for row in rows:
+        if not row.target:
+            closed.append(row)
+            continue
         target, seen = row.target, {row.source}
         while True:
             if target in seen or any(source in target for source in seen):
@@ -249,7 +252,9 @@ def _every_unit() -> str:
 
 @cache
 def _beyond() -> str:
-    return "".join(map(chr, range(0x10000, 0x110000)))
+    import numpy as np
+
+    return np.arange(0x10000, 0x110000, dtype="<u4").tobytes().decode("utf-32-le")
 
 
 @cache
@@ -261,12 +266,12 @@ def unit_mask(body: str) -> "np.ndarray":
     import numpy as np
 
     mask = np.zeros(0x10000, bool)
-    pattern = re.compile(f"[{body}]")
-    mask[[ord(character) for character in pattern.findall(_every_unit())]] = True
+    runs = re.compile(f"[{body}]+")
+    mask[np.frombuffer("".join(runs.findall(_every_unit())).encode("utf-16-le", "surrogatepass"), np.uint16)] = True
     if body.startswith("^") or "\\w" in body:
         mask[0xD800:0xE000] = True
     elif re.search(r"[\U00010000-\U0010ffff]|\\U000", body):
-        points = np.array([ord(character) for character in pattern.findall(_beyond())]) - 0x10000
+        points = np.frombuffer("".join(runs.findall(_beyond())).encode("utf-32-le"), np.uint32) - 0x10000
         mask[0xD800 + (points >> 10)] = True
         mask[0xDC00 + (points & 0x3FF)] = True
     return mask
@@ -286,12 +291,13 @@ class Lookup:
         lookup = np.arange(0x10000, dtype=np.uint16)
         for character in {source for table in self.tables for source in table.singles}:
             point = ord(character)
+            if point > 0xFFFF:
+                lookup[0xD800 + ((point - 0x10000) >> 10)] = _EXPAND
+                continue
             image = character
             for table in self.tables:
                 image = "".join(table.singles.get(c, c) for c in image)
-            if point > 0xFFFF:
-                lookup[0xD800 + ((point - 0x10000) >> 10)] = _EXPAND
-            elif not image:
+            if not image:
                 lookup[point] = _DELETE
             else:
                 lookup[point] = ord(image) if len(image) == 1 and ord(image) < 0x10000 else _EXPAND

@@ -92,7 +92,7 @@ class Normalizer:
         self._after = Normalizer(self.operations[self._cut :], self.settings) if whole else None
         stages = self._compile()
         # what comes before the first table and looks only for literals
-        lead = next((i for i, stage in enumerate(stages) if stage.lookup or not stage.scan.nothing), len(stages))
+        lead = next((i for i, stage in enumerate(stages) if stage.lookup or not stage.asks_for_nothing), len(stages))
         self._before, self._stages = stages[:lead], stages[lead:]
         self._fused = fuse(self._stages)
 

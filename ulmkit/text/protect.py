@@ -17,8 +17,10 @@ import html
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import cache
 
 from ulmkit.text.characters import character_class
+from ulmkit.text.script import every_mark
 
 NUMBER, OPAQUE = "\ufdd0", "\ufdd1"  # noncharacters: `invisible` has deleted them from the text before
 PLACEHOLDERS = NUMBER + OPAQUE
@@ -28,8 +30,8 @@ _D = "0-9\u0660-\u0669\u06f0-\u06f9"
 _SEPARATOR = ".,/:\u066b\u066c\u2010-\u2013\u2212\\-"
 # what becomes U+002D: it belongs to a URL or a version from the start, which otherwise grew by a piece a pass
 _HYPHEN = "\\-\u2010\u2011\u2212\uff0d\u02d7\ufe63"
-# marks that stand on letters, vowel signs among them: an IRI may hold them, and \w does not know them
-_MARK = character_class(c for c in map(chr, range(0x300, 0xFE00)) if unicodedata.category(c)[0] == "M")
+# stands in patterns for the marks on letters, vowel signs among them: an IRI may hold them, and \w does not know them
+_MARK = "<marks>"
 # a reference to a character that is named or numbered; 40 characters hold any that has a meaning
 REFERENCE = "(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 _REACH = 40
@@ -88,11 +90,21 @@ SPAN_KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     ),
 }
 _ORDER = {kind: place for place, kind in enumerate(SPAN_KINDS)}  # where two are the same, the earlier kind is taken
-_PATTERNS = {kind: re.compile(pattern) for kind, (pattern, _) in SPAN_KINDS.items()}
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace(_MARK, character_class(mark for mark in every_mark() if mark < "\ufe00")))
+
+
+@cache
+def _pattern(kind: str) -> re.Pattern[str]:
+    return _compiled(SPAN_KINDS[kind][0])
 
 
 # what shows nothing but parts a span from what it could go on with: a space does that when it is gone. A keycap stays
-_GLUE = re.compile(f"(?!\ufe0f\u20e3)[\u200b-\u200d\ufe0f]+(?=[{_URL_INSIDE}]*[{_URL_LAST}&])")
+@cache
+def _glue() -> re.Pattern[str]:
+    return _compiled(f"(?!\ufe0f\u20e3)[\u200b-\u200d\ufe0f]+(?=[{_URL_INSIDE}]*[{_URL_LAST}&])")
 
 
 def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
@@ -103,7 +115,7 @@ def find_spans(text: str, kinds: Collection[str]) -> list[tuple[int, int, str]]:
     longest, of those the first in `SPAN_KINDS`; a number and something else are no number. But what an e-mail address
     has from its @ on is no user: that would go on with the word behind it.
     """
-    found = [(*match.span(), kind) for kind in kinds for match in _PATTERNS[kind].finditer(text)]
+    found = [(*match.span(), kind) for kind in kinds for match in _pattern(kind).finditer(text)]
     found.sort(key=lambda span: (span[0], -span[1], _ORDER[span[2]]))
     spans: list[tuple[int, int, str]] = []
     for start, end, kind in found:
@@ -124,7 +136,7 @@ def take_out(text: str, kinds: frozenset[str], spans: list[str]) -> str:
         span = text[start:end]
         spans.append(span if span.isascii() else unicodedata.normalize("NFC", span))
         last = end
-        glue = _GLUE.match(text, end)
+        glue = _glue().match(text, end)
         if glue:
             out.append(" ")
             last = glue.end()

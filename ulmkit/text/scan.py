@@ -6,6 +6,7 @@ the rules up to the next table. The rules' triggers are bits of one number, and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ulmkit.errors import LanguageError
@@ -185,7 +186,15 @@ class RuleStage:
             self.rules.append(PlacedRule(name, rule, bits_of[index], later))
         self.always = any(not placed.bits for placed in self.rules)  # a rule without triggers runs on every text
         self.triggers = triggers
-        self.scan = Scan(triggers)
+
+    @cached_property
+    def scan(self) -> Scan:
+        return Scan(self.triggers)
+
+    @property
+    def asks_for_nothing(self) -> bool:
+        """Whether no pair of characters calls for one of the rules."""
+        return all(pair in NO_TRIGGER for pairs in self.triggers for pair in pairs)
 
 
 def fuse(stages: Sequence[RuleStage]) -> tuple[Lookup, Scan] | None:

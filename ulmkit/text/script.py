@@ -45,7 +45,7 @@ SCRIPT_CODES = SCRIPTS | COMPOSED.keys()
 @cache
 def _every_letter() -> str:
     """All letters, without those that are signs in a fixed style: mathematical 𝔸 is an A to look at alone."""
-    text = "".join(c for c in map(chr, range(0x32400)) if c.isalpha())  # beyond lie no letters
+    text = "".join(filter(str.isalpha, map(chr, range(0x32400))))  # beyond lie no letters
     return str(regex.sub(r"[\U0001d400-\U0001d7ff\U0001ee00-\U0001eeff]+", "", text))
 
 
@@ -84,13 +84,16 @@ def letters(script: str) -> str:
 
 
 @cache
-def _every_mark() -> str:
-    return "".join(c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M")
+def every_mark() -> str:
+    """All combining marks, of any script, in order: vowel signs, viramas, accents."""
+    characters = list(map(chr, range(0x300, 0x1E950)))
+    kinds = map(unicodedata.category, characters)
+    return "".join([character for character, kind in zip(characters, kinds, strict=True) if kind[0] == "M"])
 
 
 def mark_list(script: str) -> list[str]:
     """The combining marks that are `script`'s own, one by one: vowel signs, viramas."""
-    return list(regex.findall(_property(script), _every_mark()))
+    return list(regex.findall(_property(script), every_mark()))
 
 
 @cache
@@ -105,7 +108,7 @@ VIRAMA = 9  # the combining class that Unicode gives to viramas and their like i
 @cache
 def viramas() -> str:
     """The body of the character class of every script's virama: the sign that a consonant has no vowel."""
-    return class_body([c for c in _every_mark() if unicodedata.combining(c) == VIRAMA])
+    return class_body([c for c in every_mark() if unicodedata.combining(c) == VIRAMA])
 
 
 @cache

@@ -8,16 +8,14 @@ starts anew, as people write in forums.
 """
 
 import re
-import unicodedata
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from ulmkit.text.characters import character_class
+from ulmkit.text.script import every_mark
 
-# in many scripts a vowel is a mark on its consonant, and `\w` holds no marks
-_MARK = character_class(c for c in map(chr, range(0x300, 0x1E950)) if unicodedata.category(c)[0] == "M")
 _ROMAN = re.compile("[IVXLCDM]+")
 _DASHES = "–—-"
 _DASHED = frozenset(dash + " " for dash in _DASHES)
@@ -112,7 +110,8 @@ class Segmenter:
 
     @cached_property
     def _word(self) -> re.Pattern[str]:
-        plain = f"[^\\W_]+(?:[{re.escape(self.word_joiners)}{_MARK}]+[^\\W_]+)*[{_MARK}]*"
+        marks = character_class(every_mark())  # in many scripts a vowel is one on its consonant, and `\w` holds none
+        plain = f"[^\\W_]+(?:[{re.escape(self.word_joiners)}{marks}]+[^\\W_]+)*[{marks}]*"
         return re.compile("|".join((*(f"(?:{pattern})" for pattern in self.word_patterns), plain)))
 
     def words(self, text: str) -> list[str]:

@@ -8,6 +8,7 @@ changed by the rule, so the rule is not run; one look at every pair of a text an
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from ulmkit.text.characters import CharacterRow, CharacterTable
@@ -100,8 +101,9 @@ def operation(factory: Factory) -> Factory:
 def substitution(
     pattern: str, replacement: str | Callable[[re.Match[str]], str], *triggers: tuple[str, str], **options: Any
 ) -> Rule:
-    compiled = re.compile(pattern)
-    return Rule(lambda text: compiled.subn(replacement, text), tuple(triggers), **options)
+    """The rule that substitutes what `pattern` finds; the pattern is compiled when a text first needs it."""
+    compiled = cache(partial(re.compile, pattern))
+    return Rule(lambda text: compiled().subn(replacement, text), tuple(triggers), **options)
 
 
 def table_operation(name: str, mapping: dict[str, str]) -> Operation:

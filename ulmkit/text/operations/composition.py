@@ -17,9 +17,15 @@ def _points() -> str:
 
 
 @cache
+def _combining() -> str:
+    """Of these the ones with a combining class."""
+    return "".join(filter(unicodedata.combining, _points()))
+
+
+@cache
 def _marks() -> str:
     """Class body: every character with a combining class."""
-    return character_class(filter(unicodedata.combining, _points()))
+    return character_class(_combining())
 
 
 @cache
@@ -28,7 +34,10 @@ def _compositions() -> tuple[list[str], dict[str, set[str]]]:
     replaced = []
     firsts: dict[str, set[str]] = {}
     composed: dict[str, set[str]] = {}  # letter -> characters that are it and marks
-    for character in _points():
+    apart = unicodedata.normalize("NFD", "\n".join(_points())).split("\n")  # of each, in one call
+    for character, decomposed in zip(_points(), apart, strict=True):
+        if decomposed == character:
+            continue
         parts = unicodedata.decomposition(character).split()
         if not parts or parts[0].startswith("<"):
             continue
@@ -64,8 +73,8 @@ def _nfc_triggers() -> Triggers:
             triggers.append((character_class(letters_before), second))
         else:
             common.append(second)
-    near = character_class(c for c in _points() if unicodedata.combining(c) and c < "\U00010000")
-    beyond = [c for c in (*replaced, *common, *filter(unicodedata.combining, _points())) if c > "\uffff"]
+    near = character_class(c for c in _combining() if c < "\U00010000")
+    beyond = [c for c in (*replaced, *common, *_combining()) if c > "\uffff"]
     return (
         ("", character_class(c for c in replaced if c < "\U00010000")),
         ("", character_class(c for c in common if c < "\U00010000")),

@@ -2,6 +2,8 @@
 
 import operator
 import re
+from collections.abc import Callable
+from functools import cache, partial
 
 from ulmkit.text.operations.base import (
     LATIN,
@@ -100,19 +102,19 @@ def punctuation(settings: Settings) -> Operation:
         # the space before a closing mark goes in `spacing`
         pattern += f"|(?<=[{letter}] [»)\\]!…]{m})|(?= ?[{letter}«]))"
         triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
-        rules.append(Rule(_own_mark(mark, own, re.compile(pattern)), triggers, mark))
+        rules.append(Rule(_own_mark(mark, own, cache(partial(re.compile, pattern))), triggers, mark))
     return Operation("punctuation", rules=tuple(rules))
 
 
-def _own_mark(mark: str, own: str, pattern: re.Pattern[str]) -> Apply:
-    """`mark` becomes `own` where `pattern` matches, and then throughout a run of both, which single spaces may part."""
+def _own_mark(mark: str, own: str, pattern: Callable[[], re.Pattern[str]]) -> Apply:
+    """`mark` becomes `own` where `pattern()` matches, and then throughout a run of both, single spaces between."""
     either = f"[{re.escape(mark)}{own}]"
     mixed = re.compile(f"{either}(?: ?{either})+")
     beside = (mark + own, own + mark, f"{mark} {own}", f"{own} {mark}")
 
     def apply(text: str) -> tuple[str, int]:
         before = text.count(mark)
-        text = pattern.sub(own, text)
+        text = pattern().sub(own, text)
         if any(pair in text for pair in beside):
             text = mixed.sub(lambda match: match[0].replace(mark, own) if own in match[0] else match[0], text)
         return text, before - text.count(mark)
