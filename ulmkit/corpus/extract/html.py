@@ -22,7 +22,7 @@ MAX_MARKS = 1_500_000  # "<" in a page: a parsed element takes 1 kB
 MAX_MARKS_THOROUGH = 200_000  # above it the fast parser alone, trafilatura takes 20 µs for each
 MAX_DEPTH = 1_000  # elements in each other: browsers stop at 512, the fast parser takes the square of it
 MIN_RAW_CHARACTERS = 60  # of the page's whole text: less is a frame, a redirect or an error
-JOINERS = "\u200c\u200d"
+HIDDEN_JOINERS = "\u200c\u200d"
 # Printable, stable under NFC, letters (nothing splits or trims them), and of scripts no page is written in.
 _SUBSTITUTES = tuple(map(chr, (*range(0xA840, 0xA860), *range(0x1760, 0x176D))))
 _NAMED_JOINER = re.compile(r"&(?:zwn?j;|#0*(?:8204|8205);?|#[xX]0*200[cdCD];?)")
@@ -44,7 +44,7 @@ _LINKED = re.compile("\x02[^\x03]*\x03")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class MainText:
     """The main text of a page and its title; `reason` is empty, or says why there is no text."""
 
     text: str = ""
@@ -53,25 +53,25 @@ class Page:
     detail: str = ""
 
 
-def html_to_text(page: str, *, mode: Mode = "fast", wanted: Callable[[str], bool] | None = None) -> Page:
+def html_to_text(page: str, *, mode: Mode = "fast", wanted: Callable[[str], bool] | None = None) -> MainText:
     """The article of `page`: a paragraph, heading or list item a line, blocks a blank line apart.
 
     Modes `default`, `fast`, `precision` and `recall` are trafilatura's; `baseline` is its simplest extractor and
     `simple` uses none of it. `wanted` is asked about the page's whole text, menus included.
     """
     if len(page) > MAX_CHARACTERS:
-        return Page(reason="too large", detail=f"{len(page)} characters, limit {MAX_CHARACTERS}")
+        return MainText(reason="too large", detail=f"{len(page)} characters, limit {MAX_CHARACTERS}")
     marks = page.count("<")
     if marks > MAX_MARKS:
-        return Page(reason="too many elements", detail=f"{marks} marks, limit {MAX_MARKS}")
+        return MainText(reason="too many elements", detail=f"{marks} marks, limit {MAX_MARKS}")
     page = _cheaper(page)
     if marks > 2 * MAX_DEPTH and (depth := _depth(page)) > MAX_DEPTH:
-        return Page(reason="nested too deep", detail=f"{depth} elements in each other, limit {MAX_DEPTH}")
+        return MainText(reason="nested too deep", detail=f"{depth} elements in each other, limit {MAX_DEPTH}")
     whole = _whole_text(page)
     if len(whole) < MIN_RAW_CHARACTERS:
-        return Page(reason="no main text", detail=f"{len(whole)} characters on the whole page")
+        return MainText(reason="no main text", detail=f"{len(whole)} characters on the whole page")
     if wanted is not None and not wanted(whole):
-        return Page(reason="other language")
+        return MainText(reason="other language")
     blocks: list[str] = []
     title = ""
     if mode != "simple" and marks <= MAX_MARKS_THOROUGH:
@@ -80,8 +80,8 @@ def html_to_text(page: str, *, mode: Mode = "fast", wanted: Callable[[str], bool
         blocks = _simple(page)
     text = joined(blocks, title)
     if not text:
-        return Page(title=title, reason="no main text", detail=f"{len(whole)} characters on the whole page")
-    return Page(text, title)
+        return MainText(title=title, reason="no main text", detail=f"{len(whole)} characters on the whole page")
+    return MainText(text, title)
 
 
 def _cheaper(page: str) -> str:
@@ -156,16 +156,19 @@ def _carry(page: str) -> tuple[str, dict[int, str]] | None:
     """
     if "&" in page:
         page = _NAMED_JOINER.sub(
-            lambda m: JOINERS[1] if m[0].rstrip(";").lower()[-1] in "d5" or m[0] == "&zwj;" else JOINERS[0], page
+            lambda m: (
+                HIDDEN_JOINERS[1] if m[0].rstrip(";").lower()[-1] in "d5" or m[0] == "&zwj;" else HIDDEN_JOINERS[0]
+            ),
+            page,
         )
-    if not any(j in page for j in JOINERS):
+    if not any(j in page for j in HIDDEN_JOINERS):
         return page, {}
     written = {int(m[1], 16) if m[1] else int(m[2]) for m in _NUMERIC.finditer(page)} if "&#" in page else set()
     free = [c for c in _SUBSTITUTES if c not in page and ord(c) not in written]
-    if len(free) < len(JOINERS):
+    if len(free) < len(HIDDEN_JOINERS):
         return None
     back = {}
-    for joiner, substitute in zip(JOINERS, free, strict=False):
+    for joiner, substitute in zip(HIDDEN_JOINERS, free, strict=False):
         page = page.replace(joiner, substitute)
         back[ord(substitute)] = joiner
     return page, back
@@ -293,11 +296,11 @@ def _line(marked: str) -> tuple[str, bool]:
     return text, not any(map(str.isalpha, outside))
 
 
-def fragment_to_text(piece: str) -> Page:
+def fragment_to_text(piece: str) -> MainText:
     """All text of a piece of a page that holds nothing but its article, such as a feed's or a database's field."""
     if len(piece) > MAX_CHARACTERS or piece.count("<") > MAX_MARKS:
-        return Page(reason="too large", detail=f"{len(piece)} characters, limit {MAX_CHARACTERS}")
+        return MainText(reason="too large", detail=f"{len(piece)} characters, limit {MAX_CHARACTERS}")
     lines = [folded(line) for line in _whole_text(_cheaper(piece)).split("\n")]
     blocks = re.split(r"\n\n+", "\n".join(line if has_word(line) else "" for line in lines))
     text = joined(block.strip("\n") for block in blocks)
-    return Page(text) if text else Page(reason="no main text", detail=f"{len(piece)} characters of markup")
+    return MainText(text) if text else MainText(reason="no main text", detail=f"{len(piece)} characters of markup")
