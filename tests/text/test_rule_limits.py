@@ -1,5 +1,6 @@
 """A function of a foreign rules.py that hangs, raises or returns no text is stopped and named."""
 
+import json
 import signal
 import threading
 from collections.abc import Callable
@@ -7,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ulmkit.artifacts.layout import Layout
+from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import MAX_FAILURES, Chain
 from ulmkit.document import RawDocument
 from ulmkit.errors import LanguageError, RuleError
+from ulmkit.formats import inputs as reading
+from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 from ulmkit.text import rules as own_rules
@@ -97,11 +102,21 @@ def test_a_build_sets_the_document_aside_with_the_reason_and_goes_on(make, name:
     assert "rule 'odd'" in part.samples[0]["detail"]
 
 
-def test_a_rule_that_fails_on_most_documents_ends_the_build(make) -> None:
-    chain = Chain(make(FAULTS["raises"][0]), near_duplicates=False)
-    odd = [RawDocument(f"{n}", f"an odd text, number {n}", "text", "s") for n in range(MAX_FAILURES + 1)]
-    with pytest.raises(LanguageError, match=r"rule 'odd' raised .* failed on 21 of the first 21 documents") as caught:
-        chain(odd)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_rule_that_fails_on_most_documents_ends_the_build(
+    make, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted over the build: neither a file nor one of two workers has more than may fail."""
+    monkeypatch.setattr(reading, "UNIT_BYTES", 1)
+    language = make(FAULTS["raises"][0])
+    files = tmp_path / "in"
+    files.mkdir()
+    for number in range(4):
+        lines = [json.dumps({"text": f"an odd text, number {n} of {number}"}) for n in range(MAX_FAILURES // 2)]
+        (files / f"{number}.jsonl").write_text("\n".join(lines))
+    options = BuildOptions(workers=workers, near_duplicates=False)
+    with pytest.raises(LanguageError, match=r"rule 'odd' raised .* failed on 30 of the first 30 documents") as caught:
+        build_corpus(language, Layout(tmp_path, "xx"), named_inputs([str(files)]), options=options)
     assert not isinstance(caught.value, RuleError)
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -16,7 +16,7 @@ from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
 from ulmkit.artifacts.stage import Stage, stage
 from ulmkit.corpus.card import write_card
-from ulmkit.corpus.chain import Chain, PiiPolicy
+from ulmkit.corpus.chain import RULE_FAILED, Chain, Judged, Part, PiiPolicy
 from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.staging import Staging, stage_unit
@@ -116,10 +116,25 @@ class Build:
         shared = {key for key in todo if workers and sizes[key] * 2 * workers > sum(sizes.values())}
         read = sum(sizes.values()) - sum(sizes[key] for key in todo)
 
-        def hear(far: tuple[str, int]) -> None:
-            nonlocal read
-            read += far[1]
-            self.report(Progress("read", read, sum(sizes.values()), "bytes", far[0]))
+        judged = Judged()  # over the whole build: what earlier runs judged, and every worker
+        for key in keys:
+            if key not in todo:
+                tally = self.staging.counted(key)[0]
+                judged = Judged(judged.documents + tally.read, judged.failed + tally.dropped[RULE_FAILED])
+
+        def hear(far: tuple[str, int, Judged]) -> None:
+            nonlocal read, judged
+            key, count, more = far
+            judged = judged.and_then(more)
+            read += count
+            self.report(Progress("read", read, sum(sizes.values()), "bytes", key))
+
+        def counted(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
+            nonlocal judged
+            for parts in pool.map(chunks):
+                for part in parts:
+                    judged = judged.and_then(Judged.of(part) if isinstance(part, Part) else Judged(1))
+                yield parts
 
         with Pool(setup, workers=workers, deadline_s=self.options.deadline_s) as pool:
             alone = [(key, unit) for key, unit in todo.items() if key not in shared]
@@ -129,7 +144,7 @@ class Build:
                     shared.add(key)
             for key, unit in todo.items():
                 if key in shared:
-                    self.staging.stage(unit, key, pool.map, lambda item, count: hear((item.key, count)))
+                    self.staging.stage(unit, key, counted, lambda item, count: hear((item.key, count, Judged())))
 
     def finish(
         self, work: Stage, keys: list[str], name: str, inputs: list[dict[str, Any]], pins: dict[str, Any]

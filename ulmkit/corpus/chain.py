@@ -27,6 +27,7 @@ from ulmkit.text.encoding import decode, repair
 CHAIN = 3  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
+RULE_FAILED = "rule failed"
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
 
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
@@ -68,6 +69,30 @@ class Part:
         self.rows.append(row)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """How many documents were judged, how many of them a rule of the language failed on, and what it said last."""
+
+    documents: int = 0
+    failed: int = 0
+    error: str = ""
+
+    @classmethod
+    def of(cls, part: Part) -> "Judged":
+        errors = [sample["detail"] for sample in part.samples if sample["reason"] == RULE_FAILED]
+        return cls(part.tally.read, len(errors), errors[-1] if errors else "")
+
+    def and_then(self, more: "Judged") -> "Judged":
+        """The sum of both. Raises `LanguageError` where rules fail on most documents: that ends the build."""
+        both = Judged(self.documents + more.documents, self.failed + more.failed, more.error or self.error)
+        if more.failed and both.failed > MAX_FAILURES and 2 * both.failed > both.documents:
+            raise LanguageError(
+                f"{both.error} It failed on {both.failed} of the first {both.documents} documents. "
+                "Correct it, or take it out of [normalization]."
+            )
+        return both
+
+
 class Chain:
     """The steps for one language, run on a chunk at a time; one per worker process."""
 
@@ -76,7 +101,6 @@ class Chain:
         self.near_duplicates = near_duplicates
         self.pii = pii
         self.hasher = WordHasher()
-        self.judgements = self.failures = 0
         self.decode = functools.partial(
             decode, candidates=language.extraction.encodings, letters=language.alphabet.letters
         )
@@ -91,7 +115,7 @@ class Chain:
                 verdict = self.judged(article, part.tally)
                 row = self.row(article) if verdict.keep else {}
             except RuleError as error:
-                verdict = self.set_aside(error)
+                verdict = drop(RULE_FAILED, str(error))
             if verdict.keep:
                 part.keep(row)
                 hashes.append(article.hashes)
@@ -103,7 +127,6 @@ class Chain:
 
     def judged(self, article: Article, tally: Tally) -> Verdict:
         """Take `article` through `STEPS` up to the first that drops it."""
-        self.judgements += 1
         for step, counted in STEPS:
             verdict = step(self, article, tally)
             if not verdict.keep:
@@ -111,16 +134,6 @@ class Chain:
             if counted:
                 tally.count_joiners(counted, [article.text])
         return KEEP
-
-    def set_aside(self, error: RuleError) -> Verdict:
-        """A document that a rule of the language failed on goes; a rule that fails on most of them ends the build."""
-        self.failures += 1
-        if self.failures > MAX_FAILURES and 2 * self.failures > self.judgements:
-            raise LanguageError(
-                f"{error} It failed on {self.failures} of the first {self.judgements} documents. "
-                "Correct it, or take it out of [normalization]."
-            ) from error
-        return drop("rule failed", str(error))
 
     def wanted(self, text: str) -> bool:
         """Whether a page's whole text, menus and all, can hold an article in this language."""

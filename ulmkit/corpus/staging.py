@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.artifacts.shards import SCHEMA
-from ulmkit.corpus.chain import CHAIN, Chain, Part, PiiPolicy, chunked
+from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats.excerpt import excerpt
@@ -125,21 +125,22 @@ class Staging:
 
 
 def stage_unit(
-    folder: Path, chain: Chain, unit: tuple[str, Sequence[Input]], tell: Callable[[tuple[str, int]], None]
+    folder: Path, chain: Chain, unit: tuple[str, Sequence[Input]], tell: Callable[[tuple[str, int, Judged]], None]
 ) -> None:
     """Stage a unit, given as its key and its inputs, in a worker that reads it itself.
 
-    `tell` hears the key of an input and how many more bytes of it were read, and between chunks that it goes on.
+    `tell` hears the key of an input and how many more bytes of it were read, and what was judged of each chunk.
     """
     key, inputs = unit
 
     def run(chunks: Iterator[list[RawDocument]]) -> Iterator[list[Part | Broken]]:
         for chunk in chunks:
-            yield [chain(chunk)]
-            tell((inputs[0].key, 0))
+            part = chain(chunk)
+            yield [part]
+            tell((inputs[0].key, 0, Judged.of(part)))
 
     staging = Staging(folder, chain.language, chain.near_duplicates, chain.pii)
-    staging.stage(inputs, key, run, lambda item, count: tell((item.key, count)))
+    staging.stage(inputs, key, run, lambda item, count: tell((item.key, count, Judged())))
 
 
 def quarantined(broken: Broken) -> Part:
