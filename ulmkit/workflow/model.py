@@ -57,12 +57,12 @@ class LM:
         *,
         checkpoint: Literal["best", "last"] = "best",
         device: str = "cpu",
-        languages: str | Path | None = None,
+        language: Language | None = None,
     ) -> "LM":
         """The model in the run folder `<root>/<code>/lm/<run>`; its tokenizer is found beside it.
 
         `checkpoint`: `best` had the lowest validation loss, `last` is the latest. `device`: `cpu`, `cuda`, `auto`.
-        `languages` is a folder of language folders of your own.
+        `language`, if not given, is found by the code in the folder's path.
 
         Raises `ArtifactError` where run or tokenizer are missing, damaged, or do not belong together.
 
@@ -70,7 +70,7 @@ class LM:
         """
         folder = Path(folder).expanduser()
         layout = layout_of_run(folder)
-        language = stage_language(layout, None if languages is None else Path(languages).expanduser())
+        language = language or stage_language(layout)
         model, saved = load_model(folder, checkpoint, device=str(pick_device(device)))
         tokenizer = Words.load(layout.tokenizer) if language is None else Tokenizer.load(layout.tokenizer, language)
         refuse_other_tokenizer(saved, tokenizer)
