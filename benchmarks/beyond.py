@@ -27,14 +27,15 @@ import torch
 from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import package_versions, signature
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
-from ulmkit.lm.audit import audit
+from ulmkit.lm.audit import Finding, audit
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.config import LMConfig, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, best_share, mix, model_losses, summarize
-from ulmkit.lm.learner import learner
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.ngram import KneserNey
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.probe import resolve
+from ulmkit.lm.run import pretrain
+from ulmkit.lm.setup import set_up
 
 JUDGED = ("valid", "test")
 ORDER = 5
@@ -46,23 +47,29 @@ def step_costs(train: TokenFile, valid: TokenFile, configs: dict[str, LMConfig],
     loops = {}
     for name, config in configs.items():
         torch.manual_seed(config.seed)
-        learn = learner(train, valid, config, device="cpu")
-        learn.create_opt()
-        learn.n_epoch = learn.n_iter = 1
-        learn(["before_fit", "before_epoch", "before_train"])
-        loops[name] = learn, iter(enumerate(learn.dls.train))
+        training = set_up(train, valid, config, torch.device("cpu"))
+        resolve(training.step)
+        training.model.train()
+        loops[name] = training.step, iter(training.batches)
     seconds: dict[str, list[float]] = {name: [] for name in configs}
     for number in range(rounds + 1):
         for name in list(configs) if number % 2 else list(configs)[::-1]:
-            learn, batches = loops[name]
+            step, batches = loops[name]
             began = time.process_time()
             for _ in range(10):
-                learn.one_batch(*next(batches))
+                step(*next(batches))
             if number:  # the first round pays for memory
                 seconds[name].append(time.process_time() - began)
     first = seconds[next(iter(configs))]
     ratios = {name: [a / b for a, b in zip(each, first, strict=True)] for name, each in seconds.items()}
     return {"seconds_of_ten_steps": seconds, "ratios": ratios}
+
+
+def audited(train: TokenFile, config: LMConfig) -> list[Finding]:
+    """What every ingredient of a run does, measured before its first step."""
+    training = set_up(train, train, config, torch.device("cpu"))
+    resolve(training.step)
+    return audit(training, train)
 
 
 def figures(result: Evaluation) -> dict[str, float]:
@@ -195,7 +202,7 @@ def main() -> int:
         "tokens": {split: len(tokens.ids) for split, tokens in files.items()},
         "vocabulary": files["train"].vocabulary,
         "parameters": {name: parameters(files["train"], config) for name, config in configs.items()},
-        "audit": [asdict(finding) for finding in audit(files["train"], configs["beyond"], device="cpu")],
+        "audit": [asdict(finding) for finding in audited(files["train"], configs["beyond"])],
         "machine": {"processor": platform.processor() or platform.machine(), "system": platform.platform()},
         "versions": package_versions(["torch", "fastai", "numpy"]),
         "step": costs,

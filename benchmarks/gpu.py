@@ -45,9 +45,12 @@ from ulmkit.lm.batches import TrainBatches, as_batch
 from ulmkit.lm.config import Backend, LMConfig, preset, replace_config
 from ulmkit.lm.evaluate import evaluate
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack
+from ulmkit.lm.loop import Loop
 from ulmkit.lm.loss import activation_penalty, cross_entropy
 from ulmkit.lm.model import AWDLSTM, Output
-from ulmkit.lm.probe import DTYPE, TOLERANCE, narrow, resolve
+from ulmkit.lm.probe import DTYPE, TOLERANCE, Candidate, narrow, resolve
+from ulmkit.lm.setup import set_up
+from ulmkit.lm.step import make_step
 
 BOS = 2
 REPEATS = 7  # timings of one thing; their median counts
@@ -201,7 +204,7 @@ def as_graph(run: Callable[[], None], device: torch.device) -> Callable[[], None
     """`run` as one CUDA graph, where there is CUDA."""
     if device.type != "cuda":
         raise RuntimeError("CUDA graphs need CUDA")
-    from ulmkit.lm.step import graphed
+    from ulmkit.lm.graphs import graphed
 
     return graphed(run, device)
 
@@ -547,18 +550,25 @@ def our_loop(
     """Our Learner with the log read back as a run does it; without `graph` it runs op by op."""
     from lm_cpu import drive
 
-    from ulmkit.lm.learner import learner
+    from ulmkit.learner.learner import learner
 
     learn = learner(train, valid, config, device=str(device))
     pending: list[torch.Tensor] = []
     for number, _ in enumerate(drive(learn, config, 100_000), 1):
-        if not graph and learn.whole is not None:
-            learn.whole.capture = None
+        if not graph and learn.lm_step is not None:
+            learn.lm_step.graphs = None
         pending.append(learn.loss.detach())
         if number % config.log_every == 0:
             torch.stack(pending).double().tolist()
             pending = []
         yield
+
+
+def chosen(config: LMConfig, vocabulary: int, device: torch.device) -> tuple[LMConfig, list[Candidate]]:
+    """What a run of `config` would train with here, and what was measured for it."""
+    step = make_step(AWDLSTM(vocabulary, config).to(device), config)
+    found = resolve(step)
+    return step.model.config, found
 
 
 def contest(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: Scale) -> None:
@@ -578,7 +588,7 @@ def contest(section: dict[str, Any], sheet: Sheet, device: torch.device, scale: 
         builders[name] = config, lambda options=options: fastai_loop(train, config, device, **options)  # type: ignore[misc]
     section["probe"] = {}
     for B in scale.contended:
-        own, probed = resolve(scale.vocabulary, scale.config(batch_size=B), device)
+        own, probed = chosen(scale.config(batch_size=B), scale.vocabulary, device)
         section["probe"][str(B)] = {
             "backend": own.backend,
             "precision": own.precision,
@@ -630,11 +640,11 @@ def replays(section: dict[str, Any], device: torch.device, scale: Scale) -> None
         return
     from lm_cpu import drive
 
-    from ulmkit.lm.learner import learner
+    from ulmkit.learner.learner import learner
 
     train, valid = synthetic(scale, seed=1, tokens=scale.tokens), synthetic(scale, seed=2, tokens=scale.held_out)
     config = scale.config(batch_size=scale.contended[0], ema=0.999)
-    config, _ = resolve(scale.vocabulary, config, device)  # once, so that both have the same
+    config, _ = chosen(config, scale.vocabulary, device)  # once, so that both have the same
     section |= {"backend": config.backend, "precision": config.precision, "waits": "nothing was looked for"}
     for graph in (False, True):
         torch.manual_seed(1)
@@ -642,12 +652,12 @@ def replays(section: dict[str, Any], device: torch.device, scale: Scale) -> None
         loop, losses = drive(learn, config, 1000), []
         for _ in range(30):
             next(loop)
-            if not graph and learn.whole is not None:
-                learn.whole.capture = None
+            if not graph and learn.lm_step is not None:
+                learn.lm_step.graphs = None
             losses.append(learn.loss.detach())
         section["replayed" if graph else "op by op"] = torch.stack(losses).double().tolist()
-        if learn.whole is not None and device.type == "cuda":
-            section["captured lengths"] = sorted(learn.whole.graphs)
+        if learn.lm_step is not None and learn.lm_step.graphs is not None:
+            section["captured lengths"] = sorted(learn.lm_step.graphs.captured)
             torch.cuda.set_sync_debug_mode("error")
             try:
                 for _ in range(10):
@@ -678,7 +688,8 @@ def batcher(section: dict[str, Any], device: torch.device, scale: Scale) -> None
 
 def adam(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
     """One optimizer step of the whole model, with an average of the weights: three ways."""
-    from ulmkit.lm.kernels.adam import AdamTensors, Wishes, in_many_passes
+    from ulmkit.lm.kernels.adam import in_many_passes
+    from ulmkit.lm.kernels.types import AdamTensors, StepScalars
 
     model = AWDLSTM(scale.vocabulary, scale.config())
     tensors = []
@@ -689,12 +700,12 @@ def adam(section: dict[str, Any], device: torch.device, scale: Scale) -> None:
             AdamTensors(p.detach(), alike[0], alike[1], alike[2].square(), torch.ones((), device=device), average)
         )
     hypers = torch.tensor([1e-3, 0.8, 0.99, 1e-5, 0.01], device=device)
-    wishes = Wishes(*(torch.full((), value, device=device) for value in (1.0, 1.0, 0.01)))
+    scalars = StepScalars(*(torch.full((), value, device=device) for value in (1.0, 1.0, 0.01)))
 
     def every(update: Callable[..., None]) -> Callable[[], None]:
         def run() -> None:
             for one in tensors:
-                update(one, hypers, wishes, True)
+                update(one, hypers, scalars, True)
 
         return run
 
@@ -719,10 +730,9 @@ def overhead(section: dict[str, Any], device: torch.device, scale: Scale) -> Non
         return
     from lm_cpu import drive
 
-    from ulmkit.lm.fastai_imports import Learner
-    from ulmkit.lm.learner import LMLearner, learner
-    from ulmkit.lm.step import whole_step
-    from ulmkit.lm.train import pretrain
+    from ulmkit.learner.fastai_imports import Callback, Learner
+    from ulmkit.learner.learner import LMLearner, learner
+    from ulmkit.lm.run import pretrain
 
     toy = dataclasses.replace(TINY, vocabulary=50, sizes=(2, 2, 1))
     config = toy.config(batch_size=8, precision="fp32", backend="vendor", ema=0.999)
@@ -733,23 +743,23 @@ def overhead(section: dict[str, Any], device: torch.device, scale: Scale) -> Non
         return learner(train, valid, config, device=str(device))
 
     def bare() -> Iterator[None]:
-        learn = ours()
-        learn.create_opt()
-        learn.model.train()
-        parts = learn._parts()
-        assert parts is not None
-        step = whole_step(parts, device)
-        for batch in learn.dls.train:
-            step(*batch)
+        training = set_up(train, valid, config, device)
+        training.model.train()
+        for batch in training.batches:
+            training.step(*batch)
             yield
 
-    def driven(learn: LMLearner, *, whole: bool) -> Iterator[None]:
-        for _ in drive(learn, config, 100_000):
-            if whole and learn.whole is None:
-                learn.whole = whole_step(typing.cast(Any, learn._parts()), device)
-            elif not whole:
-                learn.whole = None
-            yield
+    def driven(learn: LMLearner, *, listens: bool) -> Iterator[None]:
+        if listens:  # fastai's events stand in each step
+            learn.add_cb(Listens())
+        yield from drive(learn, config, 100_000)
+
+    class Listens(Callback):
+        def after_pred(self) -> None:
+            return
+
+        def before_step(self) -> None:
+            return
 
     class AsFastai(LMLearner):
         __call__ = Learner.__call__  # asks every callback at every event
@@ -757,12 +767,12 @@ def overhead(section: dict[str, Any], device: torch.device, scale: Scale) -> Non
     def fastai_events() -> Iterator[None]:
         learn = ours()
         learn.__class__ = AsFastai
-        yield from driven(learn, whole=False)
+        yield from driven(learn, listens=True)
 
     loops = {
         "the step alone": bare(),
-        "our Learner": driven(ours(), whole=True),
-        "our Learner, op by op": driven(ours(), whole=False),
+        "our Learner": driven(ours(), listens=False),
+        "our Learner, op by op": driven(ours(), listens=True),
         "our Learner, op by op, fastai's events": fastai_events(),
         "fastai's own": fastai_loop(train, config, device, words=False, fp16=False, workers=0),
     }
@@ -812,61 +822,58 @@ def part_of(tokens: TokenFile, wanted: int) -> TokenFile:
     return dataclasses.replace(tokens, ids=tokens.ids[: int(documents["end"][-1])], documents=documents)
 
 
-def curve_keeper(section: dict[str, Any], sheet: Sheet, valid: TokenFile, scale: Scale, target: float | None) -> Any:
-    """A callback that looks at held-out text every half minute, and ends the run when its time or its aim is reached.
+class Curve:
+    """Looks at held-out text every half minute, and ends the run when its time or its aim is reached.
 
     A point of the curve has the seconds of training and those of looking apart: `seconds` is without them.
     """
-    from ulmkit.lm.fastai_imports import Callback
 
-    class Curve(Callback):
-        order, run_valid = 70, False  # after RunKeeper has counted the step
-        trained, looked = 0.0, 0.0
+    def __init__(
+        self, section: dict[str, Any], sheet: Sheet, valid: TokenFile, scale: Scale, target: float | None
+    ) -> None:
+        self.section, self.sheet, self.valid, self.scale, self.target = section, sheet, valid, scale, target
+        points = section.setdefault("curve", [])
+        self.trained: float = points[-1]["seconds"] if points else 0.0
+        self.looked: float = points[-1]["looking"] if points else 0.0
+        self.since: float | None = None
+        self.next_look, self.told = 0.0, False
 
-        def before_fit(self) -> None:
-            points = section.setdefault("curve", [])
-            self.trained, self.looked = (points[-1]["seconds"], points[-1]["looking"]) if points else (0.0, 0.0)
-            self.since, self.next_look, self.told = time.monotonic(), time.monotonic() + scale.look_seconds, False
+    def __call__(self, loop: Loop) -> None:
+        """After each step."""
+        now = time.monotonic()
+        if self.since is None:
+            self.since, self.next_look = now, now + self.scale.look_seconds
+        over, points = self.sheet.left < 20, self.section["curve"]
+        if now >= self.next_look or (over and not self.told) or loop.position.done:
+            self.look(loop)
+        reached = self.target is not None and bool(points) and points[-1]["loss"] <= self.target
+        if (over or reached) and not self.told:
+            self.told = True
+            signal.raise_signal(signal.SIGTERM)  # saves everything and stops, as for anybody
 
-        def after_batch(self) -> None:
-            now = time.monotonic()
-            if now >= self.next_look or (sheet.left < 20 and not self.told):
-                self.look()
-            over = sheet.left < 20
-            reached = target is not None and bool(section["curve"]) and section["curve"][-1]["loss"] <= target
-            if (over or reached) and not self.told:
-                self.told = True
-                signal.raise_signal(signal.SIGTERM)  # saves everything and stops, as for anybody
-
-        def after_train(self) -> None:
-            self.look()
-
-        def look(self) -> None:
-            learn, device = self.learn, self.learn.dls.device
-            settle(device)
-            began = time.monotonic()
-            self.trained += began - self.since
-            model, state = learn.model, learn.model.state
-            found = evaluate(model, valid, batch_size=64)
-            model.state = state
-            settle(device)
-            self.since = time.monotonic()
-            self.looked += self.since - began
-            self.next_look = self.since + scale.look_seconds
-            step = learn.run_keeper.course.position.step
-            point = {
-                "step": step,
-                "seconds": self.trained,
-                "looking": self.looked,
-                "loss": found.loss,
-                "perplexity": found.perplexity,
-                "bits_per_character": found.bits_per_character,
-            }
-            section["curve"].append(point)
-            sheet.save()
-            say(f"  step {step:,}, {self.trained:.0f} s: perplexity {found.perplexity:.2f}")
-
-    return Curve()
+    def look(self, loop: Loop) -> None:
+        device = loop.device
+        settle(device)
+        began = time.monotonic()
+        self.trained += began - (self.since or began)
+        model, state = loop.training.model, loop.training.model.state
+        found = evaluate(model, self.valid, batch_size=64)
+        model.state = state
+        settle(device)
+        self.since = time.monotonic()
+        self.looked += self.since - began
+        self.next_look = self.since + self.scale.look_seconds
+        point = {
+            "step": loop.position.step,
+            "seconds": self.trained,
+            "looking": self.looked,
+            "loss": found.loss,
+            "perplexity": found.perplexity,
+            "bits_per_character": found.bits_per_character,
+        }
+        self.section["curve"].append(point)
+        self.sheet.save()
+        say(f"  step {loop.position.step:,}, {self.trained:.0f} s: perplexity {found.perplexity:.2f}")
 
 
 def train(
@@ -881,13 +888,13 @@ def train(
     seconds: float | None = None,
 ) -> None:
     """`config` on the tokens of `folders[0]` in run folder `folders[1]`, on from where it stopped before."""
-    from ulmkit.lm.train import pretrain
+    from ulmkit.lm.run import pretrain
 
     files = [open_token_file(folders[0], split) for split in ("train", "valid")]
     watched = part_of(files[1], scale.held_out)
     section |= {"config": config.to_json(), "train_tokens": len(files[0].ids), "held_out_tokens": len(watched.ids)}
     section.setdefault("finished", False)
-    curve = curve_keeper(section, sheet, watched, scale, target)
+    curve = Curve(section, sheet, watched, scale, target)
     try:
         result = pretrain(
             files[0],
@@ -896,7 +903,7 @@ def train(
             config,
             resume=(folders[1] / "last").exists(),
             device=str(device),
-            callbacks=[curve],
+            after_step=curve,
             time_budget_s=seconds,
         )
     except Interrupted as interrupted:

@@ -34,12 +34,12 @@ import torch
 from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import package_versions
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
+from ulmkit.learner.fastai_imports import Callback, DataLoaders, GradientClip, Learner, ParamScheduler, combined_cos
+from ulmkit.learner.learner import LMLearner, learner
+from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.batches import TrainBatches, document_order
 from ulmkit.lm.config import LMConfig, config_from_json, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
-from ulmkit.lm.fastai_imports import Callback, DataLoaders, GradientClip, Learner, ParamScheduler, combined_cos
-from ulmkit.lm.learner import LMLearner, learner
-from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.publish.fastai import from_fastai, to_fastai
 
@@ -102,7 +102,7 @@ def fastai_learner(
 
 def drive(learn: Learner, config: LMConfig, total: int) -> Iterator[None]:
     """Learner's own loop, one batch at each `next`, on a 1cycle of `total` steps."""
-    if config.clip and not learn._grab_cbs(GradientClip):
+    if config.clip and not isinstance(learn, LMLearner):  # in whose step it is
         learn.add_cb(GradientClip(config.clip))
     learn.create_opt()
     learn.opt.set_hypers(wd=config.wd, lr=config.lr)
@@ -111,7 +111,7 @@ def drive(learn: Learner, config: LMConfig, total: int) -> Iterator[None]:
     learn.n_epoch = learn.n_iter = 1
     learn(["before_fit", "before_epoch", "before_train"])
     if isinstance(learn, LMLearner):
-        learn.prepare_steps()
+        learn.prepare_step()
     step = 0
     while True:
         for batch in learn.dls.train:

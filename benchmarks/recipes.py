@@ -30,7 +30,7 @@ from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.config import PRESETS, LMConfig, preset, replace_config
 from ulmkit.lm.evaluate import Evaluation, best_share, mix, model_losses, summarize
 from ulmkit.lm.ngram import KneserNey
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.run import pretrain
 
 SIZES = ("embedding_size", "hidden_size", "layers")
 ENOUGH = 0.03  # two times that differ by less are equal

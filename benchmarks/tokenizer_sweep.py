@@ -28,7 +28,7 @@ from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.config import preset
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.run import pretrain
 from ulmkit.tokenizer.encode import encode_corpus
 from ulmkit.tokenizer.evaluate import evaluate_tokenizer
 from ulmkit.tokenizer.model import Tokenizer

@@ -31,11 +31,11 @@ from torch.nn.functional import cross_entropy as torch_cross_entropy
 from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import package_versions
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
+from ulmkit.learner.fastai_imports import SGD, Callback, DataLoaders, GradientClip, Learner, ParamScheduler
+from ulmkit.learner.learner import LMLearner, learner
 from ulmkit.lm.batches import TrainBatches
 from ulmkit.lm.config import LMConfig, preset
 from ulmkit.lm.evaluate import baselines, evaluate
-from ulmkit.lm.fastai_imports import SGD, Callback, DataLoaders, GradientClip, Learner, ParamScheduler
-from ulmkit.lm.learner import learner
 from ulmkit.lm.loss import cross_entropy
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.publish.fastai import fastai_settings, from_fastai, to_fastai
@@ -116,6 +116,8 @@ def drive(learn: Learner, config: LMConfig) -> Iterator[None]:
     learn.add_cb(ParamScheduler({"lr": lambda _: config.lr}))
     learn.n_epoch = learn.n_iter = 1
     learn(["before_fit", "before_epoch"])
+    if isinstance(learn, LMLearner):
+        learn.prepare_step()
     step = 0
     while True:
         learn("before_train")  # which forgets the hidden state

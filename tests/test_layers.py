@@ -70,16 +70,12 @@ SAME_NAME = {
     "Tokenizer": "the front door's: the room's, with its folder and language at hand",
     "train_tokenizer": "the front door's: the room's, with a corpus in the place of folders",
     "pretrain": "the front door's: the room's, with a corpus and a tokenizer in the place of files",
-    "forward_step": "the kernel, and the function that launches it",
-    "backward_step": "the kernel, and the function that launches it",
     "RECIPE": "raised by hand where a module's results change; each is its module's own",
 }
-TO_BE_RENAMED = {"JOINERS", "KEEP", "PATIENCE", "STEPS", "Stream", "WINDOW", "joined"}
+TO_BE_RENAMED = {"JOINERS", "KEEP", "STEPS"}
 
 # modules that meet in a circle of which an arrow is an import inside a function: why
-LATE_CIRCLES = {
-    frozenset({"ulmkit.lm.kernels.adam", "ulmkit.lm.kernels.adam_triton"}): "to be removed",
-}
+LATE_CIRCLES: dict[frozenset[str], str] = {}
 
 
 def modules() -> list[Path]:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.optim.adamw import adamw as fused
 
-from ulmkit.lm.kernels.adam import AdamTensors, Wishes, in_many_passes
+from ulmkit.lm.kernels.adam import in_many_passes
+from ulmkit.lm.kernels.types import AdamTensors, StepScalars
 
 WAYS: list[Callable[..., None]] = [in_many_passes]
 if importlib.util.find_spec("triton") is not None:
@@ -41,7 +42,7 @@ def test_it_takes_torchs_fused_steps_with_cycled_momentum(way: Callable[..., Non
         way(
             ours._replace(gradient=3 * gradient.T.contiguous().T),  # another order of the same numbers
             torch.tensor([lr, mom, 0.99, 1e-5, 0.1]),
-            Wishes(number(1 / 3), number(1), number(0)),
+            StepScalars(number(1 / 3), number(1), number(0)),
             decays,
         )
         fused(
@@ -74,13 +75,13 @@ def test_a_step_that_is_not_taken_changes_nothing_but_the_average(way: Callable[
     hypers, bad = torch.tensor([1e-2, 0.0, 0.99, 1e-5, 0.1]), torch.full_like(start, torch.inf)
     assert ours.average is not None
     ours.average.zero_()
-    way(ours._replace(gradient=bad), hypers, Wishes(number(1), number(0), number(0.25)), True)
+    way(ours._replace(gradient=bad), hypers, StepScalars(number(1), number(0), number(0.25)), True)
     assert torch.equal(ours.p, start)
     assert not ours.grad_avg.any()
     assert not ours.sqr_avg.any()
     assert torch.allclose(ours.average, start / 4)
     ours.step.add_(1)
-    way(ours._replace(gradient=torch.ones_like(start)), hypers, Wishes(number(1), number(1), number(1.0)), True)
+    way(ours._replace(gradient=torch.ones_like(start)), hypers, StepScalars(number(1), number(1), number(1.0)), True)
     assert torch.allclose(ours.average, ours.p)
     assert (ours.p != start).all()
 

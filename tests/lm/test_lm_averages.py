@@ -2,11 +2,12 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from lm_data import patterned, token_file
+from lm_data import patterned, token_file, trained
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
 from ulmkit.lm.averages import MovingAverage, NonMonotonicAverage, WeightAverage
@@ -14,11 +15,11 @@ from ulmkit.lm.batches import backward
 from ulmkit.lm.checkpoint import load_model, read_checkpoint
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.evaluate import evaluate
-from ulmkit.lm.fastai_imports import Callback
-from ulmkit.lm.learner import learner
+from ulmkit.lm.loop import Loop
 from ulmkit.lm.loss import cross_entropy
 from ulmkit.lm.model import Output
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.run import pretrain
+from ulmkit.lm.schedule import set_rates
 
 TINY = LMConfig(
     embedding_size=16, hidden_size=24, layers=2, batch_size=4, bptt=10, epochs=2, lr=1e-2, valid_batch_size=2
@@ -26,42 +27,35 @@ TINY = LMConfig(
 TRAIN, VALID = patterned(60), patterned(8, seed=1)
 
 
-class Weights(Callback):
-    """The embedding after each step."""
+def fitted(config: LMConfig, folder: Path) -> tuple[WeightAverage, list[torch.Tensor]]:
+    """The average of a run at its end, and the embedding after each step."""
+    kept: list[torch.Tensor] = []
+    averages: list[WeightAverage | None] = []
 
-    order = 53  # before the average looks
+    def keep(loop: Loop) -> None:
+        kept.append(loop.training.model.embedding.detach().clone())
+        averages.append(loop.step.average)
 
-    def __init__(self) -> None:
-        self.kept: list[torch.Tensor] = []
-
-    def after_step(self) -> None:
-        self.kept.append(self.learn.model.embedding.detach().clone())
-
-
-def fitted(config: LMConfig) -> tuple[WeightAverage, list[torch.Tensor]]:
-    torch.manual_seed(0)
-    seen = Weights()
-    learn = learner(TRAIN, VALID, config, device="cpu", callbacks=[seen])
-    learn.fit_schedule(config.epochs, config)
-    assert learn.average is not None
-    return learn.average, seen.kept
+    pretrain(TRAIN, VALID, folder, config, device="cpu", after_step=keep)
+    assert averages[-1] is not None
+    return averages[-1], kept
 
 
-def test_the_moving_average_is_the_weights_of_all_steps_with_shares_that_fade() -> None:
-    average, kept = fitted(dataclasses.replace(TINY, ema=0.9))
+def test_the_moving_average_is_the_weights_of_all_steps_with_weights_that_fade(tmp_path: Path) -> None:
+    average, kept = fitted(dataclasses.replace(TINY, ema=0.9), tmp_path)
     expected = kept[0].clone()
     for step, weights in enumerate(kept[1:], 2):
         decay = min(0.9, step / (10 + step))
         expected = decay * expected + (1 - decay) * weights
     assert isinstance(average, MovingAverage)
-    assert torch.allclose(average.average()["embedding"], expected, atol=1e-6)
+    assert torch.allclose(average.averaged()["embedding"], expected, atol=1e-6)
 
 
-def test_nt_asgd_begins_when_validation_is_worse_than_before_and_takes_the_mean_from_there() -> None:
+def test_nt_asgd_begins_when_validation_is_worse_than_before_and_takes_the_mean_from_there(tmp_path: Path) -> None:
     config = dataclasses.replace(
         TINY, optimizer="nt-asgd", schedule="constant", lr=20.0, clip=0.25, nonmono=1, epochs=8, wd=1e-6
     )
-    average, kept = fitted(config)
+    average, kept = fitted(config, tmp_path)
     assert isinstance(average, NonMonotonicAverage)
     losses = average.losses
     worse = [n for n in range(len(losses)) if n > 1 and losses[n] > min(losses[: n - 1])]
@@ -71,7 +65,7 @@ def test_nt_asgd_begins_when_validation_is_worse_than_before_and_takes_the_mean_
     epoch = len(kept) // 8
     since = kept[(worse[0] + 1) * epoch :]
     assert average.steps == len(since)
-    assert torch.allclose(average.average()["embedding"], torch.stack(since).mean(0), atol=1e-5)
+    assert torch.allclose(average.averaged()["embedding"], torch.stack(since).mean(0), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ema", "nt-asgd"])
@@ -123,8 +117,10 @@ def test_smoothed_labels_are_torchs(smoothing: float) -> None:
         assert torch.allclose(mine, other, atol=1e-7)
 
 
-def test_rates_by_layer_fall_by_the_same_share(tmp_path: Path) -> None:
-    learn = learner(TRAIN, VALID, dataclasses.replace(TINY, layer_rate=0.5), device="cpu")
-    learn.fit_schedule(1, learn.model.config)
-    rates = [group["lr"] for group in learn.opt.hypers]
+@pytest.mark.parametrize("schedule", ["1cycle", "constant"])
+def test_rates_by_layer_fall_by_the_same_factor(schedule: Any) -> None:
+    config = dataclasses.replace(TINY, layer_rate=0.5, schedule=schedule)
+    optimizer = trained(TRAIN, config).step.optimizer
+    set_rates(optimizer, config, 0.3)
+    rates = [group["lr"] for group in optimizer.hypers]
     assert [rate / rates[-1] for rate in rates] == pytest.approx([0.25, 0.5, 1.0])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lm_data import patterned, token_file
+from lm_data import patterned, token_file, trained
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -15,10 +15,9 @@ from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.config import preset
 from ulmkit.lm.evaluate import evaluate
-from ulmkit.lm.fastai_imports import Callback, CancelFitException
-from ulmkit.lm.learner import learner
 from ulmkit.lm.loss import IGNORE
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.schedule import set_rates
 
 PAPER = preset("wikitext-2")
 # small, without the randomness of dropout; the decay is strong enough to be seen
@@ -40,16 +39,6 @@ def test_its_numbers_are_those_of_the_command_that_the_authors_give() -> None:
     assert drops == [0.4, 0.2, 0.65, 0.1, 0.5]
     assert (PAPER.lr, PAPER.clip, PAPER.ar, PAPER.tar, PAPER.wd, PAPER.nonmono) == (30, 0.25, 2, 1, 1.2e-6, 5)
     assert (PAPER.optimizer, PAPER.schedule, PAPER.variable_bptt) == ("nt-asgd", "constant", True)
-
-
-class Some(Callback):
-    """Ends the fit after a few steps."""
-
-    order = 100
-
-    def after_batch(self) -> None:
-        if self.train_iter == STEPS:
-            raise CancelFitException
 
 
 class Paper(nn.Module):
@@ -86,9 +75,12 @@ def test_its_steps_are_those_of_torchs_sgd_with_the_papers_loss() -> None:
     """Windows drawn anew, the rate in proportion; AR and TAR; the clip before the decay, which biases share."""
     train = ordered()
     torch.manual_seed(0)
-    learn = learner(train, ordered(8, 1), SMALL, device="cpu", callbacks=[Some()])
-    paper = Paper(learn.model)
-    learn.fit_schedule(1, SMALL)
+    training = trained(train, SMALL, valid=ordered(8, 1))
+    paper = Paper(training.model)
+    training.model.train()
+    for _, (x, y) in zip(range(STEPS), training.batches, strict=False):
+        set_rates(training.step.optimizer, SMALL, 0.0)
+        training.step(x, y)
 
     optimizer = torch.optim.SGD(paper.parameters(), lr=SMALL.lr, weight_decay=SMALL.wd)
     norms, lengths = [], []
@@ -105,7 +97,7 @@ def test_its_steps_are_those_of_torchs_sgd_with_the_papers_loss() -> None:
     assert len(set(lengths)) > 2
     assert max(norms) > 0.25, "the clip is not seen here"
 
-    ours, theirs = learn.model.state_dict(), paper.by_our_names()
+    ours, theirs = training.model.state_dict(), paper.by_our_names()
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
         assert torch.allclose(tensor, theirs[name], rtol=1e-4, atol=1e-5), name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from distributed_run import Bad
+from distributed_run import bad
 from lm_data import patterned
 
 from ulmkit.artifacts.manifest import Manifest, verify_folder
@@ -20,7 +20,7 @@ from ulmkit.lm.batches import EvaluationBatches, TrainBatches
 from ulmkit.lm.checkpoint import read_checkpoint
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.distributed import World, launched
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.run import pretrain
 
 CONFIG = LMConfig(
     embedding_size=12,
@@ -135,7 +135,7 @@ def test_a_step_that_is_bad_in_one_process_is_skipped_by_all(what: str, tmp_path
     config = dataclasses.replace(CONFIG, on_nan="skip", epochs=1)
     code, output = finish(start(tmp_path / "two", config, what, "1"))
     assert code == 0, output
-    pretrain(patterned(50), patterned(9, seed=1), tmp_path / "one", config, device="cpu", callbacks=[Bad(what)])
+    pretrain(patterned(50), patterned(9, seed=1), tmp_path / "one", config, device="cpu", **bad(what).hooks)
     for name in ("one", "two"):
         assert Manifest.read(tmp_path / name, "lm").content["result"]["skipped"] == 1
     two, one = (read_checkpoint(tmp_path / name / "last", training=True) for name in ("two", "one"))

@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 import torch
-from lm_data import patterned
+from lm_data import At, patterned
 
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 from ulmkit.lm import kernels, model
 from ulmkit.lm.checkpoint import load_model, read_checkpoint
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.fastai_imports import Callback
 from ulmkit.lm.fitting import out_of_memory
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.ingredients import StepState
+from ulmkit.lm.loop import Loop
+from ulmkit.lm.run import pretrain
 
 TINY = LMConfig(
     embedding_size=12,
@@ -40,7 +41,7 @@ TINY = LMConfig(
 @pytest.fixture(autouse=True)
 def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes longer than these runs."""
-    monkeypatch.setattr("ulmkit.lm.train.audit", lambda *_, **__: [])
+    monkeypatch.setattr("ulmkit.lm.run.audit", lambda *_, **__: [])
 
 
 def run(folder: Path, config: LMConfig = TINY, **options: Any) -> Any:
@@ -55,62 +56,40 @@ def curve(folder: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in lines(folder)]
 
 
-class At(Callback):
-    """Does something to the learner at an event of one training step or, without, of each."""
-
-    order = 3  # before gradients are clipped and before the run looks
-
-    def __init__(self, event: str, action: Callable[[Any], None], step: int | None = 5) -> None:
-        self.action, self.step, self.seen = action, step, 0
-        setattr(self, event, self.validating if event == "before_validate" else self.training_step)
-
-    def before_batch(self) -> None:
-        self.seen += self.training
-
-    def validating(self) -> None:
-        self.action(self.learn)
-
-    def training_step(self) -> None:
-        if self.training and self.step in (None, self.seen):
-            self.action(self.learn)
-
-
 def _poison(tensor: torch.Tensor, value: float) -> None:
     with torch.no_grad():
         tensor.view(-1)[0] = value
 
 
-def weights(learn: Any) -> None:
-    _poison(learn.model.embedding, math.nan)
+def weights(state: StepState) -> None:
+    _poison(state.model.embedding, math.nan)
 
 
-def infinite_loss(learn: Any) -> None:
-    learn.loss_grad = learn.loss_grad * math.inf
-    learn.loss = learn.loss * math.inf
+def infinite_loss(state: StepState) -> None:
+    state.loss, state.total = state.loss * math.inf, state.total * math.inf
 
 
-def gradient(value: float) -> Callable[[Any], None]:
-    return lambda learn: _poison(learn.model.embedding.grad, value)
+def gradient(value: float) -> Callable[[StepState], None]:
+    return lambda state: _poison(state.model.embedding.grad, value)
 
 
-def state(learn: Any) -> None:
-    _poison(learn.model.state[0].h, math.nan)
+def hidden(state: StepState) -> None:
+    _poison(state.model.state[0].h, math.nan)
 
 
-def memory(learn: Any) -> None:
-    _poison(learn.opt.state[learn.model.embedding]["sqr_avg"], math.inf)
+def optimizer_state(state: StepState) -> None:
+    _poison(state.optimizer.state[state.model.embedding]["sqr_avg"], math.inf)
 
 
-# event, what goes wrong there, and what is named
-INJECTED: dict[str, tuple[str, Callable[[Any], None], str]] = {
-    "a weight": ("after_step", weights, "embedding became nan"),
-    "an infinite loss": ("after_loss", infinite_loss, "loss became inf"),
-    "a gradient that is no number": ("before_step", gradient(math.nan), "became nan"),
-    "an infinite gradient": ("before_step", gradient(math.inf), "became (nan|inf)"),
-    "a gradient too large to be squared": ("before_step", gradient(1e30), "sqr_avg.embedding became inf"),
-    "the hidden state": ("after_pred", state, "hidden.0.h became nan"),
-    "the optimizer's memory": ("after_step", memory, "sqr_avg.embedding became inf"),
-    "weights before validation": ("before_validate", weights, "validation loss became nan"),
+# after which ingredient, what goes wrong there, and what is named
+INJECTED: dict[str, tuple[str, Callable[[StepState], None], str]] = {
+    "a weight": ("optimizer", weights, "embedding became nan"),
+    "an infinite loss": ("cross-entropy", infinite_loss, "loss became inf"),
+    "a gradient that is no number": ("backward", gradient(math.nan), "became nan"),
+    "an infinite gradient": ("backward", gradient(math.inf), "became (nan|inf)"),
+    "a gradient too large to be squared": ("backward", gradient(1e30), "sqr_avg.embedding became inf"),
+    "the hidden state": ("forward", hidden, "hidden.0.h became nan"),
+    "the optimizer's state": ("optimizer", optimizer_state, "sqr_avg.embedding became inf"),
 }
 
 
@@ -126,10 +105,23 @@ def assert_whole(folder: Path) -> int:
 
 @pytest.mark.parametrize("name", INJECTED)
 def test_what_is_no_number_stops_in_one_line_and_never_reaches_a_checkpoint(name: str, tmp_path: Path) -> None:
-    event, action, named = INJECTED[name]
+    after, action, named = INJECTED[name]
     with pytest.raises(UlmkitError, match=rf"{named} at step \d+; last/ holds step \d+\. Try a lower --lr") as caught:
-        run(tmp_path, callbacks=[At(event, action)])
+        run(tmp_path, **At(after, action).hooks)
     assert "\n" not in str(caught.value)
+    assert assert_whole(tmp_path) >= 4
+
+
+def test_weights_that_are_damaged_before_a_validation_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def validate(loop: Loop) -> tuple[float, float]:
+        _poison(loop.training.model.embedding, math.nan)
+        return VALIDATE(loop)
+
+    monkeypatch.setattr(Loop, "validate", validate)
+    with pytest.raises(UlmkitError, match=r"validation loss became nan at step \d+; last/ holds step \d+"):
+        run(tmp_path)
     assert assert_whole(tmp_path) >= 4
 
 
@@ -141,10 +133,10 @@ def test_a_rate_that_is_far_too_high_leaves_a_whole_checkpoint(tmp_path: Path) -
 
 def test_what_goes_wrong_after_a_resume_leaves_the_checkpoint_that_it_came_from(tmp_path: Path) -> None:
     with pytest.raises(UlmkitError):
-        run(tmp_path, callbacks=[At("after_step", weights, 6)])
+        run(tmp_path, **At("optimizer", weights, 6).hooks)
     step = assert_whole(tmp_path)
     with pytest.raises(UlmkitError, match=f"last/ holds step {step}"):
-        run(tmp_path, callbacks=[At("before_step", gradient(math.nan), 1)], resume=True)
+        run(tmp_path, **At("backward", gradient(math.nan), 1).hooks, resume=True)
     assert assert_whole(tmp_path) == step
     assert run(tmp_path, resume=True).epoch == 2  # without the cause it goes on
 
@@ -160,15 +152,17 @@ SKIPPED = (
 
 @pytest.mark.parametrize("name", SKIPPED)
 def test_a_step_without_a_number_is_skipped_counted_and_changes_nothing(name: str, tmp_path: Path) -> None:
-    event, action, _ = INJECTED[name]
+    after, action, _ = INJECTED[name]
     before: list[dict[str, torch.Tensor]] = []
+    at = At(after, action)
 
-    def copy(learn: Any) -> None:
-        held = {**learn.weights(averaged=False), **{f"average.{n}": t for n, t in learn.average.tensors.items()}}
+    def copy(loop: Loop) -> None:
+        at.count(loop)
+        step = loop.step
+        held = {**step.weights(averaged=False), **{f"average.{n}": t for n, t in step.average.tensors.items()}}
         before.append({key: value.clone() for key, value in held.items()})
 
-    watch = At("after_batch", copy, None)
-    result = run(tmp_path, SKIP, callbacks=[At(event, action), watch])
+    result = run(tmp_path, SKIP, ingredients=at.into, after_step=copy)
     assert result.skipped == 1
     assert [line["skipped"] for line in lines(tmp_path) if "skipped" in line][:3] == [0, 0, 1]
     assert all(torch.equal(value, before[3][key]) for key, value in before[4].items())  # step 5 was the one
@@ -177,27 +171,37 @@ def test_a_step_without_a_number_is_skipped_counted_and_changes_nothing(name: st
     assert Manifest.read(tmp_path, "lm").content["result"]["skipped"] == 1
 
 
-def test_a_run_with_skipped_steps_is_resumed_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Stopped(BaseException):
+    """Nobody catches it."""
+
+
+def stops(_: StepState) -> None:
+    raise Stopped
+
+
+def test_a_run_with_skipped_steps_is_resumed_exactly(tmp_path: Path) -> None:
     """What makes a step bad is here a function of the run's own step, as real data is."""
 
-    def bad(learn: Any) -> None:
-        if round(float(learn.opt.hypers[-1]["lr"]) * 1e9) % 5 == 0:
-            _poison(learn.model.embedding.grad, math.nan)
+    def bad(state: StepState) -> None:
+        if round(float(state.optimizer.hypers[-1]["lr"]) * 1e9) % 5 == 0:
+            _poison(state.model.embedding.grad, math.nan)
 
-    whole = run(tmp_path / "whole", SKIP, callbacks=[At("before_step", bad, None)])
+    def hooks(stop: int = 0) -> dict[str, Any]:
+        at, end = At("backward", bad, None), At("cross-entropy", stops, stop)
+
+        def count(loop: Loop) -> None:
+            end.count(loop)
+
+        return {"ingredients": lambda listed: end.into(at.into(listed)), "after_step": count}
+
+    whole = run(tmp_path / "whole", SKIP, **hooks())
     assert 0 < whole.skipped < whole.step
     for stop in (2, 4, 7):
         folder = tmp_path / str(stop)
 
-        class Stop(BaseException):
-            pass
-
-        def end(_: Any) -> None:
-            raise Stop
-
-        with pytest.raises(Stop):
-            run(folder, SKIP, callbacks=[At("before_step", bad, None), At("after_loss", end, stop)])
-        again = run(folder, SKIP, callbacks=[At("before_step", bad, None)], resume=True)
+        with pytest.raises(Stopped):
+            run(folder, SKIP, **hooks(stop))
+        again = run(folder, SKIP, **hooks(), resume=True)
         assert (again.skipped, curve(folder)) == (whole.skipped, curve(tmp_path / "whole"))
         for name in ("last", "best"):
             one, other = ((f / name / "model.safetensors").read_bytes() for f in (folder, tmp_path / "whole"))
@@ -207,7 +211,7 @@ def test_a_run_with_skipped_steps_is_resumed_exactly(tmp_path: Path, monkeypatch
 def test_steps_that_are_bad_in_a_row_stop_the_run(tmp_path: Path) -> None:
     config = dataclasses.replace(SKIP, epochs=9)
     with pytest.raises(UlmkitError, match="gradient of 11 steps in a row became nan at step 11; last/ holds step 10"):
-        run(tmp_path, config, callbacks=[At("before_step", gradient(math.nan), None)])
+        run(tmp_path, config, **At("backward", gradient(math.nan), None).hooks)
     assert_whole(tmp_path)
 
 
@@ -217,30 +221,38 @@ def test_steps_that_are_bad_in_a_row_stop_the_run(tmp_path: Path) -> None:
 STALE = dataclasses.replace(TINY, epochs=12, lr=1.0, schedule="constant", optimizer="nt-asgd", wd=0.0, patience=2)
 
 
-class Worse(Callback):
+@pytest.fixture
+def worse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every validation from the second on is worse than the first."""
 
-    order = 54
+    def validate(loop: Loop) -> tuple[float, float]:
+        loss, accuracy = VALIDATE(loop)
+        return loss + 10.0 * loop.position.epoch, accuracy
 
-    def after_validate(self) -> None:
-        self.learn.recorder.loss.total += 1e3 * self.learn.epoch
+    monkeypatch.setattr(Loop, "validate", validate)
 
 
+VALIDATE = Loop.validate
+
+
+@pytest.mark.usefixtures("worse")
 def test_patience_ends_a_run_that_no_longer_improves_and_best_is_kept(tmp_path: Path) -> None:
-    result = run(tmp_path, STALE, callbacks=[Worse()])
+    result = run(tmp_path, STALE)
     assert (result.epoch, result.stopped_early) == (3, True)
     assert result.best_step == next(line["step"] for line in lines(tmp_path) if "valid_loss" in line)
-    assert not run(tmp_path / "without", dataclasses.replace(STALE, patience=0, epochs=4)).stopped_early
+    without = run(tmp_path / "without", dataclasses.replace(STALE, patience=0, epochs=4))
+    assert (without.epoch, without.stopped_early) == (4, False)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("worse")
 def test_patience_survives_a_kill_after_any_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ulmkit.lm.checkpoint import save_checkpoint
 
     class Killed(BaseException):
         pass
 
-    whole = run(tmp_path / "whole", STALE, callbacks=[Worse()])
+    whole = run(tmp_path / "whole", STALE)
     for kill_at in range(1, 99):
         folder, saves = tmp_path / str(kill_at), 0
 
@@ -251,14 +263,14 @@ def test_patience_survives_a_kill_after_any_save(tmp_path: Path, monkeypatch: py
             if saves == kill_at:  # noqa: B023 (called in this round only)
                 raise Killed
 
-        monkeypatch.setattr("ulmkit.lm.run.save_checkpoint", save)
+        monkeypatch.setattr("ulmkit.lm.records.save_checkpoint", save)
         try:
-            run(folder, STALE, callbacks=[Worse()])
+            run(folder, STALE)
             break
         except Killed:
             pass
-        monkeypatch.setattr("ulmkit.lm.run.save_checkpoint", save_checkpoint)
-        result = run(folder, STALE, callbacks=[Worse()], resume=True)
+        monkeypatch.setattr("ulmkit.lm.records.save_checkpoint", save_checkpoint)
+        result = run(folder, STALE, resume=True)
         assert (result.step, result.best_step, result.stopped_early) == (whole.step, whole.best_step, True)
         assert curve(folder) == curve(tmp_path / "whole"), f"killed after save {kill_at}"
     assert kill_at > whole.step
@@ -310,7 +322,7 @@ sys.path.insert(0, {here!r})
 from lm_data import patterned
 from ulmkit.errors import UlmkitError
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.run import pretrain
 config = LMConfig(embedding_size=64, hidden_size=64, layers=2, batch_size={rows}, bptt=64, steps=1, lr=1e-3)
 train, valid = patterned({documents}, vocabulary=20000), patterned(3, seed=1, vocabulary=20000)
 mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -383,7 +395,7 @@ def test_a_resumed_run_keeps_the_weights_it_began_with_though_the_other_run_is_g
     run(tmp_path / "first")
     whole = run(tmp_path / "whole", start=tmp_path / "first")
     with pytest.raises(UlmkitError):
-        run(tmp_path / "broken", start=tmp_path / "first", callbacks=[At("after_step", weights)])
+        run(tmp_path / "broken", start=tmp_path / "first", **At("optimizer", weights).hooks)
     (tmp_path / "first").rename(tmp_path / "away")
     with pytest.raises(UsageError, match="began with --from first, now --from third"):
         run(tmp_path / "broken", start=tmp_path / "third", resume=True)
@@ -396,7 +408,7 @@ def test_a_run_that_saved_nothing_does_not_begin_again_without_its_weights(tmp_p
     run(tmp_path / "first")
     late = dataclasses.replace(TINY, checkpoint_minutes=60.0)
     with pytest.raises(UlmkitError, match="nothing was saved yet"):
-        run(tmp_path / "second", late, start=tmp_path / "first", callbacks=[At("after_step", weights, 1)])
+        run(tmp_path / "second", late, start=tmp_path / "first", **At("optimizer", weights, 1).hooks)
     with pytest.raises(UsageError, match="began with --from first; it saved nothing yet"):
         run(tmp_path / "second", late, resume=True)
     assert run(tmp_path / "second", late, resume=True, start=tmp_path / "first").epoch == 2
@@ -419,7 +431,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_tensorboard_has_the_numbers_of_metrics_jsonl(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with pytest.raises(UlmkitError):
-        run(tmp_path, tensorboard=True, callbacks=[At("after_step", weights, 7)])
+        run(tmp_path, tensorboard=True, **At("optimizer", weights, 7).hooks)
     run(tmp_path, tensorboard=True, resume=True)
     board = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     board.Reload()

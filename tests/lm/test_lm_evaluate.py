@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from lm_data import BOS, patterned, token_file
 
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.evaluate import baselines, best_share, evaluate, mix, model_losses, summarize, with_ngrams
 from ulmkit.lm.identity import Identity
-from ulmkit.lm.learner import learner
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.ngram import KneserNey
+from ulmkit.lm.run import pretrain
 
 V = 12
 
@@ -221,16 +223,16 @@ def test_a_mixture_is_the_mean_of_probabilities_and_its_share_the_best() -> None
 
 
 @pytest.mark.parametrize("reads_backward", [False, True])
-def test_network_and_ngrams_together_are_no_worse_than_either(reads_backward: bool) -> None:
+def test_network_and_ngrams_together_are_no_worse_than_either(reads_backward: bool, tmp_path: Path) -> None:
     train, valid = patterned(60), patterned(20, seed=1)
-    torch.manual_seed(0)
     config = LMConfig(
-        embedding_size=16, hidden_size=24, layers=2, batch_size=4, bptt=10, valid_batch_size=2, backward=reads_backward
-    )
-    learn = learner(train, valid, config, device="cpu")
-    learn.fit_one_cycle(3, 1e-2)
-    share, mixed = with_ngrams(learn.model, train, valid, valid, order=3)
-    alone = evaluate(learn.model, valid)
+        embedding_size=16, hidden_size=24, layers=2, batch_size=4, bptt=10, valid_batch_size=2, epochs=3, lr=1e-2,
+        backward=reads_backward,
+    )  # fmt: skip
+    pretrain(train, valid, tmp_path, config, device="cpu")
+    model, _ = load_model(tmp_path)
+    share, mixed = with_ngrams(model, train, valid, valid, order=3)
+    alone = evaluate(model, valid)
     assert 0 < share < 1
     assert mixed.loss < min(alone.loss, baselines(train, valid)["kneser-ney-3"].loss)
     assert (mixed.tokens, mixed.characters) == (alone.tokens, alone.characters)

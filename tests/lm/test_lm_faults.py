@@ -26,7 +26,7 @@ from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import read_checkpoint, save_checkpoint, standing_folder
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.run import pretrain
 
 pytestmark = pytest.mark.slow
 
@@ -195,7 +195,7 @@ def test_a_run_killed_after_each_of_its_saves_equals_the_unbroken_one(
     """Every one, by count: a kill between the last step and the validation after it is rare where moments are drawn."""
     train, valid = patterned(3), patterned(2, seed=1)
     config = dataclasses.replace(recipe, epochs=2, checkpoint_minutes=0.0)
-    monkeypatch.setattr("ulmkit.lm.train.audit", lambda *_, **__: [])  # it takes longer than the run
+    monkeypatch.setattr("ulmkit.lm.run.audit", lambda *_, **__: [])  # it takes longer than the run
 
     def life(folder: Path, *, kill_at: int = 0) -> int:
         """Train until the end or behind save `kill_at`; how many saves there were."""
@@ -208,7 +208,7 @@ def test_a_run_killed_after_each_of_its_saves_equals_the_unbroken_one(
             if saves == kill_at:
                 raise Killed
 
-        monkeypatch.setattr("ulmkit.lm.run.save_checkpoint", save)
+        monkeypatch.setattr("ulmkit.lm.records.save_checkpoint", save)
         with contextlib.suppress(Killed):
             pretrain(train, valid, folder, config, resume=True, device="cpu")
         return saves

@@ -27,15 +27,16 @@ import ulmkit.lm.kernels.fused as fused_module
 from ulmkit.errors import UsageError
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.kernels import BACKENDS, LayerState, LayerWeights, accurate, lstm_stack, refusal, steps
-from ulmkit.lm.kernels.blocks import BACKWARD, BACKWARD_FULL, FORWARD, FORWARD_FULL, Blocks, Cut, cut, fitting
+from ulmkit.lm.kernels.blocks import BACKWARD, BACKWARD_FULL, FORWARD, FORWARD_FULL, Cut, Tiles, cut, fitting
 from ulmkit.lm.kernels.fused import _wavefront, fused_stack
 from ulmkit.lm.model import AWDLSTM
-from ulmkit.lm.probe import TOLERANCE, candidates, open_backends, resolve
+from ulmkit.lm.probe import TOLERANCE, measured_candidates, open_backends, resolve
+from ulmkit.lm.step import make_step
 
 CPU = torch.device("cpu")
 WITHIN = {torch.float64: 1e-13, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 # few and large programs, for large layers: the interpreter pays by the operation
-LARGE = Cut(Blocks(128, 128, 128, 4, 2), Blocks(128, 256, 512, 4, 2, split=2))
+LARGE = Cut(Tiles(128, 128, 128, 4, 2), Tiles(128, 256, 512, 4, 2, split=2))
 
 pytestmark = pytest.mark.skipif(not steps.INTERPRETED, reason="TRITON_INTERPRET=0: see the tests with the mark gpu")
 
@@ -91,7 +92,7 @@ def results(case: Any, dtype: torch.dtype, backend: str, **options: Any) -> list
         ([2, 3, 2], 26, 2, torch.float32, None),  # three chunks of the usual size, the last one ragged
         ([8, 400], 2, 17, torch.float32, LARGE),
         ([8, 1152], 2, 1, torch.bfloat16, LARGE),
-        ([8, 1152], 2, 3, torch.float32, Cut(Blocks(16, 512, 256, 4, 2), Blocks(16, 512, 512, 4, 2, split=5))),
+        ([8, 1152], 2, 3, torch.float32, Cut(Tiles(16, 512, 256, 4, 2), Tiles(16, 512, 512, 4, 2, split=5))),
     ],
 )
 def test_outputs_states_and_gradients_are_those_of_the_equations_in_float64(
@@ -222,13 +223,13 @@ class Races(TorchFunctionMode):
                 self.touch(name, written, write=True)
         return result
 
-    def forward_step(self, layer: Any, _: Any, t: int, place: int, **__: Any) -> None:
+    def launch_forward(self, layer: Any, _: Any, t: int, place: int, **__: Any) -> None:
         for array in (layer.outputs[t], layer.cells[t], layer.from_input[place], layer.recurrent, layer.bias):
             self.touch("forward", array, write=False)
         for array in (layer.outputs[t + 1], layer.cells[t + 1], layer.gates[t]):
             self.touch("forward", array, write=True)
 
-    def backward_step(self, layer: Any, _: Any, t: int) -> None:
+    def launch_backward(self, layer: Any, _: Any, t: int) -> None:
         read = (layer.d_gates[t + 1], layer.d_outputs[t], layer.gates[t], layer.cells[t : t + 2], layer.recurrent)
         for array in read:
             self.touch("backward", array, write=False)
@@ -252,7 +253,7 @@ def races(monkeypatch: pytest.MonkeyPatch) -> Races:
     init = fused_module._Lanes.__init__
     monkeypatch.setattr(fused_module._Lanes, "__init__", lambda self, _, n: init(self, torch.device("cuda"), n))
     fused_module._side_streams.cache_clear()
-    for name in ("forward_step", "backward_step", "backward_end"):
+    for name in ("launch_forward", "launch_backward", "backward_end"):
         monkeypatch.setattr(fused_module, name, getattr(found, name))
     real = fused_module._FusedStack.backward
 
@@ -289,15 +290,15 @@ def test_a_missing_wait_is_found(sabotage: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_kernel_with_exchanged_gates_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the gate that every backend passes before it trains."""
-    real = fused_module.forward_step
+    real = fused_module.launch_forward
 
     def exchanged(layer: Any, *args: Any, **options: Any) -> None:
         i, f, g, o = layer.recurrent.chunk(4)
         real(layer._replace(recurrent=torch.cat([i, f, o, g])), *args, **options)
 
-    monkeypatch.setattr(fused_module, "forward_step", exchanged)
+    monkeypatch.setattr(fused_module, "launch_forward", exchanged)
     config = LMConfig(embedding_size=8, hidden_size=16, layers=2, backend="fused", precision="fp32")
-    (found,) = candidates(50, config, CPU)
+    (found,) = measured_candidates(make_step(AWDLSTM(50, config), config))
     assert not found.right
     assert found.seconds is None
     assert found.error > 100 * TOLERANCE["fp32"]
@@ -319,7 +320,7 @@ def test_without_a_gpu_asking_for_it_is_a_usage_error_and_reading_its_models_wor
     monkeypatch.setattr(steps, "INTERPRETED", False)
     config = LMConfig(embedding_size=8, hidden_size=16, layers=2, backend="fused", precision="fp32", drop_mult=0)
     with pytest.raises(UsageError, match=r"'fused' needs a CUDA device, not cpu\. Use another, such as vendor"):
-        resolve(50, config, CPU)
+        resolve(make_step(AWDLSTM(50, config), config))
     torch.manual_seed(0)
     model = AWDLSTM(50, config)
     x = torch.randint(2, 50, (4, 3))

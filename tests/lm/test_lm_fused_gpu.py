@@ -1,14 +1,20 @@
 """The fused LSTM on a real GPU: `TRITON_INTERPRET=0 pytest -m gpu`."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lm_data import patterned
 
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.kernels import LayerState, LayerWeights, steps
 from ulmkit.lm.kernels.fused import fused_stack
-from ulmkit.lm.probe import TOLERANCE, candidates, error
+from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.probe import TOLERANCE, measured_candidates, relative_error
+from ulmkit.lm.run import pretrain
+from ulmkit.lm.step import make_step
 
 pytestmark = [
     pytest.mark.gpu,
@@ -18,12 +24,13 @@ pytestmark = [
 
 @pytest.mark.parametrize("precision", TOLERANCE)
 def test_it_computes_the_equations(precision: Any) -> None:
-    assert error("fused", precision, torch.device("cuda")) < TOLERANCE[precision]
+    assert relative_error("fused", precision, torch.device("cuda")) < TOLERANCE[precision]
 
 
 def test_it_is_a_candidate_and_timed() -> None:
     config = LMConfig(embedding_size=40, hidden_size=128, layers=2, batch_size=8, bptt=24, precision="bf16")
-    found = {one.backend: one.seconds for one in candidates(500, config, torch.device("cuda"))}
+    step = make_step(AWDLSTM(500, config).to("cuda"), config)
+    found = {one.backend: one.seconds for one in measured_candidates(step)}
     assert found["fused"] is not None
 
 
@@ -63,3 +70,20 @@ def test_a_captured_step_is_the_step() -> None:
     torch.cuda.synchronize()
     for replayed, eager in zip(captured, step(), strict=True):
         assert torch.equal(replayed, eager)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_is_captured_and_gives_nothing_up(precision: Any, tmp_path: Path) -> None:
+    """The replayed step was compared with the step op by op, masks and all."""
+    config = LMConfig(
+        embedding_size=64, hidden_size=128, layers=2, batch_size=16, bptt=24, steps=40, precision=precision, ar=2.0,
+        tar=1.0, clip=0.4, ema=0.9, lr=1e-2, drop_mult=1.0, log_every=10,
+    )  # fmt: skip
+    heard: list[str] = []
+    result = pretrain(
+        patterned(600, vocabulary=500), patterned(9, seed=1, vocabulary=500), tmp_path, config, device="cuda",
+        remark=heard.append,
+    )  # fmt: skip
+    assert heard == []
+    assert json.loads((tmp_path / "last/state.json").read_text())["way"]["graphs"]
+    assert result.valid_loss < 6.0

@@ -6,7 +6,7 @@ from lm_data import token_file
 from torch.nn.functional import cross_entropy as plain
 
 from ulmkit.lm import loss as loss_module
-from ulmkit.lm.loss import IGNORE, LMLoss, activation_penalty, cross_entropy, token_losses
+from ulmkit.lm.loss import IGNORE, activation_penalty, cross_entropy, token_losses
 from ulmkit.lm.model import Output
 
 
@@ -47,10 +47,6 @@ def test_token_losses_sum_to_the_loss_and_know_the_best_guess() -> None:
     assert torch.allclose(losses.sum() / 20, cross_entropy(out, y))
     assert losses[0, 0] == 0
     assert torch.equal(right, (out.dropped @ out.weight.T + out.bias).argmax(2) == y)
-    counting = LMLoss()
-    with torch.no_grad():
-        assert torch.allclose(counting(out, y), cross_entropy(out, y))
-    assert (counting.count, counting.right) == (20, right.sum())
 
 
 def test_ar_reads_the_dropped_output_and_tar_the_raw_one() -> None:

@@ -48,7 +48,7 @@ def fastai_loss(model: Any, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Ten
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("precision", "loss_within", "gradients_within"), [("fp32", 1e-6, 1e-5), ("bf16", 1e-3, 1e-2)])
+@pytest.mark.parametrize(("precision", "loss_within", "gradients_within"), [("fp32", 1e-6, 1e-5), ("bf16", 1e-3, 2e-2)])
 def test_loss_and_all_gradients_equal_fastais_over_two_batches(
     backend: Any, precision: Any, loss_within: float, gradients_within: float
 ) -> None:

@@ -19,12 +19,12 @@ from ulmkit.errors import ArtifactError, Interrupted
 from ulmkit.lm.checkpoint import read_checkpoint
 from ulmkit.lm.config import PRESETS, LMConfig
 from ulmkit.lm.evaluate import evaluate
-from ulmkit.lm.fastai_imports import Callback
 from ulmkit.lm.generate import generate
+from ulmkit.lm.loop import Loop
 from ulmkit.lm.loss import cross_entropy, token_losses
 from ulmkit.lm.model import AWDLSTM, Output
-from ulmkit.lm.pointer import EMPTY
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.pointer import NO_ID
+from ulmkit.lm.run import pretrain
 from ulmkit.publish.export import export_model
 from ulmkit.publish.safetensors import load_exported
 from ulmkit.publish.source import our_logits
@@ -62,7 +62,7 @@ def by_the_book(model: AWDLSTM, ids: torch.Tensor) -> torch.Tensor:
     for t in range(len(ids)):
         for b in range(ids.shape[1]):
             h = output.raw[t, b]
-            scores, spoken = [pointer.sentinel @ h + pointer.sentinel_bias[0]], [EMPTY]
+            scores, spoken = [pointer.sentinel @ h + pointer.sentinel_bias[0]], [NO_ID]
             for i in range(max(0, t - MEMORY), t):
                 score = (pointer.query @ h) @ output.raw[i, b] / len(h) ** 0.5
                 score = score - pointer.fading[0] * np.log(t - i)
@@ -259,10 +259,9 @@ def test_generation_points_into_the_prompt_and_its_own_text() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_run_that_was_stopped_goes_on_with_its_memory_to_the_bit(precision: Any, tmp_path: Path) -> None:
-    class Stop(Callback):
-        def after_step(self) -> None:
-            if self.train_iter == 4:
-                os.kill(os.getpid(), signal.SIGTERM)
+    def stop(loop: Loop) -> None:
+        if loop.position.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     config = dataclasses.replace(
         CONFIG, backend="stepwise", precision=precision, batch_size=3, bptt=8, epochs=2, drop_mult=1.0, lr=1e-2
@@ -270,8 +269,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_memory_to_the_bit(precision: An
     files = patterned(20), patterned(4, seed=1)
     for name in ("unbroken", "stopped"):
         with contextlib.suppress(Interrupted):
-            stops = [Stop()] if name == "stopped" else []
-            pretrain(*files, tmp_path / name, config, device="cpu", callbacks=stops)
+            pretrain(*files, tmp_path / name, config, device="cpu", after_step=stop if name == "stopped" else None)
     tensors = read_checkpoint(tmp_path / "stopped/last", training=True).training
     assert tensors["hidden.memory.keys"].shape == (3, MEMORY, 12)
     assert (tensors["hidden.memory.ids"] >= 0).all()

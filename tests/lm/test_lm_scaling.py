@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from lm_data import patterned
+from lm_data import patterned, trained
 
 from ulmkit.lm.audit import audit
 from ulmkit.lm.checkpoint import read_checkpoint
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.fastai_imports import Callback
-from ulmkit.lm.learner import LMLearner, learner
-from ulmkit.lm.probe import TOLERANCE, error, narrow
-from ulmkit.lm.scaling import BACKOFF, START
-from ulmkit.lm.step import WholeStep
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.ingredients import FIRST_SCALE, SCALE_BACKOFF
+from ulmkit.lm.loop import Loop
+from ulmkit.lm.probe import TOLERANCE, narrow, relative_error
+from ulmkit.lm.run import pretrain
+from ulmkit.lm.setup import Training
+from ulmkit.lm.step import Step
 
 CPU = torch.device("cpu")
 FP16 = LMConfig(
@@ -39,16 +39,16 @@ FP16 = LMConfig(
 )
 
 
-def ready(config: LMConfig = FP16) -> LMLearner:
+def ready(config: LMConfig = FP16) -> Training:
     torch.manual_seed(0)
-    learn = learner(patterned(30), patterned(4, seed=1), config, device="cpu")
-    learn.create_opt()
-    return learn
+    training = trained(patterned(30), config, valid=patterned(4, seed=1))
+    training.model.train()
+    return training
 
 
 @pytest.mark.parametrize("backend", ["reference", "stepwise", "vendor"])
 def test_every_backend_computes_in_float16_what_it_should(backend: Any) -> None:
-    assert error(backend, "fp16", CPU) <= TOLERANCE["fp16"]
+    assert relative_error(backend, "fp16", CPU) <= TOLERANCE["fp16"]
 
 
 def test_losses_follow_float32_and_the_audit_finds_every_ingredient(tmp_path: Path) -> None:
@@ -61,66 +61,48 @@ def test_losses_follow_float32_and_the_audit_finds_every_ingredient(tmp_path: Pa
     assert found[0][-1] < found[0][0] - 0.3
     assert found[1] == pytest.approx(found[0], rel=2e-2)
     with_dropout = dataclasses.replace(FP16, drop_mult=1.0)
-    assert {one.ingredient for one in audit(patterned(20), with_dropout, device="cpu") if one.acts} > {
+    assert {one.ingredient for one in audit(trained(patterned(20), with_dropout), patterned(20)) if one.acts} > {
         "AR",
         "weight dropout",
     }
 
 
-@pytest.mark.parametrize("way", ["learner", "whole", "on device"])
-def test_an_overflow_costs_its_step_and_half_the_scale(way: str) -> None:
-    learn = ready()
-    assert learn.scaling is not None
-    parts = learn._parts()
-    assert parts is not None
-    step = WholeStep(parts, CPU, capture=None, on_device=way == "on device")
-    learn.model.train()
-
-    def take(batch: Any) -> None:
-        if way == "learner":
-            learn.training = True
-            learn._split(batch)
-            learn._do_one_batch()
-        else:
-            step(*batch)
-
-    batches = iter(learn.dls.train)
-    take(next(batches))
-    assert learn.scaling.scale == START
-    before = {name: p.detach().clone() for name, p in learn.model.named_parameters()}
-    memory = {name: state.clone() for name, state in learn.opt.state[learn.model.embedding].items() if name != "do_wd"}
-    learn.scaling.scale.fill_(2.0**100)
-    take(next(batches))
-    assert learn.scaling.scale == 2.0**100 * BACKOFF
-    assert all(torch.equal(p, before[name]) for name, p in learn.model.named_parameters())
-    assert all(torch.equal(learn.opt.state[learn.model.embedding][name], value) for name, value in memory.items())
-    learn.scaling.scale.fill_(START)
-    take(next(batches))
-    assert learn.scaling.quiet == 1
-    assert all(not torch.equal(p, before[name]) for name, p in learn.model.named_parameters())
+@pytest.mark.parametrize("captured", [False, True], ids=["on the host", "on device"])
+def test_an_overflow_costs_its_step_and_half_the_scale(captured: bool) -> None:
+    training = ready()
+    step, scale = training.step, training.step.scale
+    assert scale is not None
+    if captured:
+        step = Step(step.model, step.optimizer, step.ingredients, average=step.average, capture=lambda run: run)
+    batches = iter(training.batches)
+    step(*next(batches))
+    assert scale.scale == FIRST_SCALE
+    before = {name: p.detach().clone() for name, p in step.model.named_parameters()}
+    moments = {name: state.clone() for name, state in step.optimizer.state[step.model.embedding].items()}
+    scale.scale.fill_(2.0**100)
+    step(*next(batches))
+    assert scale.scale == 2.0**100 * SCALE_BACKOFF
+    assert all(torch.equal(p, before[name]) for name, p in step.model.named_parameters())
+    assert all(torch.equal(step.optimizer.state[step.model.embedding][name], value) for name, value in moments.items())
+    scale.scale.fill_(FIRST_SCALE)
+    step(*next(batches))
+    assert scale.quiet == 1
+    assert all(not torch.equal(p, before[name]) for name, p in step.model.named_parameters())
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_resumed_run_goes_on_with_its_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
-    monkeypatch.setattr("ulmkit.lm.learner.WHOLE_STEPS", {"cpu"} if whole else set())
-
-    class Interfere(Callback):
-        """Sets a scale that overflows before step 3; ends the run after step 12."""
-
-        order, stops = 90, False
-
-        def after_batch(self) -> None:
-            course = self.learn.run_keeper.course
-            if self.training and course.position.step == 3:
-                self.learn.scaling.scale.fill_(2.0**40)
-            if self.training and self.stops and course.position.step == 12:
-                course.signals.number = 15
-                course.obey()
+@pytest.mark.parametrize("optimizer", ["adam", "nt-asgd"])
+def test_a_resumed_run_goes_on_with_its_scale(tmp_path: Path, optimizer: Any) -> None:
+    config = dataclasses.replace(FP16, optimizer=optimizer, ema=0.9 if optimizer == "adam" else 0.0)
 
     def run(folder: Path, *, stops: bool, **options: Any) -> dict[str, torch.Tensor]:
-        callback = Interfere()
-        callback.stops = stops
-        pretrain(patterned(20), patterned(4, seed=1), folder, FP16, device="cpu", callbacks=[callback], **options)
+        def interfere(loop: Loop) -> None:
+            """A scale that overflows at step 4; the end after step 12."""
+            if loop.position.step == 3:
+                loop.step.scale.scale.fill_(2.0**40)
+            if stops and loop.position.step == 12:
+                loop.signals.number = 15
+
+        pretrain(patterned(20), patterned(4, seed=1), folder, config, device="cpu", after_step=interfere, **options)
         last = read_checkpoint(folder / "last", training=True)
         return last.model | last.training
 

@@ -1,4 +1,4 @@
-"""A run learns, writes down what happened, stops where it must, and is a fastai training through and through."""
+"""A run learns, writes down what happened, and stops where it must."""
 
 import dataclasses
 import itertools
@@ -13,11 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fastai.callback.progress import CSVLogger
-from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
-from fastai.callback.training import GradientClip
-from fastai.optimizer import Adam
-from lm_data import TINY, patterned, token_file
+from lm_data import TINY, At, patterned, token_file
 
 from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.manifest import Manifest, verify_folder
@@ -25,13 +21,11 @@ from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
 from ulmkit.lm.checkpoint import load_model, read_checkpoint, read_state, save_checkpoint, write_state
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.evaluate import baselines, evaluate
-from ulmkit.lm.fastai_imports import Callback
 from ulmkit.lm.generate import generate
-from ulmkit.lm.learner import find_lr, learner
-from ulmkit.lm.optimizer import FusedAdam
-from ulmkit.lm.position import Budget, Position, epochs_for
-from ulmkit.lm.run import TrainProgress
-from ulmkit.lm.train import CLOCKS, pretrain
+from ulmkit.lm.ingredients import StepState
+from ulmkit.lm.loop import TrainProgress
+from ulmkit.lm.position import Position, TimeBudget
+from ulmkit.lm.run import CLOCKS, pretrain
 
 
 def run(folder: Path, config: LMConfig = TINY, **options: Any) -> Any:
@@ -124,15 +118,12 @@ def test_steps_may_end_inside_an_epoch(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_in_one_line_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    class Poison(Callback):
-        order = 50
+    def poison(state: StepState) -> None:
+        state.loss = state.loss * math.nan
 
-        def after_loss(self) -> None:
-            if self.training and self.train_iter == 60:
-                self.learn.loss = self.learn.loss * math.nan
-
+    at = At("cross-entropy", poison, 61)
     with pytest.raises(UlmkitError, match=r"the loss became nan at step 61; last/ holds step \d+\. Try") as caught:
-        run(tmp_path, dataclasses.replace(TINY, checkpoint_minutes=0.0), callbacks=[Poison()])
+        run(tmp_path, dataclasses.replace(TINY, checkpoint_minutes=0.0), **at.hooks)
     assert "\n" not in str(caught.value)
     kept = read_checkpoint(tmp_path / "last")
     assert kept.state["position"]["step"] == 60
@@ -191,7 +182,7 @@ def test_two_trainings_in_one_folder_refuse_each_other(tmp_path: Path) -> None:
 # -- time budgets
 
 
-def simulate(budget: Budget, step_cost: Callable[[int], float], validation: float) -> tuple[float, Position]:
+def simulate(budget: TimeBudget, step_cost: Callable[[int], float], validation: float) -> tuple[float, Position]:
     """A run on a clock of its own: when it ends, and where."""
     now, position = 1.0, Position()
     while not position.done:
@@ -209,7 +200,7 @@ def simulate(budget: Budget, step_cost: Callable[[int], float], validation: floa
     ids=["steady", "slow first step", "slower later"],
 )
 def test_a_time_budget_is_used_and_kept(step_cost: Callable[[int], float]) -> None:
-    budget = Budget(seconds=300.0, validation_share=20.0, steps_per_epoch=1000)
+    budget = TimeBudget(seconds=300.0, validation_share=20.0, steps_per_epoch=1000)
     ended, position = simulate(budget, step_cost, 2.0)
     assert 0.93 * 300 < ended < 300
     assert budget.fixed
@@ -219,7 +210,7 @@ def test_a_time_budget_is_used_and_kept(step_cost: Callable[[int], float]) -> No
 def test_what_slows_the_machine_down_for_a_fifth_of_the_budget_costs_little_of_it() -> None:
     """Another program runs at first and takes half of the machine; the rate is measured again at a third."""
     slow_steps = int(0.2 * 300 / 0.2)
-    budget = Budget(seconds=300.0, validation_share=0.0, steps_per_epoch=10_000)
+    budget = TimeBudget(seconds=300.0, validation_share=0.0, steps_per_epoch=10_000)
     ended, position = simulate(budget, lambda step: 0.2 if step < slow_steps else 0.1, 0.0)
     assert 0.8 * 300 < ended < 300
     assert position.total == position.step
@@ -235,90 +226,6 @@ def test_a_run_with_a_time_budget_ends_in_time_with_its_schedule_at_the_end(
     last = [line for line in lines(tmp_path) if "lr" in line][-1]
     assert last["lr"] < 1e-2 / 100
     assert Manifest.read(tmp_path, "lm").content["time_budget_s"] == 3.0
-
-
-# -- fastai
-
-
-def test_stock_callbacks_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    callbacks = [
-        SaveModelCallback(with_opt=True),
-        EarlyStoppingCallback(patience=1, min_delta=100.0),
-        CSVLogger(),
-        GradientClip(0.1),
-    ]
-    result = run(tmp_path, dataclasses.replace(TINY, epochs=9), callbacks=callbacks)
-    assert result.epoch == 2  # nothing improves by 100
-    header, *rows = (tmp_path / "history.csv").read_text().splitlines()
-    assert header == "epoch,train_loss,valid_loss,accuracy,perplexity,time"
-    validations = [line["valid_loss"] for line in lines(tmp_path) if "valid_loss" in line]
-    assert [float(row.split(",")[2]) for row in rows] == pytest.approx(validations, abs=1e-4)
-    assert (tmp_path / "models/model.pth").exists()
-    assert Manifest.read(tmp_path, "lm").content["result"]["epoch"] == 2
-    assert "early stopping" in capsys.readouterr().out  # fastai's own words; ours are silent
-
-
-def test_a_learner_is_silent_and_fits_one_cycle_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.manual_seed(0)
-    learn = learner(patterned(40), patterned(8, seed=1), TINY, folder=tmp_path, device="cpu")
-    learn.fit_one_cycle(2, 1e-2, moms=TINY.moms)
-    assert learn.recorder.values[-1][1] < math.log(50) - 0.5
-    accuracy, perplexity = learn.recorder.values[-1][2:]
-    assert 0 < accuracy < 1
-    assert perplexity == pytest.approx(math.exp(learn.recorder.values[-1][1]))
-    assert capsys.readouterr().out == ""
-
-
-def test_the_finder_suggests_a_rate_and_changes_nothing(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    expected = torch.rand(1)
-    torch.manual_seed(0)
-    found = find_lr(patterned(40), TINY, device="cpu", steps=60)
-    assert torch.rand(1) == expected
-    assert len(found.lrs) == len(found.losses) > 20
-    assert 1e-4 < found.suggestion < 1e-0
-    learn = learner(patterned(40), patterned(8, seed=1), TINY, folder=tmp_path, device="cpu")
-    learn.fit_one_cycle(1)
-    weights = {name: value.clone() for name, value in learn.model.state_dict().items()}
-    memory = [state["grad_avg"].clone() for state in learn.opt.state_dict()["state"]]
-    learn.lr_find(num_it=30, show_plot=False)
-    assert all(torch.equal(value, weights[name]) for name, value in learn.model.state_dict().items())
-    after = [state["grad_avg"] for state in learn.opt.state_dict()["state"]]
-    assert all(torch.equal(one, other) for one, other in zip(memory, after, strict=True))
-
-
-def test_the_optimizer_takes_fastais_steps() -> None:
-    """Sixty steps with cycled momentum, decay on a matrix and none on a bias: fastai's Adam to rounding."""
-    torch.manual_seed(0)
-    start = [torch.randn(7, 5), torch.randn(7)]
-    ours, theirs = ([torch.nn.Parameter(p.clone()) for p in start] for _ in range(2))
-    fused, plain = FusedAdam(ours, lr=1e-2, wd=0.1), Adam(theirs, lr=1e-2, wd=0.1)
-    plain.state[theirs[1]]["do_wd"] = False
-    for step in range(60):
-        for optimizer in (fused, plain):
-            optimizer.set_hypers(lr=1e-2 * (1 + step) / 60, mom=0.8 - step / 600)
-        for mine, other in zip(ours, theirs, strict=True):
-            mine.grad = torch.randn_like(mine)
-            other.grad = mine.grad.clone()
-        fused.step()
-        plain.step()
-    for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(mine, other, rtol=1e-5, atol=1e-7)
-
-
-def test_layers_can_be_frozen_and_given_their_own_rates(tmp_path: Path) -> None:
-    learn = learner(patterned(40), patterned(8, seed=1), TINY, folder=tmp_path, device="cpu")
-    learn.freeze_to(1)
-    before = {name: p.clone() for name, p in learn.model.named_parameters()}
-    learn.fit_one_cycle(1, slice(1e-4, 1e-2))
-    changed = {name for name, p in learn.model.named_parameters() if not torch.equal(p, before[name])}
-    assert changed == {name for name in before if not name.startswith("rnns.0.")}
-
-
-def test_epochs_are_counted_for_the_steps_that_are_asked() -> None:
-    batches = learner(patterned(40), patterned(8), TINY, device="cpu").dls.train
-    length = len(batches.windows(0))
-    assert [epochs_for(batches, steps) for steps in (1, length, length + 1, 3 * length)] == [1, 1, 2, 3]
 
 
 # -- checkpoints
@@ -352,16 +259,6 @@ def _torch_file(folder: Path, marker: Path) -> bytes:
     path = folder / "hostile.pth"
     torch.save(Hostile(marker), path)
     return path.read_bytes()
-
-
-def test_a_pickle_under_a_learners_file_name_is_refused_unread(tmp_path: Path) -> None:
-    """SaveModelCallback loads its file at the end of a fit, with weights_only=False."""
-    learn = learner(patterned(40), patterned(8), TINY, folder=tmp_path, device="cpu")
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models/model.pth").write_bytes(_torch_file(tmp_path, tmp_path / "executed"))
-    with pytest.raises(ArtifactError, match="not a file that this learner saved"):
-        learn.load("model", weights_only=False)
-    assert not (tmp_path / "executed").exists()
 
 
 def test_every_flipped_byte_and_every_cut_is_found(tmp_path: Path) -> None:

@@ -1,3 +1,3 @@
-"""One thread, and fastai imported first."""
+"""One thread."""
 
 from torch_tests import one_thread  # noqa: F401 (a fixture for all tests here)

@@ -271,7 +271,7 @@ def saved_by_learner(folder: Path, marker: Path) -> Any:
     """`Learner.load` of a file whose metadata is an expression, and of a pickle."""
     from lm_data import patterned
 
-    from ulmkit.lm.learner import learner
+    from ulmkit.learner.learner import learner
 
     learn = learner(patterned(20), patterned(5), dataclasses.replace(CONFIG, batch_size=2), folder=folder, device="cpu")
     path = learn.save("a")

@@ -20,7 +20,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from ulmkit.lm.kernels import steps
-from ulmkit.lm.kernels.blocks import BACKWARD, BACKWARD_FULL, FORWARD, FORWARD_FULL, Blocks, fitting
+from ulmkit.lm.kernels.blocks import BACKWARD, BACKWARD_FULL, FORWARD, FORWARD_FULL, Tiles, fitting
 
 HOPPER = GPUTarget("cuda", 90, 32)
 NAMES = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
@@ -28,7 +28,7 @@ EXACT = {"cells", "gates", "bias", "d_cell", "parts"}
 WHOLE = {"t": "i32", "place": "i32", "B": "i32"}
 
 
-def compiled(kernel: object, dtype: torch.dtype, blocks: Blocks, batch: int, **constants: object) -> dict:
+def compiled(kernel: object, dtype: torch.dtype, blocks: Tiles, batch: int, **constants: object) -> dict:
     """Registers, spilled bytes and shared memory of a kernel, and how often it uses a matrix unit."""
     constants |= {"SUM": tl.float32, "EMULATED": False}
     cut = {"ROWS": blocks.rows, "UNITS": blocks.units, "DEPTH": blocks.depth, "SPLIT": blocks.split}
@@ -89,7 +89,7 @@ def main() -> None:
                 show(compiled(used, dtype, blocks, batch, **more))
         if H not in seen:
             seen.add(H)
-            pointwise = Blocks(16, 64, 0, 4, 3, split=4)
+            pointwise = Tiles(16, 64, 0, 4, 3, split=4)
             show(compiled(steps.backward_cells, dtype, pointwise, batch, H=H))
 
 

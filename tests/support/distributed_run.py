@@ -13,41 +13,35 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from lm_data import patterned
+from lm_data import At, patterned
 
 from ulmkit.lm.config import config_from_json
-from ulmkit.lm.fastai_imports import Callback
-from ulmkit.lm.run import TrainProgress
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.ingredients import StepState
+from ulmkit.lm.loop import TrainProgress
+from ulmkit.lm.run import pretrain
 
 
-class Bad(Callback):
+def bad(what: str) -> At:
     """At the fifth step, before gradients are shared, the loss or an element of a gradient is infinite."""
 
-    order, steps = 3, 0
+    def loss(state: StepState) -> None:
+        assert state.loss is not None
+        assert state.total is not None
+        state.loss, state.total = state.loss * math.inf, state.total * math.inf
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def gradient(state: StepState) -> None:
+        assert state.model.embedding.grad is not None
+        with torch.no_grad():
+            state.model.embedding.grad[0, 0] = math.inf
 
-    def before_batch(self) -> None:
-        self.steps += self.training
-
-    def after_loss(self) -> None:
-        if self.training and self.what == "loss" and self.steps == 5:
-            self.learn.loss_grad = self.learn.loss_grad * math.inf
-            self.learn.loss = self.learn.loss * math.inf
-
-    def before_step(self) -> None:
-        if self.what == "gradient" and self.steps == 5:
-            with torch.no_grad():
-                self.model.embedding.grad[0, 0] = math.inf
+    return At("cross-entropy", loss) if what == "loss" else At("backward", gradient)
 
 
 def main() -> None:
     folder, config = Path(sys.argv[1]), config_from_json(json.loads(sys.argv[2]))
     what, rank = (sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 3 else ("", -1)
     mine = int(os.environ.get("RANK", "0"))
-    bad = [Bad(what)] if what and rank == mine else []
+    hooks = bad(what).hooks if what and rank == mine else {}
     torch.set_num_threads(1)
     (folder.parent / f"pid.{mine}").write_text(str(os.getpid()))
 
@@ -55,7 +49,7 @@ def main() -> None:
         (folder.parent / "step").write_text(str(progress.step))
 
     train, valid = patterned(50), patterned(9, seed=1)
-    result = pretrain(train, valid, folder, config, resume=True, device="cpu", progress=note, callbacks=bad)
+    result = pretrain(train, valid, folder, config, resume=True, device="cpu", progress=note, **hooks)
     sys.stdout.write(f"{result.signature}\n")
 
 

@@ -19,8 +19,8 @@ from lm_data import patterned
 
 from ulmkit.lm.checkpoint import save_checkpoint
 from ulmkit.lm.config import config_from_json
-from ulmkit.lm.fastai_imports import Callback
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.loop import Loop
+from ulmkit.lm.run import pretrain
 
 
 def save_forever(folder: Path) -> None:
@@ -32,7 +32,7 @@ def save_forever(folder: Path) -> None:
         save_checkpoint(folder, tensors, tensors, {"number": number})
 
 
-class Wait(Callback):
+class Wait:
     """After step `step` nothing happens until a signal has come, so that no run is through before it comes."""
 
     def __init__(self, step: int) -> None:
@@ -41,8 +41,8 @@ class Wait(Callback):
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken)
 
-    def after_step(self) -> None:
-        if self.train_iter == self.step:
+    def __call__(self, loop: Loop) -> None:
+        if loop.position.step == self.step:
             os.read(self.came, 1)
 
 
@@ -58,8 +58,8 @@ def main() -> None:
                 if request.get("save"):
                     save_forever(Path(request["folder"]))
                 config = config_from_json(request["config"])
-                callbacks = [Wait(request["wait"])] if "wait" in request else []
-                pretrain(train, valid, Path(request["folder"]), config, resume=True, device="cpu", callbacks=callbacks)
+                wait = Wait(request["wait"]) if "wait" in request else None
+                pretrain(train, valid, Path(request["folder"]), config, resume=True, device="cpu", after_step=wait)
                 status = 0
             except BaseException as error:
                 status = getattr(error, "exit_code", 1)

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-import ulmkit.lm.fastai_imports  # noqa: F401 (first: it holds back what fastai warns of while it is imported)
-
 # Triton reads it when it is first imported, which happens in a test: the kernels of the fused backend run on the CPU
 os.environ.setdefault("TRITON_INTERPRET", "1")
 

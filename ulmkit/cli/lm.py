@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ulmkit.lm.audit import Finding
     from ulmkit.lm.config import LMConfig
     from ulmkit.lm.evaluate import Evaluation
-    from ulmkit.lm.run import TrainProgress
+    from ulmkit.lm.loop import TrainProgress
 
 RUN_OPTION = click.option(
     "--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder."
@@ -115,7 +115,7 @@ def pretrain(
     """
     from ulmkit.artifacts.tokens import open_token_file
     from ulmkit.lm.distributed import launched
-    from ulmkit.lm.train import pretrain as train
+    from ulmkit.lm.run import pretrain as train
     from ulmkit.workflow.prepare import prepare_tokens
 
     config = configure(preset, settings, **given)
@@ -139,6 +139,7 @@ def pretrain(
             tensorboard=tensorboard,
             progress=progress,
             audited=lambda findings: terminal.note(audit_table(findings)),
+            remark=terminal.note,
         )
     if not world.first:
         return
@@ -323,7 +324,7 @@ def find_lr(
     """
     from ulmkit.artifacts.atomic import atomic_write
     from ulmkit.artifacts.tokens import open_token_file
-    from ulmkit.lm.learner import find_lr as find
+    from ulmkit.learner.find_lr import find_lr as find
     from ulmkit.progress import Progress
     from ulmkit.report.curve import log_curve
     from ulmkit.workflow.prepare import prepare_tokens

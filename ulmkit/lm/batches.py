@@ -11,7 +11,7 @@ from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.loss import IGNORE
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+TokenBatch = tuple[torch.Tensor, torch.Tensor]
 
 ALL = slice(None)
 GATHER = 1 << 24  # ids that are put in order at a time: the places they come from take 24 bytes each
@@ -145,7 +145,6 @@ class TrainBatches:
         self.device = torch.device("cpu")
         self.resident: ResidentIds | None = None
         self.cursor = (0, 0)  # epoch, batch
-        self.stop: Callable[[], bool] | None = None  # asked before each batch: is the run at its end?
 
     @property
     def dataset(self) -> TokenFile:
@@ -170,7 +169,7 @@ class TrainBatches:
     def __len__(self) -> int:
         return len(self.windows(self.cursor[0]))
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[TokenBatch]:
         epoch, first = self.cursor
         self.cursor = (epoch + 1, 0)  # now, not at the end: an epoch cut short is over too
         lengths = self.windows(epoch)
@@ -179,11 +178,9 @@ class TrainBatches:
         give = self._resident(epoch) if self.resident is not None else self._mapped(epoch)
         ends = lengths.cumsum()
         for start, end in zip(ends[first:] - lengths[first:], ends[first:], strict=True):
-            if self.stop is not None and self.stop():
-                return
             yield give(int(start), int(end))
 
-    def _mapped(self, epoch: int) -> Callable[[int, int], Batch]:
+    def _mapped(self, epoch: int) -> Callable[[int, int], TokenBatch]:
         """Steps `start` to `end` of all rows, from the file on disk."""
         ids = shuffled_ids(self.tokens, self.seed, epoch)
         used = self.row * self.batch_size
@@ -197,7 +194,7 @@ class TrainBatches:
 
         return lambda start, end: (part(x, start, end), part(y, start, end))
 
-    def _resident(self, epoch: int) -> Callable[[int, int], Batch]:
+    def _resident(self, epoch: int) -> Callable[[int, int], TokenBatch]:
         """Steps `start` to `end` of all rows, from the device's memory."""
         assert self.resident is not None
         ids = self.resident.shuffled(self.seed, epoch)
@@ -271,6 +268,6 @@ class EvaluationBatches:
             y[torch.from_numpy(place < 0)] = IGNORE
             yield x.to(self.device), y.to(self.device), place
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[TokenBatch]:
         for x, y, _ in self.with_positions():
             yield x, y

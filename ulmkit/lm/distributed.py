@@ -14,9 +14,8 @@ import torch
 from torch import distributed
 
 from ulmkit.errors import UlmkitError, UsageError
-from ulmkit.lm.fastai_imports import Callback
 
-PATIENCE = timedelta(seconds=60)  # a process that is silent for so long is taken for dead
+SILENCE = timedelta(seconds=60)  # a process that is silent for so long is taken for dead
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class World:
         """The rows of a batch that are this process's. Raises `UsageError` where they cannot be shared out evenly."""
         if batch_size % self.size:
             raise UsageError(f"--batch-size {batch_size} cannot be shared by {self.size} processes. Use a multiple.")
-        share = batch_size // self.size
-        return slice(self.rank * share, (self.rank + 1) * share)
+        rows = batch_size // self.size
+        return slice(self.rank * rows, (self.rank + 1) * rows)
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of `values` over all processes, in place."""
@@ -47,9 +46,9 @@ class World:
             distributed.all_reduce(values)
         return values
 
-    def any(self, wish: bool, device: torch.device) -> bool:
-        """Whether any process has the wish."""
-        return wish if self.alone else bool(self.sum(torch.tensor([float(wish)], device=device)).item())
+    def any(self, mine: bool, device: torch.device) -> bool:
+        """Whether it holds in any process."""
+        return mine if self.alone else bool(self.sum(torch.tensor([float(mine)], device=device)).item())
 
     def meet(self, device: torch.device) -> None:
         """Wait until all are here."""
@@ -59,9 +58,9 @@ class World:
         """The first process's `values`, for all."""
         if self.alone:
             return values
-        shared = torch.tensor(values, device=device)
-        distributed.broadcast(shared, 0)
-        return shared.tolist()
+        sent = torch.tensor(values, device=device)
+        distributed.broadcast(sent, 0)
+        return sent.tolist()
 
     def seed(self, seed: int) -> None:
         """Random numbers of its own for each process but the first, which goes on with what it has."""
@@ -98,14 +97,14 @@ def local_device(device: torch.device) -> torch.device:
 
 
 @contextlib.contextmanager
-def joined(world: World, device: torch.device) -> Iterator[World]:
+def connected(world: World, device: torch.device) -> Iterator[World]:
     """`world`, connected while the block runs. What another process's death breaks is one error."""
     if world.alone:
         yield world
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
     try:
-        distributed.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=PATIENCE)
+        distributed.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=SILENCE)
     except (RuntimeError, ValueError) as error:
         raise UlmkitError(
             f"process {world.rank} of {world.size} finds no other ({error}). Start with torchrun."
@@ -127,26 +126,3 @@ def lost(world: World) -> UlmkitError:
         f"process {world.rank} of {world.size} lost another one. What was saved stands: "
         "run the same command with --resume to go on."
     )
-
-
-class ShareGradients(Callback):
-    """Before each step every process has the mean of all gradients; `wishes` are summed over them on the way.
-
-    The wishes ride in the same message: a process that wants to save or stop needs the others to do it too.
-    """
-
-    order, run_valid = 5, False  # before gradients are clipped
-
-    def __init__(self, world: World, wishes: int = 0) -> None:
-        self.world = world
-        self.mine, self.wished = [0.0] * wishes, [0.0] * wishes
-
-    def before_step(self) -> None:
-        gradients = [p.grad for p in self.learn.model.parameters() if p.grad is not None]
-        flat = torch.cat([gradients[0].new_tensor(self.mine), *(g.flatten() for g in gradients)])
-        self.world.sum(flat)
-        self.wished = flat[: len(self.mine)].tolist()
-        place = len(self.mine)
-        for g in gradients:
-            torch.div(flat[place : place + g.numel()].view_as(g), self.world.size, out=g)
-            place += g.numel()

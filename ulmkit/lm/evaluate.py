@@ -13,14 +13,14 @@ import torch
 
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError
+from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.batches import EvaluationBatches, backward, document_starts
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.loss import token_losses
-from ulmkit.lm.memory import kept_memory
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.ngram import KneserNey
 
-WINDOW = 128  # steps at a time; the state is carried, so it changes nothing but speed
+EVALUATION_WINDOW = 128  # steps at a time; the state is carried, so it changes nothing but speed
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def model_losses(model: AWDLSTM, tokens: TokenFile, *, batch_size: int | None = 
 
     The state is carried from document to document along `batch_size` rows (the model's own `valid_batch_size`).
     """
-    batches = EvaluationBatches(tokens, batch_size or model.config.valid_batch_size, WINDOW)
+    batches = EvaluationBatches(tokens, batch_size or model.config.valid_batch_size, EVALUATION_WINDOW)
     batches.to(model.embedding.device)
     losses, right = np.zeros(len(tokens.ids)), np.zeros(len(tokens.ids), bool)
     training = model.training

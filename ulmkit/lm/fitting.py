@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from ulmkit.errors import UlmkitError
-from ulmkit.lm.learner import LMLearner
-from ulmkit.lm.loss import activation_penalty
-from ulmkit.lm.memory import kept_memory
+from ulmkit.lm.allocator import kept_memory
+from ulmkit.lm.ingredients import ShareGradients, Unscale
+from ulmkit.lm.setup import Training
 
 # how torch's allocator, oneDNN and std::bad_alloc say it on a CPU, where there is no class for it
 CPU_WORDS = ("not enough memory", "DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "out of memory")
@@ -24,47 +24,42 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in CPU_WORDS)
 
 
-def _release(learn: LMLearner) -> None:
+def _release(training: Training) -> None:
     """Let go of everything that a step held."""
-    for name in ("xb", "yb", "pred", "loss", "loss_grad"):
-        if name in vars(learn):
-            delattr(learn, name)
-    learn.model.zero_grad(set_to_none=True)
-    learn.model.reset()
+    training.step.optimizer.zero_grad()
+    training.model.reset()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
-def step_fits(learn: LMLearner, rows: int) -> bool:
+def step_fits(training: Training, rows: int) -> bool:
     """Whether a training step of `rows` rows finds memory: forward, backward, and the optimizer's if it has none yet.
 
     On random ids and the longest window of the first epoch. Neither weights nor optimizer change.
     """
-    config, batches, device = learn.model.config, learn.dls.train, learn.dls.device
-    T = int(batches.windows(0).max())
+    model, optimizer = training.model, training.step.optimizer
+    T = int(training.batches.windows(0).max())
     try:
-        parameters = list(learn.model.parameters())
-        known = learn.opt is not None and any("grad_avg" in learn.opt.state[p] for p in parameters)
-        memory = [] if known else [torch.zeros_like(p) for p in parameters for _ in range(2)]
-        learn.model.reset()
-        ids = torch.randint(learn.model.vocabulary, (T + 1, rows), device=device)
-        learn.model.train()
-        output = learn.model(ids[:-1])
-        loss = learn.loss_func(output, ids[1:]) + activation_penalty(output, config.ar, config.tar)
-        loss.backward()
-        del memory
+        parameters = list(model.parameters())
+        known = any("grad_avg" in optimizer.state[p] for p in parameters)
+        moments = [] if known else [torch.zeros_like(p) for p in parameters for _ in range(2)]
+        model.reset()
+        model.train()
+        ids = torch.randint(model.vocabulary, (T + 1, rows), device=training.device)
+        training.step.gradients(ids[:-1], ids[1:], until=(ShareGradients.name, Unscale.name))
+        del moments
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
         return False
     finally:
-        _release(learn)
+        _release(training)
     return True
 
 
-def largest_fitting(learn: LMLearner, rows: int) -> int | None:
+def largest_fitting(training: Training, rows: int) -> int | None:
     """The first of `rows` / 2, / 4, … that fits with a quarter to spare; None where not even one row fits.
 
     What is tried is a step of a quarter more rows: a new run also holds its audit, and memory in other pieces.
@@ -72,14 +67,14 @@ def largest_fitting(learn: LMLearner, rows: int) -> int | None:
     while rows > 1:
         rows //= 2
         with kept_memory():  # as in training: freed blocks do not always serve the next ones whole
-            fits = all(step_fits(learn, rows + rows // 4) for _ in range(2))
+            fits = all(step_fits(training, rows + rows // 4) for _ in range(2))
         if fits:
             return rows
     return None
 
 
 @contextlib.contextmanager
-def memory_errors(folder: Path, learn: LMLearner) -> Iterator[None]:
+def memory_errors(folder: Path, training: Training) -> Iterator[None]:
     """Turn an allocation that failed in the block into one line that names a batch size that fits."""
     try:
         yield
@@ -90,15 +85,14 @@ def memory_errors(folder: Path, learn: LMLearner) -> Iterator[None]:
         said = " ".join((str(error) or type(error).__name__).split())[:100]
         traceback.clear_frames(error.__traceback__)
         error.__traceback__ = None
-    _release(learn)
-    config = learn.model.config
-    rows = learn.dls.train.batch_size
-    fits = largest_fitting(learn, rows)
+    _release(training)
+    rows, bptt = training.batches.batch_size, training.batches.bptt
+    fits = largest_fitting(training, rows)
     advice = (
         f"A step at --batch-size {fits} fits with a quarter to spare: start a new run with it."
         if fits
         else "Not even a step of one row fits: use a smaller --bptt or a smaller model (--preset small)."
     )
     raise UlmkitError(
-        f"{folder}: out of memory on {learn.dls.device} at --batch-size {rows}, --bptt {config.bptt} ({said}). {advice}"
+        f"{folder}: out of memory on {training.device} at --batch-size {rows}, --bptt {bptt} ({said}). {advice}"
     )

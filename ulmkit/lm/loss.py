@@ -24,7 +24,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     A chunk's logits are gone before the next chunk, so the memory is one chunk's. No value is read back on the host, so
     a GPU never waits. With `smoothing` s the target is worth 1 - s and every piece, the target too, s / V.
-    With a pointer the target's probability is what decoder (its labels smoothed) and pointer say together, and the
+    With a pointer the target's probability is what decoder (its labels smoothed) and pointer give it together, and the
     decoder learns from each target by its part in that.
     """
 
@@ -36,13 +36,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         bias: torch.Tensor,
         targets: torch.Tensor,
         smoothing: float,
-        say: torch.Tensor | None,
-        pointed: torch.Tensor | None,
+        decoder_weight: torch.Tensor | None,
+        pointer_weight: torch.Tensor | None,
     ) -> torch.Tensor:
         """`hidden` (N, E), `weight` (V, E), `bias` (V,), `targets` (N,) -> a scalar.
 
-        Of a pointer, `say` (N,) is the logarithm of what it leaves to the decoder, `pointed` (N,) of what it says for
-        the target itself.
+        Of a pointer, `decoder_weight` (N,) is the logarithm of what it leaves to the decoder, `pointer_weight` (N,) of
+        what it gives the target itself.
         Products are taken in the dtype of `hidden`; the loss, probabilities and sums of gradients in float32 or better.
         """
         exact, products = accurate(hidden.dtype), hidden.dtype
@@ -53,7 +53,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         d_hidden = torch.empty_like(hidden) if wanted else None
         d_weight = torch.zeros_like(weight) if wanted else None
         d_bias = torch.zeros_like(bias) if wanted else None
-        d_say, d_pointed = (None if each is None else torch.empty_like(each) for each in (say, pointed))
+        d_decoder, d_pointer = (
+            None if each is None else torch.empty_like(each) for each in (decoder_weight, pointer_weight)
+        )
         loss = weight.new_zeros((), dtype=exact)
         for start in range(0, len(hidden), _chunk(hidden)):
             part = slice(start, start + _chunk(hidden))
@@ -68,17 +70,19 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             # least 1 / V, so its logarithm is safe where the target's might not be
             p = logits.softmax(1)
             log_sum = logits.amax(1) - p.amax(1).log()
-            nats = (1 - smoothing) * (log_sum - logits.gather(1, y).squeeze(1))
+            losses = (1 - smoothing) * (log_sum - logits.gather(1, y).squeeze(1))
             if smoothing:
-                nats += smoothing * (log_sum - logits.mean(1))
+                losses += smoothing * (log_sum - logits.mean(1))
             own = None  # the decoder's part in the target's probability
-            if say is not None and pointed is not None and d_say is not None and d_pointed is not None:
-                decoded = say[part] - nats
-                nats = -torch.logaddexp(decoded, pointed[part])
-                own = (decoded + nats).exp()
-                d_say[part] = -own * count
-                d_pointed[part] = (own - 1) * count
-            loss += nats @ count.to(exact)
+            if decoder_weight is not None and pointer_weight is not None:
+                assert d_decoder is not None
+                assert d_pointer is not None
+                decoded = decoder_weight[part] - losses
+                losses = -torch.logaddexp(decoded, pointer_weight[part])
+                own = (decoded + losses).exp()
+                d_decoder[part] = -own * count
+                d_pointer[part] = (own - 1) * count
+            loss += losses @ count.to(exact)
             if d_hidden is None or d_weight is None or d_bias is None:
                 continue
             if smoothing:
@@ -97,25 +101,26 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             d_bias += count @ q
         number = counted.sum(dtype=exact).clamp(min=1)
         if wanted:
-            ctx.save_for_backward(d_hidden, d_weight, d_bias, d_say, d_pointed, number)
+            ctx.save_for_backward(d_hidden, d_weight, d_bias, d_decoder, d_pointer, number)
         return loss / number
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         *saved, number = ctx.saved_tensors
-        share = grads[0] / number
-        d_hidden, d_weight, d_bias, *d_shares = (
-            None if each is None else each * share.to(each.dtype) for each in saved
+        factor = grads[0] / number
+        d_hidden, d_weight, d_bias, *d_weights = (
+            None if each is None else each * factor.to(each.dtype) for each in saved
         )
-        return d_hidden, d_weight, d_bias, None, None, *d_shares
+        return d_hidden, d_weight, d_bias, None, None, *d_weights
 
 
 def cross_entropy(output: Output, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
     """Mean loss in nats over `targets` (T, B) that are not `IGNORE`, with labels smoothed by `smoothing`."""
     hidden = output.dropped.flatten(0, 1)  # (T, B, E) -> (T * B, E)
-    shares = (None, None) if output.pointed is None else [each.flatten() for each in output.pointed.shares(targets)]
+    pointed = output.pointed
+    weights = (None, None) if pointed is None else [each.flatten() for each in pointed.log_probabilities(targets)]
     loss: torch.Tensor = _ChunkedCrossEntropy.apply(
-        hidden, output.weight, output.bias, targets.flatten(), smoothing, *shares
+        hidden, output.weight, output.bias, targets.flatten(), smoothing, *weights
     )
     return loss
 
@@ -125,16 +130,16 @@ def token_losses(output: Output, targets: torch.Tensor) -> tuple[torch.Tensor, t
     """Loss in nats of each target, and whether the best guess was right: both (T, B); 0 and False at `IGNORE`."""
     hidden, y, pointed = output.dropped.flatten(0, 1), targets.flatten(), output.pointed
     losses, right = torch.empty_like(hidden[:, 0]), torch.empty_like(y, dtype=torch.bool)
-    say, spoken = (None, None) if pointed is None else (each.flatten() for each in pointed.shares(targets))
-    said = None if pointed is None else pointed.flat()
+    mixture = None if pointed is None else pointed.flat()
+    weights = None if pointed is None else [each.flatten() for each in pointed.log_probabilities(targets)]
     for start in range(0, len(hidden), _chunk(hidden)):
         part = slice(start, start + _chunk(hidden))
         logits = torch.addmm(output.bias, hidden[part], output.weight.T)
         chosen = logits.gather(1, y[part].clamp(min=0).unsqueeze(1)).squeeze(1)
         losses[part] = logits.logsumexp(1) - chosen
-        if say is not None and spoken is not None and said is not None:
-            losses[part] = -torch.logaddexp(say[part] - losses[part], spoken[part])
-            logits = mixed(logits.softmax(1), *(each[part] for each in said))  # of which only the best is asked
+        if mixture is not None and weights is not None:
+            losses[part] = -torch.logaddexp(weights[0][part] - losses[part], weights[1][part])
+            logits = mixed(logits.softmax(1), *(each[part] for each in mixture))  # of which only the best is asked
         right[part] = logits.argmax(1) == y[part]
     losses *= y != IGNORE
     return losses.view(targets.shape), right.view(targets.shape)
@@ -149,25 +154,3 @@ def activation_penalty(output: Output, ar: float, tar: float) -> torch.Tensor:
         raw = output.raw.to(penalty.dtype)
         penalty = penalty + tar * (raw[1:] - raw[:-1]).pow(2).mean()
     return penalty
-
-
-class LMLoss:
-    """The loss function that `Learner` calls: cross-entropy alone, so that training and validation compare.
-
-    In training labels are smoothed by `smoothing`. In validation it also counts: `total`, `right` and `count` belong
-    to the last batch.
-    """
-
-    def __init__(self, smoothing: float = 0.0) -> None:
-        self.smoothing = smoothing
-        self.total: torch.Tensor | None = None
-        self.right: torch.Tensor | None = None
-        self.count: torch.Tensor | None = None
-
-    def __call__(self, output: Output, targets: torch.Tensor) -> torch.Tensor:
-        if torch.is_grad_enabled():
-            return cross_entropy(output, targets, self.smoothing)
-        losses, right = token_losses(output, targets)
-        self.total = losses.sum(dtype=torch.float64)
-        self.right, self.count = right.sum(), (targets != IGNORE).sum()
-        return (self.total / self.count.clamp(min=1)).to(losses.dtype)

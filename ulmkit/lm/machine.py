@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ulmkit.errors import UsageError
+from ulmkit.lm.distributed import local_device
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -29,7 +32,7 @@ def _seconds(a: torch.Tensor, b: torch.Tensor) -> float:
     return best
 
 
-def measure() -> Machine:
+def measured_machine() -> Machine:
     """Look and time: a product of 128 rows with a recurrent matrix of the full-size model, a few milliseconds each."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng(devices=[]):
@@ -44,3 +47,18 @@ def measure() -> Machine:
         gflops=2 * 128 * 1152 * 4608 / exact / 1e9,
         bf16=exact / rounded,
     )
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` is the GPU where there is one, otherwise the CPU."""
+    if device == "auto":
+        return local_device(torch.device("cuda", 0)) if torch.cuda.is_available() else torch.device("cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"no device '{device}'. Use auto, cpu or cuda.") from error
+    if picked.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device on this machine. Use --device cpu.")
+    if picked.type != "cuda":
+        return picked
+    return torch.device("cuda", picked.index) if picked.index is not None else local_device(torch.device("cuda", 0))

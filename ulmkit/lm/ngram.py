@@ -18,7 +18,7 @@ FALLBACK_DISCOUNTS = np.array([0.0, 0.5, 1.0, 1.5])  # KenLM's, for samples too 
 
 
 @dataclass(frozen=True)
-class Stream:
+class TargetStream:
     """What is predicted from what: `words` (n + 1,) ends with a `bos`; target i is `words[i + 1]`.
 
     `reach[i]` tokens before target i belong to its document, its `bos` included.
@@ -28,11 +28,11 @@ class Stream:
     reach: np.ndarray
 
     @staticmethod
-    def of(tokens: TokenFile) -> "Stream":
+    def of(tokens: TokenFile) -> "TargetStream":
         words = np.append(np.asarray(tokens.ids, np.int64), tokens.bos)
         starts = document_starts(tokens)[: len(tokens.documents)]
         lengths = tokens.documents["end"] - starts
-        return Stream(words, np.arange(1, len(words)) - np.repeat(starts, lengths))
+        return TargetStream(words, np.arange(1, len(words)) - np.repeat(starts, lengths))
 
     def __len__(self) -> int:
         return len(self.reach)
@@ -78,7 +78,7 @@ class KneserNey:
         if not 1 <= order <= HIGHEST_ORDER:
             raise UsageError(f"n-gram model: order {order}, expected 1 to {HIGHEST_ORDER}.")
         self.order, self.vocabulary = order, train.vocabulary
-        stream = Stream.of(train)
+        stream = TargetStream.of(train)
         self.orders: list[Order] = []
         # gram[i]: number of the n-gram that ends at words[i], -1 where there is none; of order 1, the word itself
         gram, grams = stream.words, self.vocabulary
@@ -107,7 +107,7 @@ class KneserNey:
             keys, gram, grams = longer, longer_gram, len(longer)
 
     @staticmethod
-    def _extend(stream: Stream, gram: np.ndarray, grams: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _extend(stream: TargetStream, gram: np.ndarray, grams: int, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The n-grams of the stream as sorted keys, and which of them ends at each word (-1: none)."""
         at = stream.sources(n)
         found, number = np.unique(stream.words[at + 2 - n] * grams + gram[at + 1], return_inverse=True)
@@ -127,7 +127,7 @@ class KneserNey:
 
     def log_probabilities(self, tokens: TokenFile) -> np.ndarray:
         """Natural logarithm of the probability of each target of `tokens`, shape (tokens,)."""
-        stream = Stream.of(tokens)
+        stream = TargetStream.of(tokens)
         p = np.full(len(stream), 1 / self.vocabulary)
         # number in the training tables of the n-gram that ends at each word, and of the one before it as a history
         gram, grams, history_gram = stream.words, self.vocabulary, np.zeros(len(stream.words), np.int64)

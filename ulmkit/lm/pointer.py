@@ -1,10 +1,10 @@
 """A pointer over what was read last: the next piece is often one that stood behind a similar place a little earlier.
 
 Text repeats its names. After each piece a query is compared with the model's own outputs at the last `memory`
-positions; by the softmax of the scores each position has a say for the piece that followed it, and a sentinel has the
-rest of the say for the decoder (Merity et al. 2016, arXiv 1609.07843). Beside its output two things are known of a
-position, and what they are worth is learned: how far back it is, and how many of the pieces that end there are the very
-ones that end here. That is one matrix and a few numbers, no step of it waits for another, and the decoder runs once.
+positions; the softmax of the scores gives each position a weight, for the piece that followed it, and a sentinel the
+rest, for the decoder (Merity et al. 2016, arXiv 1609.07843). Two more things are known of a position, and weighed by
+learned numbers: how far back it is, and how many of the pieces that end there are the very ones that end here. That is
+one matrix and a few numbers, no step of it waits for another, and the decoder runs once.
 """
 
 import math
@@ -15,10 +15,10 @@ from torch import nn
 
 from ulmkit.lm.kernels import accurate
 
-EMPTY = -1  # in place of an id where nothing was read yet
-NEVER = -1e30  # a score that leaves nothing of a say; finite, so that no gradient is a nan
+NO_ID = -1  # in place of an id where nothing was read yet
+NO_SCORE = -1e30  # a score whose weight is 0; finite, so that no gradient is a nan
 CONTEXT = 3  # pieces that are compared
-SHARE = 2.0  # logarithm of how much more say the decoder has in a fresh model than a full memory
+DECODER_FIRST = 2.0  # logarithm of how much more weight the decoder has in a fresh model than a full memory
 
 
 class Memory(NamedTuple):
@@ -29,9 +29,9 @@ class Memory(NamedTuple):
 
 
 class Pointed(NamedTuple):
-    """What the say of every position is made of. S is memory + T: what was carried, then the window.
+    """What the weight of every position is made of. S is memory + T: what was carried, then the window.
 
-    Position i speaks for the id that followed it, which is the one at i + 1.
+    The weight of position i is for the id that followed it, which is the one at i + 1.
     """
 
     query: torch.Tensor  # (B, T, E)
@@ -42,22 +42,22 @@ class Pointed(NamedTuple):
     keys: torch.Tensor  # (B, S, E): all of them
     distance: torch.Tensor  # (T, S): logarithm of how far back; -1 where the query may not look
     common: torch.Tensor  # (B, T, S) int8: how many pieces that end there are those that end here, up to CONTEXT
-    following: torch.Tensor  # (B, S), `EMPTY` where nothing followed yet
+    following: torch.Tensor  # (B, S), `NO_ID` where nothing followed yet
 
-    def shares(self, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logarithms of the decoder's say, and of what the positions say for `targets` (T, B): both (T, B).
+    def log_probabilities(self, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logarithms of the decoder's weight, and of the weight that positions give `targets` (T, B): both (T, B).
 
-        The second is -inf where no position speaks for the target.
+        The second is -inf where no position is followed by the target.
         """
-        decoder, pointed = _Shares.apply(*self, targets)
+        decoder, pointed = _LogProbabilities.apply(*self, targets)
         return decoder, pointed
 
-    def say(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The say of every position, (B, T, S), and of the decoder, (B, T): one softmax."""
+    def attention(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The weight of every position, (B, T, S), and of the decoder, (B, T): one softmax."""
         exact = accurate(self.query.dtype)
         scores = torch.bmm(self.query, self.keys.transpose(1, 2)).to(exact)  # (B, T, E) @ (B, E, S)
-        scores += torch.where(self.distance < 0, NEVER, -self.fading * self.distance)
-        scores += torch.where(self.following == EMPTY, NEVER, 0.0).unsqueeze(1)
+        scores += torch.where(self.distance < 0, NO_SCORE, -self.fading * self.distance)
+        scores += torch.where(self.following == NO_ID, NO_SCORE, 0.0).unsqueeze(1)
         for n in range(CONTEXT):
             scores.addcmul_((self.common > n).to(exact), self.worth[n])
         decoder = self.sentinel.T
@@ -68,8 +68,8 @@ class Pointed(NamedTuple):
 
     @torch.no_grad()
     def flat(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """For each place of (T, B), flat: the decoder's say (N,), the positions' (N, S), and for which ids (N, S)."""
-        weights, decoder = self.say()
+        """For each place of (T, B), flat: the decoder's weight (N,), the positions' (N, S), for which ids (N, S)."""
+        weights, decoder = self.attention()
         following = self.following.clamp(min=0).expand(len(self.window), -1, -1)  # (T, B, S)
         return decoder.T.flatten(), weights.transpose(0, 1).flatten(0, 1), following.flatten(0, 1)
 
@@ -79,26 +79,26 @@ def mixed(p: torch.Tensor, decoder: torch.Tensor, weights: torch.Tensor, followi
     return p.mul_(decoder.unsqueeze(1)).scatter_add_(1, following, weights.to(p.dtype))
 
 
-class _Shares(torch.autograd.Function):
-    """`Pointed.shares`, with the gradient written out: a handful of passes over (B, T, S) and two products."""
+class _LogProbabilities(torch.autograd.Function):
+    """`Pointed.log_probabilities`, with its gradient: a handful of passes over (B, T, S) and two products."""
 
     @staticmethod
     def forward(ctx: Any, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         pointed, targets = Pointed(*inputs[:-1]), inputs[-1]
-        weights, decoder = pointed.say()
+        weights, decoder = pointed.attention()
         right = weights * (pointed.following.unsqueeze(1) == targets.T.unsqueeze(2))  # (B, T, S)
-        spoken = right.sum(2)
-        ctx.save_for_backward(*pointed, weights, decoder, right, spoken)
-        return decoder.T.log(), spoken.T.log()
+        hit = right.sum(2)
+        ctx.save_for_backward(*pointed, weights, decoder, right, hit)
+        return decoder.T.log(), hit.T.log()
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        *saved, weights, decoder, right, spoken = ctx.saved_tensors
+        *saved, weights, decoder, right, hit = ctx.saved_tensors
         pointed = Pointed(*saved)
-        d_decoder, d_spoken = (grad.T for grad in grads)  # (B, T)
-        both = d_decoder + d_spoken
-        tiny = torch.finfo(spoken.dtype).tiny  # where nothing was spoken for the target there is no gradient either
-        d_scores = right * (d_spoken / spoken.clamp(min=tiny)).unsqueeze(2)
+        d_decoder, d_hit = (grad.T for grad in grads)  # (B, T)
+        both = d_decoder + d_hit
+        tiny = torch.finfo(hit.dtype).tiny  # where no position is for the target there is no gradient either
+        d_scores = right * (d_hit / hit.clamp(min=tiny)).unsqueeze(2)
         d_scores.addcmul_(weights, both.unsqueeze(2), value=-1)
         d_sentinel = d_decoder - both * decoder
         products, T = pointed.query.dtype, len(pointed.window)
@@ -119,14 +119,15 @@ class Pointer(nn.Module):
         self.memory = memory
         self.query = nn.Parameter(torch.empty(width, width).uniform_(-bound, bound))
         self.sentinel = nn.Parameter(torch.zeros(width))
-        self.sentinel_bias = nn.Parameter(torch.full((1,), math.log(memory) + SHARE))
+        self.sentinel_bias = nn.Parameter(torch.full((1,), math.log(memory) + DECODER_FIRST))
+        # named as in checkpoints that are out: what is lost by distance, and added for each further piece in common
         self.fading = nn.Parameter(torch.zeros(1))
         self.worth = nn.Parameter(torch.zeros(CONTEXT))
 
     def nothing(self, B: int) -> Memory:
         """An empty memory for `B` rows."""
         width = len(self.sentinel)
-        ids = torch.full((B, self.memory + CONTEXT - 1), EMPTY, device=self.query.device)
+        ids = torch.full((B, self.memory + CONTEXT - 1), NO_ID, device=self.query.device)
         return Memory(self.query.new_zeros(B, self.memory, width), ids)
 
     def forward(
@@ -171,7 +172,7 @@ def _common(ids: torch.Tensor, T: int, M: int) -> torch.Tensor:
 
 
 def _following(ids: torch.Tensor) -> torch.Tensor:
-    """The id after each position; `EMPTY` after the last one, and where a position holds nothing: (B, S)."""
+    """The id after each position; `NO_ID` after the last one, and where a position holds nothing: (B, S)."""
     ids = ids[:, CONTEXT - 1 :]
-    after = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], EMPTY)], 1)
-    return torch.where(ids == EMPTY, EMPTY, after)
+    after = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], NO_ID)], 1)
+    return torch.where(ids == NO_ID, NO_ID, after)

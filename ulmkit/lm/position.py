@@ -21,7 +21,7 @@ class Position:
         return self.total is not None and self.step >= self.total
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """Place in the 1cycle schedule: a function of the step alone, so that a resumed run has the same."""
         return min(1.0, self.step / self.total) if self.total else 0.0
 
@@ -31,17 +31,8 @@ def planned_steps(batches: TrainBatches, config: LMConfig) -> int:
     return config.steps or sum(len(batches.windows(epoch)) for epoch in range(config.epochs))
 
 
-def epochs_for(batches: TrainBatches, steps: int) -> int:
-    """How many epochs it takes to make `steps` steps."""
-    epochs = 0
-    while steps > 0:
-        steps -= len(batches.windows(epochs))
-        epochs += 1
-    return epochs
-
-
 @dataclass
-class Budget:
+class TimeBudget:
     """Turns seconds into a number of steps: measured at doubling times, and fixed at a third of the budget.
 
     Until then each measurement corrects the one before, while the rate is still rising; afterwards the schedule is

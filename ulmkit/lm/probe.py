@@ -7,29 +7,25 @@ the very model.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from ulmkit.errors import UlmkitError, UsageError
+from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.config import Backend, LMConfig, Precision
 from ulmkit.lm.distributed import ALONE, World
+from ulmkit.lm.graphs import WARM_UP
 from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
-from ulmkit.lm.loss import activation_penalty, cross_entropy
-from ulmkit.lm.memory import kept_memory
-from ulmkit.lm.model import AWDLSTM
-from ulmkit.lm.step import graphed
+from ulmkit.lm.step import COARSE, Step
 
-WINDOW = 8  # steps in time of a timed training step on a CPU, at least
-TOKENS = 576  # of a timed training step on a CPU: with fewer, what a step costs once outweighs what it costs a token
-ROUNDS = 3
-PATIENCE = 3.0  # seconds for one candidate, from its second step on
+SHORTEST = 8  # steps in time of a timed training step on a CPU, at least
+TIMED_TOKENS = 576  # of a timed step on a CPU: with fewer, what a step costs once outweighs what it costs a token
+TIMED_STEPS = 3
+LONGEST_S = 3.0  # seconds for one candidate, from its second step on
 SMALLEST = 128  # hidden size; below it a step takes as long whoever computes it, and runs stay alike on all machines
-WORTH = 1.2  # sixteen bits must be so many times as fast: they are not taken for a hair's breadth
-# right by the tolerance, and yet no choice: torch's own kernel on a CPU keeps gates and cell in bfloat16, too. Runs of
-# 300 steps at a high rate lost half a nat by it, where the cell in float32 followed the float32 run
-COARSE = {("vendor", "bf16", "cpu"), ("vendor", "fp16", "cpu")}
+WORTH_IT = 1.2  # sixteen bits must be so many times as fast: they are not taken for a hair's breadth
 # relative errors that are allowed against float64, of outputs and gradients
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-5, "bf16": 2e-2, "fp16": 5e-3}
 DTYPE: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -69,7 +65,7 @@ def _stack(backend: str, dtype: torch.dtype, device: torch.device) -> list[torch
     return [output.detach(), *torch.autograd.grad(output.sin().sum(), leaves)]
 
 
-def error(backend: str, precision: Precision, device: torch.device) -> float:
+def relative_error(backend: str, precision: Precision, device: torch.device) -> float:
     """Largest relative error of any output or gradient, against the equations in float64; infinite where it fails."""
     exact = _stack("reference", torch.float64, device)
     try:
@@ -80,43 +76,42 @@ def error(backend: str, precision: Precision, device: torch.device) -> float:
     return max(errors) if all(e == e for e in errors) else float("inf")
 
 
-def _as_trained(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """`step` as a run takes it: on a GPU a CUDA graph, in which many short kernels are as good as a few long ones."""
+def _seconds(step: Step, config: LMConfig) -> float | None:
+    """The best of a few training steps: whole windows on a GPU, where layers overlap in time; `TIMED_TOKENS` on a CPU.
+
+    On a GPU the steps are replayed as CUDA graphs, in which many short kernels are as good as a few long ones; where
+    they cannot be captured, op by op. None where the step gave this config up. Nothing that is learned stays.
+    """
+    device, graphs, listed = step.device, step.graphs, step.ingredients
+    length = config.bptt
     if device.type != "cuda":
-        return step
-    try:
-        return graphed(step, device)
-    except RuntimeError:  # then it trains op by op, too
-        return step
-
-
-def _seconds(model: AWDLSTM, config: LMConfig, device: torch.device) -> float:
-    """The best of a few training steps: whole windows on a GPU, where layers overlap in time; `TOKENS` on a CPU."""
-    model.config = config
-    length = config.bptt if device.type == "cuda" else min(config.bptt, max(WINDOW, -(-TOKENS // config.batch_size)))
+        length = min(length, max(SHORTEST, -(-TIMED_TOKENS // config.batch_size)))
     # a busy machine makes others wait, not this process count
     clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
-    ids = torch.randint(model.vocabulary, (length + 1, config.batch_size), device=device)
-
-    def step() -> None:
-        model.zero_grad()
-        model.reset()
-        output = model(ids[:-1])
-        (cross_entropy(output, ids[1:]) + activation_penalty(output, config.ar, config.tar)).backward()
-
-    run = _as_trained(step, device)
+    before = step.snapshot()
+    step.model.config = config
+    step.model.train()
+    step.model.reset()
+    # other processes are not asked: each measures for itself
+    step.ingredients = [each for each in listed if each.capturable]
+    take = step if len(step.ingredients) == len(listed) else step.take
     best, spent = float("inf"), 0.0
-    for number in range(ROUNDS + 1):  # the first also pays for memory
-        started = clock()
-        run()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        best, spent = min(best, clock() - started), spent + clock() - started
-        if number and spent > PATIENCE:
-            break
-    model.zero_grad()
-    model.reset()
-    return best
+    try:
+        ids = torch.randint(step.model.vocabulary, (length + 1, config.batch_size), device=device)
+        for _ in range(0 if graphs is None else WARM_UP + 1):
+            take(ids[:-1], ids[1:])
+        for number in range(TIMED_STEPS + 1):  # the first also pays for memory
+            started = clock()
+            take(ids[:-1], ids[1:])
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            best, spent = min(best, clock() - started), spent + clock() - started
+            if number and spent > LONGEST_S:
+                break
+        return best if step.model.config is config else None
+    finally:
+        before.restore()
+        step.graphs, step.ingredients = graphs, listed
 
 
 def open_backends(device: torch.device) -> list[Backend]:
@@ -132,43 +127,59 @@ def narrow(device: torch.device) -> Precision:
     return "bf16"
 
 
-def candidates(vocabulary: int, config: LMConfig, device: torch.device) -> Iterator[Candidate]:
-    """Everything that `config` leaves open, measured."""
+def measured_candidates(step: Step) -> Iterator[Candidate]:
+    """Everything that the step's config leaves open, measured."""
+    config, device = step.model.config, step.device
     precisions: list[Precision] = ["fp32", narrow(device)] if config.precision == "auto" else [config.precision]
     backends = open_backends(device) if config.backend == "auto" else [config.backend]
-    model = AWDLSTM(vocabulary, config).to(device).train()
     for precision in precisions:
         for backend in backends:
             if (backend, precision, device.type) in COARSE and config.backend == "auto":
                 continue
-            wrong = error(backend, precision, device)
-            fits = wrong <= TOLERANCE[precision]
             concrete = dataclasses.replace(config, backend=backend, precision=precision)
-            yield Candidate(backend, precision, wrong, _seconds(model, concrete, device) if fits else None)
+            wrong = relative_error(backend, precision, device)
+            seconds = None
+            if wrong <= TOLERANCE[precision]:
+                try:
+                    seconds = _seconds(step, concrete)
+                except Exception as error:  # of any kind: there are others
+                    step.give_up(f"the {backend} LSTM in {precision}", error, "without it")
+            yield Candidate(backend, precision, wrong, seconds)
 
 
-def resolve(
-    vocabulary: int, config: LMConfig, device: torch.device, world: World = ALONE
-) -> tuple[LMConfig, list[Candidate]]:
-    """`config` with a backend and a precision in the place of `auto`, and what was measured for it.
+def resolve(step: Step, world: World = ALONE) -> list[Candidate]:
+    """Give the step's model a backend and a precision in the place of `auto`; what was measured for it.
 
-    Of several processes all take what the first one found. Random numbers are left alone. Raises `UsageError` for a
-    backend that `device` does not have, `UlmkitError` where no candidate is right.
+    Of several processes all take what the first one found. Random numbers and weights are left alone. Raises
+    `UsageError` for a backend that the device does not have, `UlmkitError` where no candidate is right.
     """
+    config, device = step.model.config, step.device
     if config.backend != "auto" and (reason := refusal(config.backend, device)) is not None:
         raise UsageError(reason)
     if "auto" not in (config.backend, config.precision):
-        return config, []
+        return []
+    plain = dataclasses.replace(
+        config,
+        backend="vendor" if config.backend == "auto" else config.backend,
+        precision="fp32" if config.precision == "auto" else config.precision,
+    )
+    step.model.config = plain
     if config.hidden_size < SMALLEST:
-        changes: dict[str, str] = {"backend": "vendor", "precision": "fp32"}
-        opened = {name: value for name, value in changes.items() if getattr(config, name) == "auto"}
-        return dataclasses.replace(config, **opened), []  # type: ignore[arg-type]
-    with kept_memory(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        found = list(candidates(vocabulary, config, device))
-    timed = {one: one.seconds * (WORTH if one.precision != "fp32" else 1) for one in found if one.seconds is not None}
-    if not timed:
+        return []
+    step.model.config = config
+    with kept_memory():
+        found = list(measured_candidates(step))
+    handicap = {one: WORTH_IT if one.precision != "fp32" else 1.0 for one in found}
+    timed = {one: one.seconds * handicap[one] for one in found if one.seconds is not None}
+    if not any(one.right for one in found):
         wrong = ", ".join(f"{one.backend} in {one.precision} (error {one.error:.1e})" for one in found)
         raise UlmkitError(f"language model: no LSTM backend computes what it should on {device}: {wrong}.")
-    best = min(timed, key=lambda one: timed[one])
-    best = found[world.of_first([found.index(best)], device)[0]]
-    return dataclasses.replace(config, backend=best.backend, precision=best.precision), found
+    # where nothing could be timed, what is left is torch's own
+    best = found.index(min(timed, key=lambda one: timed[one])) if timed else -1
+    best = world.of_first([best], device)[0]
+    if best < 0:
+        step.model.config = dataclasses.replace(plain, backend="vendor")
+    else:
+        chosen = found[best]
+        step.model.config = dataclasses.replace(config, backend=chosen.backend, precision=chosen.precision)
+    return found

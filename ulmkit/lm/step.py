@@ -1,271 +1,246 @@
-"""One training step from ids to weights, in memory that stays where it is, so that a CUDA graph can be all of it.
+"""One training step from ids to weights: what trains, what the audit measures, what the probe times.
 
-A step at full size is some four thousand kernels, most of them shorter than it takes the host to start them. Captured
-once, they are started as one. A graph reads and writes fixed addresses: the batch, the carried state, the rates and the
-average's share are copied there before each step, and no value is read back. So windows of one length share a graph,
-and all graphs share one pool of memory, for none keeps anything in it beyond its own step.
-
-On a CPU the same function runs op by op, and gives what fastai's Learner gives, to the bit.
+A `Step` goes through its list of ingredients, op by op or, on a GPU, as a captured CUDA graph. Whatever fails while a
+way of taking steps is still on trial (a kernel that does not compile, a capture that is refused, no memory, a wrong
+number) is put back and done another way: at last by torch's own LSTM, op by op, in float32. That is slower, and right.
 """
 
-import contextlib
+import dataclasses
+import math
 import warnings
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import torch
-from torch.nn.utils import clip_grad_norm_, get_total_norm
 
-from ulmkit.lm.averages import WeightAverage
-from ulmkit.lm.kernels.adam import HYPERS, Wishes, adamw
-from ulmkit.lm.loss import LMLoss, activation_penalty
+from ulmkit.lm.averages import WeightAverage, make_average
+from ulmkit.lm.config import LMConfig, Precision
+from ulmkit.lm.distributed import ALONE, World
+from ulmkit.lm.graphs import Capture, Graphs, capture_on
+from ulmkit.lm.ingredients import Ingredient, LossScale, ShareGradients, StepState, Unscale, Update, ingredients
 from ulmkit.lm.model import AWDLSTM
-from ulmkit.lm.optimizer import FusedAdam
-from ulmkit.lm.scaling import LossScaling
+from ulmkit.lm.optimizer import Optimizer, make_optimizer
+from ulmkit.lm.snapshot import Snapshot
 
-WARM_UP = 2  # steps of a length that are taken op by op before it is captured: kernels are loaded and chosen in them
-GRAPHS = 40  # lengths that are captured; drawn windows have about as many, and what is rarer is taken op by op
-RING = 512  # steps whose rates lie in pinned memory side by side
-
-Capture = Callable[[Callable[[], None]], Callable[[], None]]
-
-
-class Parts(NamedTuple):
-    """What a step consists of."""
-
-    model: AWDLSTM
-    loss: LMLoss
-    optimizer: FusedAdam
-    ar: float = 0.0
-    tar: float = 0.0
-    clips: tuple[float, ...] = ()
-    average: WeightAverage | None = None
-    scaling: LossScaling | None = None
+# torch's own kernel on a CPU keeps gates and cell in sixteen bits, too: right by the probe's tolerance, but runs of 300
+# steps at a high rate lost half a nat by it, where the cell in float32 followed the float32 run
+COARSE = {("vendor", "bf16", "cpu"), ("vendor", "fp16", "cpu")}
+# by how much loss and length of the gradient may differ between two ways of taking one step
+STEP_TOLERANCE: dict[str, float] = {"fp32": 1e-2, "bf16": 5e-2, "fp16": 2e-2}
 
 
-class _Numbers:
-    """A few numbers that change with every step, on the device."""
-
-    def __init__(self, size: int, device: torch.device) -> None:
-        self.values = torch.zeros(size, device=device)
-        self.ring = torch.zeros(RING, size, pin_memory=device.type == "cuda")
-        self.turn = 0
-
-    def write(self, numbers: list[float]) -> None:
-        if self.turn == 0 and self.values.is_cuda:
-            torch.cuda.current_stream().synchronize()  # the ring is written anew: all of it must have been read
-        self.ring[self.turn] = torch.tensor(numbers)
-        self.values.copy_(self.ring[self.turn], non_blocking=True)
-        self.turn = (self.turn + 1) % RING
+class WrongNumberError(ArithmeticError):
+    """Two ways of taking the same step differ by more than rounding."""
 
 
-class WholeStep:
-    """Takes steps: `loss = step(x, y)`. The state and the memory are carried in the model, as by the model itself.
+class Step:
+    """`loss = step(x, y)` learns from ids `x` and targets `y`, both (T, B); the loss is a scalar on the device.
 
-    `capture` makes a function of no arguments into one that replays it; without one every step runs op by op. With
-    `on_device` rates and momentum lie there, as a graph needs it: equal to rounding, not to the bit.
+    What is carried from batch to batch lies in the model. `ingredients` is the list that acts, and may be changed
+    between two steps. `remark` hears one line of each way of taking steps that was given up.
     """
 
-    def __init__(self, parts: Parts, device: torch.device, *, capture: Capture | None, on_device: bool) -> None:
-        self.parts, self.device, self.capture = parts, device, capture
-        self.parameters = list(parts.model.named_parameters())
-        self.batches: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # by length
-        self.state: list[Any] | None = None
-        self.loss = torch.zeros((), device=device)
-        self.graphs: dict[int, Callable[[], None]] = {}
-        self.seen: dict[int, int] = {}
-        self.addresses: tuple[int, ...] = ()
-        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self.numbers = _Numbers(len(HYPERS) * len(parts.optimizer.param_lists) + 1, device) if on_device else None
-        self.one = torch.ones((), device=device)
+    def __init__(
+        self,
+        model: AWDLSTM,
+        optimizer: Optimizer,
+        ingredients: Sequence[Ingredient],
+        *,
+        average: WeightAverage | None = None,
+        capture: Capture | None = None,
+    ) -> None:
+        self.model, self.optimizer, self.average = model, optimizer, average
+        self.device = model.embedding.device
+        self.ingredients = list(ingredients)
+        self.skipped = False  # whether the last step was left out, by an ingredient that looks for bad ones
+        self.remark: Callable[[str], None] = lambda line: warnings.warn(line, stacklevel=2)
+        self.graphs: Graphs | None = None
+        if capture is not None and optimizer.on_device:
+            self.graphs = Graphs(model, optimizer, average, capture, self._before, self._act)
 
     def __call__(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """One step on ids `x` and targets `y`, both (T, B); its loss, still on the device."""
-        with self._own_stream():
-            self._place(x, y)
-            self._write_numbers()
-            self._take(len(x))
-            return self.loss.clone()
+        graphs = self.graphs
+        if graphs is None or not all(each.capturable for each in self.ingredients):
+            return self.take(x, y)
+        return graphs.take(x, y) if graphs.proven(len(x)) else self._on_trial(graphs, x, y)
 
-    @contextlib.contextmanager
-    def _own_stream(self) -> Iterator[None]:
-        """The stream that is captured is the one that steps run on op by op: so autograd finds no other in a graph."""
-        if self.stream is None:
-            yield
-            return
-        caller = torch.cuda.current_stream(self.device)
-        self.stream.wait_stream(caller)
-        with torch.cuda.stream(self.stream):
-            yield
-        caller.wait_stream(self.stream)
+    def take(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """One step op by op, with all its numbers on the host."""
+        state = StepState(self.model, self.optimizer, x, y)
+        self._before(state)
+        self._act(state)
+        self.skipped = state.skipped
+        assert state.loss is not None
+        return state.loss.detach()
 
-    def _place(self, x: torch.Tensor, y: torch.Tensor) -> None:
-        """Copy the batch, and the state where it is not the one that the last step left."""
-        if len(x) not in self.batches:
-            self.batches[len(x)] = torch.empty_like(x), torch.empty_like(y)
-        for kept, given in zip(self.batches[len(x)], (x, y), strict=True):
-            kept.copy_(given, non_blocking=True)
-        model = self.parts.model
-        carried: list[Any] = [*model.start(x.shape[1]), *model.recall(x.shape[1])]
-        if self.state is None:
-            self.state = [type(part)(*(tensor.clone() for tensor in part)) for part in carried]
-        elif any(part is not mine for part, mine in zip(carried, self.state, strict=True)):
-            self._keep(carried)
-        self._remember()
+    def _before(self, state: StepState) -> None:
+        for ingredient in self.ingredients:
+            ingredient.before(state)
 
-    def _remember(self) -> None:
-        """What the model carries is what lies here: its layers' states, and then the memory where it has one."""
-        model, state = self.parts.model, self.state
-        assert state is not None
-        model.state = state[: len(model.rnns)]
-        model.memory = state[-1] if len(state) > len(model.rnns) else None
+    def _act(self, state: StepState) -> None:
+        for ingredient in self.ingredients:
+            ingredient(state)
+            if state.skipped:
+                break
+        self.optimizer.zero_grad()
 
-    def _keep(self, state: list[Any]) -> None:
-        assert self.state is not None
-        for kept, given in zip(self.state, state, strict=True):
-            for mine, other in zip(kept, given, strict=True):
-                mine.copy_(other)
+    def gradients(
+        self, x: torch.Tensor, y: torch.Tensor, *, until: Collection[str] = (Update.name,)
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Loss and every parameter's gradient as the first ingredient with a name in `until` gets them.
 
-    def _write_numbers(self) -> None:
-        """What the host alone knows: where the schedule is, and how far the average is."""
-        average = self.parts.average
-        share = average.grow() if average is not None else 0.0
-        if self.numbers is not None:
-            groups = self.parts.optimizer.hypers
-            self.numbers.write([float(group[name]) for group in groups for name in HYPERS] + [share])
-        self.share = share
+        Nothing is learned.
+        """
+        state = StepState(self.model, self.optimizer, x, y)
+        for ingredient in self.ingredients:
+            if ingredient.name in until:
+                break
+            ingredient(state)
+        parameters = list(self.model.parameters())
+        found = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in parameters]
+        self.optimizer.zero_grad()
+        assert state.loss is not None
+        return state.loss.detach(), found
 
-    def _take(self, length: int) -> None:
-        if self.capture is None:
-            self._run(length)
-            return
-        if (now := self._addresses()) != self.addresses:  # somebody put other tensors in the place of these
-            self.graphs, self.seen, self.addresses = {}, {}, now
-        if length in self.graphs:
-            self.graphs[length]()
-            return
-        self.seen[length] = self.seen.get(length, 0) + 1
-        if self.seen[length] <= WARM_UP or len(self.graphs) >= GRAPHS:
-            self._run(length)
-            self.addresses = self._addresses()  # the first step makes the optimizer's memory, and the average
-            return
-        try:
-            self.graphs[length] = self.capture(partial(self._run, length))
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            self._give_up(error)
-            self._run(length)
-            return
-        self.graphs[length]()
+    def named(self, name: str) -> Ingredient | None:
+        """The first ingredient of this name, whoever made it."""
+        return next((each for each in self.ingredients if each.name == name), None)
 
-    def _give_up(self, error: RuntimeError) -> None:
-        """Go on op by op: something in the step cannot be captured, or not by this driver."""
-        warnings.warn(
-            f"a training step could not be captured as a CUDA graph ({error}). It runs op by op, slower.", stacklevel=4
-        )
-        self.capture, self.graphs = None, {}
-        self._remember()
-        self.parts.optimizer.zero_grad()
+    @property
+    def scale(self) -> LossScale | None:
+        return next((each for each in self.ingredients if isinstance(each, LossScale)), None)
 
-    def _addresses(self) -> tuple[int, ...]:
-        """Where everything lies that a graph reads and is not this object's own."""
-        optimizer, average = self.parts.optimizer, self.parts.average
+    def weights(self, *, averaged: bool) -> dict[str, torch.Tensor]:
+        """The model's state dict: what is evaluated, or what is trained; the same where there is no average."""
+        weights: dict[str, torch.Tensor] = self.model.state_dict()
+        return weights if self.average is None else self.average.weights(averaged=averaged)
+
+    def snapshot(self) -> Snapshot:
+        """All that a step changes, to be put back."""
+        return Snapshot(self.model, self.optimizer, self.average, self.scale)
+
+    # -- ways of taking steps, and what becomes of those that fail
+
+    @property
+    def way(self) -> dict[str, Any]:
+        """Which LSTM, in which precision, and whether as CUDA graphs: for `go_on`, and for a run's manifest."""
+        config = self.model.config
+        return {"backend": config.backend, "precision": config.precision, "graphs": self.graphs is not None}
+
+    def go_on(self, way: dict[str, Any]) -> None:
+        """Take steps in the way of a run that is resumed, whatever it had to give up."""
+        self.model.config = dataclasses.replace(self.model.config, backend=way["backend"], precision=way["precision"])
+        if not way["graphs"]:
+            self.graphs = None
+
+    def settle(self, x: torch.Tensor, y: torch.Tensor, world: World = ALONE) -> None:
+        """Before the first step: does the LSTM that was chosen compute on this batch what torch's own does?
+
+        If not, or where it fails, it is given up in every process. Nothing is learned.
+        """
+        while not self.plain:
+            failure: Exception | None = None
+            before = self.snapshot()
+            try:
+                self._compare(x, y)
+            except Exception as error:  # of any kind: there is another way
+                failure = error
+            finally:
+                before.restore()
+            if not world.any(failure is not None, self.device):
+                return
+            self._give_up_lstm(failure or RuntimeError("another process gave it up"))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the LSTM is torch's own in float32, for which there is no other way."""
+        return self.model.config.backend == "vendor" and self.model.config.precision == "fp32"
+
+    def _compare(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Raise `WrongNumberError` where the chosen LSTM's loss and gradient are not those of torch's own."""
+        config = dataclasses.replace(self.model.config, drop_mult=0.0)  # masks differ between precisions
         found = []
-        for name, p in self.parameters:
-            found.append(p.data_ptr())
-            found += [value.data_ptr() for value in optimizer.state[p].values() if isinstance(value, torch.Tensor)]
-            if average is not None and name in average.tensors:
-                found.append(average.tensors[name].data_ptr())
-        return tuple(found)
+        for each in (config, dataclasses.replace(config, backend="vendor", precision="fp32")):
+            self.model.config = each
+            self.model.train()
+            self.model.reset()
+            loss, gradients = self.gradients(x, y, until=(ShareGradients.name, Unscale.name))
+            scale = float(self.scale.scale) if each.precision == "fp16" and self.scale is not None else 1.0
+            found.append((float(loss), math.hypot(*(float(g.norm()) for g in gradients)) / scale))
+        for mine, other in zip(*found, strict=True):
+            _require_alike(mine, other, config.precision)
 
-    def _run(self, length: int) -> None:
-        """The step itself: what is captured, or runs op by op."""
-        x, y = self.batches[length]
-        parts, model = self.parts, self.parts.model
-        output = model(x)
-        loss = parts.loss(output, y)
-        total = loss
-        if parts.ar or parts.tar:
-            total = loss + activation_penalty(output, parts.ar, parts.tar)
-        if parts.scaling is not None:
-            total = total * parts.scaling.scale
-        total.backward()
-        if parts.scaling is not None:
-            parts.scaling.unscale(self._gradients())
-        if self.numbers is None:
-            for limit in parts.clips:
-                clip_grad_norm_(model.parameters(), limit)
-            parts.optimizer.overflow = None if parts.scaling is None else parts.scaling.found
-            parts.optimizer.step()
-            if parts.average is not None:
-                parts.average.mix(self.share)
-        else:
-            self._update()
-        if parts.scaling is not None:
-            parts.scaling.adapt()
-        parts.optimizer.zero_grad()
-        self._keep([*model.start(x.shape[1]), *model.recall(x.shape[1])])
-        self._remember()
-        self.loss.copy_(loss.detach())
+    def _on_trial(self, graphs: Graphs, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """A step by graphs that are not proven. Where it fails it is put back, and taken op by op like all that follow.
 
-    def _gradients(self) -> list[torch.Tensor]:
-        return [p.grad for _, p in self.parameters if p.grad is not None]
+        The step that is captured must do what it does op by op: its loss and its change of the weights are compared.
+        """
+        before: Snapshot | None = None
+        try:
+            before = self.snapshot()
+            if not graphs.captures(len(x)):
+                loss = graphs.take(x, y)
+                loss.item()  # what has failed on the device is heard of here
+                return loss
+            expected = self._changed(self.take(x, y), before)
+            before.restore()
+            loss = graphs.take(x, y)
+            for mine, other in zip(self._changed(loss, before), expected, strict=True):
+                _require_alike(mine, other, self.model.config.precision)
+            return loss
+        except Exception as error:  # of any kind: there is another way
+            self.graphs = None
+            self._restore(before)
+            self.give_up("CUDA graphs", error, "op by op")
+        while True:
+            try:
+                return self.take(x, y)
+            except Exception as error:
+                if self.plain:
+                    raise
+                self._restore(before)
+                self._give_up_lstm(error)
 
-    @torch.no_grad()
-    def _update(self) -> None:
-        """Clipping, Adam and the average with all their numbers on the device."""
-        assert self.numbers is not None
-        parts, values = self.parts, self.numbers.values
-        average = parts.average
-        gain = self.one
-        if parts.clips:
-            norm = get_total_norm(self._gradients())
-            for limit in parts.clips:
-                gain = gain * (limit / (norm * gain + 1e-6)).clamp(max=1.0)
-        taken = self.one if parts.scaling is None else 1 - parts.scaling.found
-        wishes = Wishes(gain, taken, values[-1])
-        names = {id(p): name for name, p in self.parameters}
-        averaged = average.tensors if average is not None else {}
-        for group, tensors, decays in parts.optimizer.tensors():
-            hypers = values[group * len(HYPERS) : (group + 1) * len(HYPERS)]
-            adamw(tensors._replace(average=averaged.get(names[id(tensors.p)])), hypers, wishes, decays=decays)
-        if average is not None and not averaged:
-            average.mix(self.share)  # there is none yet: it begins with these weights
+    @staticmethod
+    def _restore(before: Snapshot | None) -> None:
+        if before is not None:
+            before.restore()
 
+    def _changed(self, loss: torch.Tensor, before: Snapshot) -> tuple[float, float]:
+        """The loss, and how far the weights have moved."""
+        moved = (p.detach() - old for p, old in zip(self.model.parameters(), before.weights, strict=True))
+        return float(loss), math.hypot(*(float(each.norm()) for each in moved))
 
-def cuda_graphs(device: torch.device, stream: torch.cuda.Stream) -> Capture:
-    """Captures CUDA graphs that share one pool of memory."""
-    pool = torch.cuda.graph_pool_handle()
+    def _give_up_lstm(self, error: Exception) -> None:
+        """Go on with torch's own LSTM, in float32 where its sixteen bits are too coarse."""
+        config = self.model.config
+        precision: Precision = config.precision if config.precision != "auto" else "fp32"
+        if config.backend == "vendor" or ("vendor", precision, self.device.type) in COARSE:
+            precision = "fp32"
+        self.model.config = dataclasses.replace(config, backend="vendor", precision=precision)
+        self.give_up(f"the {config.backend} LSTM in {config.precision}", error, f"vendor in {precision}")
 
-    def capture(run: Callable[[], None]) -> Callable[[], None]:
-        graph = torch.cuda.CUDAGraph()
-        # other threads, those of a tracker say, may go on with what they do
-        with torch.cuda.device(device), torch.cuda.graph(graph, pool, stream, capture_error_mode="thread_local"):
-            run()
-        return graph.replay
-
-    return capture
+    def give_up(self, what: str, error: Exception, instead: str) -> None:
+        """One line on what failed on this machine."""
+        why = " ".join((str(error) or type(error).__name__).split())[:200]
+        self.remark(f"{what} failed here ({type(error).__name__}: {why}). Going on {instead}: slower, and right.")
 
 
-def graphed(run: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """`run` as one CUDA graph, after it has run op by op for `WARM_UP` times."""
-    stream, caller = torch.cuda.Stream(device), torch.cuda.current_stream(device)
-    stream.wait_stream(caller)
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            run()
-        replay = cuda_graphs(device, stream)(run)
-    caller.wait_stream(stream)
-    return replay
+def _require_alike(found: float, expected: float, precision: str) -> None:
+    """Raise `WrongNumberError` where two numbers are not the same but for rounding, or one alone is no number."""
+    if math.isfinite(expected) and abs(found - expected) <= STEP_TOLERANCE[precision] * max(abs(expected), 1e-6):
+        return
+    if math.isfinite(found) or math.isfinite(expected):
+        raise WrongNumberError(f"{found:.6g} where {expected:.6g} was expected")
 
 
-def whole_step(parts: Parts, device: torch.device) -> WholeStep:
-    """A step that is captured on a GPU and runs op by op elsewhere."""
-    if device.type != "cuda":
-        return WholeStep(parts, device, capture=None, on_device=False)
-    step = WholeStep(parts, device, capture=None, on_device=True)
-    assert step.stream is not None
-    step.capture = cuda_graphs(device, step.stream)
-    return step
+def make_step(model: AWDLSTM, config: LMConfig, *, world: World = ALONE) -> Step:
+    """The step that `config` asks for, with nothing learned yet."""
+    device, average = model.embedding.device, make_average(model, config)
+    return Step(
+        model,
+        make_optimizer(model, config),
+        ingredients(config, average, world, device),
+        average=average,
+        capture=capture_on(device),
+    )

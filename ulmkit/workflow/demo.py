@@ -17,8 +17,8 @@ from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.config import preset
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate
-from ulmkit.lm.run import TrainProgress
-from ulmkit.lm.train import pretrain
+from ulmkit.lm.loop import TrainProgress
+from ulmkit.lm.run import pretrain
 from ulmkit.progress import Report, silent
 from ulmkit.tokenizer.encode import encode_corpus
 from ulmkit.tokenizer.evaluate import TokenizerEvaluation, evaluate_tokenizer

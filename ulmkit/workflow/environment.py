@@ -38,9 +38,9 @@ def environment(root: Path) -> Iterator[Diagnosis]:
 def torch_findings() -> Iterator[Diagnosis]:
     """Whether torch loads, and how fast it multiplies."""
     try:
-        from ulmkit.lm.machine import measure
+        from ulmkit.lm.machine import measured_machine
 
-        machine = measure()
+        machine = measured_machine()
     except (ImportError, OSError, RuntimeError, UlmkitError) as error:
         yield Diagnosis("torch", "error", f"does not work here ({error})", "install torch again")
         return

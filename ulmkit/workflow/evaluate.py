@@ -14,7 +14,7 @@ from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate, with_ngrams
-from ulmkit.lm.learner import pick_device
+from ulmkit.lm.machine import pick_device
 from ulmkit.notebook import html_table
 from ulmkit.text.encoding import Undecodable
 from ulmkit.tokenizer.evaluate import RoundTrips, round_trip_texts

@@ -11,13 +11,14 @@ from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.language.spec import Language
-from ulmkit.lm import train as room
+from ulmkit.learner.learner import learner
+from ulmkit.lm import run as room
 from ulmkit.lm.checkpoint import Checkpoint, load_model
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.config import preset as preset_config
-from ulmkit.lm.learner import learner, pick_device
+from ulmkit.lm.loop import TrainProgress
+from ulmkit.lm.machine import pick_device
 from ulmkit.lm.model import AWDLSTM
-from ulmkit.lm.run import TrainProgress
 from ulmkit.notebook import html_table
 from ulmkit.progress import Progress, Report, paced, silent
 from ulmkit.publish.export import Exported, export_model

@@ -7,41 +7,22 @@ One pass over all memory here also scales the gradient, as clipping asks, and mo
 import functools
 import importlib.util
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
+
+from ulmkit.lm.kernels.types import AdamTensors, StepScalars
 
 HYPERS = ("lr", "mom", "sqr_mom", "eps", "wd")  # the order in which they lie in a group's tensor
 
 
-class AdamTensors(NamedTuple):
-    """A parameter, its gradient and its memory, all of one shape and contiguous; `step` counts, () float32."""
-
-    p: torch.Tensor
-    gradient: torch.Tensor
-    grad_avg: torch.Tensor
-    sqr_avg: torch.Tensor
-    step: torch.Tensor
-    average: torch.Tensor | None = None  # of the weights
-
-
-class Wishes(NamedTuple):
-    """What holds for all parameters of a step, () float32 each: the gradient's factor, whether to take the step at all
-    (1, or 0 where a gradient overflowed), and how much of the new weights goes into their average."""
-
-    gain: torch.Tensor
-    taken: torch.Tensor
-    share: torch.Tensor
-
-
-def adamw(tensors: AdamTensors, hypers: torch.Tensor, wishes: Wishes, *, decays: bool) -> None:
+def adamw(tensors: AdamTensors, hypers: torch.Tensor, scalars: StepScalars, *, decays: bool) -> None:
     """One step in place, as `torch.optim.adamw` defines it, with `hypers` (5,) as in `HYPERS`; nothing is read back."""
-    tensors.step.add_(wishes.taken)
-    _update(tensors.p.device)(tensors, hypers, wishes, decays)
+    tensors.step.add_(scalars.taken)
+    _update(tensors.p.device)(tensors, hypers, scalars, decays)
 
 
 @functools.cache
-def _update(device: torch.device) -> Callable[[AdamTensors, torch.Tensor, Wishes, bool], None]:
+def _update(device: torch.device) -> Callable[[AdamTensors, torch.Tensor, StepScalars, bool], None]:
     if device.type == "cuda" and importlib.util.find_spec("triton") is not None:
         from ulmkit.lm.kernels.adam_triton import in_one_pass
 
@@ -49,13 +30,13 @@ def _update(device: torch.device) -> Callable[[AdamTensors, torch.Tensor, Wishes
     return in_many_passes
 
 
-def in_many_passes(tensors: AdamTensors, hypers: torch.Tensor, wishes: Wishes, decays: bool) -> None:
+def in_many_passes(tensors: AdamTensors, hypers: torch.Tensor, scalars: StepScalars, decays: bool) -> None:
     """By torch's own functions, where there is no Triton."""
     p, gradient, grad_avg, sqr_avg, step, average = tensors
     lr, mom, sqr_mom, eps, wd = hypers
-    taken = wishes.taken
+    taken = scalars.taken
     alive = taken != 0
-    gradient = torch.where(alive, gradient * wishes.gain, 0.0)  # an infinite one times 0 would be no number
+    gradient = torch.where(alive, gradient * scalars.gain, 0.0)  # an infinite one times 0 would be no number
     grad_avg.lerp_(gradient, (1 - mom) * taken)
     sqr_avg.lerp_(gradient * gradient, (1 - sqr_mom) * taken)
     count = step.double().clamp(min=1)  # 0 where none was taken yet
@@ -65,4 +46,4 @@ def in_many_passes(tensors: AdamTensors, hypers: torch.Tensor, wishes: Wishes, d
         p.mul_(1 - lr * wd * taken)
     p.sub_(torch.where(alive, rate * grad_avg / spread, 0.0))
     if average is not None:
-        average.lerp_(p, wishes.share)
+        average.lerp_(p, scalars.weight)

@@ -4,7 +4,7 @@ import torch
 import triton
 import triton.language as tl
 
-from ulmkit.lm.kernels.adam import AdamTensors, Wishes
+from ulmkit.lm.kernels.types import AdamTensors, StepScalars
 
 BLOCK = 1024  # numbers a program
 
@@ -20,7 +20,7 @@ def _adamw(
     hypers_at,
     gain_at,
     taken_at,
-    share_at,
+    weight_at,
     n,
     DECAYS: tl.constexpr,
     AVERAGED: tl.constexpr,
@@ -54,10 +54,10 @@ def _adamw(
     tl.store(sqr_avg_at + place, sqr_avg, mask=alive)
     if AVERAGED:
         average = tl.load(average_at + place, mask=inside, other=0.0)
-        tl.store(average_at + place, average + tl.load(share_at) * (p - average), mask=inside)
+        tl.store(average_at + place, average + tl.load(weight_at) * (p - average), mask=inside)
 
 
-def in_one_pass(tensors: AdamTensors, hypers: torch.Tensor, wishes: Wishes, decays: bool) -> None:
+def in_one_pass(tensors: AdamTensors, hypers: torch.Tensor, scalars: StepScalars, decays: bool) -> None:
     """`adamw` for float32 tensors; the gradient may lie in another order."""
     p, gradient, grad_avg, sqr_avg, step, average = tensors
     n = p.numel()
@@ -69,9 +69,9 @@ def in_one_pass(tensors: AdamTensors, hypers: torch.Tensor, wishes: Wishes, deca
         p if average is None else average,
         step,
         hypers,
-        wishes.gain,
-        wishes.taken,
-        wishes.share,
+        scalars.gain,
+        scalars.taken,
+        scalars.weight,
         n,
         DECAYS=decays,
         AVERAGED=average is not None,

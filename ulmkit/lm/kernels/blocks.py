@@ -17,7 +17,7 @@ WORTH_TRYING = 64 * 256  # rows times hidden units: a smaller step takes as long
 TRIED = 8  # steps in time of a trial
 
 
-class Blocks(NamedTuple):
+class Tiles(NamedTuple):
     """A program's rows of the batch and hidden units, the depth of a loop of its product, and how it is compiled."""
 
     rows: int
@@ -31,34 +31,34 @@ class Blocks(NamedTuple):
 class Cut(NamedTuple):
     """How the steps of a layer are cut, forward and backward."""
 
-    forward: Blocks
-    backward: Blocks
+    forward: Tiles
+    backward: Tiles
 
 
 # The first that fits is taken where none is tried. 64 rows are the least that Hopper's matrix units take at once.
 # Registers and shared memory of each are in the test that compiles them.
 FORWARD = (
-    Blocks(64, 16, 64, 4, 4),
-    Blocks(64, 32, 64, 4, 4),
-    Blocks(128, 16, 64, 8, 4),
-    Blocks(128, 32, 64, 8, 3),
-    Blocks(32, 16, 128, 4, 3),
-    Blocks(16, 16, 128, 4, 3),
+    Tiles(64, 16, 64, 4, 4),
+    Tiles(64, 32, 64, 4, 4),
+    Tiles(128, 16, 64, 8, 4),
+    Tiles(128, 32, 64, 8, 3),
+    Tiles(32, 16, 128, 4, 3),
+    Tiles(16, 16, 128, 4, 3),
 )
 BACKWARD = (
-    Blocks(64, 64, 64, 4, 4, split=4),
-    Blocks(64, 32, 128, 4, 3),
-    Blocks(64, 128, 64, 4, 4, split=8),
-    Blocks(128, 64, 64, 8, 4, split=4),
-    Blocks(32, 64, 128, 4, 3, split=4),
-    Blocks(16, 64, 128, 4, 3, split=4),
+    Tiles(64, 64, 64, 4, 4, split=4),
+    Tiles(64, 32, 128, 4, 3),
+    Tiles(64, 128, 64, 4, 4, split=8),
+    Tiles(128, 64, 64, 8, 4, split=4),
+    Tiles(32, 64, 128, 4, 3, split=4),
+    Tiles(16, 64, 128, 4, 3, split=4),
 )
 # products of float32 in full precision go through no matrix unit: for checks and for evaluation
-FORWARD_FULL = (Blocks(32, 16, 32, 4, 2), Blocks(16, 16, 32, 4, 2))
-BACKWARD_FULL = (Blocks(32, 32, 32, 4, 2), Blocks(16, 32, 32, 4, 2))
+FORWARD_FULL = (Tiles(32, 16, 32, 4, 2), Tiles(16, 16, 32, 4, 2))
+BACKWARD_FULL = (Tiles(32, 32, 32, 4, 2), Tiles(16, 32, 32, 4, 2))
 
 
-class Forward(NamedTuple):
+class ForwardArrays(NamedTuple):
     """The arrays of a layer's forward steps; shapes as in `steps.forward_step`."""
 
     outputs: torch.Tensor
@@ -69,7 +69,7 @@ class Forward(NamedTuple):
     bias: torch.Tensor
 
 
-class Backward(NamedTuple):
+class BackwardArrays(NamedTuple):
     """The arrays of a layer's backward steps; shapes as in `steps.backward_step`."""
 
     d_gates: torch.Tensor
@@ -88,12 +88,12 @@ def _constants(dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-def _compiled(blocks: Blocks) -> dict[str, Any]:
+def _compiled(blocks: Tiles) -> dict[str, Any]:
     # a multiply and its add in one instruction, which Triton 3.10 no longer takes by itself
     return {"num_warps": blocks.warps, "num_stages": blocks.stages, "enable_fp_fusion": True}
 
 
-def forward_step(layer: Forward, blocks: Blocks, t: int, place: int, *, keep: bool) -> None:
+def launch_forward(layer: ForwardArrays, blocks: Tiles, t: int, place: int, *, keep: bool) -> None:
     """Step `t` of the layer, whose part from the input is the chunk's `place`; gates are kept for backward, or not."""
     B, H = layer.outputs.shape[1:]
     steps.forward_step[triton.cdiv(B, blocks.rows), triton.cdiv(H, blocks.units)](
@@ -102,7 +102,7 @@ def forward_step(layer: Forward, blocks: Blocks, t: int, place: int, *, keep: bo
     )  # fmt: skip
 
 
-def backward_end(layer: Backward, t: int, *, split: int = 1) -> None:
+def backward_end(layer: BackwardArrays, t: int, *, split: int = 1) -> None:
     """Gradients of step `t`'s gates and cell, where `parts` holds the gradient of its output by the step after."""
     B, H = layer.d_cell.shape
     rows, units = 16, 64  # nothing but reading and writing
@@ -113,7 +113,7 @@ def backward_end(layer: Backward, t: int, *, split: int = 1) -> None:
     )  # fmt: skip
 
 
-def backward_step(layer: Backward, blocks: Blocks, t: int) -> None:
+def launch_backward(layer: BackwardArrays, blocks: Tiles, t: int) -> None:
     """Gradients of step `t`'s gates and cell from those of the gates of step `t` + 1."""
     B, H = layer.d_cell.shape
     cut = {"ROWS": blocks.rows, "UNITS": blocks.units, "DEPTH": blocks.depth}
@@ -128,16 +128,16 @@ def backward_step(layer: Backward, blocks: Blocks, t: int) -> None:
     backward_end(layer, t, split=blocks.split)
 
 
-def fitting(known: tuple[Blocks, ...], B: int) -> Iterator[Blocks]:
+def fitting(known: tuple[Tiles, ...], B: int) -> Iterator[Tiles]:
     """Those whose rows are not mostly empty for a batch of `B`, and not needlessly few."""
     room = max(16, triton.next_power_of_2(B))
     least = min(room, min(64, max(blocks.rows for blocks in known)))
     return (blocks for blocks in known if least <= blocks.rows <= room)
 
 
-def _fastest(known: list[Blocks], trial: Callable[[Blocks], None]) -> Blocks:
+def _fastest(known: list[Tiles], trial: Callable[[Tiles], None]) -> Tiles:
     """The one with the shortest trial; those that the GPU has no room for are left out."""
-    times: dict[Blocks, float] = {}
+    times: dict[Tiles, float] = {}
     failure: TritonError | None = None
     for blocks in known:
         try:
@@ -158,22 +158,22 @@ def _try(B: int, H: int, dtype: torch.dtype, device: torch.device) -> Cut:
     def some(*shape: int, dtype: torch.dtype = dtype) -> torch.Tensor:
         return (torch.randn(shape, generator=draw, device=device) / math.sqrt(H)).to(dtype)
 
-    forward = Forward(
+    forward = ForwardArrays(
         some(TRIED + 1, B, H), some(TRIED + 1, B, H, dtype=exact), some(TRIED, B, 4 * H, dtype=exact),
         some(TRIED, B, 4 * H), some(4 * H, H), some(4 * H, dtype=exact),
     )  # fmt: skip
-    backward = Backward(
+    backward = BackwardArrays(
         some(TRIED, B, 4 * H), some(B, H, dtype=exact), some(TRIED, B, H), forward.gates, forward.cells,
         forward.recurrent, some(max(blocks.split for blocks in BACKWARD), B, H, dtype=exact),
     )  # fmt: skip
 
-    def ahead(blocks: Blocks) -> None:
+    def ahead(blocks: Tiles) -> None:
         for t in range(TRIED):
-            forward_step(forward, blocks, t, t, keep=True)
+            launch_forward(forward, blocks, t, t, keep=True)
 
-    def back(blocks: Blocks) -> None:
+    def back(blocks: Tiles) -> None:
         for t in reversed(range(TRIED - 1)):
-            backward_step(backward, blocks, t)
+            launch_backward(backward, blocks, t)
 
     with torch.cuda.device(device):
         return Cut(_fastest(list(fitting(FORWARD, B)), ahead), _fastest(list(fitting(BACKWARD, B)), back))
@@ -183,7 +183,7 @@ _found: dict[tuple[int, int, torch.dtype, torch.device], Cut] = {}
 
 
 def cut(B: int, H: int, dtype: torch.dtype, device: torch.device) -> Cut:
-    """Blocks for a layer of `H` units on a batch of `B`.
+    """Tiles for a layer of `H` units on a batch of `B`.
 
     Tried where that is worth it. While a CUDA graph is captured nothing can be tried, so a step should have run once
     before; and where torch is told to be deterministic the clock decides nothing.

@@ -15,7 +15,7 @@ import torch
 from triton.errors import TritonError
 
 from ulmkit.errors import UlmkitError
-from ulmkit.lm.kernels.blocks import Backward, Forward, backward_end, backward_step, cut, forward_step
+from ulmkit.lm.kernels.blocks import BackwardArrays, ForwardArrays, backward_end, cut, launch_backward, launch_forward
 from ulmkit.lm.kernels.types import LayerState, LayerWeights, accurate
 
 CHUNK = 12  # steps in time: a sixth of the usual window, so three layers take a third longer than one
@@ -105,7 +105,8 @@ class _FusedStack(torch.autograd.Function):
             outputs[0], cells[0] = tensors[2 * n : 2 * n + 2]
             gates = x.new_empty(T if keep else 0, B, 4 * H, dtype=exact)
             bias = weight.input_bias.to(exact) + weight.hidden_bias.to(exact)
-            layers.append(Forward(outputs, cells, gates, x.new_empty(chunk, B, 4 * H), weight.hidden_hidden, bias))
+            from_input = x.new_empty(chunk, B, 4 * H)
+            layers.append(ForwardArrays(outputs, cells, gates, from_input, weight.hidden_hidden, bias))
             cuts.append(cut(B, H, x.dtype, x.device))
             weights.append(weight)
             if n < N - 1:
@@ -117,7 +118,7 @@ class _FusedStack(torch.autograd.Function):
                 own = inputs[n][now]  # (t, B, inputs) -> (t, B, 4H)
                 torch.mm(own.flatten(0, 1), weights[n].input_hidden.T, out=layer.from_input[: len(own)].flatten(0, 1))
                 for t in range(now.start, now.stop):
-                    forward_step(layer, cuts[n].forward, t, t - now.start, keep=keep)
+                    launch_forward(layer, cuts[n].forward, t, t - now.start, keep=keep)
                 if n < N - 1 and (mask := masks[n]) is not None:
                     torch.mul(layer.outputs[1:][now], mask, out=inputs[n + 1][now])
         lanes.join()
@@ -147,7 +148,7 @@ class _FusedStack(torch.autograd.Function):
             parts = one.cells.new_empty(ctx.cuts[n].backward.split, B, H)
             parts[0] = d_ends[2 * n]
             d_gates = d_outputs.new_empty(T, B, 4 * H)
-            layers.append(Backward(d_gates, d_cell, d_outputs, one.gates, one.cells, one.recurrent, parts))
+            layers.append(BackwardArrays(d_gates, d_cell, d_outputs, one.gates, one.cells, one.recurrent, parts))
             d_bias = one.cells.new_empty(4 * H)
             d_weights.append(
                 LayerWeights(torch.empty_like(one.input_hidden), torch.empty_like(one.recurrent), d_bias, d_bias)
@@ -162,7 +163,7 @@ class _FusedStack(torch.autograd.Function):
                     if t == T - 1:
                         backward_end(layer, t)
                     else:
-                        backward_step(layer, ctx.cuts[n].backward, t)
+                        launch_backward(layer, ctx.cuts[n].backward, t)
                 below = layers[n - 1].d_outputs if n else d_x
                 if below is not None:  # (t, B, 4H) -> (t, B, inputs)
                     torch.mm(layer.d_gates[now].flatten(0, 1), kept[n].input_hidden, out=below[now].flatten(0, 1))

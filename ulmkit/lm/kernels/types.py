@@ -1,4 +1,4 @@
-"""What goes into an LSTM layer, in torch's layout: gates input, forget, cell, output."""
+"""What goes into a kernel: an LSTM layer in torch's layout of gates (i, f, g, o), and the tensors of Adam."""
 
 from typing import NamedTuple
 
@@ -26,6 +26,26 @@ class LayerState(NamedTuple):
 
     def detach(self) -> "LayerState":
         return LayerState(self.h.detach(), self.c.detach())
+
+
+class AdamTensors(NamedTuple):
+    """A parameter, its gradient and its memory, all of one shape and contiguous; `step` counts, () float32."""
+
+    p: torch.Tensor
+    gradient: torch.Tensor
+    grad_avg: torch.Tensor
+    sqr_avg: torch.Tensor
+    step: torch.Tensor
+    average: torch.Tensor | None = None  # of the weights
+
+
+class StepScalars(NamedTuple):
+    """What holds for all parameters of a step, () float32 each: the gradient's factor, whether to take the step at all
+    (1, or 0 where a gradient overflowed), and how much of the new weights goes into their average."""
+
+    gain: torch.Tensor
+    taken: torch.Tensor
+    weight: torch.Tensor
 
 
 def accurate(dtype: torch.dtype) -> torch.dtype:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 # from glibc's <malloc.h>; without them blocks above a threshold, 32 MiB at most, are mapped and unmapped one by one
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-KEEP = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1))
+KEEP_FREED = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1))
 AS_USUAL = ((M_MMAP_MAX, 65536), (M_TRIM_THRESHOLD, 128 * 1024))
 
 _lock = threading.Lock()
@@ -39,7 +39,7 @@ def kept_memory() -> Iterator[None]:
     with _lock:
         _holders += 1
         if _holders == 1:
-            for parameter, value in KEEP:
+            for parameter, value in KEEP_FREED:
                 library.mallopt(parameter, value)
     try:
         yield

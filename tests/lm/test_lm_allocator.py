@@ -6,18 +6,18 @@ import sys
 
 import pytest
 
-from ulmkit.lm import memory
+from ulmkit.lm import allocator
 
 BLOCK = 64 << 20  # bytes; above what malloc ever keeps by itself
 
-pytestmark = pytest.mark.skipif(memory._glibc() is None, reason="a matter of glibc alone")
+pytestmark = pytest.mark.skipif(allocator._glibc() is None, reason="a matter of glibc alone")
 
 # Each measurement has a process of its own: where others have trained before, the heap has holes to fill first.
 MEASURE = f"""
 import json, resource
 from pathlib import Path
 import torch
-from ulmkit.lm.memory import kept_memory
+from ulmkit.lm.allocator import kept_memory
 
 PAGE = resource.getpagesize()
 

@@ -10,9 +10,10 @@ with warnings.catch_warnings():
     import fastai.callback.schedule  # adds fit_one_cycle and lr_find to Learner
     from fastai.callback.core import (
         Callback,
+        CancelBackwardException,
         CancelBatchException,
-        CancelEpochException,
         CancelFitException,
+        CancelStepException,
         TrainEvalCallback,
     )
     from fastai.callback.training import GradientClip
@@ -27,9 +28,10 @@ combined_cos = fastai.callback.schedule.combined_cos
 __all__ = [
     "SGD",
     "Callback",
+    "CancelBackwardException",
     "CancelBatchException",
-    "CancelEpochException",
     "CancelFitException",
+    "CancelStepException",
     "DataLoaders",
     "GradientClip",
     "L",
