@@ -11,7 +11,6 @@ from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.language.spec import Language
-from ulmkit.learner.learner import learner
 from ulmkit.lm import run as room
 from ulmkit.lm.checkpoint import Checkpoint, load_model
 from ulmkit.lm.config import LMConfig
@@ -19,6 +18,7 @@ from ulmkit.lm.config import preset as preset_config
 from ulmkit.lm.loop import TrainProgress
 from ulmkit.lm.machine import pick_device
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.records import LM_STAGE
 from ulmkit.notebook import html_table
 from ulmkit.progress import Progress, Report, paced, silent
 from ulmkit.publish.export import Exported, export_model
@@ -96,7 +96,7 @@ class LM:
     def result(self) -> dict[str, Any]:
         """What the run reached: steps, tokens, seconds, losses in nats a token; empty while it is not finished."""
         try:
-            return dict(Manifest.read(self.folder, room.STAGE).content["result"])
+            return dict(Manifest.read(self.folder, LM_STAGE).content["result"])
         except (ArtifactError, KeyError):
             return {}
 
@@ -197,6 +197,7 @@ class LM:
 
         `changes` are settings of the run's config. What it trains is the Learner's own copy of the model.
         """
+        from ulmkit.learner.learner import learner  # and fastai with it
         from ulmkit.lm.config import replace_config
 
         train, valid = (open_token_file(self.layout.tokens, split) for split in ("train", "valid"))
