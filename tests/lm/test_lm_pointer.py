@@ -241,7 +241,7 @@ def test_evaluation_does_not_depend_on_its_window(monkeypatch: pytest.MonkeyPatc
     model = pointing().eval()
     expected = evaluate(model, tokens)
     for window in (5, 64):
-        monkeypatch.setattr(ulmkit.lm.evaluate, "WINDOW", window)
+        monkeypatch.setattr(ulmkit.lm.evaluate, "EVALUATION_WINDOW", window)
         found = evaluate(model, tokens)
         assert found.loss == pytest.approx(expected.loss, rel=1e-6)
         assert found.accuracy == pytest.approx(expected.accuracy, abs=0.002)
