@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,9 +151,11 @@ def _logits_of(folder: Path, source: Source, batches: torch.Tensor, order: list[
 
 def fastai_model(vocabulary: int, settings: Mapping[str, Any]) -> Any:
     """fastai's own language model with fresh weights; the caller's random numbers stay as they were."""
-    import ulmkit.lm.fastai_imports  # noqa: F401, I001 (first: it holds back what fastai warns of on import)
-    from fastai.text.models.awdlstm import AWD_LSTM
-    from fastai.text.models.core import get_language_model
+    with warnings.catch_warnings():  # of what it does while it is imported, none of it ours
+        warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="The 'mode.chained_assignment' option is deprecated")
+        from fastai.text.models.awdlstm import AWD_LSTM
+        from fastai.text.models.core import get_language_model
 
     with torch.random.fork_rng(devices=[]):
         return get_language_model(AWD_LSTM, vocabulary, dict(settings))
