@@ -17,7 +17,7 @@ from ulmkit.language.sections import Filters
 from ulmkit.language.spec import Language
 
 PERSIAN = get("fa")
-ESTONIAN = replace(get("et"), stop_words=frozenset({"ja", "on"}))
+ESTONIAN = replace(get("et"), listed_stop_words=("ja", "on"))
 HASHER = WordHasher()
 
 
@@ -177,7 +177,7 @@ def test_the_share_of_words_with_a_letter(text: str, share: float):
 
 
 def test_a_language_without_stop_words_is_not_asked_for_them():
-    bare = replace(ESTONIAN, stop_words=frozenset())
+    bare = replace(ESTONIAN, listed_stop_words=())
     for limit in ("min_stop_words", "min_stop_word_share"):
         (row,) = filters_of(limit)
         assert np.isnan(row.measure(made("maja on suur", bare)))
