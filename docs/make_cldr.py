@@ -1,4 +1,4 @@
-"""Write ulmkit/language/cldr.tsv from `cldr-misc-full` and `cldr-core`, Unicode's own release of CLDR as JSON.
+"""Write ulmkit/authoring/cldr.tsv from `cldr-misc-full` and `cldr-core`, Unicode's own release of CLDR as JSON.
 
     for p in misc-full core; do npm pack cldr-$p@48.2.0 && mkdir $p && tar xzf cldr-$p-48.2.0.tgz -C $p; done
     python docs/make_cldr.py misc-full/package core/package

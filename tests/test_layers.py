@@ -53,14 +53,12 @@ FUNCTION_LINES = 60
 
 # files over the limit: why
 LONG_FILES = {
-    "authoring/new.py": "to be split",
     "cli/lm.py": "to be split",
 }
 
 # functions over the limit: why
 LONG_FUNCTIONS = {
     "pretrain": "a command: a parameter for each option",
-    "language_toml": "the file that it writes, from top to bottom",
     "forward": "loss and gradient in one pass over a few rows at a time: what one needs of the other is at hand",
     "forward_step": "a Triton kernel: what it keeps in registers cannot be handed to another",
 }

@@ -21,7 +21,7 @@ def wheel(tmp_path_factory) -> Path:
 def test_the_wheel_ships_languages_inside_the_package(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert "ulmkit/cli/main.py" in names
-    assert "ulmkit/language/cldr.tsv" in names
+    assert "ulmkit/authoring/cldr.tsv" in names
     for code in ("fa", "et"):
         assert f"ulmkit/languages/{code}/language.toml" in names
         assert sum(name.startswith(f"ulmkit/languages/{code}/samples/") for name in names) >= 40
@@ -30,7 +30,7 @@ def test_the_wheel_ships_languages_inside_the_package(wheel: Path):
 
 def test_languages_are_found_in_the_unpacked_wheel(wheel: Path, tmp_path: Path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = "import ulmkit.language.registry as r; print(r.bundled()); print(r.get('fa').code)"
+    code = "from ulmkit.language import places, registry; print(places.bundled()); print(registry.get('fa').code)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
     )

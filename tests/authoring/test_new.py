@@ -12,7 +12,9 @@ from babel.core import get_global
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmkit.authoring.new import create, facts, labels_for, quoted, sentence_terminals, wide_marks
+from ulmkit.authoring.cldr import facts, labels_for, sentence_terminals, wide_marks
+from ulmkit.authoring.new import create
+from ulmkit.authoring.template import toml_string
 from ulmkit.corpus.identify import known_labels
 from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
@@ -233,7 +235,7 @@ def test_words_between_spaces(code: str) -> None:
 @given(st.text())
 def test_a_quoted_string_is_read_back(text: str) -> None:
     clean = text.encode("utf-8", "ignore").decode("utf-8")
-    assert tomllib.loads(f"x = {quoted(clean)}")["x"] == clean
+    assert tomllib.loads(f"x = {toml_string(clean)}")["x"] == clean
 
 
 def test_facts_of_a_language_named_with_its_script() -> None:

@@ -29,7 +29,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from ulmkit.authoring import new as scaffold
+from ulmkit.authoring.cldr import EXEMPLARS
+from ulmkit.authoring.new import create
 from ulmkit.errors import UsageError
 from ulmkit.language import places, registry
 from ulmkit.language.spec import Language
@@ -566,13 +567,13 @@ def fuzz(
 def scaffolded(folder: Path) -> list[str]:
     """The codes of all languages that CLDR has exemplars of, each made in `folder` as `language new` does, without a
     single value written by hand; not those that ulmkit comes with."""
-    lines = scaffold.TABLE.read_text(encoding="utf-8").splitlines()
+    lines = EXEMPLARS.read_text(encoding="utf-8").splitlines()
     _, *codes = (line.split("\t")[0] for line in lines if line and not line.startswith("#"))
     made = []
     for code in codes:
         if not (places.bundled() / code).exists():
             with suppress(UsageError):  # of a region, or in a script that is not known
-                made.append(scaffold.create(code, folder, labels=frozenset(), date="").code)
+                made.append(create(code, folder, labels=frozenset(), date="").code)
     return made
 
 
