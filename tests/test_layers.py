@@ -34,8 +34,8 @@ LAYERS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "torch": {"lm", "learner", "classify", "publish"},
     "triton": {"lm"},
-    "fastai": {"lm", "learner", "publish"},
-    "fastcore": {"lm", "learner", "publish"},
+    "fastai": {"learner", "publish"},
+    "fastcore": {"learner", "publish"},
     "safetensors": {"lm", "learner", "classify", "publish"},
     "sentencepiece": {"text", "tokenizer"},
     "pyarrow": {"artifacts", "formats", "corpus"},
