@@ -1,5 +1,6 @@
 """A character table says what is wrong with it, and means the same in both engines."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ulmkit.text.characters import (
     drop_surrogates,
     from_utf16,
     parse_table,
+    unit_mask,
     utf16_units,
 )
 
@@ -72,6 +74,38 @@ TABLE = CharacterTable.of({"a": "b", "c": "", "d": "xy", "be": "z", "\U0001d4b3"
 def test_lookup_and_substitution_agree(text: str) -> None:
     singles = CharacterTable(tuple(row for row in TABLE.rows if len(row.source) == 1))
     assert from_utf16(Lookup([singles]).apply(utf16_units(text))) == singles.substitute(text)[0]
+
+
+BODIES = [
+    "a-c",
+    "^a-c\\u0610-\\u061a",
+    "-a",
+    "a-",
+    r"a\-z",
+    r"\.-a",
+    r"\]\^",
+    "a^",
+    "&|~",
+    "\t-\r",
+    "\\n",
+    r"\wx",
+    r"\d",
+]
+
+
+@pytest.mark.parametrize("body", [*BODIES, "\u2190-\U0001f010x", "\\U0001f000-\\U0001f010", "^a\U0001f000"])
+def test_a_mask_holds_what_the_character_class_does(body: str) -> None:
+    finds = re.compile(f"[{body}]").match
+    mask = unit_mask(body)
+    surrogate = range(0xD800, 0xE000)
+    assert all(mask[point] == bool(finds(chr(point))) for point in range(0x10000) if point not in surrogate)
+    beyond = {unit for point in range(0x10000, 0x110000, 0x10) if finds(chr(point)) for unit in utf16_units(chr(point))}
+    assert all(mask[unit] for unit in beyond)
+
+
+def test_a_character_class_that_is_none_is_refused() -> None:
+    with pytest.raises(re.error, match="bad character range"):
+        unit_mask("z-a")
 
 
 @settings(max_examples=100)

@@ -1,11 +1,22 @@
 """Every script that a language may be written in is known by its letters."""
 
 import re
+import unicodedata
 
 import pytest
+import regex
 
 from ulmkit.errors import UsageError
-from ulmkit.text.script import SCRIPT_CODES, SCRIPTS, class_body, letters, script_share
+from ulmkit.text.script import (
+    SCRIPT_CODES,
+    SCRIPTS,
+    class_body,
+    every_mark,
+    letter_list,
+    letters,
+    mark_list,
+    script_share,
+)
 
 # script, letters of it, letters and signs that are not
 EXAMPLES = [
@@ -44,6 +55,18 @@ def test_scripts_do_not_share_a_letter() -> None:
     for script in sorted(SCRIPTS):
         for match in re.finditer(f"[{letters(script)}]", "".join(map(chr, range(0x32400)))):
             assert seen.setdefault(match[0], script) == script
+
+
+def test_the_table_of_scripts_says_what_unicode_says() -> None:
+    """A letter is listed wherever the `Script` property names a script for it: add to scripts.tsv what is missing."""
+    characters = list(map(chr, range(0x32400)))
+    marks = "".join(c for c in characters if unicodedata.category(c)[0] == "M")
+    plain = "".join(c for c in characters if c.isalpha() and not regex.match("[𝐀-𝟿\U0001ee00-\U0001eeff]", c))
+    assert every_mark() == marks
+    for script in SCRIPTS:
+        asked = regex.compile(rf"\p{{Script={script}}}")
+        assert letter_list(script) == asked.findall(plain), script
+        assert mark_list(script) == asked.findall(marks), script
 
 
 def test_a_script_nobody_knows_is_asked_wrongly() -> None:

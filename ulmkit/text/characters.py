@@ -257,6 +257,29 @@ def _beyond() -> str:
     return np.arange(0x10000, 0x110000, dtype="<u4").tobytes().decode("utf-32-le")
 
 
+# a character, plain, escaped or by its number; then perhaps a second one, which ends a range
+_ITEM = re.compile(
+    r"(?:\\u([0-9a-f]{4})|\\U([0-9a-f]{8})|\\([^\w\s])|([^\\\]]))"
+    r"(?:-(?:\\u([0-9a-f]{4})|\\U([0-9a-f]{8})|\\([^\w\s])|([^\\\]])))?",
+    re.ASCII,
+)
+
+
+def _spans_of(body: str) -> list[tuple[int, int]] | None:
+    """The code points of a character class in spans, first and last; None where only `re` knows: `\\w`, or an error."""
+    spans: list[tuple[int, int]] = []
+    end = 0
+    while end < len(body):
+        match = _ITEM.match(body, end)
+        if match is None:
+            return None
+        halves = match.group(1, 2, 3, 4), match.group(5, 6, 7, 8)
+        points = [int(a or b, 16) if a or b else ord(c or d) for a, b, c, d in halves if a or b or c or d]
+        spans.append((points[0], points[-1]))
+        end = match.end()
+    return spans if all(first <= last for first, last in spans) else None
+
+
 @cache
 def unit_mask(body: str) -> "np.ndarray":
     """Which UTF-16 code units the character class `[body]` holds: shape (65536,), bool.
@@ -265,12 +288,33 @@ def unit_mask(body: str) -> "np.ndarray":
     """
     import numpy as np
 
+    excludes = body.startswith("^")
+    spans = _spans_of(body.removeprefix("^"))
+    if not spans:
+        return _searched_mask(body)
+    mask = np.zeros(0x10000, bool)
+    for first, last in spans:
+        mask[first : last + 1] = True
+        if last > 0xFFFF and not excludes:
+            points = np.arange(max(first, 0x10000), last + 1) - 0x10000
+            mask[0xD800 + (points >> 10)] = True
+            mask[0xDC00 + (points & 0x3FF)] = True
+    if excludes:
+        np.logical_not(mask, out=mask)
+        mask[0xD800:0xE000] = True
+    return mask
+
+
+def _searched_mask(body: str) -> "np.ndarray":
+    """`unit_mask` of a class that only `re` can read."""
+    import numpy as np
+
     mask = np.zeros(0x10000, bool)
     runs = re.compile(f"[{body}]+")
     mask[np.frombuffer("".join(runs.findall(_every_unit())).encode("utf-16-le", "surrogatepass"), np.uint16)] = True
     if body.startswith("^") or "\\w" in body:
         mask[0xD800:0xE000] = True
-    elif re.search(r"[\U00010000-\U0010ffff]|\\U000", body):
+    else:
         points = np.frombuffer("".join(runs.findall(_beyond())).encode("utf-32-le"), np.uint32) - 0x10000
         mask[0xD800 + (points >> 10)] = True
         mask[0xDC00 + (points & 0x3FF)] = True
@@ -285,24 +329,34 @@ class Lookup:
     """
 
     def __init__(self, tables: Sequence[CharacterTable]) -> None:
+        self.tables = [table for table in tables if table.singles]
+
+    @cached_property
+    def lookup(self) -> "np.ndarray":
+        """What becomes of each code unit: shape (65536,), uint16, with marks for those that a lookup cannot say."""
         import numpy as np
 
-        self.tables = [table for table in tables if table.singles]
         lookup = np.arange(0x10000, dtype=np.uint16)
-        for character in {source for table in self.tables for source in table.singles}:
+        images: dict[str, str] = {}
+        for table in self.tables:
+            singles = table.singles
+            for source, image in images.items():
+                if image in singles:
+                    images[source] = singles[image]
+                elif len(image) > 1:
+                    images[source] = "".join(singles.get(c, c) for c in image)
+            for source, target in singles.items():
+                images.setdefault(source, target)
+        for character, image in images.items():
             point = ord(character)
             if point > 0xFFFF:
                 lookup[0xD800 + ((point - 0x10000) >> 10)] = _EXPAND
-                continue
-            image = character
-            for table in self.tables:
-                image = "".join(table.singles.get(c, c) for c in image)
-            if not image:
+            elif not image:
                 lookup[point] = _DELETE
             else:
                 lookup[point] = ord(image) if len(image) == 1 and ord(image) < 0x10000 else _EXPAND
         lookup[_DELETE] = lookup[_EXPAND] = _DELETE
-        self.lookup = lookup
+        return lookup
 
     def __bool__(self) -> bool:
         return bool(self.tables)

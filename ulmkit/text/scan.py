@@ -42,7 +42,7 @@ class Scan:
             key = (body, id(image))
             if key not in columns:
                 columns[key] = len(membership)
-                membership.append(unit_mask(body) if image is None else unit_mask(body)[image])
+                membership.append(unit_mask(body) if image is None else unit_mask(body).take(image))
             return columns[key]
 
         # a bit of its own says that two characters of a run's class stand side by side: only then runs are looked for

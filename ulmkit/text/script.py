@@ -1,31 +1,35 @@
 """Which script a letter belongs to, and how much of a text is written in it.
 
-A script's letters are those of Unicode's Script property, asked of `regex` once for each script and kept as the body of
-a plain character class, which `re` and the lookups search at full speed.
+A script's letters are those of Unicode's Script property, which scripts.tsv lists: they become the body of a plain
+character class, which `re` and the lookups search at full speed.
 """
 
+import re
 import unicodedata
 from functools import cache
+from pathlib import Path
 
 import numpy as np
-import regex
 
 from ulmkit.errors import UsageError
 from ulmkit.text import census
 from ulmkit.text.census import Census
 
-# ISO 15924 codes of the scripts that CLDR's languages are written in (likely subtags) and that have letters
-_CODES = """
-Adlm Aghb Ahom Arab Armi Armn Avst Bali Bamu Bass Batk Beng Bhks Bopo Brah Bugi Buhd Cakm Cans Cari Cham Cher
-Chrs Copt Cpmn Cprt Cyrl Deva Diak Dogr Dsrt Dupl Egyp Elba Elym Ethi Geor Glag Gong Gonm Goth Gran Grek Gujr
-Guru Hang Hani Hano Hatr Hebr Hira Hluw Hmng Hmnp Hung Ital Java Kali Kana Kawi Khar Khmr Khoj Kits Knda Kthi
-Lana Laoo Latn Lepc Limb Lina Linb Lisu Lyci Lydi Mahj Maka Mand Mani Marc Medf Mend Merc Mero Mlym Modi Mong
-Mroo Mtei Mult Mymr Nagm Nand Narb Nbat Newa Nkoo Nshu Ogam Olck Orkh Orya Osge Osma Ougr Palm Pauc Perm Phag
-Phli Phlp Phnx Plrd Prti Rjng Rohg Runr Samr Sarb Saur Shaw Shrd Sidd Sind Sinh Sogd Sogo Sora Soyo Sund Sylo
-Syrc Tagb Takr Tale Talu Taml Tang Tavt Telu Tfng Tglg Thaa Thai Tibt Tirh Tnsa Toto Ugar Vaii Vith Wara Wcho
-Xpeo Xsux Yezi Yiii Zanb
-"""
-SCRIPTS = frozenset(_CODES.split())
+
+def _spans() -> dict[str, list[tuple[int, int]]]:
+    """scripts.tsv: ISO 15924 code -> the spans of code points that hold the script's letters and marks."""
+    table: dict[str, list[tuple[int, int]]] = {}
+    for line in Path(__file__).with_name("scripts.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            code, spans = line.split("\t")
+            ends = [[int(end, 16) for end in span.split("-")] for span in spans.split()]
+            table[code] = [(each[0], each[-1]) for each in ends]
+    return table
+
+
+_SPANS = _spans()
+# the scripts that CLDR's languages are written in (likely subtags) and that have letters
+SCRIPTS = frozenset(_SPANS)
 # codes that stand for several scripts together, or for a style of one (ISO 15924); with letters that Unicode calls
 # common to several scripts
 COMPOSED: dict[str, tuple[tuple[str, ...], str]] = {
@@ -42,20 +46,19 @@ COMPOSED: dict[str, tuple[tuple[str, ...], str]] = {
 SCRIPT_CODES = SCRIPTS | COMPOSED.keys()
 
 
-@cache
-def _every_letter() -> str:
-    """All letters, without those that are signs in a fixed style: mathematical 𝔸 is an A to look at alone."""
-    text = "".join(filter(str.isalpha, map(chr, range(0x32400))))  # beyond lie no letters
-    return str(regex.sub(r"[\U0001d400-\U0001d7ff\U0001ee00-\U0001eeff]+", "", text))
-
-
 def parts(script: str) -> tuple[str, ...]:
     """The scripts of Unicode that `script` stands for: itself, mostly."""
     return COMPOSED[script][0] if script in COMPOSED else (script,)
 
 
-def _property(script: str) -> str:
-    return "[" + "".join(rf"\p{{Script={part}}}" for part in parts(script)) + "]"
+# letters that are signs in a fixed style: mathematical 𝔸 is an A to look at alone
+_STYLED = ((0x1D400, 0x1D7FF), (0x1EE00, 0x1EEFF))
+
+
+def _characters(script: str) -> list[str]:
+    """Whatever lies in the spans of `script`, in order; what Python does not know as a letter or mark is none."""
+    spans = sorted(span for part in parts(script) for span in _SPANS[part])
+    return [chr(point) for first, last in spans for point in range(first, last + 1)]
 
 
 @cache
@@ -63,7 +66,8 @@ def letter_list(script: str) -> list[str]:
     """The letters of `script`, one by one; a `UsageError` lists the known scripts."""
     if script not in SCRIPT_CODES:
         raise UsageError(f"no script '{script}'. Known: {', '.join(sorted(SCRIPT_CODES))}.")
-    return [*regex.findall(_property(script), _every_letter()), *COMPOSED.get(script, ((), ""))[1]]
+    plain = [c for c in _characters(script) if not any(first <= ord(c) <= last for first, last in _STYLED)]
+    return [*filter(str.isalpha, plain), *COMPOSED.get(script, ((), ""))[1]]
 
 
 def class_body(characters: list[str]) -> str:
@@ -86,14 +90,13 @@ def letters(script: str) -> str:
 @cache
 def every_mark() -> str:
     """All combining marks, of any script, in order: vowel signs, viramas, accents."""
-    characters = list(map(chr, range(0x300, 0x1E950)))
-    kinds = map(unicodedata.category, characters)
-    return "".join([character for character, kind in zip(characters, kinds, strict=True) if kind[0] == "M"])
+    unlike_words = re.findall(r"\W", "".join(map(chr, range(0x300, 0x1E950))))  # what no mark is goes at a glance
+    return "".join([c for c in unlike_words if c.isprintable() and unicodedata.category(c)[0] == "M"])
 
 
 def mark_list(script: str) -> list[str]:
     """The combining marks that are `script`'s own, one by one: vowel signs, viramas."""
-    return list(regex.findall(_property(script), every_mark()))
+    return [c for c in _characters(script) if unicodedata.category(c)[0] == "M"]
 
 
 @cache

@@ -1,5 +1,7 @@
 """Unicode's composed form, where a text may lack it."""
 
+import itertools
+import operator
 import re
 import unicodedata
 from functools import cache
@@ -13,7 +15,7 @@ from ulmkit.text.operations.base import Operation, Rule, Settings, Triggers, ope
 def _points() -> str:
     """The characters that can have a composition: all but ASCII, ideographs, Hangul syllables and private use."""
     spans = ((0x80, 0x3400), (0xA000, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20), (0xE0000, 0xE0200))
-    return "".join(chr(point) for first, last in spans for point in range(first, last))
+    return "".join(["".join(map(chr, range(first, last))) for first, last in spans])
 
 
 @cache
@@ -35,9 +37,7 @@ def _compositions() -> tuple[list[str], dict[str, set[str]]]:
     firsts: dict[str, set[str]] = {}
     composed: dict[str, set[str]] = {}  # letter -> characters that are it and marks
     apart = unicodedata.normalize("NFD", "\n".join(_points())).split("\n")  # of each, in one call
-    for character, decomposed in zip(_points(), apart, strict=True):
-        if decomposed == character:
-            continue
+    for character in itertools.compress(_points(), map(operator.ne, _points(), apart)):
         parts = unicodedata.decomposition(character).split()
         if not parts or parts[0].startswith("<"):
             continue
@@ -114,14 +114,14 @@ def nfc(_: Settings) -> Operation:
 
     Only the marks and the one character before them are handed to `unicodedata`, which takes its time for a text.
     """
-    everywhere = re.compile(f"[{_unstable()}]+")
+    everywhere = cache(lambda: re.compile(f"[{_unstable()}]+"))
     # `re` asks for every range beyond U+FFFF in turn, at every character: not where a text has none
-    near = re.compile(f"[{_RANGES_BEYOND.sub('', _unstable())}]+")
+    near = cache(lambda: re.compile(f"[{_RANGES_BEYOND.sub('', _unstable())}]+"))
 
     def apply(text: str) -> tuple[str, int]:
         out: list[str] = []
         last = hits = 0
-        for match in (everywhere if _BEYOND.search(text) else near).finditer(text):
+        for match in (everywhere if _BEYOND.search(text) else near)().finditer(text):
             start, end = max(match.start() - 1, 0), match.end()
             given = text[start:end]
             composed = unicodedata.normalize("NFC", _in_order(given) if end - start > _LONG else given)
