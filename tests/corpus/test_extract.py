@@ -6,7 +6,6 @@ import pytest
 
 from ulmkit.corpus.extract.dispatch import REASONS, extract
 from ulmkit.corpus.extract.markup import kind_of
-from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.document import Document, Kind, RawDocument, Unreadable
 from ulmkit.language.sections import Extraction
 from ulmkit.text.encoding import Undecodable, decode
@@ -119,23 +118,3 @@ def test_reasons() -> None:
 def test_lone_surrogates_do_not_travel_on() -> None:
     assert read(f"{SENTENCE}\ud800").text == SENTENCE
     assert read(PAGE.replace("بند", "بند\udc00"), "html").text.encode()
-
-
-VERSE = "توانا بود هر که دانا بود\nز دانش دل پیر برنا بود\nبه نام خداوند جان و خرد\nکزین برتر اندیشه برنگذرد\n" * 4
-
-
-def test_verse_keeps_its_lines() -> None:
-    assert plain_to_text(VERSE) == VERSE.strip()
-
-
-def test_text_that_a_program_wrapped_is_unwrapped() -> None:
-    import textwrap
-
-    paragraphs = [" ".join([SENTENCE] * n) for n in (5, 3, 6)]
-    wrapped = "\n\n".join("\n".join(textwrap.wrap(p, 72, break_long_words=False)) for p in paragraphs)
-    assert plain_to_text(wrapped) == "\n\n".join(paragraphs)
-
-
-def test_an_item_list_keeps_its_lines() -> None:
-    items = "\n".join(f"{i}. asi number {i} ja selle veidi pikem seletus, mis ei täida rida" for i in range(30))
-    assert plain_to_text(items) == items
