@@ -70,7 +70,6 @@ SAME_NAME = {
     "pretrain": "the front door's: the room's, with a corpus and a tokenizer in the place of files",
     "RECIPE": "raised by hand where a module's results change; each is its module's own",
 }
-TO_BE_RENAMED = {"JOINERS", "KEEP", "STEPS"}
 
 # modules that meet in a circle of which an arrow is an import inside a function: why
 LATE_CIRCLES: dict[frozenset[str], str] = {}
@@ -265,8 +264,7 @@ def test_a_public_name_means_one_thing():
             if not name.startswith("_"):
                 places[name].add(str(path.relative_to(PACKAGE)))
     twice = {name: sorted(files) for name, files in places.items() if len(files) > 1}
-    listed = SAME_NAME.keys() | TO_BE_RENAMED
-    assert not {name: files for name, files in twice.items() if name not in listed}
+    assert not {name: files for name, files in twice.items() if name not in SAME_NAME}
 
 
 def test_no_registry_of_packages_is_named():

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from html import escape
 
 WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 55  # margins, for the words
-TICKS = 6  # on the upright axis, about
+LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 55  # margins in pixels, which hold the labels of the axes
+TICKS = 6  # on the vertical axis, about
 
 
 def steps_between(low: float, high: float) -> list[float]:

@@ -23,7 +23,7 @@ REASONS = {
     "empty": "nothing is left when the markup is gone",
     "redirect": "a wiki page that only points to another",
     "too large": "a page larger than the limit",
-    "nested too deep": "a page of elements in elements in elements, made to exhaust a parser",
+    "nested too deep": "a page of elements nested so deep that it would exhaust a parser",
     "too many elements": "a page built of more elements than a parser should be given",
     "no main text": "a page of menus, forms or links",
     "other language": "the whole page, menus included, is in another language",

@@ -19,16 +19,16 @@ Mode = Literal["default", "fast", "precision", "recall", "baseline", "simple"]
 
 MAX_CHARACTERS = 16_000_000  # a page; a parsed page takes some twenty times its size in memory
 MAX_MARKS = 1_500_000  # "<" in a page: a parsed element takes 1 kB
-MAX_MARKS_THOROUGH = 200_000  # above it the fast parser alone, trafilatura takes 20 µs for each
-MAX_DEPTH = 1_000  # elements in each other: browsers stop at 512, the fast parser takes the square of it
-MIN_RAW_CHARACTERS = 60  # of the page's whole text: less is a frame, a redirect or an error
+MAX_MARKS_THOROUGH = 200_000  # more go to the fast parser alone: trafilatura takes 20 µs for each mark
+MAX_DEPTH = 1_000  # of nested elements: browsers stop at 512; the fast parser's time grows with the square
+MIN_RAW_CHARACTERS = 60  # of the page's whole text, menus too; less is a frameset, a redirect or an error message
 HIDDEN_JOINERS = "\u200c\u200d"
 # Printable, stable under NFC, letters (nothing splits or trims them), and of scripts no page is written in.
 _SUBSTITUTES = tuple(map(chr, (*range(0xA840, 0xA860), *range(0x1760, 0x176D))))
 _NAMED_JOINER = re.compile(r"&(?:zwn?j;|#0*(?:8204|8205);?|#[xX]0*200[cdCD];?)")
 _NUMERIC = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,6})|([0-9]{1,7}))")
 _DATA_URI = re.compile(r"data:[\w/+.-]{0,60};base64,[A-Za-z0-9+/=\s]*+")
-# An element with thousands of attributes costs every parser the square of their number.
+# Parsers take time that grows with the square of the number of attributes of an element.
 _LONG_TAG = re.compile(r"<([A-Za-z][^\s<>/]{0,30})[^<>]{60000,}+>")
 _NESTING_TAG = re.compile(
     r"<(/?)(?!(?i:area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|param|source|t[dhr]|tbody|track|wbr)\b)"
@@ -39,7 +39,9 @@ _PILCROW = re.compile(r"\s*[¶§#🔗]\s*$")  # the permanent link behind a head
 
 _BLOCKS = frozenset({"p", "head", "quote", "list", "table", "code", "div"})
 _OWN_LINE = _BLOCKS | {"item", "row"}
-_LINE, _LINK, _END = "\u2028\x02\x03"  # no parser lets the last two through, and the first is white space
+# Marks put into a page's text for where a line ends, and a link begins and ends. Parsers delete the last two from pages
+# and the first is folded to a space as white space, so none of them can be the page's own.
+_LINE, _LINK, _END = "\u2028\x02\x03"
 _LINKED = re.compile("\x02[^\x03]*\x03")
 
 
@@ -143,7 +145,7 @@ def _is_flattened(body: Any, whole: str, back: dict[int, str]) -> bool:
         return False
     text = key(text.translate(back))
     lines = [key(line) for line in whole.split("\n")]
-    # an article announced only in the page's metadata is in no line and not in all of them either
+    # text that is in no single line but in the lines put together was run together; in neither, it is from the metadata
     return not any(text in line for line in lines) and text[:100] in "".join(lines)
 
 

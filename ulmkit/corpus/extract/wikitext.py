@@ -30,7 +30,7 @@ _BLOCK = "p|div|li|ul|ol|dl|dt|dd|tr|td|th|table|tbody|thead|tfoot|caption|block
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _NOWIKI = re.compile(r"<nowiki\s*>([^<]*+(?:<(?!/nowiki\s*>)[^<]*+)*+)</nowiki\s*>")
 _SHIELD = {ord(c): f"&#{ord(c)};" for c in "[]{}|'=*#:;<_~-"}
-# `<x … />` or `<x …> … </x>`, never across a second `<x`: an opening tag without its end costs one step, not the page
+# `<x … />` or `<x …> … </x>` without another `<x` in it: so a tag that is never closed removes no text
 _UNREAD_ELEMENT = re.compile(
     rf"<((?i:{_UNREAD}))\b[^<>]*+(?:(?<=/)>|>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*>)",
 )
@@ -41,7 +41,7 @@ _BREAK = re.compile(rf"</?(?i:br)\b[^<>]*>\n?|</?(?i:{_BLOCK})\b[^<>]*>")
 _TAG = re.compile(rf"</?(?i:{_TRANSPARENT})\b[^<>]*>")
 
 _LEAF = re.compile(r"\{\{[^{}]*+\}\}")
-# emphasis around nothing but templates goes with them: the marks side by side would be read as an apostrophe
+# '' around templates alone goes with them: left side by side, the marks '' and '' would be read as an apostrophe
 _EMPHASIZED_LEAF = re.compile(r"('{2,5}+)(?:\s*+\{\{[^{}]*+\}\})++\s*+\1(?!')")
 # Templates that mark a phrase or stand for a character, by their names on the English Wikipedia, which most wikis
 # took over with them.
@@ -76,7 +76,7 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]
 _HEADING = re.compile(r"\n[ \t]*+(={1,6})[ \t]*([^\n]*?[^\n=])[ \t]*=+[ \t]*(?=\n|\Z)")
 _LIST_MARK = re.compile(r"\n(?:[ \t]*+[*#:;][*#:; \t]*+|----+)")
 _TABLE_LINE = re.compile(r"\n[ \t]*+(?:\{?\||!)[^\n]*+")
-# "( ؛ )" and "(; born": what is left where a template stood in brackets
+# What a removed template leaves of brackets: "( ؛ )" goes, "(; born" becomes "(born"
 _BRACKET_HOLE = re.compile(r"\((?=[\s,;:،؛.\-–—/•·)])(?:[\s,;:،؛.\-–—/•·]*+(\))|[\s,;،؛]*+)")
 _BRACKET_END = re.compile(r"[\s,;،؛]++\)")
 _EMPTY_QUOTES = ("«»", "“”", "[]", "（）")
@@ -86,7 +86,7 @@ _EMPTY_LINE = re.compile(r"\n[^\w\n]++(?=\n)")
 _LETTER = re.compile(r"\w")
 _FOLDED = re.compile(r"[\s\u200c\u200d_]+")
 
-# A page that is braces in braces in braces is no article; two rounds empty the ordinary ones from inside.
+# Each round removes the innermost templates. Most articles need two at most; what is left is cut out brace by brace.
 _LEAF_ROUNDS = 2
 _PHRASE_DEPTH = 3  # {{nowrap|{{lang|la|{{small|…}}}}}}
 
