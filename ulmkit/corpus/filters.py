@@ -190,9 +190,8 @@ def duplicate_ngrams(page: Page, n: int) -> float:
 
 LANGUAGE, MIXTURE, PAGES, CHOICE = DecidedBy
 
-# in the order of asking: cheap questions first, and each later one may rely on there being words and lines. Verse is
-# told last, only where the answer would be no: it takes longest to tell
-FILTERS: tuple[Filter, ...] = (
+# in the order of asking: cheap questions first, and each later one may rely on there being words and lines
+_OF_CONTENT: tuple[Filter, ...] = (
     Filter(characters, "at least", "min_characters", "too short", CHOICE),
     Filter(word_count, "at least", "min_words", "too few words", CHOICE),
     Filter(characters, "at most", "max_characters", "too long", CHOICE),
@@ -215,6 +214,8 @@ FILTERS: tuple[Filter, ...] = (
     Filter(
         duplicate_line_characters, "at most", "max_duplicate_line_characters", "duplicate line characters", PAGES
     ),
+)  # fmt: skip
+_OF_REPETITION: tuple[Filter, ...] = (
     *(
         Filter(
             functools.partial(top_ngram, n=n), "at most", "max_top_ngram", f"top {n}-gram",
@@ -231,6 +232,7 @@ FILTERS: tuple[Filter, ...] = (
         for n in (5, 6, 7, 8, 9, 10)
     ),
 )  # fmt: skip
+FILTERS: tuple[Filter, ...] = _OF_CONTENT + _OF_REPETITION
 
 
 def filters_of(limit: str) -> tuple[Filter, ...]:
@@ -240,18 +242,30 @@ def filters_of(limit: str) -> tuple[Filter, ...]:
 
 def judge(page: Page) -> Verdict:
     """The verdict of the first filter that turns the page away, or `KEEP`."""
-    value = NAN
-    for row in FILTERS:
-        limit = row.limit_in(page.limits)
-        if row.falling and value <= limit:
-            continue  # the last that was measured is within this limit, and this measure is no more
-        least = row.direction == "at least"
+    limits = page.limits
+    for row in _OF_CONTENT:
+        limit, least = row.limit_in(limits), row.direction == "at least"
         if least and not limit:
             continue  # nothing is less than 0
         value = row.measure(page)
+        # to tell verse takes longer than to measure: it is asked only where the answer would be no
         if (value < limit if least else value > limit) and (row.verse or not page.verse):
-            return drop(row.reason, f"{value:.3g} {'<' if least else '>'} {limit:.3g}")
+            return _turned_away(row, value, limit)
+    value = NAN
+    for row in _OF_REPETITION if page.repeats else ():  # else their measures are all 0
+        limit = row.limit_in(limits)
+        if row.falling and value <= limit:
+            continue  # the last that was measured is within this limit, and this measure is no more
+        if not row.verse and page.verse:
+            continue  # told sooner than the commonest n-gram is found
+        value = row.measure(page)
+        if value > limit:
+            return _turned_away(row, value, limit)
     return KEEP
+
+
+def _turned_away(row: Filter, value: float, limit: float) -> Verdict:
+    return drop(row.reason, f"{value:.3g} {'<' if row.direction == 'at least' else '>'} {limit:.3g}")
 
 
 def limits_of(language: Language) -> dict[str, dict[str, Any]]:
