@@ -337,7 +337,7 @@ def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Pa
     while not list((tmp_path / "data").rglob("*.part")) and running.poll() is None:
         time.sleep(0.05)
     running.send_signal(number)
-    _, errors = running.communicate(timeout=300)
+    _, errors = running.communicate(timeout=1_500)
     assert running.returncode == 128 + number, errors
     assert "go on with: ulmkit corpus build fa" in errors
     assert len(errors.strip().splitlines()) == 1

@@ -61,7 +61,7 @@ def start(folder: Path, config: LMConfig, *bad: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str]:
+def finish(process: subprocess.Popen[str], seconds: float = 1_500) -> tuple[int, str]:
     try:
         output, _ = process.communicate(timeout=seconds)
     finally:
