@@ -1,7 +1,9 @@
 """Out of memory: which batch size fits, tried on the very model."""
 
 import contextlib
+import errno
 import gc
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +15,24 @@ from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.ingredients import ShareGradients, Unscale
 from ulmkit.lm.setup import Training
 
-# how torch's allocator, oneDNN and std::bad_alloc say it on a CPU, where there is no class for it
-CPU_WORDS = ("not enough memory", "DefaultCPUAllocator", "can't allocate memory", "std::bad_alloc", "out of memory")
+# How torch's allocator, the C++ library, the kernel and oneDNN say it on a CPU, where there is no class for it. oneDNN
+# gives no reason: a primitive whose descriptor was accepted, or a memory object, fails where there is no room for it,
+# while a descriptor that cannot be made ("a primitive descriptor") is an operation that it does not have.
+CPU_WORDS = re.compile(
+    r"not enough memory|DefaultCPUAllocator|(can't|cannot) allocate memory|std::bad_alloc|out of memory"
+    r"|could not (create|execute) a primitive(?! desc)|could not create a memory|can't start new thread"
+    r"|failed to map segment",  # of a library that is loaded when it is first needed
+    re.IGNORECASE,
+)
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that there was no memory left, on a GPU or a CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in CPU_WORDS)
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError | ImportError) and CPU_WORDS.search(str(error)) is not None
 
 
 def _release(training: Training) -> None:
@@ -49,7 +60,7 @@ def step_fits(training: Training, rows: int) -> bool:
         ids = torch.randint(model.vocabulary, (T + 1, rows), device=training.device)
         training.step.gradients(ids[:-1], ids[1:], until=(ShareGradients.name, Unscale.name))
         del moments
-    except (RuntimeError, MemoryError) as error:
+    except Exception as error:
         if not out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # they hold the tensors of the step
@@ -79,7 +90,7 @@ def memory_errors(folder: Path, training: Training) -> Iterator[None]:
     try:
         yield
         return
-    except (RuntimeError, MemoryError) as error:
+    except Exception as error:
         if not out_of_memory(error):
             raise
         said = " ".join((str(error) or type(error).__name__).split())[:100]
