@@ -18,7 +18,7 @@ PACKAGE = Path(ulmkit.__file__).parent
 REPOSITORY = PACKAGE.parent
 
 FLOORS = (
-    ("document", "errors", "notebook", "progress"),
+    ("document", "errors", "files", "notebook", "progress"),
     ("text",),
     ("language", "artifacts", "work"),
     ("formats", "report"),

@@ -1,7 +1,10 @@
 """What a file is, which of its fields is the text, and what its documents are called."""
 
 import json
+import os
 import random
+import re
+import socket
 from datetime import datetime
 from pathlib import Path
 
@@ -12,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulmkit.document import RawDocument, Unreadable
-from ulmkit.errors import UsageError
+from ulmkit.errors import InputError, UsageError
 from ulmkit.formats import reasons
-from ulmkit.formats.inputs import named_inputs, read_input
-from ulmkit.formats.origin import Reading, moment
+from ulmkit.formats.inputs import describe_input, named_inputs, read_input
+from ulmkit.formats.origin import READING, Reading, moment
 from ulmkit.formats.read import expand_inputs, input_names, read_file
 from ulmkit.formats.streams import Limits
 from ulmkit.language.registry import get
@@ -435,8 +438,6 @@ def test_ids_do_not_depend_on_the_folder(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_opened_are_counted(tmp_path: Path) -> None:
     """A missing file and a pipe are complaints, since others wait behind them."""
-    import os
-
     os.mkfifo(tmp_path / "pipe")
     found = [*read_file(tmp_path / "gone"), *read_file(tmp_path / "pipe")]
     assert [record.reason for record in found if isinstance(record, Unreadable)] == [reasons.STORAGE, reasons.LINK]
@@ -453,3 +454,81 @@ def test_a_file_is_read_with_the_encodings_of_its_language(tmp_path: Path):
     assert document == next(read_file(path, reading=Reading.of(language), name="a"))
     assert isinstance(document, RawDocument)
     assert document.content == text
+
+
+def endless_folder(folder: Path) -> Path:
+    """One file of two lines among pipes, sockets, devices, and links to them, to each other and to nothing."""
+    folder.mkdir()
+    (folder / "a.txt").write_text("Esimene rida.\n")
+    os.mkfifo(folder / "pipe.jsonl")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(folder / "socket"))
+    for name, target in {
+        "zero": "/dev/zero",
+        "to-pipe": "pipe.jsonl",
+        "itself": "itself",
+        "there": "back",
+        "back": "there",
+        "nowhere": "gone.txt",
+    }.items():
+        (folder / name).symlink_to(target)
+    (folder / "parent").symlink_to(folder.parent, target_is_directory=True)
+    return folder
+
+
+@pytest.mark.parametrize("pattern", ["in", "in/*", "in/**", "in/**/*"])
+def test_what_never_ends_is_counted_among_many(tmp_path: Path, pattern: str):
+    """The rest goes on, and what a folder links to is gone through once at most."""
+    endless_folder(tmp_path / "in")
+    inputs = named_inputs([str(tmp_path / pattern)])
+    assert len({item.path.name for item in inputs}) == len(inputs) == 8
+    records = [record for item in inputs for record in read_input(item, READING)]
+    refused = [record for record in records if isinstance(record, Unreadable)]
+    assert [record.reason for record in refused] == [reasons.LINK] * 7
+    assert sum(record.detail.startswith("not a regular file") for record in refused) == 3
+    assert [record.content for record in records if not isinstance(record, Unreadable)] == ["Esimene rida.\n"]
+    for item in inputs:
+        assert describe_input(item)["bytes"] == (14 if item.key.endswith("a.txt") else 0)
+
+
+@pytest.mark.parametrize("name", ["pipe.jsonl", "socket", "zero", "to-pipe", "itself", "nowhere"])
+def test_what_never_ends_is_an_error_by_its_name(tmp_path: Path, name: str):
+    path = endless_folder(tmp_path / "in") / name
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        named_inputs([str(path)])
+
+
+def test_a_pattern_goes_through_no_link(tmp_path: Path):
+    """Two links to their own folder make as many paths as there are ways through them: 2 to the 40th."""
+    (tmp_path / "a.txt").write_text("x")
+    for name in ("one", "two"):
+        (tmp_path / name).symlink_to(".", target_is_directory=True)
+    assert {path.name for path in expand_inputs([str(tmp_path / "**" / "*.txt")])} == {"a.txt"}
+
+
+@pytest.mark.parametrize("pattern", ["**.txt", "b*/*.txt", "**/1.txt", "[b]/1.txt", "../in/**/1.txt", "b/**"])
+def test_patterns_are_the_shells(tmp_path: Path, pattern: str):
+    for name in ("in/0.txt", "in/b/1.txt", "in/b/.git/1.txt", "in/.c/1.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in expand_inputs([str(tmp_path / "in" / pattern)])] == [
+        "0.txt" if pattern == "**.txt" else "1.txt"
+    ]
+
+
+def test_a_hidden_file_is_found_by_a_pattern_that_names_it(tmp_path: Path):
+    (tmp_path / ".kept.txt").touch()
+    assert [path.name for path in expand_inputs([str(tmp_path / ".k*")])] == [".kept.txt"]
+
+
+def test_a_growing_file_is_read_to_where_it_ended(tmp_path: Path):
+    """What is appended as fast as it is read has no end."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(jsonl(*RECORDS) * 5000)
+    read = 0
+    with open(path, "a") as more:
+        for _ in read_file(path):
+            read += 1
+            more.write(jsonl(*RECORDS))
+            more.flush()
+    assert read == 5000 * len(RECORDS)

@@ -1,12 +1,15 @@
 """A language is found and loaded; whatever is wrong with its folder is said with file and line."""
 
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language import places, registry
+from ulmkit.language.cases import read_examples, read_junk, read_keep, read_relatives, read_sentences
 from ulmkit.language.load import load_language
 
 TOML = """[language]
@@ -367,3 +370,18 @@ def test_a_recorded_result_is_no_reason_to_build_the_corpus_again(folder: Path) 
     before = load_language(folder).fingerprint
     (folder / "language.toml").write_text(TOML + TASK, encoding="utf-8")
     assert load_language(folder).fingerprint == before
+
+
+@pytest.mark.parametrize("name", ["language.toml", "rules.py", "stopwords.txt", "characters.tsv", "match.tsv"])
+def test_a_pipe_in_a_folder_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(LanguageError, match=f"{name}: cannot be read \\(not a regular file but a pipe\\)"):
+        load_language(folder)
+
+
+@pytest.mark.parametrize("read", [read_examples, read_keep, read_relatives, read_sentences, read_junk])
+def test_a_list_of_cases_that_is_a_pipe_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "cases")
+    with pytest.raises(LanguageError, match="not a regular file but a pipe"):
+        read(tmp_path / "cases")

@@ -17,6 +17,7 @@ import urllib3
 from ulmkit.acquire.client import NETWORK_ERRORS, Client, FetchError, reason_of, status_error
 from ulmkit.artifacts.atomic import read_json, storage_errors, sync_folder, write_json
 from ulmkit.errors import ArtifactError
+from ulmkit.files import open_regular
 from ulmkit.progress import Progress, Report, silent
 
 
@@ -52,7 +53,7 @@ def download(
             _collect(client, url, part, size, report)
             wrong = mismatch(part, size, checksums or {})
             if not wrong:
-                with open(part, "rb") as file:
+                with open_regular(part) as file:
                     os.fsync(file.fileno())
                 part.replace(path)
                 _note(part).unlink(missing_ok=True)
@@ -69,7 +70,7 @@ def mismatch(path: Path, size: int | None, checksums: Mapping[str, str]) -> str:
     if size is not None and path.stat().st_size != size:
         return f"{path.stat().st_size:,} bytes instead of {size:,}"
     for algorithm, expected in checksums.items():
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             found = hashlib.file_digest(file, algorithm).hexdigest()
         if found != expected.lower():
             return f"{algorithm} is {found}, published is {expected}"

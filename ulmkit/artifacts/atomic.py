@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ulmkit.errors import ArtifactError, BusyError
+from ulmkit.files import open_regular
 
 TEMPORARY = ".part"  # what a killed writer leaves behind ends in this, and nothing ever reads it
 
@@ -77,7 +78,8 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON in `path`, or an `ArtifactError` that names it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            return json.loads(file.read().decode("utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: not there.") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number or a nesting without end
@@ -136,10 +138,12 @@ def lock(folder: Path, what: str) -> Iterator[None]:
 def read_regular(path: Path, limit: int | None = None) -> bytes:
     """The bytes of a regular file; a device or a pipe, which may never end, and a file beyond `limit` are refused."""
     try:
-        if not path.is_file():
-            raise ArtifactError(f"{path}: {'no regular file' if path.exists() else 'not there'}.")
-        if limit is not None and path.stat().st_size > limit:
-            raise ArtifactError(f"{path}: {path.stat().st_size:,} bytes, at most {limit:,} are read.")
-        return path.read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if limit is not None and size > limit:
+                raise ArtifactError(f"{path}: {size:,} bytes, at most {limit:,} are read.")
+            return file.read()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path}: not there.") from error
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror}).") from error

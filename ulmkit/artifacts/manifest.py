@@ -12,6 +12,7 @@ from typing import Any
 import ulmkit
 from ulmkit.artifacts.atomic import read_json, write_json
 from ulmkit.errors import ArtifactError
+from ulmkit.files import open_regular
 
 _FORMAT = 1
 
@@ -24,7 +25,7 @@ def fingerprint(value: Any) -> str:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of the file's bytes, in hex."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -10,6 +10,7 @@ import xxhash
 
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.errors import ArtifactError
+from ulmkit.files import require_regular
 
 ROW_GROUP = 2_000  # documents; fewer cost compression, more cost memory (3.30 against 3.31 at 30,000)
 
@@ -63,6 +64,7 @@ def read_batches(
     """Row batches of the shards, in order; a damaged shard is an `ArtifactError` that names it."""
     for path in paths:
         try:
+            require_regular(path)
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 yield from file.iter_batches(batch_size=batch_size, columns=columns)
         except (pa.ArrowException, OSError) as error:

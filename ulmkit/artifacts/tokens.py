@@ -9,6 +9,7 @@ import numpy as np
 
 from ulmkit.artifacts.atomic import atomic_write, read_json
 from ulmkit.errors import ArtifactError
+from ulmkit.files import require_regular
 
 # end: index just past the document's last id; the sizes are of its normalized text, for bits per character and byte
 DOCUMENT = np.dtype([("end", "<i8"), ("characters", "<i4"), ("bytes", "<i4"), ("words", "<i4"), ("source", "<i2")])
@@ -98,6 +99,7 @@ def open_token_file(folder: Path, split: str) -> TokenFile:
     ids = np.memmap(path, dtype, "r", shape=(tokens,)) if tokens else np.empty(0, dtype)
     try:
         # mapped first: what its header claims is compared with its size before any memory is taken
+        require_regular(folder / f"{split}.docs.npy")
         documents = np.array(np.lib.format.open_memmap(folder / f"{split}.docs.npy", mode="r"))
     except (OSError, ValueError, OverflowError) as error:
         raise ArtifactError(f"{folder / f'{split}.docs.npy'}: cannot be read ({error}). Encode again.") from error

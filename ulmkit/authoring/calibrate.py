@@ -20,6 +20,7 @@ import numpy as np
 from ulmkit.corpus.filters import FILTERS, DecidedBy, Direction, filters_of
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language.load import load_language
+from ulmkit.language.places import folder_bytes
 from ulmkit.language.sections import Filters
 from ulmkit.language.spec import Language
 
@@ -240,7 +241,7 @@ def write(language: Language, calibration: Calibration, *, date: str) -> Path:
     import tomlkit
 
     path = language.folder / "language.toml"
-    before = path.read_bytes()
+    before = folder_bytes(path)
     document = tomlkit.parse(before.decode("utf-8"))
     new_table = "origins" not in document.get("filters", {})
     for proposal in calibration.changes:

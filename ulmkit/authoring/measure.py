@@ -20,6 +20,7 @@ from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.document import Document, RawDocument
 from ulmkit.errors import InputError
+from ulmkit.files import open_regular
 from ulmkit.formats.inputs import Input, read_input
 from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
@@ -103,7 +104,7 @@ def describe_sample(inputs: Sequence[Input], texts: Sequence[Text]) -> TrustedSa
     digest = hashlib.sha256()
     for item in inputs:
         try:
-            with open(item.path, "rb") as file:
+            with open_regular(item.path) as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
         except OSError as error:

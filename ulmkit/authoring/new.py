@@ -3,7 +3,6 @@
 Every value says in a comment where it is from. What nobody knows is left out, with a comment that says how to find it.
 """
 
-import tomllib
 import unicodedata
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +13,7 @@ from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.places import bundled
 from ulmkit.language.spec import Language
+from ulmkit.language.toml import TomlFile
 from ulmkit.text.script import letter_list
 
 CHARACTERS = """\
@@ -66,7 +66,7 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
         script = into / "_scripts" / name
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(script_toml(found), encoding="utf-8")
-    shared = tomllib.loads(script.read_text(encoding="utf-8")).get("segmentation", {})
+    shared = TomlFile(script).data.get("segmentation", {})
     folder.mkdir(parents=True)
     (folder / "samples").mkdir()
     written = language_toml(found, labels, date, shared)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
+from ulmkit.files import open_regular
 
 NESTED = ("joiners", "sources", "unread")
 SAMPLE_CHARACTERS = 600
@@ -154,5 +155,5 @@ class Samples:
 
 def read_samples(path: Path) -> list[LeftOut]:
     """What `Samples.write` wrote."""
-    with open(path, encoding="utf-8") as file:
+    with open_regular(path) as file:
         return [json.loads(line) for line in file]

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import Any
 import xxhash
 
 from ulmkit.errors import InputError
+from ulmkit.files import open_regular, require_regular
 from ulmkit.formats.origin import Reading, Record
-from ulmkit.formats.read import expand_inputs, input_names, read_file, source_name
+from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
 
 UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
 
@@ -51,7 +53,7 @@ def named_inputs(
 
 def distinct(inputs: list[Input]) -> list[Input]:
     """`inputs` with as much of the path in the key as tells two of one name apart; the same file only once."""
-    unique = list({item.path.resolve(): item for item in inputs}.values())
+    unique = list({os.path.realpath(item.path): item for item in inputs}.values())
     names = Counter((item.source, item.key) for item in unique)
     longer = input_names([item.path for item in unique if names[item.source, item.key] > 1])
     return [dataclasses.replace(item, key=longer.get(item.path, item.key)) for item in unique]
@@ -107,15 +109,25 @@ def input_errors(path: Path) -> Iterator[None]:
 
 
 def file_size(path: Path) -> int:
-    """The file's size in bytes."""
+    """The file's size in bytes; none where it is no regular file, which is counted when it is read."""
     with input_errors(path):
-        return path.stat().st_size
+        try:
+            return require_regular(path).st_size
+        except OSError as error:
+            if leads_nowhere(path, error):
+                return 0
+            raise
 
 
 def file_hash(path: Path) -> str:
     """xxh3 of the file's bytes: names an input's content, at the disk's speed."""
     digest = xxhash.xxh3_128()
-    with input_errors(path), open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    with input_errors(path):
+        try:
+            with open_regular(path) as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            if not leads_nowhere(path, error):
+                raise
     return digest.hexdigest()

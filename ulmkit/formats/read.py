@@ -1,15 +1,15 @@
 """What people have: any file, folder or pattern, recognised by content, streamed, never unpacked."""
 
+import errno
 import glob
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from ulmkit.document import Unreadable
-from ulmkit.errors import UsageError
+from ulmkit.errors import InputError, UsageError
+from ulmkit.files import NotRegularError, RegularFile, open_regular, require_regular
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import TAR_BLOCK, Member, tar_members, zip_members
 from ulmkit.formats.excerpt import excerpt
@@ -44,24 +44,45 @@ _SHORT = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tzs
 def expand_inputs(patterns: Sequence[str]) -> list[Path]:
     """Files, folders (all files below, hidden ones left out) and globs as files, each once, in order.
 
-    A folder's and a glob's files come sorted. Raises `UsageError` for a pattern that matches nothing.
+    A folder's and a glob's files come sorted, and no folder is gone through twice, however links lead back to it.
+    Raises `UsageError` for a pattern that matches nothing, `InputError` for a file that is no regular one; among the
+    many of a folder or a pattern such a one is for `read_file` to count.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern).expanduser()
         if path.is_dir():
             files = _below(path)
-        elif path.exists():
+        elif os.path.lexists(path):
+            try:
+                require_regular(path)
+            except OSError as error:
+                raise InputError(f"--input {pattern}: {error.strerror}. Give a file, or a folder of them.") from error
             files = [path]
         else:
-            files = []
-            for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 — the pattern may be absolute
-                files += _below(Path(match)) if Path(match).is_dir() else [Path(match)]
+            files = [file for match in _matches(path) for file in (_below(match) if match.is_dir() else [match])]
         if not files:
             what = "no files in it" if path.is_dir() else "no such file, and no file matches"
             raise UsageError(f"--input {pattern}: {what}. Give a file, a folder or a pattern in quotes.")
         found |= dict.fromkeys(files)
     return list(found)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """What a glob stands for, sorted: as the shell has it, hidden names left out unless the pattern names them.
+
+    `**` follows no link: two links to their own folder would be gone through for as many times as there are paths.
+    """
+    parts = pattern.parts
+    fixed = next((place for place, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    # two stars beside letters are one
+    rest = ["**" if part == "**" else re.sub(r"\*+", "*", part) for part in parts[fixed:]]
+    if not rest:
+        return []
+    found = Path(*parts[:fixed]).glob("/".join([*rest, "*"] if rest[-1] == "**" else rest))
+    if not any(part.startswith(".") for part in rest):
+        found = (path for path in found if not any(part.startswith(".") for part in path.parts[fixed:]))
+    return sorted(found)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -144,17 +165,20 @@ def read_file(
         limits=limits,
     )
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            yield origin.unreadable(reasons.LINK, "not a regular file")
-            return
-        file: IO[bytes] = open(path, "rb", buffering=0)  # noqa: SIM115 — closed below, and the error has its own answer
+        file = RegularFile(path)
     except OSError as error:
-        yield origin.unreadable(reasons.STORAGE, error.strerror)
+        yield origin.unreadable(reasons.LINK if leads_nowhere(path, error) else reasons.STORAGE, error.strerror)
         return
     with file:
         stream = Stream(FileBytes(file, progress), path)
-        yield from read_stream(stream, origin, ByteBudget(status.st_size, limits))
+        yield from read_stream(stream, origin, ByteBudget(file.size, limits))
+
+
+def leads_nowhere(path: Path, error: OSError) -> bool:
+    """Whether `path` could not be opened because it is no file: a pipe, a device, a link to itself or to nothing."""
+    if error.errno == errno.ENOENT:
+        return path.is_symlink()  # what has gone meanwhile is another matter
+    return isinstance(error, NotRegularError) or error.errno == errno.ELOOP
 
 
 def read_stream(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[Record]:
@@ -186,7 +210,7 @@ def _zip(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[Member]
     import io
 
     if stream.path is not None:
-        with open(stream.path, "rb") as file:
+        with open_regular(stream.path) as file:
             yield from zip_members(file, origin, origin.limits, budget)
         return
     data = origin.whole(stream)

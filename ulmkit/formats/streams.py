@@ -116,13 +116,13 @@ class Stream(io.BufferedReader):
 class FileBytes(RawBytes):
     """A file on disk; `progress` hears of every byte read."""
 
-    def __init__(self, file: IO[bytes], progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: io.RawIOBase, progress: Callable[[int], None] | None) -> None:
         super().__init__()
         self.file, self.progress = file, progress
 
     def produce(self, size: int) -> bytes:
         try:
-            chunk = self.file.read(size)
+            chunk = self.file.read(size) or b""
         except OSError as error:
             self.failure = Failure(reasons.STORAGE, error.strerror or str(error))
             return b""

@@ -3,6 +3,7 @@
 All are text files that people write, so each reader names the line of what it cannot read.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def read_escapes(cell: str) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """(number, line) of the lines that say something; a remark starts with `# `, because `#tag` is a case."""
-    if path.is_file():
+    if os.path.lexists(path):
         for number, line in enumerate(folder_text(path).split("\n"), 1):
             if line and line != "#" and not line.startswith("# "):
                 yield number, line
@@ -87,7 +88,7 @@ def _cells(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, list[str]]
 def read_groups(path: Path) -> tuple[Group, ...]:
     """The headings of examples.tsv, in order: remarks of four parts, the first of which is one word."""
     groups = []
-    for number, line in enumerate(folder_text(path).split("\n") if path.is_file() else (), 1):
+    for number, line in enumerate(folder_text(path).split("\n") if os.path.lexists(path) else (), 1):
         parts = [part.strip() for part in line.removeprefix("# ").split("|", 3)]
         if line.startswith("# ") and len(parts) == 4 and " " not in parts[0]:
             groups.append(Group(parts[0], parts[1], parts[2], parts[3], number))
@@ -138,7 +139,7 @@ def read_junk(path: Path) -> tuple[Case, ...]:
     start = 0
     pages: list[Case] = []
     lines: list[str] = []
-    text = folder_text(path) if path.is_file() else ""
+    text = folder_text(path) if os.path.lexists(path) else ""
     for number, line in enumerate([*text.split("\n"), ""], 1):
         if line.startswith("# "):
             continue

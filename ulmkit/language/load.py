@@ -21,7 +21,7 @@ def _script_file(folder: Path, script: str) -> TomlFile | None:
     """The script's own settings: beside the folder, else among the languages that came with the package."""
     for root in (folder.parent, bundled()):
         path = root / "_scripts" / f"{script}.toml"
-        if path.is_file():
+        if os.path.lexists(path):
             return TomlFile(path)
     return None
 

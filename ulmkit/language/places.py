@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulmkit.errors import LanguageError, UsageError, shown
+from ulmkit.files import open_regular
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -134,11 +135,12 @@ def folder_bytes(path: Path) -> bytes:
     """
     name = shown(path)
     try:
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            raise LanguageError(
-                f"{name}: {size:,} bytes, at most {MAX_FILE_BYTES:,} are read. Keep data like this elsewhere."
-            )
-        return path.read_bytes()
+        with open_regular(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
+                raise LanguageError(
+                    f"{name}: {size:,} bytes, at most {MAX_FILE_BYTES:,} are read. Keep data like this elsewhere."
+                )
+            return file.read()
     except FileNotFoundError as error:
         raise LanguageError(f"{name}: not there. A language folder needs one.") from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -121,7 +122,8 @@ class Language:
     def file(self, name: str) -> Path:
         """The folder's own `name`, or that of the nearest folder it inherits from that has one."""
         return next(
-            (path for path in (f / name for f in (self.folder, *self.inherited)) if path.exists()), self.folder / name
+            (path for path in (f / name for f in (self.folder, *self.inherited)) if os.path.lexists(path)),
+            self.folder / name,
         )
 
     @property

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError
+from ulmkit.files import require_regular
 from ulmkit.learner.fastai_imports import (
     Callback,
     CancelBackwardException,
@@ -227,6 +228,7 @@ class LMLearner(Learner):
         if self.opt is None:
             self.create_opt()
         try:
+            require_regular(path)
             with safe_open(path, "pt") as source:
                 tensors = {name: source.get_tensor(name) for name in source.keys()}  # noqa: SIM118 (no mapping)
                 hypers = json.loads((source.metadata() or {}).get("hypers", "null"))

@@ -1,10 +1,10 @@
 """A model as safetensors: its weights, its config and its tokenizer, which ulmkit loads anywhere."""
 
-import hashlib
 from pathlib import Path
 
 import torch
 
+from ulmkit.artifacts.manifest import file_sha256
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import (
     FORMAT,
@@ -58,5 +58,5 @@ def load_exported(folder: Path) -> AWDLSTM:
 
 
 def _refuse_changed(path: Path, sha256: str) -> None:
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+    if not path.is_file() or file_sha256(path) != sha256:
         raise ArtifactError(f"{path}: missing or changed since the export.")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ulmkit.artifacts.atomic import read_json
+from ulmkit.artifacts.atomic import read_json, read_regular
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import Checkpoint, write_bytes
@@ -68,7 +68,7 @@ def copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
     names = [*Manifest.read(source.tokenizer, "tokenizer").files, "manifest.json"]
     (folder / TOKENIZER).mkdir()
     return {
-        f"{TOKENIZER}/{name}": write_bytes(folder / TOKENIZER / name, (source.tokenizer / name).read_bytes())
+        f"{TOKENIZER}/{name}": write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name))
         for name in names
     }
 

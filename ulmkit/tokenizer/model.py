@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ulmkit.artifacts.atomic import read_regular
 from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.language.spec import Language
@@ -110,7 +111,7 @@ class Tokenizer:
                     f"Train it again, or use {code} as it was."
                 )
         tokenizer = cls(
-            path.read_bytes(),
+            read_regular(path),
             normalization=trained,
             normalize=language.normalize if language is not None else _unchanged,
             where=str(path),

@@ -27,6 +27,7 @@ from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, packag
 from ulmkit.artifacts.stage import stage
 from ulmkit.artifacts.tokens import DOCUMENT, write_token_file
 from ulmkit.errors import ArtifactError, InputError, UsageError
+from ulmkit.files import open_regular
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import VOCABULARY
 
@@ -119,12 +120,12 @@ def read_lines(path: Path) -> Iterator[list[str]]:
 
     Raises `InputError` for bytes that are no UTF-8, a broken gzip, a line without end, and a literal `<eos>`.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no file that can be read twice. Give a text file, plain or .gz.")
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
+    try:
+        raw = open_regular(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Give a text file, plain or .gz.") from error
     number = 0
-    with gzip.open(path) if packed else open(path, "rb") as file:
+    with raw, gzip.open(raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw as file:
         try:
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
