@@ -15,11 +15,10 @@ import torch
 from lm_data import At, patterned
 
 from ulmkit.artifacts.manifest import Manifest
-from ulmkit.errors import ArtifactError, UlmkitError, UsageError
+from ulmkit.errors import ArtifactError, UlmkitError, UsageError, out_of_memory
 from ulmkit.lm import kernels, model
 from ulmkit.lm.checkpoint import load_model, read_checkpoint
 from ulmkit.lm.config import LMConfig
-from ulmkit.lm.fitting import out_of_memory
 from ulmkit.lm.ingredients import StepState
 from ulmkit.lm.loop import Loop
 from ulmkit.lm.run import pretrain

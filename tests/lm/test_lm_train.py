@@ -18,7 +18,7 @@ from lm_data import TINY, At, patterned, token_file
 from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.manifest import Manifest, verify_folder
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
-from ulmkit.lm.checkpoint import load_model, read_checkpoint, read_state, save_checkpoint, write_state
+from ulmkit.lm.checkpoint import load_model, read_checkpoint, save_checkpoint
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.evaluate import baselines, evaluate
 from ulmkit.lm.generate import generate
@@ -26,6 +26,7 @@ from ulmkit.lm.ingredients import StepState
 from ulmkit.lm.loop import TrainProgress
 from ulmkit.lm.position import Position, TimeBudget
 from ulmkit.lm.run import CLOCKS, pretrain
+from ulmkit.lm.state import read_state, write_state
 
 
 def run(folder: Path, config: LMConfig = TINY, **options: Any) -> Any:

@@ -1,6 +1,6 @@
 """A token file: the ids of one split in a row, and where each document ends."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,18 @@ from ulmkit.artifacts.atomic import atomic_write, read_json
 from ulmkit.errors import ArtifactError
 from ulmkit.files import require_regular
 
+LARGEST_VOCABULARY = 1 << 32  # of ids that take four bytes
+COUNTABLE = 1 << 48  # tokens that a file may say it holds: their bytes still are a number of 64 bits
 # end: index just past the document's last id; the sizes are of its normalized text, for bits per character and byte
 DOCUMENT = np.dtype([("end", "<i8"), ("characters", "<i4"), ("bytes", "<i4"), ("words", "<i4"), ("source", "<i2")])
 
 
+ID_TYPES: dict[str, np.dtype] = {"<u2": np.dtype("<u2"), "<u4": np.dtype("<u4")}
+
+
 def id_dtype(vocabulary: int) -> np.dtype:
     """Two bytes an id while they suffice."""
-    return np.dtype("<u2") if vocabulary <= 1 << 16 else np.dtype("<u4")
+    return ID_TYPES["<u2" if vocabulary <= 1 << 16 else "<u4"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class TokenFile:
     sources: tuple[str, ...]
     path: Path
     ordered: bool = False
+
+    def refuse_unknown_ids(self) -> None:
+        """Raise `ArtifactError` where an id is beyond the vocabulary. It reads the whole file: once, before a use."""
+        largest = int(self.ids.max()) if len(self.ids) else 0
+        if largest >= self.vocabulary:  # it would end in an index error deep inside a kernel
+            raise ArtifactError(f"{self.path}: id {largest:,} in a vocabulary of {self.vocabulary:,}. Encode again.")
 
     @property
     def characters(self) -> int:
@@ -78,32 +89,85 @@ def write_token_file(
 
 
 def open_token_file(folder: Path, split: str) -> TokenFile:
-    """The token file of `split` under `folder` (which holds `manifest.json`), checked against its sizes."""
-    manifest = read_json(folder / "manifest.json")
+    """The token file of `split` under `folder` (which holds `manifest.json`), checked against its sizes.
+
+    Its ids are not read: `refuse_unknown_ids` looks at them.
+    """
+    about = _described(folder / "manifest.json", split)
     path = folder / f"{split}.bin"
-    try:
-        entry = manifest["splits"][split]
-        dtype, tokens = np.dtype(entry["dtype"]), int(entry["tokens"])
-        vocabulary, bos = int(manifest["vocabulary"]), int(manifest["bos"])
-        tokenizer, language = str(manifest["tokenizer"]), str(manifest["language"])
-        sources: Sequence[str] = manifest["sources"]
-        ordered = manifest.get("ordered", False) is True
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{folder / 'manifest.json'}: no token file '{split}' in it. Encode again.") from error
     size = path.stat().st_size if path.exists() else -1
-    if size != tokens * dtype.itemsize:
+    if size != about.tokens * about.dtype.itemsize:
         raise ArtifactError(
             f"{path}: {'missing' if size < 0 else f'{size:,} bytes'}, the manifest says "
-            f"{tokens * dtype.itemsize:,}. Run `ulmkit tokenizer encode {language}` again."
+            f"{about.tokens * about.dtype.itemsize:,}. Run `ulmkit tokenizer encode {about.language}` again."
         )
-    ids = np.memmap(path, dtype, "r", shape=(tokens,)) if tokens else np.empty(0, dtype)
+    ids = np.memmap(path, about.dtype, "r", shape=(about.tokens,)) if about.tokens else np.empty(0, about.dtype)
+    documents = _documents(folder / f"{split}.docs.npy", path.name, about)
+    return TokenFile(
+        ids, documents, about.vocabulary, about.bos, about.tokenizer, about.language, about.sources, path, about.ordered
+    )
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What a manifest says of a token file."""
+
+    dtype: np.dtype
+    tokens: int
+    vocabulary: int
+    bos: int
+    tokenizer: str
+    language: str
+    sources: tuple[str, ...]
+    ordered: bool
+
+
+def _described(manifest: Path, split: str) -> _Described:
+    """What `manifest` says of `split`; `ArtifactError` where it is no manifest of token files, or cannot be true."""
+    content = read_json(manifest)
+    try:
+        entry, sources = content["splits"][split], content["sources"]
+        about = _Described(
+            ID_TYPES[entry["dtype"]],
+            entry["tokens"],
+            content["vocabulary"],
+            content["bos"],
+            content["tokenizer"],
+            content["language"],
+            tuple(sources),
+            content.get("ordered", False),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{manifest}: no token file '{split}' in it. Encode again.") from error
+    counts = (about.tokens, about.vocabulary, about.bos)
+    if not (
+        all(type(number) is int for number in counts)
+        and isinstance(sources, list)
+        and all(isinstance(text, str) for text in (about.tokenizer, about.language, *sources))
+        and isinstance(about.ordered, bool)
+        and 0 <= about.tokens <= COUNTABLE
+        and 0 <= about.bos < about.vocabulary <= LARGEST_VOCABULARY
+    ):
+        raise ArtifactError(f"{manifest}: what it says of the token file '{split}' cannot be so. Encode again.")
+    return about
+
+
+def _documents(path: Path, of: str, about: _Described) -> np.ndarray:
+    """Ends, sizes and sources of documents, shape (documents,); `ArtifactError` where they do not fit the file `of`."""
     try:
         # mapped first: what its header claims is compared with its size before any memory is taken
-        require_regular(folder / f"{split}.docs.npy")
-        documents = np.array(np.lib.format.open_memmap(folder / f"{split}.docs.npy", mode="r"))
+        require_regular(path)
+        documents = np.array(np.lib.format.open_memmap(path, mode="r"))
     except (OSError, ValueError, OverflowError) as error:
-        raise ArtifactError(f"{folder / f'{split}.docs.npy'}: cannot be read ({error}). Encode again.") from error
-    shaped = documents.dtype == DOCUMENT and documents.ndim == 1
-    if not shaped or np.any(np.diff(documents["end"], prepend=0) < 1) or tokens != sum(documents["end"][-1:]):
-        raise ArtifactError(f"{folder / f'{split}.docs.npy'}: does not belong to {path.name}. Encode again.")
-    return TokenFile(ids, documents, vocabulary, bos, tokenizer, language, tuple(sources), path, ordered)
+        raise ArtifactError(f"{path}: cannot be read ({error}). Encode again.") from error
+    if documents.dtype != DOCUMENT or documents.ndim != 1:
+        raise ArtifactError(f"{path}: does not belong to {of}. Encode again.")
+    ends, source = documents["end"], documents["source"]
+    rising = bool((ends[:1] >= 1).all() and (ends[1:] > ends[:-1]).all())
+    if not rising or about.tokens != int(ends[-1] if len(ends) else 0):
+        raise ArtifactError(f"{path}: does not belong to {of}. Encode again.")
+    if any(bool((documents[name] < 0).any()) for name in ("characters", "bytes", "words")):
+        raise ArtifactError(f"{path}: has documents of a negative size. Encode again.")
+    if bool(((source < 0) | (source >= len(about.sources))).any()):
+        raise ArtifactError(f"{path}: names sources beyond the {len(about.sources)} of the manifest. Encode again.")
+    return documents

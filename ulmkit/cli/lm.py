@@ -75,7 +75,7 @@ def configure(preset: str, settings: tuple[str, ...], **given: Any) -> "LMConfig
             raise UsageError(f"--set {setting}: expected NAME=VALUE, such as ar=2.")
         try:
             changes[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or an integer or a nesting without end
             changes[name] = value
     return named(preset, **changes)
 

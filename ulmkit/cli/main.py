@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 import ulmkit
-from ulmkit.errors import Interrupted, UlmkitError
+from ulmkit.errors import Interrupted, UlmkitError, out_of_memory
 
 # name → (module of ulmkit.cli, what --help says); a module is imported when its command is asked for
 COMMANDS = {
@@ -96,6 +96,8 @@ def main(args: list[str] | None = None) -> NoReturn:
         # whoever read our output has seen enough; keep Python from complaining on the way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except MemoryError:
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
         fail("Out of memory. Fewer --workers, or a smaller input at once, need less.", 1, command)
     sys.exit(code)

@@ -215,6 +215,7 @@ def row_bounds(tokens: TokenFile, rows: int) -> np.ndarray:
     Returns the rows' first ids and the end of the last: strictly rising, from 0 to the number of tokens.
     """
     starts, total = document_starts(tokens), len(tokens.ids)
+    rows = min(rows, total)  # with a row for each token every document has its own
     wanted = np.arange(rows) * total / rows
     nearest = np.searchsorted(starts, wanted).clip(0, max(len(starts) - 1, 0))
     return np.unique(np.append(starts[nearest], total))

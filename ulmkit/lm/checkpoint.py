@@ -13,22 +13,17 @@ import torch
 from safetensors import SafetensorError
 
 from ulmkit.artifacts.atomic import (
-    read_json,
     read_regular,
     replace_folder,
     storage_errors,
     sync_folder,
     temporary_beside,
-    write_json,
 )
-from ulmkit.artifacts.manifest import fingerprint
 from ulmkit.errors import ArtifactError
-from ulmkit.lm.config import LMConfig, config_from_json
+from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.model import AWDLSTM
-
-FORMAT = 1
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+from ulmkit.lm.state import FORMAT, MODEL, OPTIMIZER, STATE, read_state, saved_config, write_state
 
 
 @dataclass(frozen=True)
@@ -42,10 +37,7 @@ class Checkpoint:
 
     @property
     def config(self) -> LMConfig:
-        config = self.state.get("config")
-        if not isinstance(config, dict):
-            raise ArtifactError(f"{self.folder / STATE}: holds no config.")
-        return config_from_json(config)
+        return saved_config(self.state, self.folder / STATE)
 
     @property
     def identity(self) -> Identity:
@@ -95,40 +87,6 @@ def standing_folder(folder: Path) -> Path:
     return old if not folder.exists() and old.exists() else folder
 
 
-def write_state(path: Path, content: Mapping[str, Any]) -> None:
-    """JSON with its own checksum, for `read_sealed`."""
-    write_json(path, {**content, "checksum": fingerprint(content)})
-
-
-def read_sealed(path: Path) -> dict[str, Any]:
-    """JSON that `write_state` wrote, checked against its own checksum and format."""
-    state = read_json(path)
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        found = state.get("format") if isinstance(state, dict) else None
-        raise ArtifactError(f"{path}: checkpoint format {str(found)[:40]}, this version reads {FORMAT}.")
-    content = {key: value for key, value in state.items() if key != "checksum"}
-    if state.get("checksum") != fingerprint(content):
-        raise ArtifactError(
-            f"{path}: damaged (its checksum does not fit). Use another copy, or the other of last and best."
-        )
-    files = state.get("files")
-    if (
-        not isinstance(files, dict)
-        or not all(isinstance(sha256, str) for sha256 in files.values())
-        or MODEL not in files
-    ):
-        raise ArtifactError(f"{path}: names no {MODEL}. It was not written by this program.")
-    return state
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """`state.json` of a checkpoint, checked."""
-    path = folder / STATE
-    if not path.exists():
-        raise ArtifactError(f"{folder}: no checkpoint here.")
-    return read_sealed(path)
-
-
 def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file whose SHA-256 is known."""
     content = read_regular(path)
@@ -162,7 +120,7 @@ def read_checkpoint(folder: Path, *, training: bool = False) -> Checkpoint:
 
 
 def load_weights(model: AWDLSTM, weights: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Put `weights` into `model`; names, shapes and types must be the model's own."""
+    """Put `weights` into `model`; names, shapes and types must be the model's own, and every value a number."""
     own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):
         expected, found = own.get(name), weights.get(name)
@@ -173,8 +131,19 @@ def load_weights(model: AWDLSTM, weights: Mapping[str, torch.Tensor], where: Pat
             )
         if expected.dtype != found.dtype:
             raise ArtifactError(f"{where}: {name} is {found.dtype}, this model has {expected.dtype}.")
+    refuse_no_numbers(weights, where)
     # a model that is only an outline takes the tensors themselves
     model.load_state_dict(dict(weights), assign=any(value.is_meta for value in own.values()))
+
+
+def refuse_no_numbers(tensors: Mapping[str, torch.Tensor], where: Path) -> None:
+    """Raise `ArtifactError` where one of `tensors` holds NaN or an infinity: all that is computed from it would."""
+    for name, value in tensors.items():
+        # both ends are no number where one value is none; cheaper than a look at each
+        if value.is_floating_point() and value.numel() and not all(bool(v.isfinite()) for v in value.aminmax()):
+            raise ArtifactError(
+                f"{where}: {name} holds values that are no numbers. Use the other of last and best, or train again."
+            )
 
 
 def model_sizes(weights: Mapping[str, torch.Tensor], where: Path) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ AnyPrecision = Literal["auto", "fp32", "bf16", "fp16"]
 OptimizerName = Literal["adam", "nt-asgd"]
 ScheduleName = Literal["1cycle", "constant"]
 OnNan = Literal["stop", "skip"]
+
+LARGEST, LARGEST_SEED = 2**31 - 1, 2**63 - 1  # numbers of a config: what the libraries below can count with
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,12 @@ class LMConfig:
     checkpoint_minutes: float = 10.0  # what a kill can cost, at most
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int | float):
+                    most = LARGEST_SEED if field.name == "seed" else LARGEST
+                    _require(-most <= number <= most, field.name, number, f"at most {most:,}")
         for name in ("embedding_size", "hidden_size", "layers", "batch_size", "bptt", "epochs", "valid_batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("log_every", "nonmono"):
@@ -135,7 +144,7 @@ class LMConfig:
 
 def _require(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
-        raise UsageError(f"language model: {name} is {value}, expected {expected}.")
+        raise UsageError(f"language model: {name} is {str(value)[:40]}, expected {expected}.")
 
 
 def _parse(name: str, value: Any, wanted: Any) -> Any:
@@ -146,17 +155,25 @@ def _parse(name: str, value: Any, wanted: Any) -> Any:
         fits = isinstance(value, bool)
     elif wanted is float:
         fits = isinstance(value, int | float) and not isinstance(value, bool)
-        value = float(value) if fits else value
+        value = _float(value) if fits else value
     elif wanted is int:
         fits = isinstance(value, int) and not isinstance(value, bool)
     elif typing.get_origin(wanted) is tuple:
         fits = isinstance(value, list | tuple) and all(isinstance(item, int | float) for item in value)
-        value = tuple(float(item) for item in value) if fits else value
+        value = tuple(_float(item) for item in value) if fits else value
     else:
         fits = isinstance(value, str)
     if not fits:
-        raise UsageError(f"language model: {name} is {value!r}, which is not its type.")
+        raise UsageError(f"language model: {name} is {repr(value)[:40]}, which is not its type.")
     return value
+
+
+def _float(value: float) -> float:
+    """`value` as a float; an integer that none holds becomes infinite, and is refused as such."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def config_from_json(values: Mapping[str, Any]) -> LMConfig:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ulmkit.artifacts.tokens import TokenFile
-from ulmkit.errors import ArtifactError
+from ulmkit.errors import ArtifactError, UlmkitError
 from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.batches import EvaluationBatches, backward, document_starts
 from ulmkit.lm.identity import Identity
@@ -99,6 +99,8 @@ def model_losses(model: AWDLSTM, tokens: TokenFile, *, batch_size: int | None = 
             right[place[real]] = batch_right.cpu().numpy()[real]
     model.reset()
     model.train(training)
+    if not np.isfinite(losses).all():
+        raise UlmkitError(f"{tokens.path}: the model's loss is no number here: its weights are too large. Train again.")
     return losses, right
 
 
@@ -109,6 +111,7 @@ def evaluate(model: AWDLSTM, tokens: TokenFile, *, batch_size: int | None = None
     """
     if model.identity is not None:
         model.identity.refuse_other(Identity.of(tokens), tokens.path)
+    tokens.refuse_unknown_ids()
     if model.config.backward:
         tokens = backward(tokens)
     return summarize(tokens, *model_losses(model, tokens, batch_size=batch_size))
@@ -123,6 +126,7 @@ def baselines(train: TokenFile, tokens: TokenFile, *, order: int = 3) -> dict[st
     for file in (train, tokens):
         if not len(file.ids):
             raise ArtifactError(f"{file.path}: no tokens. Encode a larger corpus.")
+        file.refuse_unknown_ids()
     models = {"unigram": KneserNey(train, 1), f"kneser-ney-{order}": KneserNey(train, order)}
     return {name: summarize(tokens, -model.log_probabilities(tokens)) for name, model in models.items()}
 
@@ -158,8 +162,9 @@ def with_ngrams(
 
     Returns the network's share, which is the best for `tuned_on`, and what the mixture reaches on `tokens`.
     """
-    for file in (train, tuned_on):
+    for file in (train, tuned_on, tokens):
         Identity.of(file).refuse_other(Identity.of(tokens), tokens.path)
+        file.refuse_unknown_ids()
     if model.config.backward:
         train, tuned_on, tokens = (backward(file) for file in (train, tuned_on, tokens))
     counted = KneserNey(train, order)

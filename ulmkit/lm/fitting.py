@@ -1,38 +1,17 @@
 """Out of memory: which batch size fits, tried on the very model."""
 
 import contextlib
-import errno
 import gc
-import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from ulmkit.errors import UlmkitError
+from ulmkit.errors import UlmkitError, out_of_memory
 from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.ingredients import ShareGradients, Unscale
 from ulmkit.lm.setup import Training
-
-# How torch's allocator, the C++ library, the kernel and oneDNN say it on a CPU, where there is no class for it. oneDNN
-# gives no reason: a primitive whose descriptor was accepted, or a memory object, fails where there is no room for it,
-# while a descriptor that cannot be made ("a primitive descriptor") is an operation that it does not have.
-CPU_WORDS = re.compile(
-    r"not enough memory|DefaultCPUAllocator|(can't|cannot) allocate memory|std::bad_alloc|out of memory"
-    r"|could not (create|execute) a primitive(?! desc)|could not create a memory|can't start new thread"
-    r"|failed to map segment",  # of a library that is loaded when it is first needed
-    re.IGNORECASE,
-)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that there was no memory left, on a GPU or a CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError | ImportError) and CPU_WORDS.search(str(error)) is not None
 
 
 def _release(training: Training) -> None:

@@ -1,11 +1,14 @@
 """Text from a language model, as ids: the CLI turns text into ids and back."""
 
+import math
 from collections.abc import Collection, Sequence
 
 import torch
 
-from ulmkit.errors import UsageError
+from ulmkit.errors import UlmkitError, UsageError
 from ulmkit.lm.model import AWDLSTM
+
+COLDEST = 1e-100  # a temperature below would take the scores beyond all numbers; the best id alone is left long before
 
 
 def keep_likely(logits: torch.Tensor, *, top_k: int = 0, top_p: float = 1.0) -> torch.Tensor:
@@ -40,7 +43,7 @@ def repeating(read: Sequence[int], n: int) -> set[int]:
 def _check(
     model: AWDLSTM, prompts: Sequence[Sequence[int]], temperature: float, top_p: float, no_repeat: int, length: int
 ) -> None:
-    if temperature < 0:
+    if not 0 <= temperature < math.inf:
         raise UsageError(f"generate: temperature {temperature}, expected at least 0.")
     if not 0 < top_p <= 1:
         raise UsageError(f"generate: top_p {top_p}, expected above 0 and at most 1.")
@@ -88,7 +91,7 @@ def generate(
         raise UsageError("generate: every id is forbidden.")
     banned = torch.tensor(sorted(i for i in never if 0 <= i < model.vocabulary), dtype=torch.long)
     random = torch.Generator().manual_seed(seed)
-    device, training = model.embedding.device, model.training
+    training = model.training
     model.eval()
     model.reset()
     results: list[list[int]] = [[] for _ in prompts]
@@ -96,7 +99,7 @@ def generate(
     current = torch.tensor([[prompt[0] for prompt in prompts]])  # (1, B)
     longest = max(len(prompt) for prompt in prompts)
     for step in range(1, longest + length):
-        logits = model.logits(current.to(device))[0].double().cpu()  # (B, V); sampling on the CPU: one seed, one text
+        logits = _logits(model, current)  # (B, V)
         logits[:, banned] = -torch.inf
         if no_repeat:
             for row, prompt in enumerate(prompts):
@@ -119,11 +122,19 @@ def generate(
     return results
 
 
+def _logits(model: AWDLSTM, ids: torch.Tensor) -> torch.Tensor:
+    """Scores after one id a row, (1, B) -> (B, V), on the CPU, where sampling makes one text of one seed."""
+    logits = model.logits(ids.to(model.embedding.device))[0].double().cpu()
+    if not bool(logits.isfinite().all()):
+        raise UlmkitError("generate: the model's scores are no numbers: its weights are too large. Train it again.")
+    return logits
+
+
 def _choose(
     logits: torch.Tensor, temperature: float, top_k: int, top_p: float, random: torch.Generator
 ) -> torch.Tensor:
     """One id a row: (B, V) -> (B,)."""
     if temperature == 0:
         return logits.argmax(1)
-    p = keep_likely(logits / temperature, top_k=top_k, top_p=top_p).softmax(1)
+    p = keep_likely(logits / max(temperature, COLDEST), top_k=top_k, top_p=top_p).softmax(1)
     return p.multinomial(1, generator=random).squeeze(1)

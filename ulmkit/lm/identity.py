@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ulmkit.artifacts.tokens import TokenFile
+from ulmkit.artifacts.tokens import LARGEST_VOCABULARY, TokenFile
 from ulmkit.errors import ArtifactError
 
 
@@ -30,7 +30,12 @@ class Identity:
         for name, kind in kinds.items():
             if type(values[name]) is not kind:
                 raise ArtifactError(f"{where}: {name} of the identity is {str(values[name])[:40]!r}.")
-        return Identity(**values)
+        identity = Identity(**values)
+        if not 0 <= identity.bos < identity.vocabulary <= LARGEST_VOCABULARY:
+            raise ArtifactError(
+                f"{where}: bos id {str(identity.bos)[:40]} in a vocabulary of {str(identity.vocabulary)[:40]}."
+            )
+        return identity
 
     def refuse_other(self, other: "Identity", where: Path) -> None:
         """Raise `ArtifactError` where `other` has another tokenizer or vocabulary. The language is only a label."""

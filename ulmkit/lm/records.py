@@ -15,16 +15,16 @@ from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import Manifest, describe_files, fingerprint, package_versions, signature
 from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
 from ulmkit.lm.audit import Finding
-from ulmkit.lm.checkpoint import load_weights, read_checkpoint, save_checkpoint
+from ulmkit.lm.checkpoint import save_checkpoint
 from ulmkit.lm.loop import Loop, perplexity
 from ulmkit.lm.metrics import MetricsFile
-from ulmkit.lm.optimizer import optimizer_tensors, restore_optimizer
+from ulmkit.lm.optimizer import optimizer_tensors
 from ulmkit.lm.trackers import TensorBoard
 
 LM_STAGE = "lm"
 LAST, BEST, METRICS, BOARD = "last", "best", "metrics.jsonl", "tensorboard"
 CONFIG, AUDIT = "config.json", "audit.json"
-CARRIED = "hidden."  # before the names of what the model carries, among a checkpoint's tensors
+CARRIED, AVERAGE = "hidden.", "average."  # before the names of what the model carries, and of averaged weights
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class RunFolder:
         step, model, world, device = loop.step, loop.step.model, loop.world, loop.device
         kept = optimizer_tensors(step.optimizer, model.named_parameters())
         if step.average is not None:
-            kept |= {f"average.{name}": value for name, value in step.average.averaged().items()}
+            kept |= {f"{AVERAGE}{name}": value for name, value in step.average.averaged().items()}
         loop.gather_losses()
         if step.scale is not None and model.config.precision == "fp16":
             kept |= {"scaling.scale": step.scale.scale, "scaling.quiet": step.scale.quiet}
@@ -155,39 +155,6 @@ class RunFolder:
         self.saved_step, self.saved_time = loop.position.step, time.monotonic()
         if self.writes:
             save_checkpoint(self.folder / LAST, weights, kept, self._state(loop))
-
-    def restore(self, loop: Loop) -> None:
-        """Take up what `save_last` left. Random numbers come last: nothing may draw between here and the first step."""
-        checkpoint = read_checkpoint(self.folder / LAST, training=True)
-        state, tensors, step = checkpoint.state, checkpoint.training, loop.step
-        step.go_on(state["way"])
-        load_weights(step.model, checkpoint.model, checkpoint.folder)
-        loop.training.settle()  # this may be another machine
-        restore_optimizer(step.optimizer, step.model.named_parameters(), tensors)
-        if step.average is not None:
-            average = {name: t.to(loop.device) for name, t in _below(tensors, "average.").items()}
-            step.average.load_state(state["average"], average)
-        if step.scale is not None and "scaling.scale" in tensors:
-            step.scale.scale.copy_(tensors["scaling.scale"])
-            step.scale.quiet.copy_(tensors["scaling.quiet"])
-        for name, value in state["position"].items():
-            setattr(loop.position, name, value)
-        if loop.budget and state["budget"]:
-            loop.budget.fixed, loop.budget.next_look = state["budget"]["fixed"], state["budget"]["next_look"]
-        loop.sum, loop.count = state["losses"] if self.writes else (0.0, 0)
-        loop.valid_loss, loop.worse = state["valid_loss"], state["worse"]
-        best, loop.best_step = state["best"]
-        loop.best_loss = math.inf if best is None else best
-        loop.skipped, loop.skipped_in_a_row = state["skipped"]
-        loop.started -= state["seconds"]
-        loop.line_tokens = loop.position.tokens
-        self.saved_step = loop.position.step
-        if self.writes:
-            self.metrics = MetricsFile(self.folder / METRICS, state["metrics_bytes"])
-        if loop.position.batch:
-            rows = loop.world.rows(loop.config.batch_size)
-            loop.carried = {name: t[rows].to(loop.device) for name, t in _below(tensors, CARRIED).items()}
-        _restore_random(loop, tensors)
 
     # -- the end
 
@@ -249,23 +216,8 @@ class RunFolder:
         return TrainResult(folder=self.folder, signature=manifest["signature"], **manifest["result"])
 
 
-def _below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
 def _refuse_damage(loop: Loop, tensors: Mapping[str, torch.Tensor]) -> None:
     """The checkpoint that stands was good: nothing that is no number may take its place."""
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise loop.not_finite(name, float(value.sum()))
-
-
-def _restore_random(loop: Loop, tensors: Mapping[str, torch.Tensor]) -> None:
-    world = loop.world
-    if len(tensors["random.cpu"]) != world.size:
-        world.seed(loop.config.seed + loop.position.step)  # another number of processes: other random numbers
-        return
-    # a copy: torch reads a view of another row from where it does not begin
-    torch.set_rng_state(tensors["random.cpu"][world.rank].clone())
-    if "random.cuda" in tensors and loop.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"][world.rank].clone(), loop.device)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -13,9 +14,9 @@ import torch
 
 from ulmkit.artifacts.atomic import lock, read_json, recover_folder, remove_leftovers
 from ulmkit.artifacts.tokens import TokenFile
-from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.errors import UsageError
 from ulmkit.lm.audit import Finding, audit
-from ulmkit.lm.checkpoint import MODEL, load_weights, model_sizes, read_checkpoint, read_state
+from ulmkit.lm.checkpoint import load_weights, model_sizes, read_checkpoint
 from ulmkit.lm.config import LMConfig, config_from_json
 from ulmkit.lm.distributed import World, connected, launched
 from ulmkit.lm.fitting import memory_errors
@@ -27,11 +28,10 @@ from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.position import TimeBudget
 from ulmkit.lm.probe import resolve
 from ulmkit.lm.records import BEST, CONFIG, LAST, RunFolder, TrainResult
+from ulmkit.lm.resume import refuse_other_run, restore
 from ulmkit.lm.setup import Training, set_up
+from ulmkit.lm.state import MODEL, read_run_state
 from ulmkit.lm.trackers import summary_writer
-
-# a resumed run may save or report more often; anything else would make it another run
-FREE_SETTINGS = ("checkpoint_minutes",)
 
 Clock = Literal["wall", "cpu"]
 CLOCKS: dict[Clock, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
@@ -72,12 +72,12 @@ def pretrain(
     """
     clock, world, picked = CLOCKS[budget_clock], launched(), pick_device(device)
     started, board = clock(), summary_writer() if tensorboard else None
-    _refuse_request(train, valid, time_budget_s, world)
+    _refuse_budget(time_budget_s, world)
     with _only_run_in(folder, world, picked):
         about = _about(train, valid, config, time_budget_s, budget_clock)
         saved = _saved_state(folder, resume)
         if saved is not None:
-            _take_up(about, saved, start, folder)
+            refuse_other_run(about, saved, start, folder)
         records = RunFolder(folder, about, writes=world.first)
         if records.finished:
             return records.result()
@@ -93,22 +93,16 @@ def pretrain(
                 clock=clock, started=started, progress=progress if world.first else None, after_step=after_step,
             )  # fmt: skip
             if saved is not None:
-                records.restore(loop)
+                restore(loop, records)
             records.show_on(board, loop.position.step)
             loop.run()
         return records.finish(loop)
 
 
-def _refuse_request(train: TokenFile, valid: TokenFile, time_budget_s: float | None, world: World) -> None:
-    """What is wrong whatever the folder holds."""
+def _refuse_budget(time_budget_s: float | None, world: World) -> None:
     if time_budget_s is not None and not world.alone:
         raise UsageError("a time budget is one process's: each has its own clock. Use --epochs or --steps.")
-    for tokens in (train, valid):  # ids beyond the vocabulary would end in an index error deep inside a kernel
-        if len(tokens.ids) and int(tokens.ids.max()) >= tokens.vocabulary:
-            raise ArtifactError(
-                f"{tokens.path}: id {int(tokens.ids.max())} in a vocabulary of {tokens.vocabulary}. Encode again."
-            )
-    if time_budget_s is not None and time_budget_s <= 0:
+    if time_budget_s is not None and not 0 < time_budget_s < math.inf:
         raise UsageError(f"language model: a time budget of {time_budget_s} seconds, expected more than 0.")
 
 
@@ -153,7 +147,7 @@ def _about(
 def _saved_state(folder: Path, resume: bool) -> dict[str, Any] | None:
     """What the run's last checkpoint says; None where there is none."""
     if (folder / LAST).exists():
-        state = read_state(folder / LAST)
+        state = read_run_state(folder / LAST)
         if not resume:
             raise UsageError(
                 f"{folder}: holds a run at step {state['position']['step']:,}. "
@@ -163,30 +157,6 @@ def _saved_state(folder: Path, resume: bool) -> dict[str, Any] | None:
     if (folder / "manifest.json").exists():
         raise UsageError(f"{folder}: holds a model that was imported. Choose another --run name.")
     return None
-
-
-def _take_up(about: dict[str, Any], saved: dict[str, Any], start: Path | None, folder: Path) -> None:
-    """Complete `about` from the checkpoint of the run that is resumed; the first difference is refused by name."""
-    where = folder / LAST
-    for name in ("backend", "precision"):  # what was once measured stays
-        if about["config"][name] == "auto":
-            about["config"][name] = saved["config"][name]
-    about["probe"] = saved["probe"]
-    about["start"] = _begun_with(saved.get("start"), start, folder)
-    Identity(**saved["identity"]).refuse_other(Identity(**about["identity"]), where)
-    for name in ("train", "valid"):
-        if saved["data"][name] != about["data"][name]:
-            raise ArtifactError(
-                f"{where}: trained on {name} tokens {saved['data'][name]}, these are {about['data'][name]}. "
-                "Start a new run for them."
-            )
-    for name in ("time_budget_s", "clock"):
-        if saved[name] != about[name]:
-            raise UsageError(f"{where}: began with {name} {saved[name]}, now {about[name]}. Start a new run.")
-    began = config_from_json(saved["config"]).to_json()  # a setting that is younger than the run has its default there
-    for name, after in about["config"].items():
-        if began[name] != after and name not in FREE_SETTINGS:
-            raise UsageError(f"{where}: began with {name} {began[name]}, now {after}. Start a new run for the change.")
 
 
 def _prepare(
@@ -228,22 +198,9 @@ def _begin_with(start: Path | None, model: AWDLSTM, folder: Path) -> dict[str, A
     if other:
         options = " ".join(f"--set {name}={size}" for name, size in other.items())
         raise UsageError(f"{start}: a model of other sizes. Add {options}.")
-    for name, value in checkpoint.model.items():
-        if not bool(value.isfinite().all()):
-            raise ArtifactError(
-                f"{checkpoint.folder}: {name} holds values that are no numbers. Begin with another run."
-            )
     load_weights(model, checkpoint.model, checkpoint.folder)
     step = checkpoint.state.get("position", {}).get("step")
     return {"run": start.name, "step": step, "weights": checkpoint.state["files"][MODEL]}
-
-
-def _begun_with(saved: dict[str, Any] | None, start: Path | None, folder: Path) -> dict[str, Any] | None:
-    """What a run that is resumed began with; to ask for something else is refused."""
-    if start is not None and (saved is None or saved["run"] != start.name):
-        before = "with random weights" if saved is None else f"with --from {saved['run']}"
-        raise UsageError(f"{folder}: began {before}, now --from {start.name}. Start a new run for it.")
-    return saved
 
 
 def _budget(training: Training, seconds: float | None) -> TimeBudget | None:

@@ -52,9 +52,11 @@ def set_up(
     """Everything for `config` with fresh weights, which come from torch's random numbers: seed them before.
 
     In a `world` of several processes it reads this one's rows. Raises `ArtifactError` where the two splits were made by
-    different tokenizers, or do not fill one batch.
+    different tokenizers, hold ids that it does not have, or do not fill one batch.
     """
     Identity.of(train).refuse_other(Identity.of(valid), valid.path)
+    for tokens in (train, valid):
+        tokens.refuse_unknown_ids()
     if config.backward:
         train, valid = backward(train), backward(valid)
     batches = TrainBatches(

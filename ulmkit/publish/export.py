@@ -16,7 +16,8 @@ from ulmkit.artifacts.atomic import temporary_beside
 from ulmkit.artifacts.manifest import Manifest, package_versions, signature
 from ulmkit.artifacts.stage import unlocked_stage
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
-from ulmkit.lm.checkpoint import MODEL, load_model
+from ulmkit.lm.checkpoint import load_model
+from ulmkit.lm.state import MODEL
 from ulmkit.publish.fastai import write_fastai
 from ulmkit.publish.onnx import write_onnx
 from ulmkit.publish.safetensors import write_safetensors

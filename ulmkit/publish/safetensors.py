@@ -7,17 +7,14 @@ import torch
 from ulmkit.artifacts.manifest import file_sha256
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import (
-    FORMAT,
-    MODEL,
     Checkpoint,
     build_model,
-    read_sealed,
     read_tensors,
     tensor_bytes,
     write_bytes,
-    write_state,
 )
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.state import FORMAT, MODEL, read_sealed, write_state
 from ulmkit.publish.cards import safetensors_readme
 from ulmkit.publish.source import CONFIG, README, Logits, Source, copy_tokenizer, language_of, our_logits
 
