@@ -240,11 +240,17 @@ def test_a_temperature_that_is_none_is_refused(temperature: float, folder: Path)
         generate(load_model(folder)[0], [[1, 2, 3]], temperature=temperature)
 
 
-@pytest.mark.parametrize("value", [10**30, 10**400, -(10**400), math.inf, math.nan])
+@pytest.mark.parametrize("value", [10**400, -(10**400), math.inf, math.nan])
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(LMConfig)])
 def test_a_setting_that_nothing_can_count_with_is_refused(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=f"language model: {name} is"):
         preset("tiny", **{name: [value] * 3 if name == "moms" else value})
+
+
+@pytest.mark.parametrize("name", ["bptt", "batch_size", "valid_batch_size", "hidden_size", "steps", "seed", "memory"])
+def test_a_size_that_nothing_can_count_with_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"language model: {name} is 1{'0' * 30}, expected at most"):
+        preset("tiny", **{name: 10**30})
 
 
 # -- token files

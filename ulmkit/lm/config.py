@@ -19,7 +19,8 @@ OptimizerName = Literal["adam", "nt-asgd"]
 ScheduleName = Literal["1cycle", "constant"]
 OnNan = Literal["stop", "skip"]
 
-LARGEST, LARGEST_SEED = 2**31 - 1, 2**63 - 1  # numbers of a config: what the libraries below can count with
+# what the libraries below can count with: a size, a seed, a float of four bytes
+LARGEST_SIZE, LARGEST_SEED, LARGEST_FLOAT = 2**31 - 1, 2**63 - 1, 3.4e38
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ class LMConfig:
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int | float):
-                    most = LARGEST_SEED if field.name == "seed" else LARGEST
-                    _require(-most <= number <= most, field.name, number, f"at most {most:,}")
+                    size = LARGEST_SEED if field.name == "seed" else LARGEST_SIZE
+                    most = size if isinstance(number, int) else LARGEST_FLOAT
+                    _require(-most <= number <= most, field.name, number, f"at most {most}")
         for name in ("embedding_size", "hidden_size", "layers", "batch_size", "bptt", "epochs", "valid_batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("log_every", "nonmono"):
