@@ -13,6 +13,7 @@ from dump_server import END, SITE, Server, articles, multistream, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ulmkit.acquire.address import address_of
 from ulmkit.acquire.client import Client, retry_after
 from ulmkit.acquire.kinds.wikipedia import fetch as fetch_wikipedia
 from ulmkit.acquire.sources import fetch_source, fetcher
@@ -361,8 +362,9 @@ def test_redirect_loop_ends(server: Server, raw: Path) -> None:
 
 def test_self_signed_certificate_is_refused() -> None:
     """No setting of ours turns the check of certificates off."""
-    pool = client().pool("https://example.org")
-    assert pool.connection_pool_kw["cert_reqs"] == "CERT_REQUIRED"
+    for named in (True, False):
+        pool = client().pool(address_of("https://example.org"), named)
+        assert pool.connection_pool_kw["cert_reqs"] == "CERT_REQUIRED"
 
 
 @pytest.mark.parametrize("locator", ["../etc", "fa wiki", "", "https://fa.wikipedia.org"])

@@ -1,18 +1,21 @@
 """HTTP as a guest should speak it: named, one request at a time, patient, and never without a checked certificate."""
 
 import email.utils
+import http.client
 import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import urllib3
 
 import ulmkit
+from ulmkit.acquire.address import PORTS, Address, address_of, shown_address, without_user
+from ulmkit.acquire.guard import ForbiddenAddressError, only_to_the_internet, public_addresses
 from ulmkit.errors import InputError
 
 USER_AGENT = f"ulmkit/{ulmkit.__version__} (+https://github.com/ulmkit/ulmkit; builds text corpora)"
@@ -21,22 +24,28 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
 MAX_WAIT = 120.0  # seconds that a Retry-After may ask for
 _CHUNK = 1 << 18
-NETWORK_ERRORS = (urllib3.exceptions.HTTPError, OSError)
+_REASON = 80  # characters of a server's own words in an error
+NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
 class FetchError(InputError):
-    """A URL did not deliver. `status` is 0 where no server answered."""
+    """A URL did not deliver; it is named without its user. `status` is 0 where no server answered."""
 
     def __init__(self, url: str, what: str, status: int = 0) -> None:
-        super().__init__(f"{url}: {what}.")
-        self.url, self.what, self.status = url, what, status
+        super().__init__(f"{shown_address(url)}: {what}.")
+        self.url, self.what, self.status = shown_address(url), what, status
+
+
+def answer(response: urllib3.BaseHTTPResponse) -> str:
+    """What the server answered, in its own words as far as they are few."""
+    return f"answers {response.status} {(response.reason or '')[:_REASON]}".rstrip()
 
 
 def status_error(url: str, response: urllib3.BaseHTTPResponse) -> FetchError:
     """The error for an answer of a status that was not hoped for."""
     if response.status == 200:
         return FetchError(url, "does not answer with the range asked for", 200)
-    return FetchError(url, f"answers {response.status} {response.reason or ''}".rstrip(), response.status)
+    return FetchError(url, answer(response), response.status)
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -61,6 +70,9 @@ def retry_after(value: str | None, now: float) -> float | None:
 class Client:
     """Requests to one server, at least `delay_s` apart, each tried `attempts` times.
 
+    The server of the address that is asked for is connected to wherever it is, and hears the user name and password
+    that stand in the address. A redirect to another server hears none, and is connected to on the internet only.
+
     A body that comes slower than `min_speed` bytes a second over `window_s` seconds is given up (and, for a
     download, asked for again from where it stopped).
     """
@@ -75,18 +87,29 @@ class Client:
     sleep: Callable[[float], None] = time.sleep
     last: float = float("-inf")
     reached: bool = False  # whether any server has answered yet
-    pools: dict[str, urllib3.PoolManager] = field(default_factory=dict)
+    pools: dict[tuple[str, bool], urllib3.PoolManager] = field(default_factory=dict)
 
-    def pool(self, url: str) -> urllib3.PoolManager:
-        """Connections to the server of `url`, through the proxy that the environment names for it, if any."""
-        parts = urlsplit(url)
-        proxy = urllib.request.getproxies().get(parts.scheme, "")
-        if urllib.request.proxy_bypass(parts.hostname or ""):
+    def pool(self, at: Address, named: bool) -> urllib3.PoolManager:
+        """Connections to the server `at`, through the proxy that the environment names for it, if any.
+
+        Where the user has not `named` it, only to addresses of the internet, else `ForbiddenAddressError`.
+        """
+        proxy = urllib.request.getproxies().get(at.scheme, "")
+        if urllib.request.proxy_bypass(at.host):
             proxy = ""
-        if proxy not in self.pools:
+        if proxy and not named:
+            # the proxy resolves the name once more, but what we can see of it is looked at
+            with suppress(OSError, UnicodeError):
+                public_addresses(at.host, at.port)
+        if (proxy, named) not in self.pools:
             settings: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "retries": False}
-            self.pools[proxy] = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
-        return self.pools[proxy]
+            if proxy:
+                manager: urllib3.PoolManager = urllib3.ProxyManager(proxy, **settings)
+            else:
+                manager = urllib3.PoolManager(**settings)
+                manager = manager if named else only_to_the_internet(manager)
+            self.pools[proxy, named] = manager
+        return self.pools[proxy, named]
 
     def wait_turn(self) -> None:
         """Hold the pause between two requests."""
@@ -115,13 +138,16 @@ class Client:
             attempt += 1
             try:
                 response = self._follow(url, headers)
+            except ForbiddenAddressError as error:
+                why = f"redirects to {error}. Only a server that you name is asked there: give it with --mirror"
+                raise FetchError(url, why, 310) from None
             except NETWORK_ERRORS as error:
                 problem, status = f"cannot be reached ({reason_of(error)})", 0
             else:
                 self.reached = True
                 if response.status not in RETRIED:
                     return response
-                problem, status = f"answers {response.status} {response.reason or ''}".rstrip(), response.status
+                problem, status = answer(response), response.status
                 asked = retry_after(response.headers.get("Retry-After"), time.time())
                 pause = pause if asked is None else max(asked, self.delay_s)
                 response.close()
@@ -131,13 +157,19 @@ class Client:
             self.sleep(pause)
 
     def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        """One request, its redirects followed; never from https to http, nor to anything but the two."""
+        """One request, its redirects followed: never from https to http, nor to anything but the two, nor inside."""
+        try:
+            at = named = address_of(url)
+        except ValueError as error:
+            raise FetchError(url, f"no address of the web: {error}") from None
         for _ in range(MAX_REDIRECTS + 1):
             self.wait_turn()
-            response = self.pool(url).request(
+            own = at.server == named.server
+            secret = {"Authorization": named.authorization} if own and named.authorization else {}
+            response = self.pool(at, own).request(
                 "GET",
-                url,
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | headers,
+                at.url,
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | secret | headers,
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
@@ -147,13 +179,24 @@ class Client:
             if response.status not in REDIRECTS or not location:
                 return response
             response.close()
-            target = urljoin(url, location)
-            if urlsplit(target).scheme not in ("http", "https") or (
-                urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
-            ):
-                raise FetchError(url, f"redirects to {target[:200]}, which is not followed", response.status)
-            url = target
+            at = self._target(at, location, named, response.status)
         raise FetchError(url, f"more than {MAX_REDIRECTS} redirects", 310)
+
+    @staticmethod
+    def _target(at: Address, location: str, named: Address, status: int) -> Address:
+        """Where a redirect leads, if it may lead there; who asks is nobody's but the named server's to know."""
+        why = "which is not followed"
+        try:
+            target = address_of(without_user(urljoin(at.url, location)))
+            if at.scheme == "https" and target.scheme != "https":
+                why = "which is not followed: it would be open to read"
+            elif target.server == named.server or target.port == PORTS[target.scheme]:
+                return target
+            else:
+                why = f"which is not followed: port {target.port} is no web server's"
+        except ValueError as error:
+            why = f"which is not followed: {error}"
+        raise FetchError(at.url, f"redirects to {shown_address(location)}, {why}", status)
 
     def body(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         """The body as it comes, in pieces. Raises what urllib3 raises, `TimeoutError` for one that crawls."""

@@ -4,21 +4,41 @@ Bytes gather in `<name>.download`, and `<name>.download.json` says which version
 If-Range): when the server's file has changed since, the download starts over by itself.
 """
 
+import contextlib
+import errno
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from ulmkit.acquire.address import without_user
 from ulmkit.acquire.client import NETWORK_ERRORS, Client, FetchError, reason_of, status_error
 from ulmkit.artifacts.atomic import read_json, storage_errors, sync_folder, write_json
 from ulmkit.errors import ArtifactError
 from ulmkit.files import open_regular
 from ulmkit.progress import Progress, Report, silent
+
+UNSTATED_LIMIT = 1 << 38  # bytes of a file whose size nobody states; the largest dump published has a tenth of it
+
+
+@contextlib.contextmanager
+def full_disk(part: Path) -> Iterator[None]:
+    """Turn a disk that is full in the middle of a download into one line that says what of it is kept, and where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or not part.is_file():
+            raise
+        raise ArtifactError(
+            f"{part}: no space left ({shutil.disk_usage(part.parent).free:,} bytes free). The {part.stat().st_size:,} "
+            "bytes that came are kept there. Make room and run the same command again: it goes on from there; "
+            "or remove that file and choose another --root."
+        ) from error
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -49,7 +69,9 @@ def download(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".download")
     for last_chance in (False, True):
-        with storage_errors(path):
+        with storage_errors(path), full_disk(part):
+            if part.exists() and not part.is_file():
+                raise ArtifactError(f"{part}: not a regular file. Remove it.")
             _collect(client, url, part, size, report)
             wrong = mismatch(part, size, checksums or {})
             if not wrong:
@@ -67,13 +89,14 @@ def download(
 
 def mismatch(path: Path, size: int | None, checksums: Mapping[str, str]) -> str:
     """What is wrong with a file against its published size and digests; empty when nothing is."""
-    if size is not None and path.stat().st_size != size:
-        return f"{path.stat().st_size:,} bytes instead of {size:,}"
+    found_size = path.stat().st_size
+    if size is not None and found_size != size:
+        return f"more than {size:,} bytes" if found_size > size else f"{found_size:,} bytes instead of {size:,}"
     for algorithm, expected in checksums.items():
         with open_regular(path) as file:
             found = hashlib.file_digest(file, algorithm).hexdigest()
         if found != expected.lower():
-            return f"{algorithm} is {found}, published is {expected}"
+            return f"{algorithm} is {found}, published is {expected[:64]}"
     return ""
 
 
@@ -95,16 +118,17 @@ def _known_version(part: Path, url: str) -> str:
         note = read_json(_note(part))
     except ArtifactError:
         return ""
-    return str(note.get("version", "")) if isinstance(note, dict) and note.get("url") == url else ""
+    return str(note.get("version", "")) if isinstance(note, dict) and note.get("url") == without_user(url) else ""
 
 
 def _collect(client: Client, url: str, part: Path, size: int | None, report: Report) -> None:
-    """All bytes of `url` in `part`; what is there already of the same version is kept."""
+    """All bytes of `url` in `part`, at most one more than `size`; what is there already of the same version is kept."""
+    limit = UNSTATED_LIMIT if size is None else size + 1
     fruitless = 0
     while True:
         version = _known_version(part, url)
         have = part.stat().st_size if version else 0
-        if size is not None and have == size:
+        if size is not None and have >= size:
             return
         headers = {"Range": f"bytes={have}-", "If-Range": version} if have else {}
         before = have
@@ -118,16 +142,22 @@ def _collect(client: Client, url: str, part: Path, size: int | None, report: Rep
             else:
                 if response.status == 200:
                     have = 0
-                    write_json(_note(part), {"url": url, "version": _validator(response.headers)})
+                    write_json(_note(part), {"url": without_user(url), "version": _validator(response.headers)})
                 total = size if size is not None else _total(response, have)
+                if size is None and total is not None:
+                    require_space(part.parent, total - have)
                 with open(part, "r+b" if have else "wb") as file:
                     file.seek(have)
                     file.truncate()
                     try:
                         for chunk in client.body(response):
-                            file.write(chunk)
-                            have += len(chunk)
+                            file.write(chunk[: limit - have])
+                            have = min(have + len(chunk), limit)
+                            if have == limit:
+                                break
                             report(Progress("fetch", have, total, "bytes", part.name.removesuffix(".download")))
+                        if size is None and have == limit:
+                            raise FetchError(url, f"more than {limit:,} bytes, and no size is published", 200)
                         return
                     except NETWORK_ERRORS as error:
                         if isinstance(error, OSError) and error.errno is not None and not _of_network(error):

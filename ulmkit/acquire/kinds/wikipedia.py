@@ -11,10 +11,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ulmkit.acquire.address import address_of, shown_address
 from ulmkit.acquire.client import Client, FetchError
 from ulmkit.acquire.download import download, require_space
 from ulmkit.acquire.fetched import Fetched
@@ -24,7 +25,7 @@ from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.formats.mediawiki import Site, page_document, pages, redirect_pattern, site_of
 from ulmkit.formats.origin import Origin
-from ulmkit.formats.streams import LIMITS, SectionBytes, Stream
+from ulmkit.formats.streams import BUFFER, CODECS, LIMITS, ByteBudget, SectionBytes, Stream, decompressed
 from ulmkit.language.sections import SourceSpec
 from ulmkit.progress import Progress, Report, silent
 
@@ -36,6 +37,10 @@ PAGE_LIMIT = 1 << 25  # bytes of a listing or a status file
 INDEX_PIECE = 1 << 17  # bytes of an index read at a time: some ten thousand pages
 PAGES_A_BLOCK = 100
 BLOCK_LIMIT = 1 << 28  # bytes asked for at a time
+# what a range or an index may expand to: dumps expand to 4 to 20 times their size, bombs to a million times
+UNPACKED = replace(LIMITS, floor=1 << 25, ratio=100)
+UNPACKED_LIMIT = 1 << 30  # bytes, whatever the ratio: two hundred blocks have half of it
+INDEX_LINE = 1 << 16  # bytes; a title has at most 255
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,19 @@ def fetch(
         raise UsageError(f"source '{spec.name}': '{wiki}' is no wiki. Give its database name, such as fawiki.")
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: give the number of articles, 1 or more.")
-    base = (mirror or os.environ.get(MIRROR) or SERVER).rstrip("/")
+    given = (mirror or os.environ.get(MIRROR) or SERVER).rstrip("/")
+    try:
+        base = address_of(given).url
+    except ValueError as error:
+        raise UsageError(
+            f"--mirror {shown_address(given)}: {error}. Give the address of a server, https://…."
+        ) from None
     client = client or Client(delay_s=spec.delay_s)
     home = folder / "wikipedia"
     try:
         with lock(home, f"downloading {wiki}"):
             try:
-                dump = newest(client, base, wiki, spec.options.get("date"))
+                dump = newest(client, given, wiki, spec.options.get("date"))
             except FetchError as error:
                 if error.status == 0 and (earlier := brought_before(home, wiki, limit)):
                     return earlier
@@ -156,7 +167,7 @@ def complete_parts(client: Client, base: str, wiki: str, date: str) -> tuple[Dum
     except FetchError as error:
         if error.status != 404:
             raise
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return ()  # a status file being written
     try:
         lines = client.read(f"{base}/{wiki}/{date}/{wiki}-{date}-sha1sums.txt", PAGE_LIMIT).decode("ascii", "replace")
@@ -178,7 +189,7 @@ def paired(wiki: str, date: str, files: Mapping[str, Mapping[str, Any]]) -> tupl
         if match is None:
             continue
         index = f"{wiki}-{date}-pages-articles-multistream-index{match[1]}.txt{match[2]}.bz2"
-        size, index_size = entry.get("size"), files.get(index, {}).get("size")
+        size, index_size = published_size(entry), published_size(files.get(index, {}))
         checksums = {kind: str(entry[kind]) for kind in ("sha1", "md5") if entry.get(kind)}
         first = re.match(r"-p(\d+)p", match[2])
         order = int(first[1]) if first else -1
@@ -186,6 +197,12 @@ def paired(wiki: str, date: str, files: Mapping[str, Mapping[str, Any]]) -> tupl
     found.sort(key=lambda item: item[0])
     numbered = [part for order, part in found if order >= 0]
     return tuple(numbered or (part for _, part in found))
+
+
+def published_size(entry: Mapping[str, Any]) -> int | None:
+    """The size of a file in bytes, as published; None where that is no number of bytes."""
+    size = entry.get("size")
+    return size if type(size) is int and 0 <= size < 1 << 63 else None
 
 
 def bring_parts(client: Client, dump: Dump, target: Path, report: Report) -> dict[str, dict[str, Any]]:
@@ -294,23 +311,29 @@ def offsets(client: Client, dump: Dump, part: DumpPart) -> Iterator[int]:
     """Where the blocks of a part begin, from as much of its index as is asked for."""
     url = dump.url(part.index)
     decoder = bz2.BZ2Decompressor()
-    line, last, at = b"", -1, 0
+    line, last, at, unpacked_bytes = b"", -1, 0, 0
     while not decoder.eof:
         if part.index_size is not None and at >= part.index_size:
             return
         end = at + INDEX_PIECE if part.index_size is None else min(at + INDEX_PIECE, part.index_size)
         data = ranged(client, url, at, end)
         at += len(data)
-        try:
-            text = line + decoder.decompress(data)
-        except (OSError, EOFError) as error:
-            raise FetchError(url, f"damaged ({error})", 200) from error
-        *lines, line = text.split(b"\n")
-        for entry in lines:
-            number = entry.partition(b":")[0]
-            if re.fullmatch(rb"[0-9]{1,18}", number) and int(number) != last:
-                last = int(number)
-                yield last
+        given = data
+        while given or not (decoder.needs_input or decoder.eof):
+            try:
+                text = decoder.decompress(given, BUFFER)
+            except (OSError, EOFError) as error:
+                raise FetchError(url, f"damaged ({error})", 200) from error
+            given = b""
+            unpacked_bytes += len(text)
+            *lines, line = (line + text).split(b"\n")
+            if len(line) > INDEX_LINE or unpacked_bytes > max(UNPACKED.floor, UNPACKED.ratio * at):
+                raise FetchError(url, f"no index: {at:,} bytes expand to more than {unpacked_bytes:,}", 200)
+            for entry in lines:
+                number = entry.partition(b":")[0]
+                if re.fullmatch(rb"[0-9]{1,18}", number) and int(number) != last:
+                    last = int(number)
+                    yield last
         if len(data) < INDEX_PIECE:
             return
 
@@ -327,8 +350,13 @@ def ranged(client: Client, url: str, start: int, end: int | None) -> bytes:
 
 
 def unpacked(data: bytes, url: str) -> bytes:
-    """All bz2 streams in `data`."""
-    try:
-        return bz2.decompress(data)
-    except (OSError, ValueError) as error:
-        raise FetchError(url, f"a block is damaged ({error})", 200) from error
+    """All bz2 streams in `data`, at most as many bytes as a dump expands to."""
+    packed = Stream(SectionBytes(io.BytesIO(data), len(data)))
+    stream = decompressed(packed, CODECS["bzip2"], UNPACKED, ByteBudget(len(data), UNPACKED))
+    text = bytearray()
+    while len(text) <= UNPACKED_LIMIT and (piece := stream.read(BUFFER)):
+        text += piece
+    if stream.failure or len(text) > UNPACKED_LIMIT:
+        why = " ".join(stream.failure) if stream.failure else f"more than {UNPACKED_LIMIT:,} bytes"
+        raise FetchError(url, f"a block is damaged or no dump's ({why})", 200)
+    return bytes(text)

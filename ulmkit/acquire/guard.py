@@ -1,0 +1,105 @@
+"""May this address be connected to? Nothing inside of a network is, unless the user named it.
+
+A server's redirect may lead anywhere: to the machine itself, to its neighbours, to the service that tells a cloud's
+machine its keys. So the address is looked at after the name was resolved, before anything is connected, whatever its
+spelling (2130706433, 0x7f.1, ::ffff:127.0.0.1 are all 127.0.0.1).
+"""
+
+import ipaddress
+import socket
+import sys
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util import connection
+
+from ulmkit.errors import InputError
+
+_UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that is in use on the internet
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class ForbiddenAddressError(InputError):
+    """A name led only to addresses inside of a network."""
+
+
+def public(address: str) -> bool:
+    """Whether a resolved address is one of the internet, by the IPv4 address inside where it holds one.
+
+    >>> [public(each) for each in ("8.8.8.8", "10.0.0.1", "::ffff:8.8.8.8", "::ffff:10.0.0.1", "fe80::1%eth0")]
+    [True, False, True, False, False]
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        inside = ip.ipv4_mapped or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if inside is not None:
+            return public(str(inside))
+        if ip.scope_id or ip not in _UNICAST or not ip.is_global or ip.is_multicast:
+            return False
+        hidden = [ip.sixtofour, *(ip.teredo or ())]
+        return all(public(str(each)) for each in hidden if each is not None)
+    return ip.is_global and not ip.is_multicast
+
+
+def public_addresses(host: str, port: int) -> list[str]:
+    """The addresses that `host` resolves to and that may be connected to, in the resolver's order.
+
+    Raises `ForbiddenAddressError` where there are others only, `socket.gaierror` where there are none.
+    """
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    allowed = [each for each in addresses if public(each)]
+    if not allowed:
+        raise ForbiddenAddressError(f"{host} is {addresses[0]}, inside of a network")
+    return allowed
+
+
+class _Guarded:
+    """A connection that is made to addresses of the internet only."""
+
+    def _new_conn(self: Any) -> socket.socket:
+        problem: OSError | None = None
+        try:
+            addresses = public_addresses(self._dns_host, self.port)
+        except (socket.gaierror, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, socket.gaierror(str(error))) from error
+        for address in addresses:
+            try:
+                made = connection.create_connection(
+                    (address, self.port), self.timeout, self.source_address, self.socket_options
+                )
+            except OSError as error:
+                problem = error
+            else:
+                sys.audit("http.client.connect", self, self.host, self.port)
+                return made
+        if isinstance(problem, TimeoutError):
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from problem
+        raise NewConnectionError(self, f"Failed to establish a new connection: {problem}") from problem
+
+
+class _GuardedHTTP(_Guarded, HTTPConnection):
+    pass
+
+
+class _GuardedHTTPS(_Guarded, HTTPSConnection):
+    pass
+
+
+class _GuardedHTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _GuardedHTTP
+
+
+class _GuardedHTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _GuardedHTTPS
+
+
+def only_to_the_internet(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    """`manager`, of which every connection is made to the internet only."""
+    manager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
+    return manager
