@@ -1,7 +1,9 @@
-"""What can go wrong, as few kinds as the prompt has to tell apart."""
+"""What can go wrong, as few kinds as the prompt has to tell apart, and how what the system refuses is said."""
 
 import errno
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,8 +56,11 @@ class BusyError(UlmkitError):
     """Another process is writing the same artifact; the message names its pid and host."""
 
 
-class Interrupted(UlmkitError):  # noqa: N818 — nothing went wrong
-    """Stopped by a signal after the state was saved; the message names the command that resumes."""
+class Interrupted(BaseException):
+    """Stopped by a signal after the state was saved; the message names the command that resumes.
+
+    As KeyboardInterrupt, it is no `Exception`: what catches every fault of somebody's code lets it through.
+    """
 
     def __init__(self, message: str, signal_number: int = 2) -> None:
         super().__init__(message)
@@ -93,3 +98,67 @@ def _says_no_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError | ImportError | OSError) and NO_MEMORY.search(str(error)) is not None
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+# what to do about an error of the system, where it is not said by whoever met it
+_ADVICE = {
+    errno.ENOENT: "See whether it is still there, and whether its folder is.",
+    errno.ENOTDIR: "A part of this path is a file: give another.",
+    errno.EISDIR: "Give a file instead of a folder.",
+    errno.EEXIST: "Remove it, or give another.",
+    errno.ENOTEMPTY: "Something else writes here: stop it, then run the same command again.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.ELOOP: "A link on this path leads back to itself, or is not followed: give the place itself.",
+    errno.EINVAL: "Give another file or place.",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n), or use fewer --workers.",
+    errno.ENFILE: "The machine has too many files open: close other programs, then run the same command again.",
+    errno.EAGAIN: "The system starts no more processes: use fewer --workers, or close other programs.",
+    errno.ENOMEM: "The system has no memory left: use fewer --workers, or close other programs.",
+    errno.EIO: "The disk does not answer as it should: look at its health, then run the same command again.",
+    errno.ENXIO: "No program is at the other end of it: give a file.",
+    errno.ENODEV: "The disk is gone: connect it, then run the same command again.",
+    errno.ESTALE: "The network folder was replaced meanwhile: run the same command again.",
+    errno.EBUSY: "Something else uses it: wait for that or stop it, then run the same command again.",
+    errno.ETXTBSY: "Something else uses it: wait for that or stop it, then run the same command again.",
+    errno.EBADF: "It is closed: leave it open, or lead it to a file.",
+    errno.ENOLCK: "This file system has no locks: give another place.",
+    errno.ENOTSUP: "This file system cannot do it: give another place.",
+}
+
+
+def system_error(
+    error: OSError, path: object = None, *, cannot: str = "cannot be used", advice: str = "Change its rights."
+) -> str:
+    """One line for what the system refused: where, what and why, and what next.
+
+    `path` is what was worked on, and is said unless the error itself names another file. `cannot` says what could not
+    be done, `advice` what to do where rights are missing; for other reasons it is known here.
+
+    >>> system_error(OSError(errno.ENAMETOOLONG, "File name too long", "a"))
+    'a: cannot be used (File name too long). Give a shorter name.'
+    """
+    named = [os.fsdecode(n) for n in (error.filename2, error.filename) if isinstance(n, str | bytes | os.PathLike)]
+    where = next((name for name in named if not name.endswith(".part")), str(path or ""))
+    if error.errno in FULL:
+        return (
+            f"{where or 'the disk'}: no space left ({_free(where)}{error.strerror}). What was finished is kept; "
+            "make room or choose another --root, then run the same command again."
+        )
+    reason = " ".join(str(error.strerror or error or type(error).__name__).split())
+    if error.errno and "[errno" in reason:  # Arrow's, which tells the path once more
+        reason = os.strerror(error.errno)
+    then = advice if error.errno in CLOSED else _ADVICE.get(error.errno or 0, "Run the same command again.")
+    return f"{where + ': ' if where else ''}{cannot} ({reason}). {then}"
+
+
+def _free(where: str) -> str:
+    """How many bytes are free where the file would lie; the folder itself may never have come into being."""
+    try:
+        path = Path(where).absolute()
+        existing = next(str(p) for p in (path, *path.parents) if os.path.exists(p))  # noqa: PTH110 — never raises
+        return f"{shutil.disk_usage(existing).free:,} bytes free; "
+    except (OSError, StopIteration):
+        return ""

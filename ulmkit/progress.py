@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ulmkit.names import readable
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -37,12 +39,6 @@ Report = Callable[[Progress], None]
 
 def silent(_: Progress) -> None:
     """Report to nobody."""
-
-
-def readable(text: str, limit: int = 60) -> str:
-    """`text` from outside as it may be shown on a terminal: no control or bidi characters, bounded."""
-    shown = "".join(c if c.isprintable() or c in "\u200c\u200d" else "·" for c in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def paced(report: Report, seconds: float) -> Report:

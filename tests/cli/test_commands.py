@@ -14,7 +14,8 @@ from ulmkit.cli import common
 from ulmkit.cli.common import Terminal, text_table
 from ulmkit.cli.lm import clock
 from ulmkit.language.registry import get
-from ulmkit.progress import Progress, readable
+from ulmkit.names import readable
+from ulmkit.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +212,7 @@ def test_broken_languages_are_listed_and_stop_nobody(tmp_path: Path, capsys: pyt
 
 
 def test_what_comes_from_outside_cannot_move_the_cursor():
-    assert readable("\x1b[2J\u202eabc\u200cd") == "·[2J·abc\u200cd"
+    assert readable("\x1b[2J\u202eabc\u200cd") == "\\x1b[2J\\u202eabc\\u200cd"
     assert len(readable("x" * 500)) == 60
 
 
@@ -235,4 +236,4 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(
     with Terminal(Path(), None, as_json=False, quiet=False).progress() as report:
         report(Progress("read", 1_500_000, 3_000_000, "bytes", "a\x1b.jsonl"))
         report(Progress("write", 5, None, "documents"))
-    assert capsys.readouterr().err.splitlines() == ["read: 1.5 of 3.0 MB a·.jsonl", "write: 5 documents"]
+    assert capsys.readouterr().err.splitlines() == ["read: 1.5 of 3.0 MB a\\x1b.jsonl", "write: 5 documents"]

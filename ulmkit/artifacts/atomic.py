@@ -1,17 +1,17 @@
 """Files appear under their final name only when whole, and one writer at a time."""
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from ulmkit.errors import ArtifactError, BusyError
+from ulmkit.errors import CLOSED, ArtifactError, BusyError, system_error
 from ulmkit.files import open_regular
 
 TEMPORARY = ".part"  # what a killed writer leaves behind ends in this, and nothing ever reads it
@@ -33,29 +33,23 @@ def temporary_beside(path: Path) -> Path:
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into one line that says where and what next."""
+    """Turn whatever the system refuses in the block into one `ArtifactError` that says where and what next.
+
+    Named is the file that the error itself names, or else `path`.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            # the folder itself may never have come into being
-            existing = next(p for p in (path, *path.absolute().parents) if p.exists())
-            free = shutil.disk_usage(existing).free
-            raise ArtifactError(
-                f"{path}: no space left ({free:,} bytes free). Nothing half-written was kept; "
-                "make room or choose another --root, then run the same command again."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise ArtifactError(f"{path}: cannot write here ({error.strerror}). Choose another --root.") from error
-        raise
+        cannot = "cannot write here" if error.errno in CLOSED else "cannot be used"
+        raise ArtifactError(system_error(error, path, cannot=cannot, advice="Choose another --root.")) from error
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     """Write beside `path`, flush to the disk, then rename over it; on any error `path` stays as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, mode, **options) as file:
                 yield file
@@ -64,7 +58,8 @@ def atomic_write(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[An
             temporary.replace(path)
             sync_folder(path.parent)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what went wrong first is what is told
+                temporary.unlink(missing_ok=True)
             raise
 
 
@@ -82,6 +77,8 @@ def read_json(path: Path) -> Any:
             return json.loads(file.read().decode("utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: not there.") from error
+    except OSError as error:
+        raise ArtifactError(system_error(error, path, cannot="cannot be read")) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a number or a nesting without end
         raise ArtifactError(f"{path}: damaged ({error}). Remove it and run the stage again.") from error
 
@@ -120,19 +117,29 @@ def remove_leftovers(folder: Path) -> None:
 @contextlib.contextmanager
 def lock(folder: Path, what: str) -> Iterator[None]:
     """Hold `folder` for one writer. The kernel drops the lock with the process, so a kill leaves none behind."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
-    with storage_errors(path), open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise BusyError(f"{folder}: {what} is already running here ({holder}). Wait for it, or stop it.") from None
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+    with contextlib.ExitStack() as held:
+        with storage_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(open(path, "r+", encoding="utf-8", errors="replace", opener=_open_lock))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = file.read(200).strip() or "another process"
+                raise BusyError(
+                    f"{folder}: {what} is already running here ({holder}). Wait for it, or stop it."
+                ) from None
+            file.truncate(0)
+            file.write(f"pid {os.getpid()} on {socket.gethostname()}")
+            file.flush()
         yield
+
+
+def _open_lock(path: str, flags: int) -> int:
+    """A descriptor of the lock, made where it is not there; what is no regular file is refused, and not waited for."""
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise ArtifactError(f"{path}: no regular file, as a lock is. Remove it, then run the same command again.")
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def read_regular(path: Path, limit: int | None = None) -> bytes:
@@ -146,4 +153,4 @@ def read_regular(path: Path, limit: int | None = None) -> bytes:
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: not there.") from error
     except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise ArtifactError(system_error(error, path, cannot="cannot be read")) from error

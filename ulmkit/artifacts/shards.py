@@ -1,5 +1,6 @@
 """Parquet shards: the corpus on disk, one row a document."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from ulmkit.artifacts.atomic import atomic_write
-from ulmkit.errors import ArtifactError
+from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import require_regular
 
 ROW_GROUP = 2_000  # documents; fewer cost compression, more cost memory (3.30 against 3.31 at 30,000)
@@ -65,9 +66,14 @@ def read_batches(
     for path in paths:
         try:
             require_regular(path)
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            with (
+                pa.OSFile(os.fsencode(path)) as source,  # bytes, because a name need not be UTF-8
+                pq.ParquetFile(source, page_checksum_verification=True) as file,
+            ):
                 yield from file.iter_batches(batch_size=batch_size, columns=columns)
         except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the system's; Arrow's own have no number
+                raise ArtifactError(system_error(error, path, cannot="cannot be read")) from error
             raise ArtifactError(f"{path}: damaged ({str(error).splitlines()[0]}). Build the corpus again.") from error
 
 

@@ -70,11 +70,14 @@ class Stage:
 
 @contextlib.contextmanager
 def unlocked_stage(folder: Path, name: str, new: Path) -> Iterator[Stage]:
-    """Work on `folder` without its lock: of two that do, the last to finish stays. `new` goes on any error."""
+    """Work on `folder` without its lock: of two that do, the last to finish stays. `new` goes on any error.
+
+    Whatever the system refuses meanwhile is an `ArtifactError` of one line.
+    """
     try:
         with storage_errors(folder):
             new.mkdir(parents=True)
-        yield Stage(folder, name, new)
+            yield Stage(folder, name, new)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

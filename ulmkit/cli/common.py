@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.artifacts.layout import Layout
-from ulmkit.progress import Progress, Report, paced, readable, silent
+from ulmkit.cli.streams import remark, write_out
+from ulmkit.names import json_text, readable, readable_lines
+from ulmkit.progress import Progress, Report, paced, silent
 
 if TYPE_CHECKING:
     from ulmkit.language.spec import Language
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ulmkit.tokenizer.words import Words
 
 
+CELL_LIMIT = 300  # characters of a table's cell
 LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
 
 
@@ -55,19 +57,19 @@ class Terminal:
     def print(self, text: str = "") -> None:
         """A result, on stdout; not under --json, where one object holds them all."""
         if not self.as_json:
-            click.echo(text)
+            write_out(readable_lines(text))
 
     def note(self, text: str) -> None:
         """A remark, on stderr."""
         if not self.quiet:
-            click.echo(text, err=True)
+            remark(readable_lines(text))
 
     def finish(self, value: dict[str, Any]) -> None:
         """The end of a command: with --json the whole result as one object, else its signature alone."""
         if self.as_json:
-            click.echo(json.dumps(value, ensure_ascii=False, default=str))
+            write_out(json_text(value))
         elif signature := value.get("signature"):
-            click.echo(signature)
+            write_out(readable(signature, None))
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Report]:
@@ -78,7 +80,7 @@ class Terminal:
             with bars() as report:
                 yield report
         else:
-            yield paced(lambda progress: click.echo(str(progress), err=True), LINE_SECONDS)
+            yield paced(lambda progress: remark(str(progress)), LINE_SECONDS)
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,8 +141,8 @@ def bars() -> Iterator[Report]:
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
-    """A plain table: the first columns, of words, to the left, numbers to the right."""
-    cells = [list(map(str, row)) for row in (headers, *rows)]
+    """A plain table: the first columns, of words, to the left, numbers to the right. Cells may hold anything."""
+    cells = [[readable(cell, CELL_LIMIT) for cell in row] for row in (headers, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
     lines = []
     for number, row in enumerate(cells):

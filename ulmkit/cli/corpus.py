@@ -6,7 +6,7 @@ import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
 from ulmkit.document import JOINERS
-from ulmkit.progress import readable
+from ulmkit.names import readable
 
 JOINER_STAGES = ("extracted", "normalized", "kept")
 

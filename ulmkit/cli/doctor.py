@@ -5,7 +5,7 @@ import dataclasses
 import click
 
 from ulmkit.cli.common import Terminal, shared
-from ulmkit.progress import readable
+from ulmkit.names import readable
 
 
 @click.command()

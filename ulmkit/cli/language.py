@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table, word_table
-from ulmkit.progress import readable
+from ulmkit.names import home_expanded, readable
 
 if TYPE_CHECKING:
     from ulmkit.authoring.calibrate import Calibration
@@ -194,7 +194,7 @@ def new(terminal: Terminal, code: str, into: Path | None) -> None:
     from ulmkit.authoring.new import create
     from ulmkit.corpus.identify import known_labels
 
-    into = (into or terminal.languages or Path("languages")).expanduser()
+    into = home_expanded(into or terminal.languages or Path("languages"))
     language = create(code, into, labels=known_labels(), date=datetime.now(UTC).date().isoformat())
     identity, files = language.identity, sorted(path.name for path in language.folder.iterdir())
     with terminal.progress() as report:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.streams import remark
 from ulmkit.errors import UsageError
-from ulmkit.progress import readable
+from ulmkit.names import readable
 
 if TYPE_CHECKING:
     from ulmkit.lm.audit import Finding
@@ -190,11 +191,11 @@ def training_progress(terminal: Terminal) -> Iterator["Callable[[TrainProgress],
             f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: loss {p.loss:.3f}, "
             f"perplexity {p.perplexity:.1f}{valid}, {p.tokens_per_second:,.0f} tokens/s{left}"
         )
-        click.echo(f"\r\x1b[K{line}" if redraws else line, err=True, nl=not redraws)
+        remark(f"\r\x1b[K{line}" if redraws else line, newline=not redraws)
 
     yield report
     if redraws:
-        click.echo("\r\x1b[K", err=True, nl=False)
+        remark("\r\x1b[K", newline=False)
 
 
 def clock(seconds: float) -> str:

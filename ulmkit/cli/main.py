@@ -1,5 +1,6 @@
 """`ulmkit`: the group of commands, and how an error becomes one line and an exit code."""
 
+import contextlib
 import importlib
 import os
 import signal
@@ -9,7 +10,11 @@ from typing import Any, NoReturn
 import click
 
 import ulmkit
-from ulmkit.errors import Interrupted, UlmkitError, out_of_memory
+from ulmkit.cli.streams import STANDARD_OUTPUT, open_closed_streams, remark, silence
+from ulmkit.errors import Interrupted, UlmkitError, out_of_memory, system_error
+from ulmkit.names import json_text, readable
+
+LINE_LIMIT = 2_000  # characters of an error
 
 # name → (module of ulmkit.cli, what --help says); a module is imported when its command is asked for
 COMMANDS = {
@@ -54,50 +59,83 @@ def cli() -> None:
 
 
 def fail(message: str, code: int, command: list[str]) -> NoReturn:
-    """End with one line on stderr; with `--json`, an object on stdout says the same."""
-    line = " ".join(message.split())
+    """End with one line on stderr, safe for a terminal; with `--json`, an object on stdout says the same."""
+    line = readable(" ".join(message.split()), LINE_LIMIT)
     if "--json" in command:
-        import json
+        with contextlib.suppress(OSError, ValueError):
+            print(json_text({"error": line, "exit_code": code}), flush=True)
+    remark(f"Error: {line}")
+    leave(code)
 
-        print(json.dumps({"error": line, "exit_code": code}, ensure_ascii=False))
-    print(f"Error: {line}", file=sys.stderr)
+
+def leave(code: int) -> NoReturn:
+    """End with this status: what was printed arrives, or the line that says that it did not."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        silence(sys.stdout)
+    except OSError as error:
+        silence(sys.stdout)
+        remark(f"Error: {system_error(error, STANDARD_OUTPUT, cannot='cannot be written')}")
+        code = code or 1
     sys.exit(code)
 
 
 def again(command: list[str]) -> str:
-    """The command that goes on from here, as it was typed."""
+    """The command that goes on from here, as a shell takes it."""
     import shlex
 
-    return shlex.join(["ulmkit", *command])
+    def word(text: str) -> str:
+        plain = text.replace("\\", "\\\\").replace("'", "\\'")
+        return shlex.quote(text) if text.isprintable() else f"$'{readable(plain, None)}'"
+
+    return " ".join(["ulmkit", *map(word, command)])
 
 
 def terminate(*_: Any) -> NoReturn:
     raise Interrupted("Stopped by SIGTERM.", signal.SIGTERM)
 
 
+def unforeseen(error: BaseException) -> str:
+    """The line for an error that no room has put into words; with `ULMKIT_TRACEBACK` set, its traceback goes before."""
+    import traceback
+
+    if os.environ.get("ULMKIT_TRACEBACK"):
+        traceback.print_exception(error)
+    if out_of_memory(error):
+        return "Out of memory. Fewer --workers, or a smaller input at once, need less."
+    if isinstance(error, OSError):
+        return system_error(error)
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {os.path.basename(place[0].filename)}:{place[0].lineno}" if place else ""  # noqa: PTH119
+    return (
+        f"{type(error).__name__}{where}: {str(error) or 'no word of why'}. Nobody foresaw this: please report it, with "
+        "what the same command prints with ULMKIT_TRACEBACK=1 before it. What was finished is kept."
+    )
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """Run one command. Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 and 143 interrupted."""
     command = sys.argv[1:] if args is None else args
     signal.signal(signal.SIGTERM, terminate)
+    open_closed_streams()
     code = 0
     try:
         # what a command leaves with `Context.exit`
         code = cli.main(command, prog_name="ulmkit", standalone_mode=False) or 0
     except Interrupted as error:
         fail(f"{error} What was finished is kept; go on with: {again(command)}", error.exit_code, command)
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort as error:
+        if isinstance(error.__cause__, EOFError):  # which click takes for an end of typing
+            fail(unforeseen(error.__cause__), 1, command)
+        fail(f"Interrupted. What was finished is kept; go on with: {again(command)}", 130, command)
+    except KeyboardInterrupt:
         fail(f"Interrupted. What was finished is kept; go on with: {again(command)}", 130, command)
     except UlmkitError as error:
         fail(str(error), error.exit_code, command)
     except click.ClickException as error:
         where = f" Try `{error.ctx.command_path} --help`." if isinstance(error, click.UsageError) and error.ctx else ""
         fail(f"{error.format_message()}{where}", error.exit_code, command)
-    except BrokenPipeError:
-        # whoever read our output has seen enough; keep Python from complaining on the way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
-        if not out_of_memory(error):
-            raise
-        fail("Out of memory. Fewer --workers, or a smaller input at once, need less.", 1, command)
-    sys.exit(code)
+        fail(unforeseen(error), 1, command)
+    leave(code)

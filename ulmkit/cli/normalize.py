@@ -1,12 +1,12 @@
 """`ulmkit normalize`: the language's normalizer as a filter."""
 
-import sys
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ulmkit.cli.common import Terminal, shared
+from ulmkit.cli.streams import input_lines, write_out
 from ulmkit.errors import UsageError
 
 
@@ -37,8 +37,7 @@ def command(terminal: Terminal, code: str, match: bool, profile: str | None, exp
     lines: list[str | list[str]] = []
     changes: list[dict[str, Any]] = []
     # bytes that are no UTF-8 become U+FFFD, and newlines stay as they are
-    source = open(sys.stdin.fileno(), encoding="utf-8", errors="replace", newline="\n", closefd=False)  # noqa: SIM115
-    for number, line in enumerate(source, 1):
+    for number, line in enumerate(input_lines(errors="replace", newline="\n"), 1):
         text = line.removesuffix("\n")
         if not explain:
             normal = normalizer(text)
@@ -46,7 +45,7 @@ def command(terminal: Terminal, code: str, match: bool, profile: str | None, exp
             if terminal.as_json:
                 lines.append(made)
             elif made or not sentences:
-                click.echo("\n".join(made) if isinstance(made, list) else made)
+                write_out("\n".join(made) if isinstance(made, list) else made)
             continue
         for change in normalizer.explain(text):
             terminal.print(f"{number}\t{change.operation}\t{change.count}\t{change.before}\t{change.after}")

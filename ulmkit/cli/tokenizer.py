@@ -2,14 +2,14 @@
 
 import dataclasses
 import re
-import sys
 from pathlib import Path
 
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.streams import input_lines, write_out
 from ulmkit.errors import UsageError
-from ulmkit.progress import readable
+from ulmkit.names import readable
 
 
 @click.group()
@@ -76,8 +76,8 @@ def encode(terminal: Terminal, code: str, corpus: bool, workers: int | None) -> 
         terminal.finish(manifest)
         return
     coder = terminal.tokenizer(code)
-    for line in sys.stdin:
-        click.echo(" ".join(map(str, coder.encode(line.rstrip("\n")))))
+    for line in input_lines():
+        write_out(" ".join(map(str, coder.encode(line.rstrip("\n")))))
 
 
 @command.command()
@@ -90,12 +90,12 @@ def decode(terminal: Terminal, code: str) -> None:
     echo "می‌روم" | ulmkit tokenizer encode fa | ulmkit tokenizer decode fa
     """
     tokenizer = terminal.tokenizer(code)
-    for number, line in enumerate(sys.stdin, 1):
+    for number, line in enumerate(input_lines(), 1):
         try:
             ids = [int(word) for word in line.split()]
         except ValueError as error:
             raise UsageError(f"stdin:{number}: ids are whole numbers separated by spaces ({error}).") from None
-        click.echo(tokenizer.decode(ids))
+        write_out(tokenizer.decode(ids))
 
 
 TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

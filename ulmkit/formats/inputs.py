@@ -11,10 +11,11 @@ from typing import Any
 
 import xxhash
 
-from ulmkit.errors import InputError
+from ulmkit.errors import InputError, system_error
 from ulmkit.files import open_regular, require_regular
 from ulmkit.formats.origin import Reading, Record
 from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
+from ulmkit.names import home_expanded
 
 UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
 
@@ -40,7 +41,7 @@ def named_inputs(
     result = []
     for pattern in patterns:
         files = expand_inputs([pattern])
-        root = Path(pattern).expanduser()
+        root = home_expanded(pattern)
         if root.is_dir():
             keys = {path: path.relative_to(root).as_posix() for path in files}
             sources = dict.fromkeys(files, name or root.resolve().name)
@@ -105,7 +106,8 @@ def input_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}). Leave it out or change its rights.") from error
+        advice = "Leave it out or change its rights."
+        raise InputError(system_error(error, path, cannot="cannot be read", advice=advice)) from error
 
 
 def file_size(path: Path) -> int:

@@ -21,6 +21,7 @@ from ulmkit.formats.recognise import recognise
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
 from ulmkit.formats.tables import read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
+from ulmkit.names import home_expanded
 
 Reader = Callable[[Stream, Origin], Iterator[Record]]
 
@@ -50,7 +51,7 @@ def expand_inputs(patterns: Sequence[str]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
-        path = Path(pattern).expanduser()
+        path = home_expanded(pattern)
         if path.is_dir():
             files = _below(path)
         elif os.path.lexists(path):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ulmkit.errors import UlmkitError
+from ulmkit.errors import UlmkitError, system_error
 
 Work = Callable[[list[Any]], Any]  # what a worker's setup gives: a chunk's result
 UnitWork = Callable[[Any, Any, Callable[[Any], None]], Any]  # (what setup gave, unit, a way to say how far) -> result
@@ -78,7 +78,10 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
         except UlmkitError as error:
             answer = ("fail", error)
         except Exception as error:
-            answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0][:200])
+            if isinstance(error, OSError) and error.errno is not None:  # the machine's fault, and no document's
+                answer = ("fail", UlmkitError(system_error(error)))
+            else:
+                answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0][:200])
         with contextlib.suppress(BrokenPipeError):
             pipe.send(answer)
 
@@ -154,10 +157,13 @@ class Pool:
         self.workers.clear()
 
     def _start(self) -> _Worker:
-        ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_serve, args=(self.setup, theirs), daemon=True)
-        with undisturbed(), without_main(self.setup):
-            process.start()
+        try:
+            ours, theirs = self.context.Pipe()
+            process = self.context.Process(target=_serve, args=(self.setup, theirs), daemon=True)
+            with undisturbed(), without_main(self.setup):
+                process.start()
+        except OSError as error:  # no process, no memory or no descriptor left
+            raise UlmkitError(system_error(error, "a worker process", cannot="cannot be started")) from error
         theirs.close()
         worker = _Worker(process, ours)
         self.workers.append(worker)

@@ -16,6 +16,7 @@ from ulmkit.errors import UlmkitError, UsageError
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
+from ulmkit.names import home_expanded
 from ulmkit.notebook import html_table
 from ulmkit.progress import Report, paced, silent
 from ulmkit.workflow.languages import expect_language
@@ -89,7 +90,7 @@ class Corpus:
 
         `Corpus.load("data/fa/corpus")` and `Corpus.load("fa", root="data")` are the same.
         """
-        folder = Path(where).expanduser() if root is None else Layout(Path(root).expanduser(), str(where)).corpus
+        folder = home_expanded(where) if root is None else Layout(home_expanded(root), str(where)).corpus
         manifest = Manifest.read(folder, "corpus").content
         try:
             language = get(manifest["language"])
@@ -218,7 +219,7 @@ def build(
     the same folder, `ArtifactError` where no document is left or the disk is full.
     """
     expect_language(language)
-    layout = Layout(default_root() if root is None else Path(root).expanduser(), language.code)
+    layout = Layout(default_root() if root is None else home_expanded(root), language.code)
     report = paced(report, REPORT_SECONDS)
     pins: dict[str, Any] = {}
     if inputs is None:

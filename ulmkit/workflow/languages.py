@@ -8,6 +8,7 @@ from ulmkit.language.load import load_language
 from ulmkit.language.places import find
 from ulmkit.language.registry import Known, known
 from ulmkit.language.spec import Language
+from ulmkit.names import home_expanded
 from ulmkit.notebook import html_table
 
 
@@ -26,7 +27,7 @@ def load(code: str | Path, *, languages: str | Path | None = None) -> Language:
     ulmkit.errors.UsageError: no language 'fas'. Did you mean 'fa'? Known: et, fa.
     """
     if isinstance(code, Path) or "/" in code:
-        return load_language(Path(code).expanduser())
+        return load_language(home_expanded(code))
     return load_language(find(code, _folder(languages)))
 
 
@@ -80,4 +81,4 @@ def expect_language(value: object) -> None:
 
 
 def _folder(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path).expanduser()
+    return None if path is None else home_expanded(path)

@@ -19,6 +19,7 @@ from ulmkit.lm.loop import TrainProgress
 from ulmkit.lm.machine import pick_device
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.records import LM_STAGE
+from ulmkit.names import home_expanded
 from ulmkit.notebook import html_table
 from ulmkit.progress import Progress, Report, paced, silent
 from ulmkit.publish.export import Exported, export_model
@@ -69,7 +70,7 @@ class LM:
 
         `LM.load("data/fa/lm/pretrained")`
         """
-        folder = Path(folder).expanduser()
+        folder = home_expanded(folder)
         layout = layout_of_run(folder)
         language = language or stage_language(layout)
         model, saved = load_model(folder, checkpoint, device=str(pick_device(device)))
@@ -213,7 +214,7 @@ class LM:
         `result.folder` says where. Raises `UsageError` where something else lies in the folder, `UlmkitError` where
         what was written gives other logits: nothing is kept then.
         """
-        target = self.layout.exported(self.run, format) if folder is None else Path(folder).expanduser()
+        target = self.layout.exported(self.run, format) if folder is None else home_expanded(folder)
         name = f"{self.layout.code}-{self.run}"
         return export_model(self.folder, self.layout.tokenizer, target, format=format, which=self.checkpoint, name=name)
 

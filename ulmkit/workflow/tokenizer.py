@@ -8,6 +8,7 @@ from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import UsageError
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
+from ulmkit.names import home_expanded
 from ulmkit.notebook import html_table
 from ulmkit.progress import Report, paced, silent
 from ulmkit.tokenizer import train as room
@@ -37,7 +38,7 @@ class Tokenizer(PieceTokenizer):
         `language` is found by the code in the manifest, if it is not given. Raises `ArtifactError` where there is no
         tokenizer, where the file is not the one that was trained, or where the language normalizes otherwise now.
         """
-        folder = Path(folder).expanduser()
+        folder = home_expanded(folder)
         if language is None:
             language = get(Manifest.read(folder, "tokenizer").language)
         tokenizer = super().load(folder, language)
