@@ -90,10 +90,10 @@ def _escaped(character: str) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-def markdown(text: object) -> str:
+def markdown_text(text: object) -> str:
     """`text` within a line or a table's cell of Markdown: no markup, no HTML, no second line.
 
-    >>> markdown("a|b <img>\\n# c")
+    >>> markdown_text("a|b <img>\\n# c")
     'a\\\\|b \\\\<img\\\\>\\\\\\\\x0a\\\\# c'
     """
     return _MARKUP.sub(lambda found: f"\\{found[0]}", readable(text, None))
@@ -111,10 +111,10 @@ def code_span(text: object) -> str:
     return f"{fence}{space}{shown}{space}{fence}"
 
 
-def yaml(text: str) -> str:
+def yaml_text(text: str) -> str:
     """`text` as a scalar of YAML: as it stands where that is one plain word, else in double quotes.
 
-    >>> yaml("cc-by-sa-4.0"), yaml("x\\nevil: yes"), yaml("no")
+    >>> yaml_text("cc-by-sa-4.0"), yaml_text("x\\nevil: yes"), yaml_text("no")
     ('cc-by-sa-4.0', '"x\\\\nevil: yes"', '"no"')
     """
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9+-]*(\.[A-Za-z0-9+-]+)*", text)
