@@ -385,3 +385,49 @@ def test_a_list_of_cases_that_is_a_pipe_is_refused(tmp_path: Path, read: Callabl
     os.mkfifo(tmp_path / "cases")
     with pytest.raises(LanguageError, match="not a regular file but a pipe"):
         read(tmp_path / "cases")
+
+
+NO_NUMBERS = ["9" * 5000, "0x" + "f" * 5000, str(1 << 63), "inf", "-inf", "nan", "1e999", "-" + "1_" * 3000 + "1"]
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("filters", "min_characters"), ("filters", "min_script_share"), ("dedup", "threshold"), ("lm", "prompts")],
+)
+def test_a_number_that_nothing_holds_is_said_with_its_line(folder: Path, number: str, section: str, key: str) -> None:
+    text = f"{TOML}\n[{section}]\n# a remark\n{key} = {number}\n"
+    (folder / "language.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(LanguageError) as error:
+        load_language(folder)
+    assert str(error.value).startswith(f"languages/xx/language.toml:{text.count(chr(10))}: ")
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("where", ["options = {{ a = [[{0}]] }}", "delay_s = {0}"])
+@pytest.mark.parametrize("number", NO_NUMBERS)
+def test_a_number_that_nothing_holds_is_found_wherever_it_stands(folder: Path, where: str, number: str) -> None:
+    (folder / "language.toml").write_text(TOML + where.format(number) + "\n", encoding="utf-8")
+    with pytest.raises(LanguageError, match=r"language.toml:\d+: .*finite"):
+        load_language(folder)
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-01-01", "12:00:00", "2024-01-01T00:00:00Z", "[" * 5000, "true", '"' + "x" * 9000 + '"']
+)
+def test_what_is_no_number_is_one_short_line(folder: Path, value: str) -> None:
+    (folder / "language.toml").write_text(f"{TOML}\n[filters]\nmin_characters = {value}\n", encoding="utf-8")
+    with pytest.raises(LanguageError, match=r"^languages/xx/language.toml:\d+: ") as error:
+        load_language(folder)
+    assert len(str(error.value)) < 400
+
+
+def test_a_number_that_nothing_holds_is_refused_from_python_too() -> None:
+    for number in (10**400, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="finite"):
+            registry.get("et").with_(filters={"min_script_share": number})
+
+
+def test_an_escape_of_no_character_stays(tmp_path: Path) -> None:
+    (tmp_path / "examples.tsv").write_text("nfc\t\\Uffffffff\\u0041\tx\n")
+    assert read_examples(tmp_path / "examples.tsv")[0].raw == "\\UffffffffA"

@@ -3,7 +3,31 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ulmkit.errors import UsageError
+
 SPLITS = ("train", "valid", "test")
+MAX_NAME_BYTES = 100  # a file system takes 255, and what is being written has a longer name
+
+
+def folder_name(name: str, what: str) -> str:
+    """`name`, which somebody gave as `what`, where it can name a folder and lead nowhere else; else `UsageError`.
+
+    >>> folder_name("wiki-2024", "--run")
+    'wiki-2024'
+    """
+    wrong = ""
+    if not name.strip() or name in (".", ".."):
+        wrong = "names no folder"
+    elif "/" in name or "\\" in name:
+        wrong = "holds a separator of paths, and a name is no path"
+    elif not name.replace("\u200c", "").replace("\u200d", "").isprintable():
+        wrong = "holds a character that cannot be seen"
+    elif len(name.encode()) > MAX_NAME_BYTES:
+        wrong = f"is longer than {MAX_NAME_BYTES} bytes"
+    if wrong:
+        shown = name[:40] if name.isprintable() else ascii(name[:40])[1:-1]
+        raise UsageError(f"{what} '{shown}' {wrong}. Give a short name of letters and digits.")
+    return name
 
 
 @dataclass(frozen=True)
@@ -12,6 +36,10 @@ class Layout:
 
     root: Path
     code: str
+
+    def __post_init__(self) -> None:
+        if self.code == ".." or self.code != Path(self.code).name:  # nothing above the root is its language
+            folder_name(self.code, "language")
 
     @property
     def home(self) -> Path:
@@ -38,7 +66,7 @@ class Layout:
         return self.home / "lm"
 
     def run(self, name: str) -> Path:
-        return self.lm / name
+        return self.lm / folder_name(name, "run")
 
     def exported(self, run: str, form: str) -> Path:
-        return self.home / "export" / f"{run}-{form}"
+        return self.home / "export" / f"{folder_name(run, 'run')}-{form}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.artifacts.layout import Layout
+from ulmkit.artifacts.layout import Layout, folder_name
 from ulmkit.cli.streams import remark, write_out
 from ulmkit.names import json_text, readable, readable_lines
 from ulmkit.progress import Progress, Report, paced, silent
@@ -40,7 +40,7 @@ class Terminal:
         return get(code, self.languages)
 
     def layout(self, code: str) -> Layout:
-        return Layout(self.root, code)
+        return Layout(self.root, folder_name(code, "language"))
 
     def stage_language(self, code: str) -> "Language | None":
         """The language of what is built as `code`; None where that is only the label of a benchmark of words."""

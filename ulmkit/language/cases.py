@@ -5,6 +5,7 @@ All are text files that people write, so each reader names the line of what it c
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,14 @@ class SentenceCase:
 
 
 def read_escapes(cell: str) -> str:
-    r"""`cell` with `\u200c`, `\U0001f600`, `\n`, `\t` and `\r` as the characters they name."""
-    return _ESCAPE.sub(lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1]) or chr(int(m[1][1:], 16)), cell)
+    r"""`cell` with `\u200c`, `\U0001f600`, `\n`, `\t` and `\r` as the characters they name; what names none stays."""
+
+    def character(match: re.Match[str]) -> str:
+        named = {"n": "\n", "t": "\t", "r": "\r"}.get(match[1])
+        point = 0 if named else int(match[1][1:], 16)
+        return named or (chr(point) if point <= sys.maxunicode else match[0])
+
+    return _ESCAPE.sub(character, cell)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

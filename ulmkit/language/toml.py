@@ -17,6 +17,29 @@ from ulmkit.errors import LanguageError, UlmkitError, shown
 from ulmkit.language.places import folder_text
 from ulmkit.language.sections import NO_PART_OF_A_PROFILE, Normalization, Profile, frozen
 
+_MAX_NUMBER = 1 << 63  # what files of numbers hold
+_NO_NUMBER = "a number must be finite, and below 2 to the 63rd"
+
+
+def _holdable(value: Any) -> bool:
+    """Whether every number in `value` is one that a file of numbers holds."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, int | float) and not abs(value) < _MAX_NUMBER:
+            return False
+    return True
+
+
+def _line_of_digits(text: str) -> int:
+    """The line with the longest run of digits."""
+    longest = [max(map(len, re.findall(r"[0-9_]+", line)), default=0) for line in text.splitlines()]
+    return longest.index(max(longest)) + 1
+
 
 class Where(Protocol):
     """Where settings were written: makes the error that says so."""
@@ -40,6 +63,14 @@ class TomlFile:
             found = re.search(r"\(at line (\d+), column \d+\)", str(error))
             message = re.sub(r"\s*\(at .*\)", "", str(error))
             raise LanguageError(f"{self.name}:{found[1] if found else '1'}: {message}.") from error
+        except ValueError as error:  # more digits than Python makes a number of
+            raise LanguageError(f"{self.name}:{_line_of_digits(self.text)}: {_NO_NUMBER}.") from error
+        for section, table in self.data.items():
+            inner = table.items() if isinstance(table, Mapping) else [("", table)]
+            for key, value in inner:
+                if not _holdable(value):
+                    where = (section, key) if isinstance(table, Mapping) else ("", section)
+                    raise self.fail(*where, f"'{key or section}': {_NO_NUMBER}.")
 
     def line(self, section: str, key: str = "", index: int = 0) -> int:
         """Where `key` stands under the `index`-th `[section]` or `[[section]]`; the section's own line without it."""
@@ -63,6 +94,15 @@ class TomlFile:
         return LanguageError(f"{self.name}:{self.line(section, key, index)}: {message}")
 
 
+def _as_json(value: Any) -> str:
+    """`value` as an error repeats it."""
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, RecursionError):
+        return "this"
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     near = get_close_matches(word, known, 1, 0.5)
@@ -75,7 +115,10 @@ def _convert(value: Any, wanted: Any, at: tuple[Where, str, str, int]) -> Any:
     origin, arguments = get_origin(wanted), get_args(wanted)
 
     def wrong(expected: str) -> UlmkitError:
-        return where.fail(section, key, f"'{key}' must be {expected}, not {json.dumps(value, default=str)}.", index)
+        return where.fail(section, key, f"'{key}' must be {expected}, not {_as_json(value)}.", index)
+
+    if isinstance(value, int | float) and not _holdable(value):
+        raise where.fail(section, key, f"'{key}': {_NO_NUMBER}.", index)
 
     if dataclasses.is_dataclass(wanted):
         if not isinstance(value, Mapping):
@@ -160,7 +203,7 @@ def _profiles(profiles: Mapping[str, Any], where: Where) -> Mapping[str, Mapping
     for name, changes in profiles.items():
         section = f"normalization.profiles.{name}"
         if not isinstance(changes, Mapping):
-            message = f"profile '{name}' must be a table, not {json.dumps(changes, default=str)}."
+            message = f"profile '{name}' must be a table, not {_as_json(changes)}."
             raise where.fail("normalization.profiles", name, message)
         for key in NO_PART_OF_A_PROFILE:
             if key in changes:

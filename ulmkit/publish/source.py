@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ulmkit.artifacts.atomic import read_json, read_regular
+from ulmkit.artifacts.layout import folder_name
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import Checkpoint, write_bytes
@@ -67,6 +68,8 @@ def copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
     """The tokenizer's files into `folder`/tokenizer; name → SHA-256."""
     names = [*Manifest.read(source.tokenizer, "tokenizer").files, "manifest.json"]
     (folder / TOKENIZER).mkdir()
+    for name in names:
+        folder_name(name, f"{source.tokenizer}: file")
     return {
         f"{TOKENIZER}/{name}": write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name))
         for name in names
