@@ -3,8 +3,9 @@
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .bootstrap/bin/uv)
 BIN := .venv/bin
-# the suite runs as many processes as there are cores, so each gets one thread
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+# the suite runs as many processes as there are cores, so each gets one thread; and it starts Python often enough that
+# what was compiled is kept, whatever the environment says: torch and fastai take 20 s to compile, each time
+TEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 # neighbours stay in one process, which makes what they share once; who is done early takes from who is not
 SUITE := $(TEST) -n auto --dist worksteal
 
