@@ -4,9 +4,10 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from normalizer_fuzz import PIECES
+from random_cases import examples
 
 from ulmkit.language import places, registry
 from ulmkit.language.cases import Example, read_examples, read_keep
@@ -20,7 +21,7 @@ KEPT = [(code, case.text) for code in LANGUAGES for case in read_keep(places.fin
 PROFILES = [(code, profile) for code in LANGUAGES for profile in registry.get(code).profiles]
 
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=24).map("".join)
-FUZZ = settings(max_examples=400)
+FUZZ = examples(400)
 BAD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2581\ufdd0-\ufdef]|  | \n|\n |\n\n\n|\\A[ \n]|[ \n]\\Z")
 
 
@@ -67,6 +68,7 @@ def test_kept_string_is_unchanged(code: str, text: str) -> None:
     assert normalize(f"{around} {text} {around}") == f"{around} {text} {around}"
 
 
+@pytest.mark.thorough
 def test_normalizing_twice_changes_nothing(normalizer: Normalizer) -> None:
     @FUZZ
     @given(TEXTS)
@@ -77,6 +79,7 @@ def test_normalizing_twice_changes_nothing(normalizer: Normalizer) -> None:
     check()
 
 
+@pytest.mark.thorough
 def test_fast_path_equals_the_plain_order(normalizer: Normalizer) -> None:
     @FUZZ
     @given(TEXTS)
@@ -86,6 +89,7 @@ def test_fast_path_equals_the_plain_order(normalizer: Normalizer) -> None:
     check()
 
 
+@pytest.mark.thorough
 def test_long_text_is_taken_in_pieces_and_comes_out_the_same(
     normalizer: Normalizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +104,7 @@ def test_long_text_is_taken_in_pieces_and_comes_out_the_same(
     check()
 
 
+@pytest.mark.thorough
 def test_fast_path_of_the_match_form_equals_the_plain_order(language: Language) -> None:
     @FUZZ
     @given(TEXTS)
@@ -111,6 +116,7 @@ def test_fast_path_of_the_match_form_equals_the_plain_order(language: Language) 
     check()
 
 
+@pytest.mark.thorough
 def test_normal_form_holds_only_what_can_be_written_and_read_back(normalizer: Normalizer) -> None:
     """No lone surrogates, controls, U+2581, doubled spaces or empty edges, and NFC."""
 
@@ -125,6 +131,7 @@ def test_normal_form_holds_only_what_can_be_written_and_read_back(normalizer: No
     check()
 
 
+@pytest.mark.thorough
 def test_each_operation_alone_is_idempotent(language: Language) -> None:
     forms = [language.normalizer(name) for name in ("match", *language.normalization.profiles)]
     steps = [step for each in forms for step in each._steps]
@@ -139,6 +146,7 @@ def test_each_operation_alone_is_idempotent(language: Language) -> None:
     check()
 
 
+@pytest.mark.thorough
 def test_match_form_is_idempotent_and_does_not_depend_on_normalizing_before(language: Language) -> None:
     @FUZZ
     @given(TEXTS)

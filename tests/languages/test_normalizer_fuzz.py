@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from altered_language import with_normalizers
 from normalizer_fuzz import LINEAR, Checks, Texts, fuzz, growth, minimal, real_text
+from random_cases import cases
 
 from ulmkit.language import registry
 from ulmkit.text.normalize import Normalizer
@@ -15,9 +16,10 @@ LANGUAGES = [known.folder.name for known in registry.known()]
 SEED = Random().getrandbits(32) if os.environ.get("ULMKIT_FUZZ") else 20261124
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_no_text_breaks_a_normalizer(code: str) -> None:
-    report = fuzz(code, 2000, SEED)
+    report = fuzz(code, cases(2000), SEED)
     assert not report.faults, "\n".join(report.lines())
 
 
