@@ -341,6 +341,7 @@ except UlmkitError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit and its measure are Linux's")
 def test_who_does_what_the_error_says_trains_under_a_real_limit(tmp_path: Path) -> None:
     """A process with little address space: 1,024 rows do not fit; what is named then does.
