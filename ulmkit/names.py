@@ -12,8 +12,9 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-_BYTE = re.compile(r"[\udc80-\udcff]|\\(?=x[0-9a-f]{2})")  # a byte that is no UTF-8; a backslash that reads as one
-_STORED_BYTE = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
+# what a stored name spells as \xNN: a byte that is no UTF-8, a control, a backslash that would read as such a spelling
+_BYTE = re.compile(r"[\udc80-\udcff\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
+_STORED_BYTE = re.compile(r"\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 # what a line may hold although it cannot be printed: tabs between columns, and spaces of other widths
 _PLAIN = re.compile(r"[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
@@ -23,6 +24,8 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>#|!&~$]")
 
 def stored_name(name: str) -> str:
     """`name`, of a file or from the command line, as text that any file can hold: two names are never the same text.
+
+    Bytes that are no UTF-8, and controls, are `\\xNN`; `name_on_disk` is the way back.
 
     >>> stored_name("news-\\udcff\\udcfe.txt"), stored_name("a\\\\xff"), stored_name("a\\\\b")
     ('news-\\\\xff\\\\xfe.txt', 'a\\\\x5cxff', 'a\\\\b')
@@ -37,12 +40,7 @@ def name_on_disk(text: str) -> str:
     >>> name_on_disk(stored_name("a\\\\xff \\udcff")) == "a\\\\xff \\udcff"
     True
     """
-    return _STORED_BYTE.sub(lambda found: "\\" if found[1] == "5c" else chr(0xDC00 + int(found[1], 16)), text)
-
-
-def name_of_bytes(name: bytes) -> str:
-    """The name that stands in an archive as `name`, as `stored_name` has it."""
-    return stored_name(name.decode("utf-8", "surrogateescape"))
+    return _STORED_BYTE.sub(lambda found: bytes.fromhex(found[1]).decode("utf-8", "surrogateescape"), text)
 
 
 def readable(text: object, limit: int | None = 60) -> str:

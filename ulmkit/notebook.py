@@ -3,6 +3,8 @@
 import html
 from collections.abc import Sequence
 
+from ulmkit.names import readable_lines
+
 
 def html_table(
     title: str, rows: Sequence[Sequence[object]], *, headers: Sequence[str] = (), direction: str = "ltr"
@@ -14,10 +16,10 @@ def html_table(
     >>> html_table("a < b", [("x", 1)])
     '<table dir="ltr"><caption>a &lt; b</caption><tbody><tr><td dir="auto">x</td><td>1</td></tr></tbody></table>'
     """
-    head = "".join(f"<th>{html.escape(header)}</th>" for header in headers)
+    head = "".join(f"<th>{_escape(header)}</th>" for header in headers)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return (
-        f'<table dir="{"rtl" if direction == "rtl" else "ltr"}"><caption>{html.escape(title)}</caption>'
+        f'<table dir="{"rtl" if direction == "rtl" else "ltr"}"><caption>{_escape(title)}</caption>'
         + (f"<thead><tr>{head}</tr></thead>" if head else "")
         + f"<tbody>{body}</tbody></table>"
     )
@@ -29,4 +31,9 @@ def _cell(value: object) -> str:
         return f"<td>{value:,}</td>"
     if isinstance(value, float):
         return f"<td>{value:,.4g}</td>"
-    return f'<td dir="auto">{html.escape(str(value))}</td>'
+    return f'<td dir="auto">{_escape(str(value))}</td>'
+
+
+def _escape(text: str) -> str:
+    """No markup, and no character that turns what stands around it."""
+    return html.escape(readable_lines(text))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ulmkit.corpus.card import escape, write_card
+from ulmkit.corpus.card import write_card
 from ulmkit.language.registry import get
 
 SPLIT = {"documents": 1200, "words": 300_000, "characters": 1_700_000}
@@ -30,5 +30,23 @@ def test_the_card_holds_splits_sources_reasons_and_licences(tmp_path: Path, lice
     assert "`corpus|language:fa`" in lines
 
 
-def test_a_name_stays_in_its_cell() -> None:
-    assert escape("a|b\n# `c`") == "a\\|b \\# \\`c\\`"
+def test_no_licence_and_no_name_breaks_out_of_its_place(tmp_path: Path) -> None:
+    evil = "x\nevil: yes\n---\n# h | <img src=x> \x1b[31m \u202e"
+    manifest = {
+        "counts": {"sources": {evil: {"read": 1}}, "dropped": {evil: 1}},
+        "splits": {"train": SPLIT},
+        "inputs": [{"licence": evil}],
+        "signature": f"corpus|`{evil}`",
+    }
+    write_card(tmp_path / "README.md", get("fa"), manifest)
+    text = (tmp_path / "README.md").read_text()
+    assert all(c.isprintable() or c == "\n" for c in text)
+    front, body = text.removeprefix("---\n").split("\n---\n")
+    assert [line.split(":")[0] for line in front.splitlines() if line[0].isalpha()] == [
+        "language",
+        "license",
+        "configs",
+    ]
+    assert [line for line in body.splitlines() if line.startswith("#")] == ["# Persian corpus"]
+    assert "\\<img" in body
+    assert all(line.count("|") - line.count("\\|") in (4, 5, 3) for line in body.splitlines() if line.startswith("|"))

@@ -59,6 +59,11 @@ def shard_paths(corpus: Path, split: str) -> list[Path]:
     return sorted((corpus / split).glob("part-*.parquet"))
 
 
+def native_file(path: Path) -> pa.NativeFile:
+    """The file at `path` for Arrow to read, which takes only names in UTF-8 where they are strings."""
+    return pa.OSFile(os.fsencode(path))
+
+
 def read_batches(
     paths: Iterable[Path], columns: Sequence[str] | None = None, batch_size: int = ROW_GROUP
 ) -> Iterator[pa.RecordBatch]:
@@ -67,7 +72,7 @@ def read_batches(
         try:
             require_regular(path)
             with (
-                pa.OSFile(os.fsencode(path)) as source,  # bytes, because a name need not be UTF-8
+                native_file(path) as source,
                 pq.ParquetFile(source, page_checksum_verification=True) as file,
             ):
                 yield from file.iter_batches(batch_size=batch_size, columns=columns)

@@ -5,11 +5,7 @@ from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.language.spec import Language
-
-
-def escape(text: str) -> str:
-    """`text` as one Markdown table cell: names come from files and may hold anything."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!" else " " if c in "\r\n" else c for c in text)
+from ulmkit.names import code_span, markdown_text, yaml_text
 
 
 def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None:
@@ -18,15 +14,15 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
     licences = sorted({entry["licence"] for entry in manifest["inputs"]})
     lines = [
         "---",
-        f"language: {language.code}",
-        f"license: {licences[0].lower() if len(licences) == 1 else 'other'}",
+        f"language: {yaml_text(language.code)}",
+        f"license: {yaml_text(licences[0].lower() if len(licences) == 1 else 'other')}",
         "configs:",
         "- config_name: default",
         "  data_files:",
         *(f"  - split: {split}\n    path: {split}/*.parquet" for split in splits),
         "---",
         "",
-        f"# {language.identity.name} corpus",
+        f"# {markdown_text(language.identity.name)} corpus",
         "",
         "| split | documents | words | characters |",
         "| --- | ---: | ---: | ---: |",
@@ -35,17 +31,20 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
         "| source | read | kept | duplicates |",
         "| --- | ---: | ---: | ---: |",
         *(
-            f"| {escape(name)} | {c.get('read', 0):,} | {c.get('kept', 0):,} | {c.get('duplicate', 0):,} |"
+            f"| {markdown_text(name)} | {c.get('read', 0):,} | {c.get('kept', 0):,} | {c.get('duplicate', 0):,} |"
             for name, c in sorted(counts["sources"].items())
         ),
         "",
-        f"Licences of the inputs, as stated by whoever gave them: {', '.join(map(escape, licences))}.",
+        f"Licences of the inputs, as stated by whoever gave them: {', '.join(map(markdown_text, licences))}.",
         "",
         "| dropped because | documents |",
         "| --- | ---: |",
-        *(f"| {escape(reason)} | {n:,} |" for reason, n in sorted(counts["dropped"].items(), key=lambda x: -x[1])),
+        *(
+            f"| {markdown_text(reason)} | {n:,} |"
+            for reason, n in sorted(counts["dropped"].items(), key=lambda x: -x[1])
+        ),
         "",
-        f"`{manifest['signature']}`",
+        code_span(manifest["signature"]),
         "",
     ]
     with atomic_write(path, "w", encoding="utf-8") as file:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import fingerprint
-from ulmkit.artifacts.shards import SCHEMA
+from ulmkit.artifacts.shards import SCHEMA, native_file
 from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
@@ -111,7 +111,8 @@ class Staging:
         return Tally.from_json(staged["tally"]), staged["samples"], staged["unread"]
 
     def columns(self, key: str, names: list[str]) -> pa.Table:
-        return pq.read_table(self.folder / f"{key}.parquet", columns=names)
+        with native_file(self.folder / f"{key}.parquet") as file:
+            return pq.read_table(file, columns=names)
 
     def signatures(self, key: str) -> np.ndarray:
         """The signatures of the unit's rows, (rows, permutations), as a memory map."""
@@ -119,7 +120,7 @@ class Staging:
 
     def rows(self, key: str) -> Iterator[list[dict[str, Any]]]:
         """The unit's rows, some at a time."""
-        with pq.ParquetFile(self.folder / f"{key}.parquet") as file:
+        with native_file(self.folder / f"{key}.parquet") as source, pq.ParquetFile(source) as file:
             for batch in file.iter_batches():
                 yield batch.to_pylist()
 

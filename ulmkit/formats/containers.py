@@ -63,7 +63,7 @@ def tar_number(field: bytes) -> int:
 
 
 def tar_name(field: bytes) -> str:
-    return field.split(b"\0")[0].decode("utf-8", "replace")
+    return field.split(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def pax_settings(data: bytes) -> dict[str, str]:
@@ -76,7 +76,7 @@ def pax_settings(data: bytes) -> dict[str, str]:
             break
         record = data[at + len(digits) + 1 : at + int(digits)]
         key, _, value = record.rstrip(b"\n").partition(b"=")
-        settings[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+        settings[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         at += int(digits)
     return settings
 
@@ -210,7 +210,7 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
         yield origin.unreadable(reasons.UNSUPPORTED, "an office document; save it as text or HTML first")
         return
     for entry in entries:
-        name = entry.filename
+        name = zip_name(entry)
         if entry.is_dir() or hidden(name):
             continue
         mode = entry.external_attr >> 16 if entry.create_system == 3 else 0
@@ -224,6 +224,13 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
             yield zip_member(file, entry, origin, limits, budget)
 
 
+def zip_name(entry: zipfile.ZipInfo) -> str:
+    """What a member is called: on Unix a name without the mark of UTF-8 is bytes, on DOS it is in code page 437."""
+    if entry.flag_bits & 0x800 or entry.create_system != 3:
+        return entry.filename
+    return entry.filename.encode("cp437").decode("utf-8", "surrogateescape")
+
+
 def zip_member(file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: Limits, budget: ByteBudget) -> Member:
     """One member as a stream over the archive's own bytes."""
     header = b""
@@ -231,11 +238,11 @@ def zip_member(file: IO[bytes], entry: zipfile.ZipInfo, origin: Origin, limits: 
         file.seek(entry.header_offset)
         header = file.read(30)
     if len(header) < 30 or header[:4] != b"PK\3\4":
-        return origin.member(entry.filename).unreadable(reasons.DAMAGED, "zip: no member where one should be")
+        return origin.member(zip_name(entry)).unreadable(reasons.DAMAGED, "zip: no member where one should be")
     name_length, extra_length = struct.unpack_from("<HH", header, 26)
     file.seek(name_length + extra_length, io.SEEK_CUR)
     body: RawBytes = SectionBytes(file, entry.compress_size)
     codec = ZIP_CODECS.get(entry.compress_type)
     if codec:
         body = DecompressedBytes(Stream(body), codec, limits, budget)
-    return entry.filename, Stream(CheckedBytes(body, entry.file_size, entry.CRC))
+    return zip_name(entry), Stream(CheckedBytes(body, entry.file_size, entry.CRC))

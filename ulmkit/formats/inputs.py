@@ -15,7 +15,7 @@ from ulmkit.errors import InputError, system_error
 from ulmkit.files import open_regular, require_regular
 from ulmkit.formats.origin import Reading, Record
 from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
-from ulmkit.names import home_expanded
+from ulmkit.names import home_expanded, stored_name
 
 UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
 
@@ -49,7 +49,16 @@ def named_inputs(
             keys = input_names(files)
             sources = {path: name or source_name(path.name) for path in files}
         result += [Input(path, sources[path], keys[path], licence, text_field) for path in files]
-    return distinct(result)
+    return [
+        dataclasses.replace(
+            item,
+            source=stored_name(item.source),
+            key=stored_name(item.key),
+            licence=stored_name(item.licence),
+            text_field=item.text_field and stored_name(item.text_field),
+        )
+        for item in distinct(result)
+    ]
 
 
 def distinct(inputs: list[Input]) -> list[Input]:

@@ -10,6 +10,7 @@ from ulmkit.document import Kind, RawDocument, Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import CONTROL, excerpt
 from ulmkit.formats.streams import LIMITS, Limits, Stream
+from ulmkit.names import stored_name
 from ulmkit.text.encoding import Undecodable, decode
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Origin:
 
     def member(self, name: str) -> "Origin":
         """The origin of a member of this archive; a name that comes twice is told apart by a number."""
-        shown = CONTROL.sub("?", name.removeprefix("./")) or "unnamed"
+        shown = stored_name(name.removeprefix("./")) or "unnamed"
         where, again = f"{self.where}/{shown}", 1
         while hash(where) in self.taken:
             again += 1

@@ -21,7 +21,7 @@ from ulmkit.formats.recognise import recognise
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
 from ulmkit.formats.tables import read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
-from ulmkit.names import home_expanded
+from ulmkit.names import home_expanded, stored_name
 
 Reader = Callable[[Stream, Origin], Iterator[Record]]
 
@@ -154,8 +154,8 @@ def read_file(
     `reading` is what the language says of its files. `progress` hears how many bytes of the file were read since
     it was last called. Nothing is raised for what a file holds.
     """
-    key = key or path.name
-    source = name or source_name(path.name)
+    key = key or stored_name(path.name)
+    source = name or stored_name(source_name(path.name))
     origin = Origin(
         source=source,
         where=f"{name}/{key}" if name else key,

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from ulmkit.lm.config import LMConfig
+from ulmkit.names import code_span, json_text, markdown_text
 from ulmkit.publish.source import Source, of_words
 
 
 def fastai_readme(source: Source) -> str:
     """How to load it into fastai, and to fine-tune it there."""
-    name, language = source.name, source.checkpoint.identity.language
-    return f"""# {name}: an AWD-LSTM language model for fastai
+    weights, pretrained = json_text(f"models/{source.name}.pth"), json_text(source.name)
+    weights_file, language = code_span(f"models/{source.name}.pth"), code_span(source.checkpoint.identity.language)
+    return f"""# {markdown_text(source.name)}: an AWD-LSTM language model for fastai
 
 Written by ulmkit and checked: fastai loaded these files and gave the same logits.
 
@@ -24,7 +26,7 @@ folder = Path(".")  # where this file lies
 config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
 vocab = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
 model = get_language_model(AWD_LSTM, len(vocab), config=config)
-model.load_state_dict(torch.load(folder / "models/{name}.pth", weights_only=True))
+model.load_state_dict(torch.load(folder / {weights}, weights_only=True))
 model.eval()
 model.reset()
 ```
@@ -34,16 +36,16 @@ To fine-tune it, `dls` being DataLoaders of texts cut into the pieces of `tokeni
 ```python
 from fastai.text.all import language_model_learner
 
-learn = language_model_learner(dls, AWD_LSTM, config=config, path=folder, pretrained_fnames=["{name}", "vocab"])
+learn = language_model_learner(dls, AWD_LSTM, config=config, path=folder, pretrained_fnames=[{pretrained}, "vocab"])
 ```
 
-This last call makes fastai unpickle `models/{name}.pth` and `models/vocab.pkl`. Python code can hide in a pickle: load
+This last call makes fastai unpickle {weights_file} and `models/vocab.pkl`. Python code can hide in a pickle: load
 them only as you got them from someone you trust. The first listing runs no pickle.
 
 - `vocab.json` and `models/vocab.pkl` hold the same list: row *i* of the embedding is its word *i*. The order is
   fastai's (`xxunk`, `xxpad`, `xxbos`, `xxeos`, then the pieces); the tokenizer's own ids have padding before
   unknown, and agree from id 2 on.
-- The pieces are those of text normalized by ulmkit's `{language}`. fastai's text rules (`xxmaj`, `xxrep`, …) were never
+- The pieces are those of text normalized by ulmkit's {language}. fastai's text rules (`xxmaj`, `xxrep`, …) were never
   applied: give it `rules=[]`, and put `xxbos` before each document.
 - A dropout of exactly 0 on the recurrent weights would make fastai fail in training, so `config.json` says
   1e-12 for it.
@@ -57,10 +59,10 @@ def safetensors_readme(source: Source) -> str:
         if of_words(source)
         else (
             "ulmkit.language.registry import get\nfrom ulmkit.tokenizer.model import Tokenizer",
-            f'Tokenizer.load(folder / "tokenizer", get("{source.checkpoint.identity.language}"))',
+            f'Tokenizer.load(folder / "tokenizer", get({json_text(source.checkpoint.identity.language)}))',
         )
     )
-    return f"""# {source.name}: an AWD-LSTM language model
+    return f"""# {markdown_text(source.name)}: an AWD-LSTM language model
 
 ```python
 from pathlib import Path
@@ -82,7 +84,7 @@ each layer `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh` in torch's layout (
 def onnx_readme(source: Source, state: Mapping[str, int]) -> str:
     """How to run it. `state`: name of each input that carries state -> its width."""
     widths = ", ".join(f'"{name}": {width}' for name, width in state.items())
-    return f"""# {source.name}: an AWD-LSTM language model as ONNX
+    return f"""# {markdown_text(source.name)}: an AWD-LSTM language model as ONNX
 
 ```python
 import numpy as np
@@ -113,8 +115,8 @@ def _ids_of(source: Source) -> str:
     """What the reader of a README must know of the ids."""
     if of_words(source):
         return "Ids are those of `tokenizer/vocab.json`; 0, `<eos>`, stands before every line."
-    language = source.checkpoint.identity.language
-    return f"Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's `{language}`."
+    language = code_span(source.checkpoint.identity.language)
+    return f"Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's {language}."
 
 
 def _pointing(config: LMConfig) -> str:
