@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from altered_language import with_normalizers
-from corpus_text import article, articles
+from corpus_text import articles
 
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import verify_folder
@@ -25,7 +25,6 @@ from ulmkit.corpus import build as building
 from ulmkit.corpus import staging
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import Chain
-from ulmkit.corpus.identify import identify
 from ulmkit.corpus.tally import read_samples
 from ulmkit.errors import ArtifactError, BusyError, InputError, UsageError
 from ulmkit.formats import inputs as reading
@@ -153,14 +152,6 @@ def test_other_languages_are_turned_away(tmp_path: Path):
     dropped = manifest["counts"]["dropped"]
     assert dropped.get("other language", 0) + dropped.get("close language", 0) == 3
     assert len(rows(tmp_path)) == 5
-
-
-def test_persian_drawn_in_arabic_letters_is_still_persian():
-    text = PERSIAN.normalize(article(1))
-    shapes = text.translate({ord("ی"): "\ufbfe", ord("ک"): "\ufb90", ord("ا"): "\ufe8e", ord("ر"): "\ufeae"})
-    arabic = text.replace("ی", "ي").replace("ک", "ك")
-    for variant in (text, shapes, arabic):
-        assert identify(variant, PERSIAN).keep, variant[:50]
 
 
 def test_small_files_share_a_unit_and_large_ones_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

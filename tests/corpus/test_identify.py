@@ -1,6 +1,7 @@
 """Which language a text is in: its own is kept, its neighbours are told from it, and too little says nothing."""
 
 import pytest
+from corpus_text import article
 
 from ulmkit.corpus.identify import FEW, close_language, identify, word_counts
 from ulmkit.language.registry import get
@@ -27,6 +28,15 @@ NEIGHBOURS = [
 def test_its_own_text_is_kept(code: str, text: str):
     verdict = identify(text, get(code))
     assert verdict.keep, verdict
+
+
+def test_persian_drawn_in_arabic_letters_is_still_persian():
+    persian = get("fa")
+    text = persian.normalize(article(1))
+    shapes = text.translate({ord("ی"): "\ufbfe", ord("ک"): "\ufb90", ord("ا"): "\ufe8e", ord("ر"): "\ufeae"})
+    arabic = text.replace("ی", "ي").replace("ک", "ك")
+    for variant in (text, shapes, arabic):
+        assert identify(variant, persian).keep, variant[:50]
 
 
 @pytest.mark.parametrize(("code", "text"), NEIGHBOURS)
