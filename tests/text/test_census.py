@@ -29,8 +29,6 @@ def test_counts_are_those_of_asking_each_character(text: str):
 
 
 def test_a_class_is_read_like_a_regular_expressions():
+    every = "".join(map(chr, range(0x110000)))
     for body in map(letters_of, ("Arab", "Latn", "Deva", "Jpan", "Adlm")):
-        points = np.flatnonzero(members(body))
-        pattern = re.compile(f"[{body}]")
-        assert all(pattern.match(chr(point)) for point in points)
-        assert len(points) == sum(1 for i in range(0x110000) if pattern.match(chr(i)))
+        assert np.flatnonzero(members(body)).tolist() == list(map(ord, re.findall(f"[{body}]", every)))
