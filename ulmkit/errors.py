@@ -41,7 +41,10 @@ class LanguageError(UlmkitError):
 
 
 class RuleError(LanguageError):
-    """A function of a language's rules.py raised, hung, or returned no text; the document is set aside."""
+    """A function of a language's rules.py raised, hung, or returned no text, or a pattern of its language.toml hung.
+
+    The document is set aside.
+    """
 
 
 class InputError(UlmkitError):

@@ -1,5 +1,6 @@
 """What a file is, which of its fields is the text, and what its documents are called."""
 
+import gzip
 import json
 import os
 import random
@@ -11,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -532,3 +534,31 @@ def test_a_growing_file_is_read_to_where_it_ended(tmp_path: Path):
             more.write(jsonl(*RECORDS))
             more.flush()
     assert read == 5000 * len(RECORDS)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a", "a.jsonl.zst", "a.jsonl.gz", "a.csv", "a.tsv"])
+def test_a_first_record_without_end_costs_itself_alone(tmp_path: Path, name: str):
+    """However it is packed and called, what stands behind it is read, bad lines and all."""
+    mark = {"a.csv": ",", "a.tsv": "\t"}.get(name)
+    if mark:
+        content = f"text{mark}label\n" + "x" * 3_000_000 + f"{mark}1\n" + f"Lause on siin.{mark}2\n" * 30
+    else:
+        content = jsonl({"text": "x" * 3_000_000}) + "{bad\n" + jsonl({"text": "Lause on siin."}) * 30
+    data = content.encode()
+    if name.endswith(".zst"):
+        data = zstandard.compress(data)
+    if name.endswith(".gz"):
+        data = gzip.compress(data)
+    found, refused = read(tmp_path, data, name, limits=Limits(record=1_000_000))
+    assert [record.content for record in found] == ["Lause on siin."] * 30
+    assert [record.reason for record in refused] == [reasons.TOO_LARGE] + [reasons.BAD_RECORD] * (not mark)
+    if not mark:
+        assert found[0].id.endswith("#3")
+
+
+def test_a_document_without_end_that_has_lines_is_one(tmp_path: Path):
+    """An object written over many lines is no record a line: nothing behind its cut is taken for one."""
+    content = json.dumps({"text": ["x" * 100] * 30_000}, indent=1) + "\n" + jsonl({"text": "Lause on siin."})
+    found, refused = read(tmp_path, content, "a.json", limits=Limits(record=1_000_000))
+    assert not found
+    assert [record.reason for record in refused] == [reasons.TOO_LARGE]

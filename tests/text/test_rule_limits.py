@@ -11,7 +11,7 @@ import pytest
 from ulmkit.artifacts.layout import Layout
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import MAX_FAILURES, Chain
-from ulmkit.document import RawDocument
+from ulmkit.document import KEEP, RawDocument
 from ulmkit.errors import LanguageError, RuleError
 from ulmkit.formats import inputs as reading
 from ulmkit.formats.inputs import named_inputs
@@ -167,3 +167,54 @@ def test_what_a_rule_loads_first_has_a_limit_of_its_own(
             language.normalize("odd")
     else:
         assert language.normalize("odd").startswith("odd")
+
+
+BACKTRACKS = "(a+)+b"
+ENDLESS_PATTERNS = {
+    "boilerplate": f'boilerplate = ["{BACKTRACKS}"]',
+    "pii": f'[[pii]]\nname = "x"\nmask = "[x]"\nhints = ["a"]\npattern = "{BACKTRACKS}"',
+    "check": '[[pii]]\nname = "x"\nmask = "[x]"\nhints = ["a"]\npattern = "aaa"\ncheck = "rules.hangs"',
+    "raises": '[[pii]]\nname = "x"\nmask = "[x]"\nhints = ["a"]\npattern = "aaa"\ncheck = "rules.raises"',
+}
+CHECKS = "def hangs(found):\n    while True: pass\n\n\ndef raises(found):\n    raise ValueError('no')\n"
+
+
+def pattern_folder(tmp_path: Path, settings: str) -> Language:
+    folder = tmp_path / "xx"
+    folder.mkdir()
+    (folder / "language.toml").write_text(TOML.replace('"rules.odd"', "") + settings, encoding="utf-8")
+    (folder / "rules.py").write_text(CHECKS, encoding="utf-8")
+    return load_language(folder)
+
+
+@pytest.mark.parametrize("kind", ENDLESS_PATTERNS)
+def test_a_document_on_which_a_pattern_does_not_end_is_set_aside(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on, in this process as in a worker."""
+    monkeypatch.setattr(own_rules, "RULE_SECONDS", 0.2)
+    monkeypatch.setattr("ulmkit.corpus.chain.identify", lambda *_: KEEP)
+    language = pattern_folder(tmp_path, ENDLESS_PATTERNS[kind])
+    documents = [
+        RawDocument("1", "a" * 60 + " ends so.", "plain", "s"),
+        RawDocument("2", "One of them says nothing twice over, and so it has to stay here.", "plain", "s"),
+    ]
+    part = Chain(language, near_duplicates=False)(documents)
+    assert [row["id"] for row in part.rows] == ["2"]
+    assert dict(part.tally.dropped) == {"rule failed": 1}
+    assert "raised ValueError" in part.samples[0]["detail"] or "took more than 0.2" in part.samples[0]["detail"]
+
+
+@pytest.mark.parametrize("key", ["no_break", "break_after", "word_patterns"])
+def test_a_pattern_of_sentences_or_words_has_a_limit(tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_rules, "RULE_SECONDS", 0.2)
+    language = pattern_folder(tmp_path, f'[segmentation]\n{key} = ["{BACKTRACKS}"]')
+    ask = language.words if key == "word_patterns" else language.sentences
+    with pytest.raises(RuleError, match=r"\[segmentation\]: a pattern took more than 0.2"):
+        ask("Tere. " + "a" * 60 + " ends. So.")
+
+
+def test_a_pattern_that_does_not_end_on_its_mask_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_rules, "RULE_SECONDS", 0.2)
+    with pytest.raises(LanguageError, match=r"language.toml:\d+: pattern: .* took more than 0.2"):
+        pattern_folder(tmp_path, ENDLESS_PATTERNS["pii"].replace("[x]", "a" * 60))

@@ -19,6 +19,7 @@ from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.sections import Filters
 from ulmkit.language.spec import Language
 from ulmkit.text.census import letter_mask
+from ulmkit.text.rules import pattern_limit
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
@@ -287,9 +288,10 @@ def boilerplate_pattern(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
 
 
 def without_boilerplate(text: str, language: Language) -> tuple[str, int]:
-    """`text` without the language's boilerplate lines, and how many went."""
+    """`text` without the language's boilerplate lines, and how many went; a `RuleError` for a pattern without end."""
     pattern = boilerplate_pattern(language.filters.boilerplate)
     if pattern is None:
         return text, 0
-    text, removed = pattern.subn("", text)
+    with pattern_limit("[filters]: a pattern of 'boilerplate'", text):
+        text, removed = pattern.subn("", text)
     return (re.sub("\n{3,}", "\n\n", text).strip("\n") if removed else text), removed

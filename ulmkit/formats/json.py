@@ -9,7 +9,7 @@ from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.fields import TEXT_FIELDS, NumberedRecord, documents
-from ulmkit.formats.lines import text_lines, unified
+from ulmkit.formats.lines import skip_line, text_lines, unified
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import BUFFER, Stream
 
@@ -22,8 +22,9 @@ def read_json_lines(stream: Stream, origin: Origin) -> Iterator[Record]:
     yield from documents(_lines(stream, origin), origin)
 
 
-def _lines(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
-    for number, line in text_lines(stream, origin):
+def _lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[NumberedRecord]:
+    """The records of lines, of which so many stand `before`."""
+    for number, line in text_lines(stream, origin, before):
         if isinstance(line, Unreadable):
             yield line
         elif not line.isspace():
@@ -142,6 +143,9 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
                 if data:
                     detail = f"a JSON value over {origin.limits.record:,} characters"
                     yield origin.unreadable(reasons.TOO_LARGE, detail, number + 1, shown=excerpt(text, at))
+                    if not in_array and "\n" not in text[at:]:  # a record a line, of which this is one
+                        skip_line(stream, origin.limits.record)
+                        yield from _lines(stream, origin, number + 1)
                 elif stream.failure is None:
                     yield _unfinished(error, origin, number + 1)
                 return
@@ -158,7 +162,8 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
                     reasons.TRUNCATED, "the array is not closed", number, shown=excerpt(text, len(text))
                 )
             return
-        wanted = max(BUFFER, len(text) - at)
+        # twice as much as there is, and no more than shows that it is too large
+        wanted = max(BUFFER, min(len(text) - at, origin.limits.record - (len(text) - at) + 1))
 
 
 def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:

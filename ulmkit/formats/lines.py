@@ -38,9 +38,16 @@ def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unre
     return as_utf8(stream, encoding)
 
 
-def text_lines(stream: Stream, origin: Origin) -> Iterator[tuple[int, str | Unreadable]]:
+def skip_line(stream: Stream, limit: int) -> None:
+    """Read on to the end of a line that is too long to be kept."""
+    while (rest := stream.readline(limit)) and not rest.endswith(b"\n"):
+        pass
+
+
+def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tuple[int, str | Unreadable]]:
     """(number from 1, line with its end) for each line; a line that cannot be read comes as its complaint.
 
+    `before` lines have been read already.
     A last line without its end is held back where the stream was cut: it is half a record.
     """
     even = unified(stream, origin)
@@ -48,13 +55,11 @@ def text_lines(stream: Stream, origin: Origin) -> Iterator[tuple[int, str | Unre
         yield 0, even
         return
     limit = origin.limits.record
-    number = 0
+    number = before
     while line := even.readline(limit):
         number += 1
         if len(line) >= limit and not line.endswith(b"\n"):
-            while rest := even.readline(limit):
-                if rest.endswith(b"\n"):
-                    break
+            skip_line(even, limit)
             yield (
                 number,
                 origin.unreadable(reasons.TOO_LARGE, f"a line over {limit:,} bytes", number, shown=excerpt(line)),

@@ -35,7 +35,7 @@ from ulmkit.text.characters import CharacterRow
 from ulmkit.text.normalize import Change, Normalizer, form_fingerprint
 from ulmkit.text.operations import VERSION, Settings
 from ulmkit.text.pii import Pii, PiiFinder
-from ulmkit.text.rules import NO_RULES, Rules
+from ulmkit.text.rules import NO_RULES, Rules, pattern_limit
 from ulmkit.text.segment import Segmenter
 
 # what is made of a corpus later, and where its pages come from, is recorded by those stages
@@ -226,11 +226,13 @@ class Language:
 
     def sentences(self, text: str) -> list[str]:
         """The sentences of `text` in normal form, without the spaces between them."""
-        return self.segmenter.sentences(text)
+        with pattern_limit("[segmentation]: a pattern", text):
+            return self.segmenter.sentences(text)
 
     def words(self, text: str) -> list[str]:
         """The words of `text` in normal form, without punctuation."""
-        return self.segmenter.words(text)
+        with pattern_limit("[segmentation]: a pattern", text):
+            return self.segmenter.words(text)
 
     @cached_property
     def pii_finder(self) -> PiiFinder:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ulmkit.errors import LanguageError
 from ulmkit.text.protect import find_spans
-from ulmkit.text.rules import Rules
+from ulmkit.text.rules import Rules, guarded_check, pattern_limit
 
 # what every number of a person has at least: one fast look spares all others
 NUMBER = re.compile(r"\d(?:[ .\-]?\d){6}")
@@ -119,11 +119,13 @@ def compiled(declared: Pii, rules: Rules) -> PiiKind:
         expression = re.compile(pattern)
     except re.error as error:
         raise LanguageError(f"pattern: '{pattern}' is no regular expression ({error}).") from error
-    if expression.search(declared.mask):
+    with pattern_limit(f"pattern: '{pattern}'", declared.mask):
+        found = expression.search(declared.mask)
+    if found:
         raise LanguageError(f"mask: '{declared.mask}' is itself found by the pattern. Choose another.")
     test: Callable[[str], bool] | None = None
     if check.startswith("rules."):
-        test = rules.function(check, "check")
+        test = guarded_check(rules.function(check, "check"), rules)
     elif check:
         if check not in PII_CHECKS:
             raise LanguageError(f"check: no check '{check}'. Known: {', '.join(PII_CHECKS)}, rules.<function>.")
@@ -140,7 +142,14 @@ class PiiFinder:
         self.kinds = [compiled(kind, rules) for kind in declared]
 
     def find(self, text: str) -> list[tuple[int, int, PiiKind]]:
-        """The finds as (start, end, kind), in order, without overlap: the first wins, and of two the longest."""
+        """The finds as (start, end, kind), in order, without overlap: the first wins, and of two the longest.
+
+        Raises `RuleError` where a pattern does not come to an end.
+        """
+        with pattern_limit("[[pii]]: a pattern", text):
+            return self._find(text)
+
+    def _find(self, text: str) -> list[tuple[int, int, PiiKind]]:
         number: bool | None = None
         found = []
         for place, kind in enumerate(self.kinds):

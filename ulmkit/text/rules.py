@@ -69,6 +69,19 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@contextlib.contextmanager
+def pattern_limit(what: str, text: str) -> Iterator[None]:
+    """Raise `RuleError` where a search of `text` for patterns of a language takes as long as no rule may."""
+    try:
+        with time_limit(RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)):
+            yield
+    except _TooLong as error:
+        raise RuleError(
+            f"{what} took more than {error} on a text of {len(text):,} characters. Is something repeated in it that "
+            "repeats itself?"
+        ) from None
+
+
 def line_in(error: BaseException, path: str, otherwise: int = 1) -> int:
     """The line of the file at `path` where `error` came from."""
     line, trace = otherwise, error.__traceback__
@@ -130,6 +143,19 @@ def _module(path: str, source: bytes) -> ModuleType:
         line = getattr(error, "lineno", None) or line_in(error, path)
         raise LanguageError(f"{name}:{line}: {type(error).__name__}: {error}.") from error
     return module
+
+
+def guarded_check(function: Callable[[str], Any], rules: Rules) -> Callable[[str], bool]:
+    """`function` of `rules`, which says yes or no of a find; a `RuleError` with its line for what it raises."""
+
+    def check(found: str) -> bool:
+        try:
+            return bool(function(found))
+        except (Exception, SystemExit) as error:
+            where = f"{shown(Path(rules.path))}:{line_in(error, rules.path)}"
+            raise RuleError(f"{where}: check '{function.__name__}' raised {type(error).__name__} ({error}).") from error
+
+    return check
 
 
 def guarded(function: Callable[[str], Any], rules: Rules) -> Callable[[str], str]:
