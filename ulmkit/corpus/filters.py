@@ -292,6 +292,6 @@ def without_boilerplate(text: str, language: Language) -> tuple[str, int]:
     pattern = boilerplate_pattern(language.filters.boilerplate)
     if pattern is None:
         return text, 0
-    with pattern_limit("[filters]: a pattern of 'boilerplate'", text):
+    with pattern_limit("[filters]: a pattern of 'boilerplate'", text, limited=language.rules.limited):
         text, removed = pattern.subn("", text)
     return (re.sub("\n{3,}", "\n\n", text).strip("\n") if removed else text), removed

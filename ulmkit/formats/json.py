@@ -141,11 +141,7 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
                 if data and len(text) - at <= origin.limits.record:
                     break
                 if data:
-                    detail = f"a JSON value over {origin.limits.record:,} characters"
-                    yield origin.unreadable(reasons.TOO_LARGE, detail, number + 1, shown=excerpt(text, at))
-                    if not in_array and "\n" not in text[at:]:  # a record a line, of which this is one
-                        skip_line(stream, origin.limits.record)
-                        yield from _lines(stream, origin, number + 1)
+                    yield from _too_large(text[at:], in_array, stream, origin, number + 1)
                 elif stream.failure is None:
                     yield _unfinished(error, origin, number + 1)
                 return
@@ -164,6 +160,15 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
             return
         # twice as much as there is, and no more than shows that it is too large
         wanted = max(BUFFER, min(len(text) - at, origin.limits.record - (len(text) - at) + 1))
+
+
+def _too_large(text: str, in_array: bool, stream: Stream, origin: Origin, number: int) -> Iterator[NumberedRecord]:
+    """The complaint about a value that goes on behind `text`; and where it is a record a line, the lines behind it."""
+    limit = origin.limits.record
+    yield origin.unreadable(reasons.TOO_LARGE, f"a JSON value over {limit:,} characters", number, shown=excerpt(text))
+    if not in_array and "\n" not in text:
+        skip_line(stream, limit)
+        yield from _lines(stream, origin, number)
 
 
 def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:

@@ -226,12 +226,12 @@ class Language:
 
     def sentences(self, text: str) -> list[str]:
         """The sentences of `text` in normal form, without the spaces between them."""
-        with pattern_limit("[segmentation]: a pattern", text):
+        with pattern_limit("[segmentation]: a pattern", text, limited=self.rules.limited):
             return self.segmenter.sentences(text)
 
     def words(self, text: str) -> list[str]:
         """The words of `text` in normal form, without punctuation."""
-        with pattern_limit("[segmentation]: a pattern", text):
+        with pattern_limit("[segmentation]: a pattern", text, limited=self.rules.limited):
             return self.segmenter.words(text)
 
     @cached_property

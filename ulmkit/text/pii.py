@@ -140,13 +140,14 @@ class PiiFinder:
 
     def __init__(self, declared: Sequence[Pii], rules: Rules) -> None:
         self.kinds = [compiled(kind, rules) for kind in declared]
+        self.limited = rules.limited
 
     def find(self, text: str) -> list[tuple[int, int, PiiKind]]:
         """The finds as (start, end, kind), in order, without overlap: the first wins, and of two the longest.
 
         Raises `RuleError` where a pattern does not come to an end.
         """
-        with pattern_limit("[[pii]]: a pattern", text):
+        with pattern_limit("[[pii]]: a pattern", text, limited=self.limited):
             return self._find(text)
 
     def _find(self, text: str) -> list[tuple[int, int, PiiKind]]:
