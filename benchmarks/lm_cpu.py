@@ -178,7 +178,7 @@ def _refuse_other_batches(ours: Learner, theirs: Learner) -> None:
     mine, other = next(iter(ours.dls.train)), next(iter(theirs.dls.train))
     if not all(torch.equal(a, torch.as_tensor(b).T) for a, b in zip(mine, other, strict=True)):
         raise SystemExit("the two loaders give different batches")
-    ours.dls.train.seek(0)
+    ours.dls.train.batches.seek(0)
 
 
 MEMORY_KEPT = "fastai, memory kept"

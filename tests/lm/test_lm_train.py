@@ -306,3 +306,19 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytes
         save_checkpoint(tmp_path / "last", tensors, tensors, {"number": 2})
     assert read_checkpoint(tmp_path / "last").state["number"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
+
+
+def test_a_report_after_a_validation_says_how_training_goes_not_how_the_validation_went(tmp_path: Path) -> None:
+    reports: list[TrainProgress] = []
+    run(tmp_path, dataclasses.replace(TINY, epochs=1, log_every=10), progress=reports.append)
+    *_, line, validated = reports
+    assert (validated.loss, validated.tokens_per_second) == (line.loss, line.tokens_per_second)
+    assert line.valid_loss is None
+    assert validated.valid_loss == lines(tmp_path)[-1]["valid_loss"]
+    assert "tokens/s, valid perplexity" in validated.summary
+
+
+def test_a_validation_before_the_first_line_is_reported_alone(tmp_path: Path) -> None:
+    reports: list[TrainProgress] = []
+    run(tmp_path, dataclasses.replace(TINY, epochs=2, log_every=10**6), progress=reports.append)
+    assert reports[0].summary == f"valid perplexity {reports[0].valid_perplexity:.1f}"

@@ -185,12 +185,8 @@ def training_progress(terminal: Terminal) -> Iterator["Callable[[TrainProgress],
         if now - shown < (0.5 if redraws else 10.0):
             return
         shown = now
-        valid = "" if p.valid_perplexity is None else f", valid perplexity {p.valid_perplexity:.1f}"
         left = "" if p.seconds_left is None else f", {clock(p.seconds_left)} left"
-        line = (
-            f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: loss {p.loss:.3f}, "
-            f"perplexity {p.perplexity:.1f}{valid}, {p.tokens_per_second:,.0f} tokens/s{left}"
-        )
+        line = f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: {p.summary}{left}"
         remark(f"\r\x1b[K{line}" if redraws else line, newline=not redraws)
 
     yield report

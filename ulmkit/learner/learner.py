@@ -6,7 +6,7 @@ very same steps.
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from ulmkit.learner.optimizer import opt_func
 from ulmkit.learner.recorder import Accuracy, LMLoss, Perplexity, TokenRecorder
 from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.averages import WeightAverage
+from ulmkit.lm.batches import EvaluationBatches, TokenBatch, TrainBatches
+from ulmkit.lm.checkpoint import load_weights
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.distributed import ALONE, World
 from ulmkit.lm.graphs import capture_on
@@ -78,6 +80,29 @@ class AverageInValidation(Callback):
         loss = self.learn.recorder.loss.value
         if loss is not None:
             self.average.validated(loss)
+
+
+class Loader:
+    """Batches as fastai's DataLoaders ask for them: with a data set, and how many parts of a batch the model reads."""
+
+    n_inp = 1
+
+    def __init__(self, batches: TrainBatches | EvaluationBatches) -> None:
+        self.batches = batches
+
+    @property
+    def dataset(self) -> TokenFile:
+        return self.batches.tokens
+
+    def to(self, device: Any) -> "Loader":
+        self.batches.to(device)
+        return self
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[TokenBatch]:
+        return iter(self.batches)
 
 
 class LossFunction(Ingredient):
@@ -234,7 +259,7 @@ class LMLearner(Learner):
                 hypers = json.loads((source.metadata() or {}).get("hypers", "null"))
         except (SafetensorError, OSError, ValueError) as error:
             raise ArtifactError(f"{path}: not a file that this learner saved ({error}).") from error
-        self.model.load_state_dict(_below(tensors, "model."))
+        load_weights(self.model, _below(tensors, "model."), path)
         if with_opt and hypers is not None:
             restore_optimizer(self.opt, self.model.named_parameters(), _below(tensors, "optimizer."))
             for group, saved in zip(self.opt.hypers, hypers, strict=True):
@@ -276,7 +301,7 @@ def learner(
     resolve(training.step)
     average = training.step.average
     learn = LMLearner(
-        DataLoaders(training.batches, training.validation, path=folder, device=picked),
+        DataLoaders(Loader(training.batches), Loader(training.validation), path=folder, device=picked),
         training.model,
         loss_func=LMLoss(config.label_smoothing),
         opt_func=opt_func(config),

@@ -6,6 +6,7 @@ same weights, batches and random numbers, and what changes is written down. One 
 """
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import UlmkitError
 from ulmkit.lm.batches import TrainBatches
-from ulmkit.lm.config import replace_config
+from ulmkit.lm.config import LMConfig
 from ulmkit.lm.ingredients import Backward, Ingredient, StepState
 from ulmkit.lm.schedule import set_rates
 from ulmkit.lm.setup import Training
@@ -117,8 +118,8 @@ def _set(thing: Any, **values: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _only(bench: _Bench, *dropouts: str) -> Iterator[None]:
     """No dropout but these."""
-    off = {f"{name}_p": 0.0 for name in DROPOUT_NAMES if name not in dropouts}
-    with _set(bench.model, config=replace_config(bench.model.config, off)):
+    off: dict[str, Any] = {f"{name}_p": 0.0 for name in DROPOUT_NAMES if name not in dropouts}
+    with _set(bench.model, config=dataclasses.replace(bench.model.config, **off)):
         yield
 
 
@@ -202,12 +203,6 @@ def _decay(bench: _Bench) -> float:
     return _change(*after)
 
 
-def _schedule_effect(values: list[float]) -> float:
-    """How far the values spread, beyond rounding."""
-    spread = (max(values) - min(values)) / max(map(abs, values)) if max(map(abs, values)) else 0.0
-    return spread if spread > ROUNDING else 0.0
-
-
 def _findings(training: Training, train: TokenFile) -> Iterator[Finding]:
     """Every ingredient in the order of a training step."""
     bench, config = _Bench(training), training.config
@@ -258,70 +253,76 @@ def _reversed(batches: TrainBatches, train: TokenFile) -> float:
     return float((first.cpu() != other).float().mean())
 
 
-def _watch(training: Training) -> list[tuple[int, list[dict[str, float]]]]:
-    """A training of a few steps through the whole schedule: each one's window, and every group's rate and momentum."""
+@dataclass(frozen=True)
+class _Watched:
+    """A training of a few steps through the whole schedule: what acts over time is seen in it.
+
+    `lengths` are those of the steps' windows, `hypers` rate and momentum of every group in each step.
+    """
+
+    config: LMConfig
+    lengths: list[int]
+    hypers: list[list[dict[str, float]]]
+
+    def rates(self) -> float:
+        """How far the rate of the last group spreads, without what follows the windows."""
+        per_length = self.config.bptt if self.config.variable_bptt else 0
+        steps = zip(self.hypers, self.lengths, strict=True)
+        return _spread([hypers[-1]["lr"] * (per_length / length if per_length else 1) for hypers, length in steps])
+
+    def momentum(self) -> float:
+        return _spread([hypers[-1]["mom"] for hypers in self.hypers])
+
+    def windows(self) -> float:
+        """How far the lengths spread; 0 where a constant rate was not scaled with them."""
+        scaled = [hypers[-1]["lr"] / length for hypers, length in zip(self.hypers, self.lengths, strict=True)]
+        if self.config.schedule != "1cycle" and _spread(scaled):
+            return 0.0
+        return _spread([float(length) for length in self.lengths])
+
+    def layers(self) -> float:
+        """How far the lowest layer's rate lies under the highest one's."""
+        middle = self.hypers[len(self.hypers) // 2]
+        return _spread([middle[0]["lr"], middle[-1]["lr"]])
+
+
+def _spread(values: list[float]) -> float:
+    """How far the values spread, beyond rounding."""
+    spread = (max(values) - min(values)) / max(map(abs, values)) if max(map(abs, values)) else 0.0
+    return spread if spread > ROUNDING else 0.0
+
+
+def _watch(training: Training) -> _Watched:
+    """Take a few steps through the whole schedule, on a corner of each batch."""
     step, config = training.step, training.config
     training.batches.seek(0)
     training.model.train()
     training.model.reset()
-    seen = []
-    for number, (x, y) in enumerate(training.batches):
-        if number == WATCHED_STEPS:
-            break
+    lengths, seen = [], []
+    for number, (x, y) in zip(range(WATCHED_STEPS), training.batches, strict=False):
         length = len(x) if config.variable_bptt else AUDITED_WINDOW
         set_rates(step.optimizer, config, number / WATCHED_STEPS)
         step.take(x[:length, :AUDITED_ROWS], y[:length, :AUDITED_ROWS])
-        seen.append((len(x), [{name: float(group[name]) for name in ("lr", "mom")} for group in step.optimizer.hypers]))
-    return seen
+        lengths.append(len(x))
+        seen.append([{name: float(group[name]) for name in ("lr", "mom")} for group in step.optimizer.hypers])
+    return _Watched(config, lengths, seen)
 
 
 def _watched_findings(training: Training) -> Iterator[Finding]:
     """What acts over time: seen in a training of a few steps through the whole schedule."""
     seen, config = _watch(training), training.config
-    lengths = [length for length, _ in seen]
-    top = [hypers[-1] for _, hypers in seen]
-    base = [
-        hyper["lr"] * (config.bptt / length if config.variable_bptt else 1)
-        for hyper, length in zip(top, lengths, strict=True)
-    ]
-    cycle = config.schedule == "1cycle"
-    yield Finding("cycled rate", config.schedule, "rate over the schedule", _schedule_effect(base) if cycle else None)
-    momentum = [hyper["mom"] for hyper in top]
+    cycle, averages = config.schedule == "1cycle", bool(config.ema) or config.optimizer == "nt-asgd"
     cycled = cycle and config.optimizer == "adam" and len(set(config.moms)) > 1
-    yield Finding(
-        "cycled momentum",
-        "/".join(f"{mom:g}" for mom in config.moms),
-        "momentum over the schedule",
-        _schedule_effect(momentum) if cycled else None,
-    )
-    scaled = [hyper["lr"] / length for hyper, length in zip(top, lengths, strict=True)]
-    yield Finding(
-        "variable windows",
-        str(config.variable_bptt),
-        "lengths, the rate in proportion",
-        _windows(lengths, scaled, cycle) if config.variable_bptt else None,
-    )
-    rates = [group["lr"] for group in seen[len(seen) // 2][1]]
-    yield Finding(
-        "rates by layer",
-        f"{config.layer_rate:g}",
-        "lowest rate under the highest",
-        _schedule_effect([rates[0], rates[-1]]) if config.layer_rate < 1 else None,
-    )
-    averages = config.ema or config.optimizer == "nt-asgd"
-    yield Finding(
-        "average of weights",
-        f"ema {config.ema:g}" if config.ema else config.optimizer,
-        "average against the weights",
-        _averaged(training) if averages else None,
-    )
-
-
-def _windows(lengths: list[int], scaled: list[float], cycle: bool) -> float:
-    """How far the lengths spread; 0 where a constant rate was not scaled with them."""
-    if not cycle and _schedule_effect(scaled):
-        return 0.0
-    return _schedule_effect([float(length) for length in lengths])
+    moms, by_layer = "/".join(f"{mom:g}" for mom in config.moms), f"{config.layer_rate:g}"
+    drawn, average = config.variable_bptt, f"ema {config.ema:g}" if config.ema else config.optimizer
+    for name, setting, measured, active, effect in (
+        ("cycled rate", config.schedule, "rate over the schedule", cycle, seen.rates),
+        ("cycled momentum", moms, "momentum over the schedule", cycled, seen.momentum),
+        ("variable windows", str(drawn), "lengths, the rate in proportion", drawn, seen.windows),
+        ("rates by layer", by_layer, "lowest rate under the highest", config.layer_rate < 1, seen.layers),
+        ("average of weights", average, "average against the weights", averages, partial(_averaged, training)),
+    ):
+        yield Finding(name, setting, measured, effect() if active else None)
 
 
 def _averaged(training: Training) -> float:

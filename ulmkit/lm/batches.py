@@ -58,9 +58,13 @@ def windows(row: int, bptt: int, variable: bool, seed: int, epoch: int) -> np.nd
 
     Variable ones follow the paper: `bptt` (or, one time in twenty, half of it) give or take a few.
     """
-    if not variable:
-        full, rest = divmod(row, bptt)
-        return np.array([bptt] * full + [rest] * (rest > 0), np.int64)
+    if variable:
+        return _drawn_windows(row, bptt, seed, epoch)
+    full, rest = divmod(row, bptt)
+    return np.array([bptt] * full + [rest] * (rest > 0), np.int64)
+
+
+def _drawn_windows(row: int, bptt: int, seed: int, epoch: int) -> np.ndarray:
     random = np.random.default_rng([seed, epoch, 1])
     upper = row // SHORTEST_WINDOW + 1
     base = np.where(random.random(upper) < 0.95, bptt, bptt / 2)
@@ -111,6 +115,12 @@ def memory_left(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0]
 
 
+def resident_ids(tokens: TokenFile, device: torch.device) -> ResidentIds | None:
+    """All ids in a GPU's memory, where they take a quarter of what is free: the model and its gradients come after."""
+    fits = len(tokens.ids) * ResidentIds.BYTES <= memory_left(device) // 4
+    return ResidentIds(tokens, device) if fits else None
+
+
 class TrainBatches:
     """Every epoch reads all documents in a new order, as `batch_size` continuous streams side by side.
 
@@ -120,8 +130,6 @@ class TrainBatches:
     ids that do not fill a row are left out, fewer than `batch_size` an epoch, others each time.
     On a GPU with room for them all ids lie in its memory, and a batch is a slice of them.
     """
-
-    n_inp = 1  # fastai: how many of a batch's parts go into the model
 
     def __init__(
         self,
@@ -137,25 +145,14 @@ class TrainBatches:
         self.seed, self.variable_bptt = seed, variable_bptt
         self.row = (len(tokens.ids) - 1) // batch_size  # the last id of all is only a target
         if self.row < 1:
-            fits = max(1, (len(tokens.ids) - 1) // bptt)
-            raise ArtifactError(
-                f"{tokens.path}: {len(tokens.ids):,} tokens do not fill one batch of {batch_size}. "
-                + (f"Use --batch-size {fits}." if len(tokens.ids) > 1 else "Encode a corpus first.")
-            )
+            raise _too_few(tokens, batch_size, bptt)
         self.device = torch.device("cpu")
         self.resident: ResidentIds | None = None
         self.cursor = (0, 0)  # epoch, batch
 
-    @property
-    def dataset(self) -> TokenFile:
-        return self.tokens
-
     def to(self, device: Any) -> "TrainBatches":
         self.device = torch.device(device)
-        needed = len(self.tokens.ids) * ResidentIds.BYTES
-        # the model and its gradients come after
-        roomy = self.device.type == "cuda" and needed <= memory_left(self.device) // 4
-        self.resident = ResidentIds(self.tokens, self.device) if roomy else None
+        self.resident = resident_ids(self.tokens, self.device) if self.device.type == "cuda" else None
         return self
 
     def seek(self, epoch: int, batch: int = 0) -> None:
@@ -209,6 +206,14 @@ class TrainBatches:
         return lambda start, end: (part(x, start, end), part(y, start, end))
 
 
+def _too_few(tokens: TokenFile, batch_size: int, bptt: int) -> ArtifactError:
+    fits = max(1, (len(tokens.ids) - 1) // bptt)
+    return ArtifactError(
+        f"{tokens.path}: {len(tokens.ids):,} tokens do not fill one batch of {batch_size}. "
+        + (f"Use --batch-size {fits}." if len(tokens.ids) > 1 else "Encode a corpus first.")
+    )
+
+
 def row_bounds(tokens: TokenFile, rows: int) -> np.ndarray:
     """Cut the documents, in their order, into at most `rows` rows of similar length, each beginning with a document.
 
@@ -229,8 +234,6 @@ class EvaluationBatches:
     Shorter rows are filled up with targets that are ignored. Of `parts` parts of the rows, part `part` is given out.
     """
 
-    n_inp = 1
-
     def __init__(self, tokens: TokenFile, batch_size: int, bptt: int, *, part: int = 0, parts: int = 1) -> None:
         if not len(tokens.ids):
             raise ArtifactError(f"{tokens.path}: no tokens to evaluate on. Encode a larger corpus.")
@@ -240,10 +243,6 @@ class EvaluationBatches:
         self.bounds = bounds[first : last + 1]
         self.longest = int(np.diff(self.bounds).max(initial=0))
         self.device = torch.device("cpu")
-
-    @property
-    def dataset(self) -> TokenFile:
-        return self.tokens
 
     def to(self, device: Any) -> "EvaluationBatches":
         self.device = torch.device(device)

@@ -5,7 +5,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,32 @@ OnNan = Literal["stop", "skip"]
 
 # what the libraries below can count with: a size, a seed, a float of four bytes
 LARGEST_SIZE, LARGEST_SEED, LARGEST_FLOAT = 2**31 - 1, 2**63 - 1, 3.4e38
+
+
+def _among(known: Any) -> tuple[Callable[[Any], bool], str]:
+    """Whether a value is one of a `Literal`'s, and how they are listed."""
+    names = typing.get_args(known)
+    return (lambda value: value in names), " or ".join(names)
+
+
+# settings, what each must be, and how that is said
+RANGES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("embedding_size hidden_size layers batch_size bptt epochs", lambda value: value >= 1, "at least 1"),
+    ("valid_batch_size log_every nonmono", lambda value: value >= 1, "at least 1"),
+    ("steps", lambda value: value is None or value >= 1, "at least 1"),
+    ("memory drop_mult ar tar wd clip checkpoint_minutes seed patience", lambda value: value >= 0, "at least 0"),
+    ("lr div div_final eps", lambda value: value > 0, "above 0"),
+    ("pct_start", lambda value: 0 < value < 1, "between 0 and 1"),
+    ("layer_rate", lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    ("label_smoothing ema sqr_mom", lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    ("moms", lambda value: len(value) == 3, "three numbers"),
+    ("moms", lambda value: all(0 <= mom < 1 for mom in value), "each at least 0 and below 1"),
+    ("backend", *_among(AnyBackend)),
+    ("precision", *_among(AnyPrecision)),
+    ("optimizer", *_among(OptimizerName)),
+    ("schedule", *_among(ScheduleName)),
+    ("on_nan", *_among(OnNan)),
+)
 
 
 @dataclass(frozen=True)
@@ -96,44 +122,15 @@ class LMConfig:
     checkpoint_minutes: float = 10.0  # what a kill can cost, at most
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, int | float):
-                    size = LARGEST_SEED if field.name == "seed" else LARGEST_SIZE
-                    most = size if isinstance(number, int) else LARGEST_FLOAT
-                    _require(-most <= number <= most, field.name, number, f"at most {most}")
-        for name in ("embedding_size", "hidden_size", "layers", "batch_size", "bptt", "epochs", "valid_batch_size"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("log_every", "nonmono"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
+        _refuse_uncountable(self)
+        for names, fits, expected in RANGES:
+            for name in names.split():
+                _require(fits(getattr(self, name)), name, getattr(self, name), expected)
         for name in ("embed_p", "input_p", "hidden_p", "weight_p", "output_p"):
             p = getattr(self, name)
             _require(0 <= p * self.drop_mult < 1, name, p, "with drop_mult at least 0 and below 1")
-        for name in ("memory", "drop_mult", "ar", "tar", "wd", "clip", "checkpoint_minutes", "seed", "patience"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
-        for name in ("lr", "div", "div_final", "eps"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
-        _require(0 < self.pct_start < 1, "pct_start", self.pct_start, "between 0 and 1")
-        _require(0 < self.layer_rate <= 1, "layer_rate", self.layer_rate, "above 0 and at most 1")
-        for name in ("label_smoothing", "ema"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
-        _require(
-            not (self.ema and self.optimizer == "nt-asgd"), "ema", self.ema, "0 with nt-asgd, which averages by itself"
-        )
-        _require(len(self.moms) == 3, "moms", self.moms, "three numbers")
-        for mom in (*self.moms, self.sqr_mom):
-            _require(0 <= mom < 1, "moms", mom, "at least 0 and below 1")
-        for name, known in (
-            ("backend", AnyBackend),
-            ("precision", AnyPrecision),
-            ("optimizer", OptimizerName),
-            ("schedule", ScheduleName),
-            ("on_nan", OnNan),
-        ):
-            names = typing.get_args(known)
-            _require(getattr(self, name) in names, name, getattr(self, name), " or ".join(names))
+        averages = self.ema and self.optimizer == "nt-asgd"
+        _require(not averages, "ema", self.ema, "0 with nt-asgd, which averages by itself")
 
     def dropout(self, name: str) -> float:
         """The probability that acts: `embed`, `input`, `hidden`, `weight` or `output`, times `drop_mult`."""
@@ -142,6 +139,17 @@ class LMConfig:
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `config_from_json` gives an equal config back."""
         return dataclasses.asdict(self) | {"moms": list(self.moms)}
+
+
+def _refuse_uncountable(config: LMConfig) -> None:
+    """A number of another magnitude than any library counts with would end in an error deep inside one."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float):
+                size = LARGEST_SEED if field.name == "seed" else LARGEST_SIZE
+                most = size if isinstance(number, int) else LARGEST_FLOAT
+                _require(-most <= number <= most, field.name, number, f"at most {most}")
 
 
 def _require(condition: bool, name: str, value: object, expected: str) -> None:

@@ -81,6 +81,10 @@ ALONE = World()
 
 def launched() -> World:
     """What `torchrun` says of this process; alone where nothing was said."""
+    return _launched() if {"RANK", "WORLD_SIZE"} & os.environ.keys() else ALONE
+
+
+def _launched() -> World:
     try:
         return World(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
     except ValueError as error:
@@ -97,11 +101,8 @@ def local_device(device: torch.device) -> torch.device:
 
 
 @contextlib.contextmanager
-def connected(world: World, device: torch.device) -> Iterator[World]:
-    """`world`, connected while the block runs. What another process's death breaks is one error."""
-    if world.alone:
-        yield world
-        return
+def connected(world: World, device: torch.device) -> Iterator[None]:
+    """The processes of `world`, connected while the block runs. What another process's death breaks is one error."""
     backend = "nccl" if device.type == "cuda" else "gloo"
     try:
         distributed.init_process_group(backend, rank=world.rank, world_size=world.size, timeout=SILENCE)
@@ -110,7 +111,7 @@ def connected(world: World, device: torch.device) -> Iterator[World]:
             f"process {world.rank} of {world.size} finds no other ({error}). Start with torchrun."
         ) from error
     try:
-        yield world
+        yield
     except distributed.DistBackendError as error:
         raise lost(world) from error
     except RuntimeError as error:

@@ -75,6 +75,11 @@ def memory_errors(folder: Path, training: Training) -> Iterator[None]:
         said = " ".join((str(error) or type(error).__name__).split())[:100]
         traceback.clear_frames(error.__traceback__)
         error.__traceback__ = None
+    raise _advice(folder, training, said)
+
+
+def _advice(folder: Path, training: Training, said: str) -> UlmkitError:
+    """The error that says which batch size fits; it is looked for here and now."""
     _release(training)
     rows, bptt = training.batches.batch_size, training.batches.bptt
     fits = largest_fitting(training, rows)
@@ -83,6 +88,6 @@ def memory_errors(folder: Path, training: Training) -> Iterator[None]:
         if fits
         else "Not even a step of one row fits: use a smaller --bptt or a smaller model (--preset small)."
     )
-    raise UlmkitError(
+    return UlmkitError(
         f"{folder}: out of memory on {training.device} at --batch-size {rows}, --bptt {bptt} ({said}). {advice}"
     )

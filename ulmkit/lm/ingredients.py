@@ -111,6 +111,7 @@ class LossScale(Ingredient):
         self.scale = torch.full((), FIRST_SCALE, device=device)
         self.quiet = torch.zeros((), dtype=torch.int32, device=device)  # steps since the last overflow
         self.found = torch.zeros((), device=device)
+        self.tensors = (self.scale, self.quiet, self.found)
 
     def __call__(self, state: StepState) -> None:
         if state.scaled:
@@ -232,10 +233,14 @@ class Update(Ingredient):
 
     @torch.no_grad()
     def __call__(self, state: StepState) -> None:
-        optimizer, values = state.optimizer, state.numbers
-        if values is None:
-            optimizer.step()
-            return
+        if state.numbers is None:
+            state.optimizer.step()
+        else:
+            self.on_device(state, state.numbers)
+
+    def on_device(self, state: StepState, values: torch.Tensor) -> None:
+        """The step with its rates, the average's weight and the clip as they lie on the device, in one pass."""
+        optimizer = state.optimizer
         assert isinstance(optimizer, Adam)
         assert state.gain is not None
         taken = state.gain.new_ones(()) if optimizer.overflow is None else 1 - optimizer.overflow

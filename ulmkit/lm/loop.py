@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 
@@ -26,7 +26,11 @@ MOST_SKIPS = 10  # in a row; beyond, no further step will mend it
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Where a run stands. `loss` is the mean since the last report; `valid_loss` the latest, None before the first."""
+    """Where a run stands. `valid_loss` is the latest, None before the first.
+
+    `loss` and `tokens_per_second` are means over the steps of the last line of metrics; before the first line the loss
+    is no number.
+    """
 
     step: int
     steps: int | None  # None while a time budget is still being measured
@@ -39,6 +43,13 @@ class TrainProgress:
     tokens_per_second: float
     seconds: float  # since the start, earlier lives of a resumed run included
     seconds_left: float | None
+
+    @property
+    def summary(self) -> str:
+        """Losses and speed in words, for a line that is rewritten; without a loss before the first line of metrics."""
+        trained = f"loss {self.loss:.3f}, perplexity {self.perplexity:.1f}, {self.tokens_per_second:,.0f} tokens/s"
+        valid = "" if self.valid_perplexity is None else f"valid perplexity {self.valid_perplexity:.1f}"
+        return ", ".join(part for part in (trained if self.tokens_per_second else "", valid) if part)
 
 
 class Records(Protocol):
@@ -81,6 +92,7 @@ class Loop:
         self.signals = Signals()
         self.sum, self.count = 0.0, 0  # of losses since the last line
         self.pending: list[torch.Tensor] = []  # losses that are still on the device
+        self.loss, self.rate = math.nan, 0.0  # of the last line: mean loss, tokens a second
         self.line_time, self.line_tokens = self.started, 0
         self.valid_loss: float | None = None
         self.best_loss, self.best_step = math.inf, 0
@@ -166,8 +178,11 @@ class Loop:
         """Where a signal came, save and stop; of several processes all do, when one was told to."""
         share = self.share
         number = int(share.answer[ShareGradients.STOP]) if share else self.signals.number
-        if not number:
-            return
+        if number:
+            self.stop(number)
+
+    def stop(self, number: int) -> NoReturn:
+        """Save and end with signal `number`."""
         self.records.save_last(self)
         raise Interrupted(
             f"{self.records.folder}: stopped by {signal.Signals(number).name} at step {self.position.step}, "
@@ -197,9 +212,7 @@ class Loop:
         if not self.skipped_in_a_row:
             self.pending.append(loss)
         if self.budget:
-            if loss.is_cuda and self.budget.due(position, self.elapsed):
-                torch.cuda.synchronize(loss.device)  # steps that were only ordered have taken no time yet
-            self.budget.look(position, self.elapsed)
+            self.look_at_budget(self.budget, loss.device)
         if self.at_line(position.step):
             self.write_line()
         due = time.monotonic() - self.records.saved_time >= self.config.checkpoint_minutes * 60
@@ -208,6 +221,12 @@ class Loop:
             due, share.asked = share.answer[ShareGradients.SAVE] > 0, [float(due), float(self.signals.number or 0)]
         if due:
             self.records.save_last(self)
+
+    def look_at_budget(self, budget: TimeBudget, device: torch.device) -> None:
+        """Correct how long the run is by the time that it took until here."""
+        if device.type == "cuda" and budget.due(self.position, self.elapsed):
+            torch.cuda.synchronize(device)  # steps that were only ordered have taken no time yet
+        budget.look(self.position, self.elapsed)
 
     def write_line(self) -> None:
         """A line of metrics on the steps since the last one."""
@@ -232,7 +251,8 @@ class Loop:
             | ({"skipped": self.skipped} if self.config.on_nan == "skip" else {})
         )
         self.sum, self.count = 0.0, 0
-        self.report(math.nan if mean is None else mean, rate)
+        self.loss, self.rate = math.nan if mean is None else mean, rate
+        self.report()
 
     def collect_losses(self) -> None:
         """Add up the losses that are still on the device."""
@@ -282,9 +302,9 @@ class Loop:
         due = time.monotonic() - self.records.saved_time >= min(60.0, self.config.checkpoint_minutes * 60) / 4
         if position.done or self.world.any(due, self.device):
             self.records.save_last(self)
-        self.report(valid_loss, 0.0)
+        self.report()
 
-    def report(self, loss: float, rate: float) -> None:
+    def report(self) -> None:
         """Tell who watches where the run stands."""
         if not self.progress:
             return
@@ -296,12 +316,12 @@ class Loop:
                 step=position.step,
                 steps=position.total,
                 epoch=position.epoch,
-                loss=loss,
-                perplexity=perplexity(loss),
+                loss=self.loss,
+                perplexity=perplexity(self.loss),
                 valid_loss=self.valid_loss,
                 valid_perplexity=None if self.valid_loss is None else perplexity(self.valid_loss),
                 lr=float(self.step.optimizer.hypers[-1]["lr"]),
-                tokens_per_second=rate,
+                tokens_per_second=self.rate,
                 seconds=self.elapsed,
                 seconds_left=left,
             )

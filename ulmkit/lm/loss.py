@@ -77,9 +77,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             if decoder_weight is not None and pointer_weight is not None:
                 assert d_decoder is not None
                 assert d_pointer is not None
-                decoded = decoder_weight[part] - losses
-                losses = -torch.logaddexp(decoded, pointer_weight[part])
-                own = (decoded + losses).exp()
+                losses, own = _with_pointer(losses, decoder_weight[part], pointer_weight[part])
                 d_decoder[part] = -own * count
                 d_pointer[part] = (own - 1) * count
             loss += losses @ count.to(exact)
@@ -112,6 +110,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             None if each is None else each * factor.to(each.dtype) for each in saved
         )
         return d_hidden, d_weight, d_bias, None, None, *d_weights
+
+
+def _with_pointer(
+    losses: torch.Tensor, decoder_weight: torch.Tensor, pointer_weight: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Losses (N,) of decoder and pointer together, and the decoder's part in each target's probability (N,)."""
+    decoded = decoder_weight - losses
+    losses = -torch.logaddexp(decoded, pointer_weight)
+    return losses, (decoded + losses).exp()
 
 
 def cross_entropy(output: Output, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:

@@ -163,10 +163,15 @@ def resolve(step: Step, world: World = ALONE) -> list[Candidate]:
         backend="vendor" if config.backend == "auto" else config.backend,
         precision="fp32" if config.precision == "auto" else config.precision,
     )
-    step.model.config = plain
     if config.hidden_size < SMALLEST:
+        step.model.config = plain
         return []
-    step.model.config = config
+    return _measured(step, plain, world)
+
+
+def _measured(step: Step, plain: LMConfig, world: World) -> list[Candidate]:
+    """Time what is right, and take the fastest; `plain` is torch's own where nothing could be timed."""
+    config, device = step.model.config, step.device
     with kept_memory():
         found = list(measured_candidates(step))
     handicap = {one: WORTH_IT if one.precision != "fp32" else 1.0 for one in found}

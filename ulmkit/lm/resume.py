@@ -9,7 +9,7 @@ import torch
 
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.checkpoint import Checkpoint, load_weights, read_checkpoint, refuse_no_numbers
-from ulmkit.lm.config import config_from_json
+from ulmkit.lm.config import LMConfig, config_from_json
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.loop import Loop
 from ulmkit.lm.metrics import MetricsFile
@@ -23,8 +23,11 @@ from ulmkit.lm.state import OPTIMIZER, STATE
 FREE_SETTINGS = ("checkpoint_minutes",)
 
 
-def refuse_other_run(about: dict[str, Any], saved: dict[str, Any], start: Path | None, folder: Path) -> None:
-    """Complete `about` from the checkpoint of the run that is resumed; the first difference is refused by name."""
+def resumed_config(about: dict[str, Any], saved: dict[str, Any], start: Path | None, folder: Path) -> LMConfig:
+    """Complete `about` from the checkpoint of the run that is resumed; its config.
+
+    The first difference between the two is refused by name.
+    """
     where = folder / LAST
     for name in ("backend", "precision"):  # what was once measured stays
         if about["config"][name] == "auto":
@@ -45,6 +48,7 @@ def refuse_other_run(about: dict[str, Any], saved: dict[str, Any], start: Path |
     for name, after in about["config"].items():
         if began[name] != after and name not in FREE_SETTINGS:
             raise UsageError(f"{where}: began with {name} {began[name]}, now {after}. Start a new run for the change.")
+    return config_from_json(about["config"])
 
 
 def _begun_with(saved: dict[str, Any] | None, start: Path | None, folder: Path) -> dict[str, Any] | None:

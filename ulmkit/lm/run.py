@@ -17,7 +17,7 @@ from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import UsageError
 from ulmkit.lm.audit import Finding, audit
 from ulmkit.lm.checkpoint import load_weights, model_sizes, read_checkpoint
-from ulmkit.lm.config import LMConfig, config_from_json
+from ulmkit.lm.config import LMConfig
 from ulmkit.lm.distributed import World, connected, launched
 from ulmkit.lm.fitting import memory_errors
 from ulmkit.lm.identity import Identity
@@ -28,7 +28,7 @@ from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.position import TimeBudget
 from ulmkit.lm.probe import resolve
 from ulmkit.lm.records import BEST, CONFIG, LAST, RunFolder, TrainResult
-from ulmkit.lm.resume import refuse_other_run, restore
+from ulmkit.lm.resume import restore, resumed_config
 from ulmkit.lm.setup import Training, set_up
 from ulmkit.lm.state import MODEL, read_run_state
 from ulmkit.lm.trackers import summary_writer
@@ -72,25 +72,26 @@ def pretrain(
     """
     clock, world, picked = CLOCKS[budget_clock], launched(), pick_device(device)
     started, board = clock(), summary_writer() if tensorboard else None
-    _refuse_budget(time_budget_s, world)
+    if time_budget_s is not None:
+        _refuse_budget(time_budget_s, world)
     with _only_run_in(folder, world, picked):
         about = _about(train, valid, config, time_budget_s, budget_clock)
         saved = _saved_state(folder, resume)
         if saved is not None:
-            refuse_other_run(about, saved, start, folder)
+            config = resumed_config(about, saved, start, folder)
         records = RunFolder(folder, about, writes=world.first)
         if records.finished:
             return records.result()
         torch.manual_seed(config.seed)
-        training = set_up(train, valid, config_from_json(about["config"]), picked, world=world)
+        training = set_up(train, valid, config, picked, world=world)
         training.step.ingredients = list(ingredients(training.step.ingredients))
         training.step.remark = records.remark_to(remark)
         with memory_errors(folder, training), contextlib.closing(records):
             if saved is None:
                 _prepare(training, records, train, start, audited)
             loop = Loop(
-                training, config_from_json(about["config"]), records, budget=_budget(training, time_budget_s),
-                clock=clock, started=started, progress=progress if world.first else None, after_step=after_step,
+                training, training.config, records, budget=_budget(training, time_budget_s), clock=clock,
+                started=started, progress=progress if world.first else None, after_step=after_step,
             )  # fmt: skip
             if saved is not None:
                 restore(loop, records)
@@ -99,10 +100,10 @@ def pretrain(
         return records.finish(loop)
 
 
-def _refuse_budget(time_budget_s: float | None, world: World) -> None:
-    if time_budget_s is not None and not world.alone:
+def _refuse_budget(time_budget_s: float, world: World) -> None:
+    if not world.alone:
         raise UsageError("a time budget is one process's: each has its own clock. Use --epochs or --steps.")
-    if time_budget_s is not None and not 0 < time_budget_s < math.inf:
+    if not 0 < time_budget_s < math.inf:
         raise UsageError(f"language model: a time budget of {time_budget_s} seconds, expected more than 0.")
 
 
@@ -111,7 +112,7 @@ def _only_run_in(folder: Path, world: World, device: torch.device) -> Iterator[N
     """Nobody else trains here meanwhile; processes are connected; the caller's random numbers stay as they were."""
     with (
         lock(folder, "training") if world.first else contextlib.nullcontext(),
-        connected(world, device),
+        contextlib.nullcontext() if world.alone else connected(world, device),
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if world.first:
@@ -183,11 +184,15 @@ def _prepare(
 
 
 def _begin_with(start: Path | None, model: AWDLSTM, folder: Path) -> dict[str, Any] | None:
-    """Give `model` the best weights of the run in `start`; which they were."""
-    if start is None:
-        if (folder / CONFIG).exists() and (before := read_json(folder / CONFIG).get("start")):
-            raise UsageError(f"{folder}: began with --from {before['run']}; it saved nothing yet. Give --from again.")
-        return None
+    """Give `model` the best weights of the run in `start`, if any; which they were."""
+    if start is not None:
+        return _take_best(start, model)
+    if (folder / CONFIG).exists() and (before := read_json(folder / CONFIG).get("start")):
+        raise UsageError(f"{folder}: began with --from {before['run']}; it saved nothing yet. Give --from again.")
+    return None
+
+
+def _take_best(start: Path, model: AWDLSTM) -> dict[str, Any]:
     if not start.is_dir():
         raise UsageError(f"{start}: no run here to begin with.")
     checkpoint = read_checkpoint(start / BEST)

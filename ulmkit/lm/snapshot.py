@@ -22,17 +22,17 @@ class Snapshot:
     def __init__(
         self, model: AWDLSTM, optimizer: Optimizer, average: WeightAverage | None, scale: LossScale | None
     ) -> None:
-        self.model, self.optimizer, self.average, self.scale = model, optimizer, average, scale
+        self.model, self.optimizer, self.average = model, optimizer, average
         self.device = model.embedding.device
         self.training, self.config = model.training, model.config
         self.weights = [p.detach().clone() for p in model.parameters()]
         self.hypers = [dict(group) for group in optimizer.hypers]
         self.states = [{k: _copy(v) for k, v in optimizer.state[p].items()} for p in model.parameters()]
-        self.carried = [[each.clone() for each in part] for part in _carried(model)]
+        in_place = [*(each for part in _carried(model) for each in part), *([] if scale is None else scale.tensors)]
+        self.in_place = [(each, each.clone()) for each in in_place]
         self.had_state, self.had_memory = model.state, model.memory
         self.averages = None if average is None else {name: t.clone() for name, t in average.tensors.items()}
         self.average_state = None if average is None else copy.deepcopy(average.state())
-        self.scales = None if scale is None else [each.clone() for each in (scale.scale, scale.quiet, scale.found)]
         self.random = torch.get_rng_state()
         self.random_cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
 
@@ -49,16 +49,12 @@ class Snapshot:
             group.update(hypers)
         optimizer.zero_grad()
         model.state, model.memory = self.had_state, self.had_memory
-        for part, kept in zip(_carried(model), self.carried, strict=True):
-            for each, value in zip(part, kept, strict=True):
-                each.copy_(value)
+        for each, value in self.in_place:
+            each.copy_(value)
         if self.average is not None and self.averages is not None:
             now = self.average.tensors
             tensors = {name: _put(now.get(name), value) for name, value in self.averages.items()}
             self.average.load_state(copy.deepcopy(self.average_state or {}), tensors)
-        if self.scale is not None and self.scales is not None:
-            for each, value in zip((self.scale.scale, self.scale.quiet, self.scale.found), self.scales, strict=True):
-                each.copy_(value)
         torch.set_rng_state(self.random)
         if self.random_cuda is not None:
             torch.cuda.set_rng_state(self.random_cuda, self.device)

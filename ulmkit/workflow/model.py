@@ -305,8 +305,6 @@ def training_report(report: Report) -> Callable[[TrainProgress], None]:
     """`report`, told of a run as of any other long stage: steps done, and how good it is in the detail."""
 
     def told(now: TrainProgress) -> None:
-        valid = "" if now.valid_perplexity is None else f", valid perplexity {now.valid_perplexity:.1f}"
-        detail = f"loss {now.loss:.3f}, perplexity {now.perplexity:.1f}{valid}, {now.tokens_per_second:,.0f} tokens/s"
-        report(Progress("train", now.step, now.steps, "steps", detail))
+        report(Progress("train", now.step, now.steps, "steps", now.summary))
 
     return told

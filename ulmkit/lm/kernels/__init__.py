@@ -51,12 +51,8 @@ def lstm_stack(
     happens before; `masks` has one entry fewer than there are layers, each None or (1, B, H).
     Returns the last layer's outputs (T, B, H), not masked, and every layer's new state.
     """
-    if (reason := refusal(backend, x.device)) is not None:
-        raise UsageError(reason)
-    if backend == "fused":
-        from ulmkit.lm.kernels.fused import fused_stack  # and Triton with it
-
-        return fused_stack(x, state, weights, masks)
+    if backend not in LAYERS:
+        return _whole_stack(x, state, weights, masks, backend)
     layer = LAYERS[backend]
     new_state = []
     for index, (before, weight) in enumerate(zip(state, weights, strict=True)):
@@ -65,3 +61,18 @@ def lstm_stack(
         if index < len(weights) - 1:
             x = masked(x, masks[index])
     return x, new_state
+
+
+def _whole_stack(
+    x: torch.Tensor,
+    state: Sequence[LayerState],
+    weights: Sequence[LayerWeights],
+    masks: Sequence[torch.Tensor | None],
+    backend: str,
+) -> tuple[torch.Tensor, list[LayerState]]:
+    """`lstm_stack` of a backend that takes all layers at once."""
+    if (reason := refusal(backend, x.device)) is not None:
+        raise UsageError(reason)
+    from ulmkit.lm.kernels.fused import fused_stack  # and Triton with it
+
+    return fused_stack(x, state, weights, masks)
