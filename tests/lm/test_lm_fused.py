@@ -88,11 +88,18 @@ def results(case: Any, dtype: torch.dtype, backend: str, **options: Any) -> list
         ([5, 50, 7], 3, 3, torch.bfloat16, None),
         ([5, 50, 7], 3, 3, torch.float16, None),
         ([3, 16], 1, 128, torch.bfloat16, None),  # no step after the first one; several programs by rows
-        ([2, 3], 72, 2, torch.float32, None),  # the usual window
+        pytest.param([2, 3], 72, 2, torch.float32, None, marks=pytest.mark.slow),  # the usual window
         ([2, 3, 2], 26, 2, torch.float32, None),  # three chunks of the usual size, the last one ragged
         ([8, 400], 2, 17, torch.float32, LARGE),
-        ([8, 1152], 2, 1, torch.bfloat16, LARGE),
-        ([8, 1152], 2, 3, torch.float32, Cut(Tiles(16, 512, 256, 4, 2), Tiles(16, 512, 512, 4, 2, split=5))),
+        pytest.param([8, 1152], 2, 1, torch.bfloat16, LARGE, marks=pytest.mark.slow),  # a full-size layer, interpreted
+        pytest.param(
+            [8, 1152],
+            2,
+            3,
+            torch.float32,
+            Cut(Tiles(16, 512, 256, 4, 2), Tiles(16, 512, 512, 4, 2, split=5)),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_outputs_states_and_gradients_are_those_of_the_equations_in_float64(
