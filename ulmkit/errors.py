@@ -154,6 +154,8 @@ def system_error(
     if error.errno and "[errno" in reason:  # Arrow's, which tells the path once more
         reason = os.strerror(error.errno)
     then = advice if error.errno in CLOSED else _ADVICE.get(error.errno or 0, "Run the same command again.")
+    if "temporary directory" in reason:  # Python's own search for one found none
+        then = "Set TMPDIR to a folder that can be written."
     return f"{where + ': ' if where else ''}{cannot} ({reason}). {then}"
 
 

@@ -12,12 +12,13 @@ from ulmkit.artifacts.layout import Layout
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.chain import MAX_FAILURES, Chain
 from ulmkit.document import KEEP, RawDocument
-from ulmkit.errors import LanguageError, RuleError
+from ulmkit.errors import Interrupted, LanguageError, RuleError
 from ulmkit.formats import inputs as reading
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.load import load_language
 from ulmkit.language.spec import Language
 from ulmkit.text import rules as own_rules
+from ulmkit.text.rules import Rules, guarded
 
 TOML = """[language]
 code = "xx"
@@ -218,3 +219,13 @@ def test_a_pattern_that_does_not_end_on_its_mask_is_refused(tmp_path: Path, monk
     monkeypatch.setattr(own_rules, "RULE_SECONDS", 0.2)
     with pytest.raises(LanguageError, match=r"language.toml:\d+: pattern: .* took more than 0.2"):
         pattern_folder(tmp_path, ENDLESS_PATTERNS["pii"].replace("[x]", "a" * 60))
+
+
+def test_a_signal_while_rules_are_loaded_or_run_is_no_fault_of_theirs():
+    """SIGTERM becomes `Interrupted`, which neither our own nor a rule's `except Exception` may swallow."""
+    stop = b"from ulmkit.errors import Interrupted\ndef stop(text=''):\n    raise Interrupted('Stopped.', 15)\n"
+    with pytest.raises(Interrupted):
+        Rules("rules.py", stop + b"try:\n    stop()\nexcept Exception:\n    pass\n").function("rules.stop", "operation")
+    rules = Rules("rules.py", stop)
+    with pytest.raises(Interrupted):
+        guarded(rules.function("rules.stop", "operation"), rules)("text")

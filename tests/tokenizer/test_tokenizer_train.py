@@ -198,12 +198,14 @@ def test_rows_are_cut_at_digits_of_every_script_and_at_nothing_else():
     [
         (1, "failed: INTERNAL: x Vocabulary size too high (900). Please set it to a value <= 26.", "26 at most"),
         (1, "failed: something new", "could not train: something new"),
+        (1, "failed: [Errno 27] File too large", "data: no space left"),
+        (1, "failed: [Errno 5] Input/output error", "data: cannot be used (Input/output error)"),
         (-9, "EM sub_iter=1", "killed, most likely for memory"),
         (-6, "Check failed: x", "ended with status -6: Check failed: x"),
     ],
 )
 def test_what_sentencepiece_says_becomes_one_line(status: int, last: str, says: str):
-    error = explain_failure(status, last, TokenizerSettings(vocabulary=900))
+    error = explain_failure(status, last, TokenizerSettings(vocabulary=900), Path("data"))
     assert isinstance(error, UlmkitError)
     assert says in str(error)
     assert "\n" not in str(error)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.corpus.filters import FILTERS, DecidedBy, Direction, filters_of
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language.load import load_language
@@ -275,9 +276,8 @@ def _table(parent: Any, name: str) -> Any:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    beside.replace(path)
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 def write_stop_words(language: Language, words: Sequence[str], sample: TrustedSample, *, date: str) -> Path:

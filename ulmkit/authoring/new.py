@@ -3,10 +3,12 @@
 Every value says in a comment where it is from. What nobody knows is left out, with a comment that says how to find it.
 """
 
+import os
 import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
+from ulmkit.artifacts.atomic import storage_errors
 from ulmkit.authoring.cldr import Facts, facts
 from ulmkit.authoring.template import language_toml, script_toml, sources_md
 from ulmkit.errors import UsageError
@@ -58,24 +60,25 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
     """
     found = facts(code)
     folder = into / code
-    if folder.exists():
+    if os.path.lexists(folder):
         raise UsageError(f"{folder}: there already. Remove it, or choose another --into.")
     name = f"{found.script}.toml"
-    script = next((p for p in (into / "_scripts" / name, bundled() / "_scripts" / name) if p.is_file()), None)
-    if script is None:
-        script = into / "_scripts" / name
-        script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(script_toml(found), encoding="utf-8")
-    shared = TomlFile(script).data.get("segmentation", {})
-    folder.mkdir(parents=True)
-    (folder / "samples").mkdir()
-    written = language_toml(found, labels, date, shared)
-    (folder / "language.toml").write_text(written, encoding="utf-8")
-    (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
-    (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")
-    language = load_language(folder)
-    (folder / "examples.tsv").write_text(examples_tsv(language, found), encoding="utf-8")
-    (folder / "keep.txt").write_text(keep_txt(language), encoding="utf-8")
+    with storage_errors(folder):
+        script = next((p for p in (into / "_scripts" / name, bundled() / "_scripts" / name) if p.is_file()), None)
+        if script is None:
+            script = into / "_scripts" / name
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(script_toml(found), encoding="utf-8")
+        shared = TomlFile(script).data.get("segmentation", {})
+        folder.mkdir(parents=True)
+        (folder / "samples").mkdir()
+        written = language_toml(found, labels, date, shared)
+        (folder / "language.toml").write_text(written, encoding="utf-8")
+        (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
+        (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")
+        language = load_language(folder)
+        (folder / "examples.tsv").write_text(examples_tsv(language, found), encoding="utf-8")
+        (folder / "keep.txt").write_text(keep_txt(language), encoding="utf-8")
     return language
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ulmkit.artifacts.atomic import lock, read_json, recover_folder, remove_leftovers
+from ulmkit.artifacts.atomic import lock, read_json, recover_folder, remove_leftovers, storage_errors
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import UsageError
 from ulmkit.lm.audit import Finding, audit
@@ -112,6 +112,7 @@ def _only_run_in(folder: Path, world: World, device: torch.device) -> Iterator[N
     """Nobody else trains here meanwhile; processes are connected; the caller's random numbers stay as they were."""
     with (
         lock(folder, "training") if world.first else contextlib.nullcontext(),
+        storage_errors(folder),
         contextlib.nullcontext() if world.alone else connected(world, device),
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ulmkit.artifacts.atomic import lock, read_json, read_regular, write_json
+from ulmkit.artifacts.atomic import lock, read_json, read_regular, storage_errors, write_json
 from ulmkit.artifacts.manifest import (
     Manifest,
     describe_files,
@@ -192,7 +192,7 @@ def config_of(sizes: Mapping[str, int], settings: Path | None) -> LMConfig:
 def _write(folder: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any], line: str) -> None:
     if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
         raise UsageError(f"{folder}: holds a run. Choose another --run name.")
-    with lock(folder, "importing"):
+    with lock(folder, "importing"), storage_errors(folder):
         try:
             save_checkpoint(folder / "best", state, None, {**about, "position": {"step": 0}})
             write_json(folder / "config.json", about)

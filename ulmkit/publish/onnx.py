@@ -102,7 +102,8 @@ def _logits_of(folder: Path, batches: torch.Tensor, widths: Mapping[str, int]) -
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    session = onnxruntime.InferenceSession(str(folder / ONNX), options, providers=["CPUExecutionProvider"])
+    # its bytes, because a path need not be UTF-8
+    session = onnxruntime.InferenceSession((folder / ONNX).read_bytes(), options, providers=["CPUExecutionProvider"])
     state = {name: torch.zeros(batches.shape[2], H).numpy() for name, H in widths.items()}
     found = []
     for ids in batches:

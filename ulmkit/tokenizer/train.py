@@ -7,6 +7,7 @@ file, byte for byte. Looking for first candidates SentencePiece writes each word
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from ulmkit.artifacts.atomic import atomic_write, temporary_beside, write_json
 from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, package_versions, signature
 from ulmkit.artifacts.shards import read_batches, shard_paths
 from ulmkit.artifacts.stage import Stage, differences, stage
-from ulmkit.errors import ArtifactError, UlmkitError, UsageError, VocabularyError
+from ulmkit.errors import ArtifactError, UlmkitError, UsageError, VocabularyError, system_error
 from ulmkit.language.sections import TokenizerSettings
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
@@ -332,7 +333,7 @@ def _train(asked: TokenizerSettings, words: Mapping[str, int], required: str, fo
         process.wait()
         process.stderr.close()
         place.unlink(missing_ok=True)
-    raise explain_failure(status, last, asked)
+    raise explain_failure(status, last, asked, folder)
 
 
 def _feed(pipe: IO[bytes], rows: Iterable[str]) -> None:
@@ -359,7 +360,7 @@ def _watch(log: IO[bytes], report: Report) -> str:
     return last
 
 
-def explain_failure(status: int, last: str, asked: TokenizerSettings) -> UlmkitError:
+def explain_failure(status: int, last: str, asked: TokenizerSettings, folder: Path) -> UlmkitError:
     """What SentencePiece's last words mean for who asked."""
     if too_many := re.search(r"Vocabulary size too high .* <= (\d+)", last):
         return VocabularyError(
@@ -372,6 +373,9 @@ def explain_failure(status: int, last: str, asked: TokenizerSettings) -> UlmkitE
             f"a vocabulary of {asked.vocabulary:,} has no room for the {int(too_few[1]) - FIRST_PIECE:,} characters of "
             f"this corpus and {FIRST_PIECE} fixed ids. Ask for --vocab {too_few[1]} at the very least."
         )
+    if refused := re.search(r"\[Errno (\d+)\]", last):  # the system's, of writing the model
+        number = int(refused[1])
+        return ArtifactError(system_error(OSError(number, os.strerror(number)), folder))
     if last.startswith(isolated.FAILED):
         return UlmkitError(f"SentencePiece could not train: {last.removeprefix(isolated.FAILED)}.")
     if status == -9:
