@@ -1,13 +1,24 @@
 """Shards and token files give back what was written, and say so when they cannot."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ulmkit.artifacts.manifest import write_manifest
-from ulmkit.artifacts.shards import SCHEMA, logical_hash, read_batches, shard_paths, shard_texts, write_shard
+from ulmkit.artifacts.manifest import describe_files, verify_folder, write_manifest
+from ulmkit.artifacts.shards import (
+    SCHEMA,
+    corpus_digest,
+    corpus_read,
+    finished_corpus,
+    logical_hash,
+    read_batches,
+    shard_paths,
+    shard_texts,
+    write_shard,
+)
 from ulmkit.artifacts.tokens import DOCUMENT, id_dtype, open_token_file, write_token_file
 from ulmkit.errors import ArtifactError
 
@@ -53,7 +64,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path):
 
 def test_an_unfinished_corpus_is_no_corpus(tmp_path: Path):
     with pytest.raises(ArtifactError, match="corpus build"):
-        shard_paths(tmp_path, "train")
+        finished_corpus(tmp_path)
 
 
 def chunk(ids: list[int], ends: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +76,53 @@ def chunk(ids: list[int], ends: list[int]) -> tuple[np.ndarray, np.ndarray]:
 def manifest(folder: Path, entry: dict) -> None:
     content = {"splits": {"train": entry}, "vocabulary": 70_000, "bos": 1, "tokenizer": "t", "language": "xx"}
     write_manifest(folder, "tokens", content | {"sources": ["s"], "files": {}})
+
+
+def test_only_the_shards_that_the_manifest_names_are_read(tmp_path: Path):
+    for split, number in (("train", 0), ("train", 1), ("test", 0)):
+        write_shard(tmp_path / split / f"part-{number:05d}.parquet", [])
+    write_manifest(tmp_path, "corpus", {"files": describe_files(tmp_path, tmp_path.rglob("*.parquet"))})
+    shutil.copy(tmp_path / "test/part-00000.parquet", tmp_path / "train/part-00002.parquet")
+    corpus = finished_corpus(tmp_path)
+    assert [path.name for path in shard_paths(corpus, "train")] == ["part-00000.parquet", "part-00001.parquet"]
+    (line,) = verify_folder(tmp_path, "corpus")
+    assert line.startswith(f"{tmp_path}/train/part-00002.parquet: not named in manifest.json")
+
+
+def test_a_corpus_is_named_by_the_bytes_that_were_written(tmp_path: Path):
+    write_shard(tmp_path / "train/part-00000.parquet", [])
+    write_manifest(tmp_path, "corpus", {"files": describe_files(tmp_path, tmp_path.rglob("*.parquet"))})
+    corpus = finished_corpus(tmp_path)
+    digest = corpus_digest(corpus, ["train"])
+    (tmp_path / "train/part-00000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ArtifactError, match=r"part-00000\.parquet: 4 bytes, written with .* Build the corpus again"):
+        corpus_digest(corpus, ["train"])
+    assert len(digest) == 12
+
+
+def test_a_corpus_that_another_build_exchanges_is_noticed_by_its_reader(tmp_path: Path):
+    def build(folder: Path, rows: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_shard(folder / "train/part-00000.parquet", [{"text": "x"}] * rows)
+        write_manifest(folder, "corpus", {"files": describe_files(folder, folder.rglob("*.parquet"))})
+
+    build(tmp_path / "corpus", 1)
+    with corpus_read(tmp_path / "corpus") as corpus:
+        assert list(shard_texts(shard_paths(corpus, "train"))) == ["x"]
+    with (
+        pytest.raises(ArtifactError, match=r"the corpus changed while it was read. Run the same command again"),
+        corpus_read(tmp_path / "corpus"),
+    ):
+        build(tmp_path / "corpus", 2)
+
+    def read_while_it_goes() -> None:
+        with corpus_read(tmp_path / "corpus") as corpus:
+            shutil.rmtree(tmp_path / "corpus")
+            list(shard_texts(shard_paths(corpus, "train")))
+
+    with pytest.raises(ArtifactError, match="the corpus changed while it was read") as caught:
+        read_while_it_goes()
+    assert caught.value.__cause__ is not None
 
 
 def test_chunks_become_one_row_of_ids(tmp_path: Path):

@@ -1,5 +1,7 @@
 """A stage leaves its whole result or what stood there, and says what is not as it was."""
 
+import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -110,10 +112,34 @@ def test_an_attribute_of_another_type_is_one_line_that_names_it(tmp_path: Path, 
         getattr(Manifest.read(tmp_path, "tokens"), name)
 
 
-@pytest.mark.parametrize("content", [[], None, 3, {"stage": "tokens", "format": 0}, {"stage": "corpus", "format": 1}])
+@pytest.mark.parametrize("content", [[], None, 3, {"stage": "tokens", "format": 0}, {"stage": "corpus", "format": 2}])
 def test_another_json_is_no_manifest(tmp_path: Path, content: object):
     write_json(tmp_path / "manifest.json", content)
-    with pytest.raises(ArtifactError, match="not a tokens manifest of format 1"):
+    with pytest.raises(ArtifactError, match="not a tokens manifest of format 2"):
+        Manifest.read(tmp_path, "tokens")
+
+
+def test_a_bit_of_a_manifest_that_is_another_is_found(tmp_path: Path):
+    write_manifest(
+        tmp_path, "tokens", {"files": {}, "fingerprint": "5c2", "share": 0.25, "title": "گزیده", "counts": {"b": 1}}
+    )
+    path = tmp_path / "manifest.json"
+    whole = path.read_bytes()
+    before = json.loads(whole)
+    for bit in range(len(whole) * 8):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with contextlib.suppress(ArtifactError):
+            assert Manifest.read(tmp_path, "tokens").content == before, f"bit {bit} changed what is believed"
+
+
+def test_a_manifest_without_its_checksum_is_not_believed(tmp_path: Path):
+    write_manifest(tmp_path, "tokens", {"files": {}})
+    path = tmp_path / "manifest.json"
+    content = json.loads(path.read_text())
+    write_json(path, {key: value for key, value in content.items() if key != "checksum"})
+    with pytest.raises(ArtifactError, match=r"damaged \(its checksum does not fit\)"):
         Manifest.read(tmp_path, "tokens")
 
 

@@ -19,7 +19,7 @@ from corpus_text import articles
 
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import verify_folder
-from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.shards import finished_corpus, read_batches, shard_paths
 from ulmkit.cli.corpus import unread_table
 from ulmkit.corpus import build as building
 from ulmkit.corpus import staging
@@ -53,7 +53,7 @@ def rows(tmp_path: Path, root: str = "data") -> dict[str, dict]:
     return {
         row["id"]: row | {"split": split}
         for split in SPLITS
-        for batch in read_batches(shard_paths(corpus, split))
+        for batch in read_batches(shard_paths(finished_corpus(corpus), split))
         for row in batch.to_pylist()
     }
 
@@ -200,12 +200,11 @@ class Mortal(Fragile):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_losing_joiners_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_losing_joiners_fails_the_build(tmp_path: Path):
     careless = with_normalizers(PERSIAN, standard=Careless())
-    monkeypatch.setattr(building, "Chain", lambda _, *options: Chain(careless, *options))
-    source = write_lines(tmp_path / "a.jsonl", articles(30))
+    inputs = named_inputs([str(write_lines(tmp_path / "a.jsonl", articles(30)))])
     with pytest.raises(ArtifactError, match=r"U\+200C in words: normalization lost"):
-        build(tmp_path, source)
+        build_corpus(careless, Layout(tmp_path / "data", "fa"), inputs, options=HERE)
 
 
 class Careless:

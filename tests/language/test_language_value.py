@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ulmkit.artifacts.layout import Layout
-from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.shards import finished_corpus, read_batches, shard_paths
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.errors import UsageError
 from ulmkit.formats.inputs import named_inputs
@@ -88,7 +88,9 @@ def build(
     inputs = named_inputs([str(documents(tmp_path))])
     manifest = build_corpus(language, layout, inputs, options=options, report=report)
     tables = [
-        batch for split in ("train", "valid", "test") for batch in read_batches(shard_paths(layout.corpus, split))
+        batch
+        for split in ("train", "valid", "test")
+        for batch in read_batches(shard_paths(finished_corpus(layout.corpus), split))
     ]
     return manifest, sorted(row["text"] for batch in tables for row in batch.to_pylist())
 

@@ -7,7 +7,7 @@ import pytest
 from tokenizer_data import documents, language, row, write_corpus
 
 from ulmkit.artifacts.manifest import verify_folder
-from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.shards import finished_corpus, read_batches, shard_paths
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.errors import ArtifactError
 from ulmkit.tokenizer import encode as encode_module
@@ -31,7 +31,7 @@ def test_every_document_decodes_from_its_place_in_the_file(
 ):
     encode_corpus(language(), tokenizer, corpus, tmp_path)
     tokens = open_token_file(tmp_path, split)
-    rows = [r for batch in read_batches(shard_paths(corpus, split)) for r in batch.to_pylist()]
+    rows = [r for batch in read_batches(shard_paths(finished_corpus(corpus), split)) for r in batch.to_pylist()]
     assert len(tokens.documents) == len(rows) > 0
     start = 0
     for stored, document in zip(rows, tokens.documents, strict=True):
@@ -63,7 +63,11 @@ def test_the_manifest_says_what_open_token_file_and_verify_need(corpus: Path, to
     assert (tokens.vocabulary, tokens.tokenizer, tokens.language) == (500, tokenizer.fingerprint, "xx")
     assert tokens.sources == ("news", "verse")
     assert manifest["splits"]["train"]["tokens"] == len(tokens.ids)
-    texts = [t for batch in read_batches(shard_paths(corpus, "train"), ["text"]) for t in batch["text"].to_pylist()]
+    texts = [
+        t
+        for batch in read_batches(shard_paths(finished_corpus(corpus), "train"), ["text"])
+        for t in batch["text"].to_pylist()
+    ]
     assert manifest["splits"]["train"]["joiners"] == sum(text.count("\u200c") for text in texts) > 0
     assert sorted(manifest["files"]) == sorted(FILES)
     assert verify_folder(tmp_path, "tokens") == []

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizer_data import documents, language, row, write_corpus
 
-from ulmkit.artifacts.manifest import Manifest, verify_folder, write_manifest
-from ulmkit.artifacts.shards import shard_paths
+from ulmkit.artifacts.manifest import Manifest, describe_files, verify_folder, write_manifest
+from ulmkit.artifacts.shards import finished_corpus, shard_paths
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
 from ulmkit.language.sections import TokenizerSettings
 from ulmkit.tokenizer import isolated
@@ -93,10 +93,11 @@ def test_a_corpus_says_with_which_normalizer_it_was_written(tmp_path: Path, corp
     """Of a corpus built here the fingerprints are compared; where they are equal no document is looked at."""
     now = language().normalizer("standard").fingerprint
     corpus = shutil.copytree(corpus, tmp_path / "copy")
-    write_manifest(corpus, "corpus", {"normalization": "1b77ad"})
+    files = {"files": describe_files(corpus, corpus.rglob("*.parquet"))}
+    write_manifest(corpus, "corpus", files | {"normalization": "1b77ad"})
     with pytest.raises(ArtifactError, match=f"written with normalization 1b77ad, xx now has {now}"):
         train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=400)
-    write_manifest(corpus, "corpus", {"normalization": now})
+    write_manifest(corpus, "corpus", files | {"normalization": now})
     train_tokenizer(language(), corpus, tmp_path / "out", vocabulary=400)
 
 
@@ -176,7 +177,7 @@ def test_the_sample_is_a_matter_of_content_not_of_order(tmp_path: Path):
     rows = documents(400) + documents(20, seed=1, source="verse")
     one = write_corpus(tmp_path / "one", {"train": [rows]})
     other = write_corpus(tmp_path / "other", {"train": [rows[300:], rows[:300][::-1]]})
-    results = [count_words(shard_paths(corpus, "train"), 60_000) for corpus in (one, other)]
+    results = [count_words(shard_paths(finished_corpus(corpus), "train"), 60_000) for corpus in (one, other)]
     assert results[0] == results[1]
     sample = results[0][1]
     assert sample["verse"]["characters"] == sample["verse"]["of_characters"]

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from ulmkit.artifacts.atomic import read_json, write_json
 from ulmkit.errors import ArtifactError
 from ulmkit.files import open_regular
 
-_FORMAT = 1
+_FORMAT = 2
+MANIFEST = "manifest.json"
+CHECKSUM = "checksum"
+BESIDE = re.compile(r"\.lock|.*\.part(/.*)?|\..*\.old(/.*)?")  # what a writer may have in its folder that is no result
 
 
 def fingerprint(value: Any) -> str:
@@ -51,9 +55,22 @@ def signature(stage: str, **fields: Any) -> str:
     return f"{stage}|{shown}|version:{ulmkit.__version__}"
 
 
+def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`content` as JSON gives it back, and a checksum of it: what `fits_checksum` believes."""
+    plain = json.loads(json.dumps({key: value for key, value in content.items() if key != CHECKSUM}))
+    return {**plain, CHECKSUM: fingerprint(plain)}
+
+
+def fits_checksum(content: Any) -> bool:
+    """Whether `content`, read from JSON, is what `with_checksum` gave."""
+    if not isinstance(content, dict):
+        return False
+    return content.get(CHECKSUM) == fingerprint({key: value for key, value in content.items() if key != CHECKSUM})
+
+
 def write_manifest(folder: Path, stage: str, content: Mapping[str, Any]) -> None:
     """Write `manifest.json`: the last file of a stage, so its presence says that the stage is whole."""
-    write_json(folder / "manifest.json", {"format": _FORMAT, "stage": stage, **content})
+    write_json(folder / MANIFEST, with_checksum({"format": _FORMAT, "stage": stage, **content}))
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,31 @@ class FileEntry:
 
     bytes: int
     sha256: str
+
+
+def file_entries(files: Mapping[str, Any], where: Path) -> dict[str, FileEntry]:
+    """What `describe_files` gave, as it comes from the JSON file `where`."""
+    found = {}
+    for name, entry in files.items():
+        size, sha256 = (entry.get("bytes"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(size, int) or not isinstance(sha256, str):
+            raise ArtifactError(f"{where}: 'files' is damaged at {name!r}. Run the stage again.")
+        found[name] = FileEntry(size, sha256)
+    return found
+
+
+def changed_files(folder: Path, files: Mapping[str, FileEntry]) -> list[str]:
+    """Which files below `folder` are not as they were written: one line a file."""
+    found = []
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{path}: missing")
+        elif path.stat().st_size != expected.bytes:
+            found.append(f"{path}: {path.stat().st_size:,} bytes, written with {expected.bytes:,}")
+        elif file_sha256(path) != expected.sha256:
+            found.append(f"{path}: content changed")
+    return found
 
 
 @dataclass(frozen=True)
@@ -80,21 +122,24 @@ class Manifest:
     def read(cls, folder: Path, stage: str) -> "Manifest":
         """The manifest of a finished stage.
 
-        Raises `ArtifactError` where there is none, or where it is of another stage or format.
+        Raises `ArtifactError` where there is none, where it is of another stage or format, and where it is not as it
+        was written.
         """
-        path = folder / "manifest.json"
+        path = folder / MANIFEST
         if not path.exists():
             raise ArtifactError(f"{folder}: no finished {stage} here.")
         content = read_json(path)
         if not isinstance(content, dict) or content.get("stage") != stage or content.get("format") != _FORMAT:
             raise ArtifactError(f"{path}: not a {stage} manifest of format {_FORMAT}. Run the stage again.")
+        if not fits_checksum(content):
+            raise ArtifactError(f"{path}: damaged (its checksum does not fit). Run the stage again.")
         return cls(folder, stage, content)
 
     def _typed[T](self, name: str, kind: type[T]) -> T:
         value = self.content.get(name)
         if not isinstance(value, kind):
             what = "missing" if value is None else f"a {type(value).__name__}"
-            raise ArtifactError(f"{self.folder / 'manifest.json'}: '{name}' is {what}. Run the stage again.")
+            raise ArtifactError(f"{self.folder / MANIFEST}: '{name}' is {what}. Run the stage again.")
         return value
 
     @property
@@ -140,27 +185,29 @@ class Manifest:
     @property
     def files(self) -> dict[str, FileEntry]:
         """Every file of the stage, by its name relative to the folder."""
-        try:
-            return {
-                name: FileEntry(entry["bytes"], entry["sha256"]) for name, entry in self._typed("files", dict).items()
-            }
-        except (TypeError, KeyError) as error:
-            raise ArtifactError(f"{self.folder / 'manifest.json'}: 'files' is damaged. Run the stage again.") from error
+        return file_entries(self._typed("files", dict), self.folder / MANIFEST)
+
+    def paths(self, below: str = "") -> list[Path]:
+        """The stage's own files below the folder `below`, in order; what lies beside them is nobody's."""
+        return [self.folder / name for name in sorted(self.files) if name.startswith(f"{below}/" if below else "")]
+
+    def unnamed(self) -> list[str]:
+        """What lies in the folder and was not written by the stage: one line a file. Nothing reads it."""
+        found = (
+            path.relative_to(self.folder).as_posix() for path in sorted(self.folder.rglob("*")) if not path.is_dir()
+        )
+        return [
+            f"{self.folder / name}: not named in {MANIFEST}, and read by nothing. Remove it"
+            for name in found
+            if name not in self.files and name != MANIFEST and not BESIDE.fullmatch(name)
+        ]
 
     def problems(self) -> list[str]:
         """What differs from the manifest: one line a file, none when every byte is as it was written."""
-        found = []
-        for name, expected in self.files.items():
-            path = self.folder / name
-            if not path.is_file():
-                found.append(f"{path}: missing")
-            elif path.stat().st_size != expected.bytes:
-                found.append(f"{path}: {path.stat().st_size:,} bytes, written with {expected.bytes:,}")
-            elif file_sha256(path) != expected.sha256:
-                found.append(f"{path}: content changed")
-        return found
+        return changed_files(self.folder, self.files)
 
 
 def verify_folder(folder: Path, stage: str) -> list[str]:
-    """What differs from the manifest of a finished stage (see `Manifest.problems`)."""
-    return Manifest.read(folder, stage).problems()
+    """What of a finished stage's folder is not as its manifest has it: one line a file (see `Manifest`)."""
+    manifest = Manifest.read(folder, stage)
+    return manifest.problems() + manifest.unnamed()

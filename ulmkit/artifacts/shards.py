@@ -1,5 +1,6 @@
 """Parquet shards: the corpus on disk, one row a document."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ import pyarrow.parquet as pq
 import xxhash
 
 from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.artifacts.manifest import MANIFEST, Manifest, changed_files, fingerprint
+from ulmkit.artifacts.stage import reading
 from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import require_regular
 
@@ -52,11 +55,36 @@ def write_shard(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> Non
         )
 
 
-def shard_paths(corpus: Path, split: str) -> list[Path]:
-    """The shards of one split in order; an `ArtifactError` where the corpus was not built."""
-    if not (corpus / "manifest.json").exists():
+def finished_corpus(corpus: Path) -> Manifest:
+    """The manifest of a built corpus. Raises `ArtifactError` where there is none, or it is damaged."""
+    if not (corpus / MANIFEST).exists():
         raise ArtifactError(f"{corpus}: no finished corpus here. Run `ulmkit corpus build` first.")
-    return sorted((corpus / split).glob("part-*.parquet"))
+    return Manifest.read(corpus, "corpus")
+
+
+def shard_paths(corpus: Manifest, split: str) -> list[Path]:
+    """The shards of one split in order, as the manifest names them."""
+    return [path for path in corpus.paths(split) if path.suffix == ".parquet"]
+
+
+def corpus_digest(corpus: Manifest, splits: Iterable[str]) -> str:
+    """What names the documents of some splits: a hash over their shards' bytes, in order.
+
+    Raises `ArtifactError` where those are not the bytes that were written.
+    """
+    paths = [path for split in splits for path in shard_paths(corpus, split)]
+    names = [path.relative_to(corpus.folder).as_posix() for path in paths]
+    if wrong := changed_files(corpus.folder, {name: corpus.files[name] for name in names}):
+        raise ArtifactError(f"{wrong[0]}. Build the corpus again.")
+    return fingerprint([corpus.files[name].sha256 for name in names])
+
+
+@contextlib.contextmanager
+def corpus_read(corpus: Path) -> Iterator[Manifest]:
+    """Read a built corpus, and find out whether it was another one by the end (see `stage.reading`)."""
+    finished_corpus(corpus)
+    with reading(corpus, "corpus") as manifest:
+        yield manifest
 
 
 def native_file(path: Path) -> pa.NativeFile:

@@ -26,10 +26,9 @@ from ulmkit.artifacts.atomic import (
     sync_folder,
     temporary_beside,
 )
-from ulmkit.artifacts.manifest import Manifest, describe_files, write_manifest
+from ulmkit.artifacts.manifest import MANIFEST, Manifest, describe_files, write_manifest
+from ulmkit.artifacts.steady import unchanged
 from ulmkit.errors import ArtifactError
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,21 @@ def stage(folder: Path, name: str, *, doing: str, held: Path | None = None) -> I
                 yield work
         finally:
             remove_leftovers(held or folder)  # of workers that were stopped
+
+
+@contextlib.contextmanager
+def reading(folder: Path, name: str) -> Iterator[Manifest]:
+    """Read what the stage `name` left in `folder`, and find out whether it was another result by the end.
+
+    Nothing is locked, so that whoever writes the folder need not wait for its readers. Raises `ArtifactError` where
+    there is no finished stage, and where the folder was written while the block read it: what it read is then of no one
+    result, and an error on the way is of no use.
+    """
+    changed = ArtifactError(f"{folder}: the {name} changed while it was read. Run the same command again.")
+    with unchanged([folder / MANIFEST], lambda path: changed):
+        manifest = Manifest.read(folder, name)
+        with unchanged(manifest.paths(), lambda path: changed):
+            yield manifest
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

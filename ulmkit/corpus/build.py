@@ -19,10 +19,10 @@ from ulmkit.corpus.card import write_card
 from ulmkit.corpus.chain import RULE_FAILED, Chain, Judged, Part, PiiPolicy
 from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
-from ulmkit.corpus.staging import Staging, stage_unit
+from ulmkit.corpus.staging import Staging, Unit, stage_unit
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.errors import ArtifactError, UsageError
-from ulmkit.formats.inputs import Input, describe_input, file_size, in_units
+from ulmkit.formats.inputs import Input, in_units
 from ulmkit.formats.reasons import UNWANTED
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
@@ -95,39 +95,39 @@ class Build:
         self.staging = Staging(layout.home / "work" / "corpus", language, options.near_duplicates, options.pii)
 
     def run(self, work: Stage, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
-        planned = in_units(inputs)
-        described = [[describe_input(item) for item in unit] for unit in planned]
-        keys = [self.staging.key(entries) for entries in described]
-        name = fingerprint([keys, self.options.shaping])
+        units = [Unit.described(planned) for planned in in_units(inputs)]
         standing = work.standing()
-        if standing and standing.content.get("fingerprint") == name:
+        if standing and standing.content.get("fingerprint") == self.name(units):
             return {**standing.content, "unchanged": True}
-        self.stage(planned, keys)
-        return self.finish(work, keys, name, [entry for entries in described for entry in entries], pins)
+        return self.finish(work, self.stage(units), pins)
 
-    def stage(self, planned: list[list[Input]], keys: list[str]) -> None:
-        """Steps 1 to 5 on every unit that an earlier run did not finish."""
+    def name(self, units: list[Unit]) -> str:
+        """What names the corpus of `units`."""
+        return fingerprint([[self.staging.key(unit) for unit in units], self.options.shaping])
+
+    def stage(self, units: list[Unit]) -> list[Unit]:
+        """Steps 1 to 5 on every unit that an earlier run did not finish; the units as they were read."""
         workers = available_cores() if self.options.workers is None else self.options.workers
         setup = functools.partial(Chain, self.language, self.options.near_duplicates, self.options.pii)
-        sizes = {key: sum(file_size(item.path) for item in unit) for unit, key in zip(planned, keys, strict=True)}
-        todo = {key: unit for unit, key in zip(planned, keys, strict=True) if not self.staging.has(key)}
+        total = sum(unit.bytes for unit in units)
+        todo = [number for number, unit in enumerate(units) if not self.staging.has(self.staging.key(unit))]
         # a worker reads its unit itself; one that would keep a worker busy when the others are through is handed out in
         # chunks, as is one that killed its worker: so the document that did it is found
-        shared = {key for key in todo if workers and sizes[key] * 2 * workers > sum(sizes.values())}
-        read = sum(sizes.values()) - sum(sizes[key] for key in todo)
+        shared = {number for number in todo if workers and units[number].bytes * 2 * workers > total}
+        read = total - sum(units[number].bytes for number in todo)
+        staged = list(units)
 
         judged = Judged()  # over the whole build: what earlier runs judged, and every worker
-        for key in keys:
-            if key not in todo:
-                tally = self.staging.counted(key)[0]
-                judged = Judged(judged.documents + tally.read, judged.failed + tally.dropped[RULE_FAILED])
+        for unit in (unit for number, unit in enumerate(units) if number not in set(todo)):
+            tally = self.staging.counted(self.staging.key(unit))[0]
+            judged = Judged(judged.documents + tally.read, judged.failed + tally.dropped[RULE_FAILED])
 
         def hear(far: tuple[str, int, Judged]) -> None:
             nonlocal read, judged
             key, count, more = far
             judged = judged.and_then(more)
             read += count
-            self.report(Progress("read", read, sum(sizes.values()), "bytes", key))
+            self.report(Progress("read", min(read, total), total, "bytes", key))  # what changed was read again
 
         def counted(chunks: Iterator[list[Any]]) -> Iterator[list[Any]]:
             nonlocal judged
@@ -137,19 +137,24 @@ class Build:
                 yield parts
 
         with Pool(setup, workers=workers, deadline_s=self.options.deadline_s) as pool:
-            alone = [(key, unit) for key, unit in todo.items() if key not in shared]
+            alone = [number for number in todo if number not in shared]
             work = functools.partial(stage_unit, self.staging.folder)
-            for (key, _), answer in zip(alone, pool.map_units(work, alone, hear), strict=True):
+            answers = pool.map_units(work, [units[number] for number in alone], hear)
+            for number, answer in zip(alone, answers, strict=True):
                 if isinstance(answer, Broken):
-                    shared.add(key)
-            for key, unit in todo.items():
-                if key in shared:
-                    self.staging.stage(unit, key, counted, lambda item, count: hear((item.key, count, Judged())))
+                    shared.add(number)
+                else:
+                    staged[number] = answer
+            for number in sorted(shared):
+                staged[number] = self.staging.stage(
+                    units[number], counted, lambda item, count: hear((item.key, count, Judged()))
+                )
+        return staged
 
-    def finish(
-        self, work: Stage, keys: list[str], name: str, inputs: list[dict[str, Any]], pins: dict[str, Any]
-    ) -> dict[str, Any]:
+    def finish(self, work: Stage, units: list[Unit], pins: dict[str, Any]) -> dict[str, Any]:
         """Steps 6 to 8 over all units, and the finished corpus in its place."""
+        keys = [self.staging.key(unit) for unit in units]
+        inputs = [entry for unit in units for entry in unit.entries]
         tally, samples, unread = Tally(), Samples.dropped(), Samples.unread()
         for key in keys:
             counts, dropped, refused = self.staging.counted(key)
@@ -173,7 +178,7 @@ class Build:
         samples.write(new / "dropped" / "samples.jsonl")
         unread.write(new / "dropped" / "unread.jsonl")
         manifest = {
-            "fingerprint": name,
+            "fingerprint": self.name(units),
             "language": self.language.code,
             "language_fingerprint": self.language.fingerprint,
             "normalization": self.language.normalizer("standard").fingerprint,

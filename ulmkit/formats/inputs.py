@@ -11,12 +11,14 @@ from typing import Any
 
 import xxhash
 
+from ulmkit.artifacts.steady import FileState, state_of
 from ulmkit.errors import InputError, system_error
 from ulmkit.files import open_regular, require_regular
 from ulmkit.formats.origin import Reading, Record
 from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
 from ulmkit.names import home_expanded, stored_name
 
+ATTEMPTS = 3  # at reading a file that changes meanwhile
 UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
 
 
@@ -97,16 +99,49 @@ def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None]
     )
 
 
-def describe_input(item: Input) -> dict[str, Any]:
-    """An input as it stands in the manifest: its names and its content's hash, not its place."""
-    return {
-        "key": item.key,
-        "source": item.source,
-        "licence": item.licence,
-        "text_field": item.text_field,
-        "bytes": file_size(item.path),
-        "xxh3": file_hash(item.path),
-    }
+@dataclass(frozen=True)
+class DescribedInput:
+    """An input as it was when its bytes were hashed.
+
+    `entry` is how it stands in the manifest: its names and its content's hash, not its place.
+    """
+
+    input: Input
+    entry: dict[str, Any]
+    state: FileState | None
+
+    @property
+    def still(self) -> bool:
+        """Whether the file is as it was; false also where it is gone."""
+        return state_of(self.input.path) == self.state
+
+
+def describe_input(item: Input) -> DescribedInput:
+    """The input with its size in bytes and its hash, which are of one state of the file.
+
+    Raises `InputError` where it cannot be read, or is being written while it is hashed.
+    """
+    for _ in range(ATTEMPTS):
+        state = state_of(item.path)
+        entry = {
+            "key": item.key,
+            "source": item.source,
+            "licence": item.licence,
+            "text_field": item.text_field,
+            "bytes": file_size(item.path),
+            "xxh3": file_hash(item.path),
+        }
+        if (described := DescribedInput(item, entry, state)).still:
+            return described
+    raise unsteady(item.path)
+
+
+def unsteady(path: Path) -> InputError:
+    """What to say of a file that is written while it is read."""
+    return InputError(
+        f"{path}: changed each of the {ATTEMPTS} times it was read. Wait until it is whole, then run the same command "
+        "again."
+    )
 
 
 @contextlib.contextmanager

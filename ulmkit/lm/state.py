@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ulmkit.artifacts.atomic import read_json, write_json
-from ulmkit.artifacts.manifest import fingerprint
+from ulmkit.artifacts.manifest import fits_checksum, with_checksum
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.config import AnyBackend, AnyPrecision, LMConfig, config_from_json
 from ulmkit.lm.identity import Identity
@@ -106,7 +106,7 @@ RUN: dict[str, _Fits] = {
 
 def write_state(path: Path, content: Mapping[str, Any]) -> None:
     """JSON with its own checksum, for `read_sealed`."""
-    write_json(path, {**content, "checksum": fingerprint(content)})
+    write_json(path, with_checksum(content))
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -115,8 +115,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None
         raise ArtifactError(f"{path}: checkpoint format {str(found)[:40]}, this version reads {FORMAT}.")
-    content = {key: value for key, value in state.items() if key != "checksum"}
-    if state.get("checksum") != fingerprint(content):
+    if not fits_checksum(state):
         raise ArtifactError(
             f"{path}: damaged (its checksum does not fit). Use another copy, or the other of last and best."
         )

@@ -7,7 +7,8 @@ import torch
 
 from ulmkit.artifacts.atomic import read_json, read_regular
 from ulmkit.artifacts.layout import folder_name
-from ulmkit.artifacts.manifest import Manifest
+from ulmkit.artifacts.manifest import MANIFEST, Manifest
+from ulmkit.artifacts.stage import reading
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import Checkpoint, write_bytes
 from ulmkit.lm.model import AWDLSTM
@@ -66,14 +67,17 @@ def read_pieces(path: Path) -> list[str]:
 
 def copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
     """The tokenizer's files into `folder`/tokenizer; name → SHA-256."""
-    names = [*Manifest.read(source.tokenizer, "tokenizer").files, "manifest.json"]
-    (folder / TOKENIZER).mkdir()
-    for name in names:
-        folder_name(name, f"{source.tokenizer}: file")
-    return {
-        f"{TOKENIZER}/{name}": write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name))
-        for name in names
-    }
+    with reading(source.tokenizer, "tokenizer") as manifest:
+        names = [*manifest.files, MANIFEST]
+        (folder / TOKENIZER).mkdir()
+        for name in names:
+            folder_name(name, f"{source.tokenizer}: file")
+        copied = {
+            name: write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name)) for name in names
+        }
+        if wrong := next((name for name, entry in manifest.files.items() if copied[name] != entry.sha256), None):
+            raise ArtifactError(f"{source.tokenizer / wrong}: content changed. Train the tokenizer again.")
+    return {f"{TOKENIZER}/{name}": sha256 for name, sha256 in copied.items()}
 
 
 def language_of(source: Source) -> dict[str, Any]:

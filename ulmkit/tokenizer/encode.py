@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from ulmkit.artifacts.layout import SPLITS
-from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
-from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.manifest import Manifest, fingerprint, package_versions, signature
+from ulmkit.artifacts.shards import corpus_digest, corpus_read, finished_corpus, read_batches, shard_paths
 from ulmkit.artifacts.stage import differences, stage
 from ulmkit.artifacts.tokens import DOCUMENT, id_dtype, write_token_file
 from ulmkit.errors import ArtifactError, UlmkitError
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import Tokenizer
-from ulmkit.tokenizer.train import check_normal_form, corpus_digest
+from ulmkit.tokenizer.train import check_normal_form
 from ulmkit.work.cores import available_cores
 from ulmkit.work.pool import Broken, Pool
 
@@ -109,36 +109,46 @@ def encode_corpus(
     Raises `ArtifactError` for a corpus that is missing or not in the language's normal form, and where a joiner of
     the language got lost on the way to ids.
     """
-    paths = {split: shard_paths(corpus, split) for split in SPLITS}
-    inputs = {
-        "recipe": RECIPE,
-        "corpus": corpus_digest(corpus, SPLITS),
-        "tokenizer": tokenizer.fingerprint,
-        "language": language.code,
-    }
+    finished_corpus(corpus)
     with stage(folder, "tokens", doing="encoding") as work:
-        standing = work.standing()
-        if standing and not force and not differences(standing.content.get("inputs", {}), inputs):
-            return {**standing.content, "unchanged": True}
-        check_normal_form(language, corpus)
-        sources, characters = _survey([path for split in SPLITS for path in paths[split]])
-        if not characters:
-            raise ArtifactError(f"{corpus}: no text in any split. Build the corpus from more input.")
-        splits: dict[str, Any] = {}
-        done = 0
-        with _pool(tokenizer, sources, language.alphabet.joiners, _crew(workers, characters)) as pool:
-            for split in SPLITS:
-                counts = _SplitCounts(split, done, characters, report)
-                chunks = counts.watch(_encoded(pool, paths[split]))
-                entry = write_token_file(work.new, split, chunks, vocabulary=tokenizer.vocabulary)
-                if counts.joiners != counts.joiners_kept:
-                    raise ArtifactError(
-                        f"{folder}: {counts.joiners:,} joiners in the text of {split}, {counts.joiners_kept:,} in its "
-                        "pieces. Train the tokenizer again."
-                    )
-                splits[split] = entry | {"joiners": counts.joiners}
-                done = counts.done
+        with corpus_read(corpus) as built:
+            inputs = {
+                "recipe": RECIPE,
+                "corpus": corpus_digest(built, SPLITS),
+                "tokenizer": tokenizer.fingerprint,
+                "language": language.code,
+            }
+            standing = work.standing()
+            if standing and not force and not differences(standing.content.get("inputs", {}), inputs):
+                return {**standing.content, "unchanged": True}
+            check_normal_form(language, built)
+            sources, splits = _write_splits(work.new, language, tokenizer, built, workers, report)
         return dict(work.finish(_content(language, tokenizer, inputs, sources, splits)).content)
+
+
+def _write_splits(
+    folder: Path, language: Language, tokenizer: Tokenizer, corpus: Manifest, workers: int | None, report: Report
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Write the token file of each split into `folder`; the sources' names, and the splits for the manifest."""
+    paths = {split: shard_paths(corpus, split) for split in SPLITS}
+    sources, characters = _survey([path for split in SPLITS for path in paths[split]])
+    if not characters:
+        raise ArtifactError(f"{corpus.folder}: no text in any split. Build the corpus from more input.")
+    splits: dict[str, Any] = {}
+    done = 0
+    with _pool(tokenizer, sources, language.alphabet.joiners, _crew(workers, characters)) as pool:
+        for split in SPLITS:
+            counts = _SplitCounts(split, done, characters, report)
+            chunks = counts.watch(_encoded(pool, paths[split]))
+            entry = write_token_file(folder, split, chunks, vocabulary=tokenizer.vocabulary)
+            if counts.joiners != counts.joiners_kept:
+                raise ArtifactError(
+                    f"{corpus.folder}: {counts.joiners:,} joiners in the text of {split}, {counts.joiners_kept:,} in "
+                    "its pieces. Train the tokenizer again."
+                )
+            splits[split] = entry | {"joiners": counts.joiners}
+            done = counts.done
+    return sources, splits
 
 
 def _content(

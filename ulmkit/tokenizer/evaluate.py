@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.shards import corpus_read, read_batches, shard_paths
 from ulmkit.errors import ArtifactError
 from ulmkit.language.spec import Language
 from ulmkit.notebook import html_table
@@ -147,24 +147,25 @@ def evaluate_tokenizer(
 
     Raises `ArtifactError` where the splits hold no document.
     """
-    paths = [path for split in splits for path in shard_paths(corpus, split)]
     by_source: dict[str, Measures] = {}
     used = np.zeros(tokenizer.vocabulary, np.int64)
     first_failing, not_normal, done = "", 0, 0
-    for batch in read_batches(paths, ["id", "source", "text"], BATCH):
-        columns = batch.to_pydict()
-        texts = [tokenizer.normalize(text) for text in columns["text"]]
-        not_normal += sum(text != stored for text, stored in zip(texts, columns["text"], strict=True))
-        encoded = tokenizer.encode_normalized(texts)
-        for name, source, text, ids in zip(columns["id"], columns["source"], texts, encoded, strict=True):
-            counts = np.bincount(ids, minlength=tokenizer.vocabulary)
-            used += counts
-            measures = _measure(text, ids, counts, exact=tokenizer.decode(ids) == text)
-            by_source.setdefault(source, Measures()).add(measures)
-            if not measures.exact:
-                first_failing = first_failing or name
-        done += len(texts)
-        report(Progress("evaluate", done, None, "documents"))
+    with corpus_read(corpus) as built:
+        paths = [path for split in splits for path in shard_paths(built, split)]
+        for batch in read_batches(paths, ["id", "source", "text"], BATCH):
+            columns = batch.to_pydict()
+            texts = [tokenizer.normalize(text) for text in columns["text"]]
+            not_normal += sum(text != stored for text, stored in zip(texts, columns["text"], strict=True))
+            encoded = tokenizer.encode_normalized(texts)
+            for name, source, text, ids in zip(columns["id"], columns["source"], texts, encoded, strict=True):
+                counts = np.bincount(ids, minlength=tokenizer.vocabulary)
+                used += counts
+                measures = _measure(text, ids, counts, exact=tokenizer.decode(ids) == text)
+                by_source.setdefault(source, Measures()).add(measures)
+                if not measures.exact:
+                    first_failing = first_failing or name
+            done += len(texts)
+            report(Progress("evaluate", done, None, "documents"))
     whole = Measures()
     for measures in by_source.values():
         whole.add(measures)

@@ -9,6 +9,7 @@ break, 5 to 260 the bytes that spell rare characters, then the pieces. Encoding 
 `<s>` is three characters.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -18,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from ulmkit.artifacts.atomic import read_regular
-from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint
+from ulmkit.artifacts.manifest import Manifest, fingerprint
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.language.spec import Language
 
@@ -99,7 +100,8 @@ class Tokenizer:
         files = manifest.files
         if MODEL not in files:
             raise ArtifactError(f"{folder}: a tokenizer of words, not of pieces. Choose another --root for pieces.")
-        if not path.is_file() or file_sha256(path) != files[MODEL].sha256:
+        model = read_regular(path)
+        if hashlib.sha256(model).hexdigest() != files[MODEL].sha256:
             raise ArtifactError(f"{path}: not the file its manifest describes. Train the tokenizer again.")
         trained = manifest.normalization or ""
         if language is not None:
@@ -111,7 +113,7 @@ class Tokenizer:
                     f"Train it again, or use {code} as it was."
                 )
         tokenizer = cls(
-            read_regular(path),
+            model,
             normalization=trained,
             normalize=language.normalize if language is not None else _unchanged,
             where=str(path),

@@ -23,8 +23,8 @@ from typing import IO, Any
 import xxhash
 
 from ulmkit.artifacts.atomic import atomic_write, temporary_beside, write_json
-from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, package_versions, signature
-from ulmkit.artifacts.shards import read_batches, shard_paths
+from ulmkit.artifacts.manifest import Manifest, package_versions, signature
+from ulmkit.artifacts.shards import corpus_digest, corpus_read, finished_corpus, read_batches, shard_paths
 from ulmkit.artifacts.stage import Stage, differences, stage
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError, VocabularyError, system_error
 from ulmkit.language.sections import TokenizerSettings
@@ -110,15 +110,16 @@ def train_tokenizer(
     )
     _check_settings(asked)
     started = time.monotonic()
-    paths = shard_paths(corpus, "train")
-    inputs = _inputs(language, corpus, asked)
+    finished_corpus(corpus)
     with stage(folder, "tokenizer", doing="training a tokenizer") as work:
-        standing = work.standing()
-        changed = tuple(differences(standing.content.get("inputs", {}), inputs)) if standing else ()
-        if standing and not changed and not force:
-            return TokenizerReport(folder, standing.content, unchanged=True)
-        check_normal_form(language, corpus)
-        words, sample = count_words(paths, asked.sample_characters, report)
+        with corpus_read(corpus) as built:
+            inputs = _inputs(language, built, asked)
+            standing = work.standing()
+            changed = tuple(differences(standing.content.get("inputs", {}), inputs)) if standing else ()
+            if standing and not changed and not force:
+                return TokenizerReport(folder, standing.content, unchanged=True)
+            check_normal_form(language, built)
+            words, sample = count_words(shard_paths(built, "train"), asked.sample_characters, report)
         if not words:
             raise ArtifactError(f"{corpus}: the train split holds no words. Build the corpus from more input.")
         trained = _train(asked, words, inputs["required"], work.new, report)
@@ -138,7 +139,7 @@ def train_tokenizer(
     return TokenizerReport(folder, manifest.content, changed=changed, seconds=time.monotonic() - started)
 
 
-def _inputs(language: Language, corpus: Path, asked: TokenizerSettings) -> dict[str, Any]:
+def _inputs(language: Language, corpus: Manifest, asked: TokenizerSettings) -> dict[str, Any]:
     """All that shapes the tokenizer: equal inputs, the same model file."""
     return {
         "recipe": RECIPE,
@@ -173,27 +174,20 @@ def learn_pieces(language: Language, texts: Iterable[str], *, vocabulary: int, r
     return Tokenizer(model, normalization="none")
 
 
-def corpus_digest(corpus: Path, splits: Iterable[str]) -> str:
-    """What names the documents of some splits: a hash over their shards' bytes, in order."""
-    return fingerprint([file_sha256(path) for split in splits for path in shard_paths(corpus, split)])
-
-
-def check_normal_form(language: Language, corpus: Path) -> None:
+def check_normal_form(language: Language, corpus: Manifest) -> None:
     """Raise `ArtifactError` for a corpus that was not written with the normalizer `language` has now.
 
     A corpus that was built here says which it was. Shards from elsewhere are looked at: one in twenty of the first
     documents may differ before they count as another's.
     """
-    if (corpus / "manifest.json").exists():
-        then = Manifest.read(corpus, "corpus").normalization
-        now = language.normalizer("standard").fingerprint
-        if then not in (None, now):
-            raise ArtifactError(
-                f"{corpus}: written with normalization {then}, {language.code} now has {now}. "
-                f"Build the corpus again, or use {language.code} as it was."
-            )
-        if then == now:
-            return
+    then, now = corpus.normalization, language.normalizer("standard").fingerprint
+    if then not in (None, now):
+        raise ArtifactError(
+            f"{corpus.folder}: written with normalization {then}, {language.code} now has {now}. "
+            f"Build the corpus again, or use {language.code} as it was."
+        )
+    if then == now:
+        return
     for batch in read_batches(shard_paths(corpus, "train"), ["id", "text"], NORMAL_FORM_SAMPLE):
         rows = batch.to_pylist()
         other = [row["id"] for row in rows if language.normalize(row["text"]) != row["text"]]

@@ -25,6 +25,7 @@ from ulmkit.artifacts.atomic import read_json, write_json
 from ulmkit.artifacts.layout import SPLITS
 from ulmkit.artifacts.manifest import Manifest, file_sha256, fingerprint, package_versions, signature
 from ulmkit.artifacts.stage import stage
+from ulmkit.artifacts.steady import unchanged
 from ulmkit.artifacts.tokens import DOCUMENT, write_token_file
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.files import open_regular
@@ -223,15 +224,16 @@ def encode_words(
     ):
         if (tokenizer / "manifest.json").exists() and not holds_words(tokenizer):
             raise UsageError(f"{tokenizer}: holds a tokenizer of pieces. Choose another label, or another --root.")
-        counts = count_types(files["train"], report)
-        words = Words(tuple(counts))
-        special = {"bos": words.bos, "unk": words.unk}
-        inputs = {split: {"name": files[split].name, "sha256": file_sha256(files[split])} for split in SPLITS}
-        splits: dict[str, Any] = {}
-        for split in SPLITS:
-            lines = _Split(files[split], words, report)
-            entry = write_token_file(encoded.new, split, lines.chunks(), vocabulary=words.vocabulary)
-            splits[split] = entry | {"replaced": lines.replaced}
+        with unchanged(files.values(), _other_text):
+            counts = count_types(files["train"], report)
+            words = Words(tuple(counts))
+            special = {"bos": words.bos, "unk": words.unk}
+            inputs = {split: {"name": files[split].name, "sha256": file_sha256(files[split])} for split in SPLITS}
+            splits: dict[str, Any] = {}
+            for split in SPLITS:
+                lines = _Split(files[split], words, report)
+                entry = write_token_file(encoded.new, split, lines.chunks(), vocabulary=words.vocabulary)
+                splits[split] = entry | {"replaced": lines.replaced}
         write_json(vocabulary.new / VOCABULARY, {"ids": special, "pieces": list(counts.items())})
         versions = package_versions(["numpy"])
         common = {"kind": KIND, "language": code, "normalization": None, "inputs": inputs, "versions": versions}
@@ -259,3 +261,7 @@ def encode_words(
             }
         )
         return dict(manifest.content)
+
+
+def _other_text(path: Path) -> InputError:
+    return InputError(f"{path}: changed while it was read. Wait until it is whole, then run the same command again.")

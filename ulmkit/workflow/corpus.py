@@ -1,5 +1,6 @@
 """A corpus as a value: built from files or from a language's sources, read document by document from its folder."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any, Literal
 from ulmkit.acquire.sources import fetch_sources
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import Manifest
-from ulmkit.artifacts.shards import read_batches, read_frame, shard_paths, shard_texts
+from ulmkit.artifacts.shards import corpus_read, finished_corpus, read_batches, read_frame, shard_paths, shard_texts
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.corpus.tally import read_samples
 from ulmkit.document import Document
-from ulmkit.errors import UlmkitError, UsageError
+from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
@@ -46,23 +47,34 @@ class CorpusSplit:
     @property
     def paths(self) -> list[Path]:
         """The Parquet shards."""
-        return shard_paths(self.corpus.folder, self.name)
+        return shard_paths(finished_corpus(self.corpus.folder), self.name)
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[list[Path]]:
+        """The shards to read from, which must be of the corpus that was loaded, from the first to the last row."""
+        with corpus_read(self.corpus.folder) as built:
+            if built.fingerprint != self.corpus.manifest["fingerprint"]:
+                raise ArtifactError(f"{self.corpus.folder}: was built anew since it was loaded. Load it again.")
+            yield shard_paths(built, self.name)
 
     def __len__(self) -> int:
         return int(self.corpus.manifest["splits"][self.name]["documents"])
 
     def __iter__(self) -> Iterator[Document]:
-        for batch in read_batches(self.paths, FIELDS, ROWS):
-            for row in batch.to_pylist():
-                yield Document(**row)
+        with self._read() as paths:
+            for batch in read_batches(paths, FIELDS, ROWS):
+                for row in batch.to_pylist():
+                    yield Document(**row)
 
     def texts(self) -> Iterator[str]:
         """The text of each document, in normal form, paragraphs parted by newlines."""
-        return shard_texts(self.paths)
+        with self._read() as paths:
+            yield from shard_texts(paths)
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame with a row a document and the columns of docs/formats.md; it is read whole."""
-        return read_frame({self.name: self.paths})
+        with self._read() as paths:
+            return read_frame({self.name: paths})
 
     def __repr__(self) -> str:
         return f"<{self.name} of {self.corpus.folder}: {len(self):,} documents>"

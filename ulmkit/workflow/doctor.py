@@ -13,11 +13,11 @@ import numpy as np
 
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import Manifest
+from ulmkit.artifacts.shards import corpus_digest, finished_corpus
 from ulmkit.artifacts.tokens import TokenFile, open_token_file
 from ulmkit.errors import UlmkitError
 from ulmkit.language.spec import Language
 from ulmkit.tokenizer.model import FIRST_BYTE, FIRST_PIECE, Tokenizer
-from ulmkit.tokenizer.train import corpus_digest
 from ulmkit.tokenizer.words import Words, holds_words
 from ulmkit.workflow.diagnosis import Diagnosis, Level
 from ulmkit.workflow.environment import environment
@@ -234,7 +234,7 @@ def corpus_of_tokens(data: BuiltData) -> Iterator[Diagnosis]:
     if data.corpus is None or not data.tokens:
         return
     encoded = Manifest.read(data.layout.tokens, "tokens").content.get("inputs", {}).get("corpus")
-    if encoded is not None and encoded != corpus_digest(data.layout.corpus, SPLITS):
+    if encoded is not None and encoded != corpus_digest(finished_corpus(data.layout.corpus), SPLITS):
         found = "the token files were encoded from another state of the corpus"
         yield Diagnosis("corpus", "error", found, data.encode)
 
