@@ -37,7 +37,7 @@ import numpy as np
 import torch
 
 from ulmkit.artifacts.atomic import read_json, write_json
-from ulmkit.artifacts.manifest import package_versions
+from ulmkit.artifacts.manifest import package_versions, write_manifest
 from ulmkit.artifacts.tokens import DOCUMENT, TokenFile, id_dtype, open_token_file, write_token_file
 from ulmkit.errors import Interrupted
 from ulmkit.lm import loss as loss_module
@@ -970,7 +970,7 @@ def write_synthetic(folder: Path, scale: Scale) -> None:
         made = synthetic(scale, seed=seed, tokens=tokens)
         splits[split] = write_token_file(folder, split, [(made.ids, made.documents)], vocabulary=scale.vocabulary)
     about = {"vocabulary": scale.vocabulary, "bos": BOS, "tokenizer": "synthetic", "language": "zxx"}
-    write_json(folder / "manifest.json", about | {"sources": ["synthetic"], "splits": splits})
+    write_manifest(folder, "tokens", about | {"sources": ["synthetic"], "splits": splits, "files": {}})
 
 
 # -- the report

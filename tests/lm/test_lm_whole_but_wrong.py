@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from lm_data import patterned
 
+from ulmkit.artifacts.manifest import Manifest, write_manifest
 from ulmkit.artifacts.tokens import DOCUMENT, TokenFile, open_token_file, write_token_file
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 from ulmkit.lm.checkpoint import load_model, tensor_bytes, write_bytes
@@ -263,20 +264,21 @@ def tokens(tmp_path: Path) -> Path:
     documents = written.documents.copy()
     entry = write_token_file(tmp_path, "train", [(written.ids, documents)], vocabulary=50)
     about = {"vocabulary": 50, "bos": 1, "tokenizer": "aaaaaaaaaaaa", "language": "xx", "sources": ["even", "odd"]}
-    (tmp_path / "manifest.json").write_text(json.dumps(about | {"splits": {"train": entry}}))
+    write_manifest(tmp_path, "tokens", about | {"splits": {"train": entry}})
     assert (open_token_file(tmp_path, "train").ids == written.ids).all()
     return tmp_path
 
 
 def test_whatever_stands_in_a_manifest_of_token_files_is_refused_in_one_line_or_does_no_harm(tokens: Path) -> None:
-    about = json.loads((tokens / "manifest.json").read_text())
+    about = Manifest.read(tokens, "tokens").content
+    about = {name: about[name] for name in about.keys() - {"checksum", "format", "stage"}}
     harmless = {("tokenizer",), ("language",)}  # any text is one
     unread = {"characters", "bytes", "words", "documents"}
     for path in places(about):
         for value in (*WRONG, "|O", "<i8", "(10**9,)<u2", "<u2,<u2"):
             wrong = copy.deepcopy(about)
             replaced(wrong, path, value)
-            (tokens / "manifest.json").write_text(json.dumps(wrong))
+            write_manifest(tokens, "tokens", wrong)
             error = outcome(lambda: open_token_file(tokens, "train"))
             if error is None:
                 text = isinstance(value, str)
@@ -288,7 +290,7 @@ def test_whatever_stands_in_a_manifest_of_token_files_is_refused_in_one_line_or_
 @pytest.mark.parametrize("value", ["x", 1, None, [], [1], 10**30])
 def test_a_manifest_that_is_no_object_is_refused(value: Any, tokens: Path) -> None:
     (tokens / "manifest.json").write_text(json.dumps(value))
-    with pytest.raises(ArtifactError, match=r"manifest\.json: no token file 'train' in it"):
+    with pytest.raises(ArtifactError, match=r"manifest\.json: not a tokens manifest"):
         open_token_file(tokens, "train")
 
 

@@ -50,6 +50,11 @@ class Layout:
         return self.home / "raw"
 
     @property
+    def units(self) -> Path:
+        """What a build has staged of each unit of input, and the lock of builds."""
+        return self.home / "work" / "corpus"
+
+    @property
     def corpus(self) -> Path:
         return self.home / "corpus"
 
@@ -68,5 +73,9 @@ class Layout:
     def run(self, name: str) -> Path:
         return self.lm / folder_name(name, "run")
 
+    @property
+    def exports(self) -> Path:
+        return self.home / "export"
+
     def exported(self, run: str, form: str) -> Path:
-        return self.home / "export" / f"{folder_name(run, 'run')}-{form}"
+        return self.exports / f"{folder_name(run, 'run')}-{form}"

@@ -18,7 +18,8 @@ from ulmkit.files import open_regular
 _FORMAT = 2
 MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
-BESIDE = re.compile(r"\.lock|.*\.part(/.*)?|\..*\.old(/.*)?")  # what a writer may have in its folder that is no result
+# what may lie in a stage's folder that is no result: a lock, what killed writers left, and an LM's boards
+BESIDE = re.compile(r"\.lock|(.*/)?\.[^/]*\.(part|old)(/.*)?|tensorboard/.*")
 
 
 def fingerprint(value: Any) -> str:
@@ -57,15 +58,18 @@ def signature(stage: str, **fields: Any) -> str:
 
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     """`content` as JSON gives it back, and a checksum of it: what `fits_checksum` believes."""
-    plain = json.loads(json.dumps({key: value for key, value in content.items() if key != CHECKSUM}))
+    plain = json.loads(json.dumps(without_checksum(content)))
     return {**plain, CHECKSUM: fingerprint(plain)}
 
 
 def fits_checksum(content: Any) -> bool:
     """Whether `content`, read from JSON, is what `with_checksum` gave."""
-    if not isinstance(content, dict):
-        return False
-    return content.get(CHECKSUM) == fingerprint({key: value for key, value in content.items() if key != CHECKSUM})
+    return isinstance(content, dict) and content.get(CHECKSUM) == fingerprint(without_checksum(content))
+
+
+def without_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What `with_checksum` was given."""
+    return {key: value for key, value in content.items() if key != CHECKSUM}
 
 
 def write_manifest(folder: Path, stage: str, content: Mapping[str, Any]) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ulmkit.artifacts.atomic import atomic_write, read_json
+from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.artifacts.manifest import MANIFEST, Manifest
+from ulmkit.artifacts.steady import unchanged
 from ulmkit.errors import ArtifactError
 from ulmkit.files import require_regular
 
@@ -93,8 +95,14 @@ def open_token_file(folder: Path, split: str) -> TokenFile:
 
     Its ids are not read: `refuse_unknown_ids` looks at them.
     """
-    about = _described(folder / "manifest.json", split)
     path = folder / f"{split}.bin"
+    changed = ArtifactError(f"{folder}: was encoded anew while it was opened. Run the same command again.")
+    with unchanged([folder / MANIFEST, path, folder / f"{split}.docs.npy"], lambda _: changed):
+        return _opened(folder, split, path)
+
+
+def _opened(folder: Path, split: str, path: Path) -> TokenFile:
+    about = _described(Manifest.read(folder, "tokens"), split)
     size = path.stat().st_size if path.exists() else -1
     if size != about.tokens * about.dtype.itemsize:
         raise ArtifactError(
@@ -122,9 +130,9 @@ class _Described:
     ordered: bool
 
 
-def _described(manifest: Path, split: str) -> _Described:
-    """What `manifest` says of `split`; `ArtifactError` where it is no manifest of token files, or cannot be true."""
-    content = read_json(manifest)
+def _described(manifest: Manifest, split: str) -> _Described:
+    """What `manifest` says of `split`; `ArtifactError` where that cannot be true."""
+    content, path = manifest.content, manifest.folder / MANIFEST
     try:
         entry, sources = content["splits"][split], content["sources"]
         about = _Described(
@@ -138,7 +146,7 @@ def _described(manifest: Path, split: str) -> _Described:
             content.get("ordered", False),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{manifest}: no token file '{split}' in it. Encode again.") from error
+        raise ArtifactError(f"{path}: no token file '{split}' in it. Encode again.") from error
     counts = (about.tokens, about.vocabulary, about.bos)
     if not (
         all(type(number) is int for number in counts)
@@ -148,7 +156,7 @@ def _described(manifest: Path, split: str) -> _Described:
         and 0 <= about.tokens <= COUNTABLE
         and 0 <= about.bos < about.vocabulary <= LARGEST_VOCABULARY
     ):
-        raise ArtifactError(f"{manifest}: what it says of the token file '{split}' cannot be so. Encode again.")
+        raise ArtifactError(f"{path}: what it says of the token file '{split}' cannot be so. Encode again.")
     return about
 
 

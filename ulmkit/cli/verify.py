@@ -10,7 +10,11 @@ from ulmkit.errors import ArtifactError
 @click.argument("code", metavar="LANGUAGE")
 @shared
 def command(terminal: Terminal, code: str) -> None:
-    """Compare every file of LANGUAGE under --root with the manifest that was written with it.
+    """Compare every file of LANGUAGE under --root with what was written of it.
+
+    Looked at are downloads, the staged units of builds, corpus, tokenizer, token files, language models (unfinished
+    ones, too) and the exports under --root. Files that nobody wrote are named as well. Your own files under raw, and
+    what was exported elsewhere with --out, are not looked at.
 
     \b
     ulmkit verify fa
@@ -18,12 +22,13 @@ def command(terminal: Terminal, code: str) -> None:
     from ulmkit.workflow.verify import verify_stages
 
     found = verify_stages(terminal.layout(code))
-    for folder, wrong in found.items():
-        terminal.print(f"{folder}: {'whole' if not wrong else f'{len(wrong)} changed'}")
-    problems = [line for wrong in found.values() for line in wrong]
+    for item in found:
+        terminal.print(item.summary)
+    problems = [line for item in found for line in item.problems]
     if not terminal.as_json:
         for line in problems:
             terminal.note(line)
-    terminal.finish({"checked": [str(folder) for folder in found], "problems": problems})
+    checked = [{"folder": str(item.folder), "problems": len(item.problems), "note": item.note} for item in found]
+    terminal.finish({"checked": checked, "problems": problems})
     if problems:
-        raise ArtifactError(f"{problems[0]}. Build that stage again.")
+        raise ArtifactError(f"{problems[0]}. Build that stage again, or bring the file back.")

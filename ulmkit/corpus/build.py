@@ -92,7 +92,7 @@ class Build:
         self.layout = layout
         self.options = options
         self.report = report
-        self.staging = Staging(layout.home / "work" / "corpus", language, options.near_duplicates, options.pii)
+        self.staging = Staging(layout.units, language, options.near_duplicates, options.pii)
 
     def run(self, work: Stage, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
         units = [Unit.described(planned) for planned in in_units(inputs)]

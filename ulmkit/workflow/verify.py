@@ -1,28 +1,151 @@
-"""Is every file of a language as it was written? Each finished stage against its manifest."""
+"""Is everything under a language's folder as it was written? Each stage, download, staged unit, run and export."""
 
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ulmkit.artifacts.atomic import read_json
 from ulmkit.artifacts.layout import Layout
-from ulmkit.artifacts.manifest import verify_folder
+from ulmkit.artifacts.manifest import MANIFEST, fits_checksum, verify_folder
+from ulmkit.corpus.staging import unit_problems
 from ulmkit.errors import ArtifactError
+from ulmkit.files import open_regular
+
+DIGESTS = ("sha256", "sha1", "md5")  # in the order of trust
+CHECKPOINTS = ("last", "best")
+CONFIG = "config.json"
 
 
-def finished_stages(layout: Layout) -> list[tuple[str, Path]]:
-    """Stage and folder of each finished stage and each finished run under `layout`, in the order of the work."""
-    stages = [("corpus", layout.corpus), ("tokenizer", layout.tokenizer), ("tokens", layout.tokens)]
-    if layout.lm.is_dir():
-        stages += [("lm", run) for run in sorted(layout.lm.iterdir())]
-    return [(stage, folder) for stage, folder in stages if (folder / "manifest.json").exists()]
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at: `problems` has a line for each file that is not as it was written."""
+
+    folder: Path
+    problems: tuple[str, ...] = ()
+    note: str = "whole"
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return f"{self.folder}: {self.note if not self.problems else f'{len(self.problems)} not as written'}"
 
 
-def verify_stages(layout: Layout) -> dict[Path, list[str]]:
-    """Folder → what differs from its manifest, a line a file; nothing where every byte is as it was written.
+def verify_stages(layout: Layout) -> list[Verified]:
+    """What there is of a language under `layout`, in the order of the work, each compared with what it should be.
 
-    Raises `ArtifactError` where nothing is built.
+    Raises `ArtifactError` where nothing is there.
     """
-    found = finished_stages(layout)
-    if not found:
+    found = list(_looked_at(layout))
+    if all(item.note == ABSENT for item in found):
         raise ArtifactError(
             f"{layout.home}: nothing is built here yet. Start with `ulmkit corpus build {layout.code}`."
         )
-    return {folder: verify_folder(folder, stage) for stage, folder in found}
+    return found
+
+
+ABSENT = "not here"
+
+
+def _looked_at(layout: Layout) -> Iterator[Verified]:
+    if _results(layout.raw):
+        yield _downloads(layout.raw)
+    if _results(layout.units):
+        yield _units(layout.units)
+    for stage, folder in (("corpus", layout.corpus), ("tokenizer", layout.tokenizer), ("tokens", layout.tokens)):
+        yield _stage(stage, folder) if _results(folder) else Verified(folder, note=ABSENT)
+    for run in _folders(layout.lm):
+        yield _stage("lm", run) if (run / MANIFEST).exists() else _unfinished_run(run)
+    for export in _folders(layout.exports):
+        yield _stage("export", export)
+
+
+def _results(folder: Path) -> bool:
+    """Whether anything lies in `folder` but locks, and what writers leave behind when they are killed."""
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if _results(path)] if folder.is_dir() else []
+
+
+def _stage(stage: str, folder: Path) -> Verified:
+    if not (folder / MANIFEST).exists():
+        return Verified(folder, (f"{folder}: no {MANIFEST}. Run the stage again",))
+    try:
+        return Verified(folder, tuple(verify_folder(folder, stage)))
+    except ArtifactError as error:
+        return Verified(folder, (str(error).removesuffix("."),))
+
+
+def _unfinished_run(run: Path) -> Verified:
+    """A run that was stopped, or still goes on, has no manifest, but checkpoints that are sealed."""
+    if not (run / CONFIG).exists():
+        return Verified(run, (f"{run}: neither {MANIFEST} nor {CONFIG}. Train it again, or remove it",))
+    problems = [line for name in CHECKPOINTS if (run / name).is_dir() for line in _checkpoint(run / name)]
+    return Verified(run, tuple(problems), note="unfinished, its checkpoints are whole")
+
+
+def _checkpoint(folder: Path) -> Iterator[str]:
+    path = folder / "state.json"
+    try:
+        state = read_json(path)
+    except ArtifactError as error:
+        yield str(error).removesuffix(".")
+        return
+    if not fits_checksum(state):
+        yield f"{path}: content changed"
+        return
+    for name, sha256 in state["files"].items():
+        yield from _compared(folder / name, {"sha256": sha256})
+
+
+def _units(folder: Path) -> Verified:
+    """Staged units: one that is not whole is staged again by the next build."""
+    seals = sorted(folder.glob("*.json"))
+    problems = []
+    for seal in seals:
+        try:
+            problems += unit_problems(seal)
+        except ArtifactError as error:
+            problems.append(str(error).removesuffix("."))
+    return Verified(folder, tuple(problems), note=f"{len(seals):,} staged units, whole")
+
+
+def _downloads(folder: Path) -> Verified:
+    """What was fetched, against the sizes and digests that it was published with; other files are only counted."""
+    problems, named = [], set()
+    for pins in sorted(folder.rglob("pins*.json")):
+        named.add(pins)
+        try:
+            content = read_json(pins)
+        except ArtifactError as error:
+            problems.append(str(error).removesuffix("."))
+            continue
+        if not fits_checksum(content):
+            problems.append(f"{pins}: content changed. Fetch again")
+            continue
+        for name, entry in content["files"].items():
+            named.add(pins.with_name(name))
+            problems += _compared(pins.with_name(name), entry)
+    others = sum(1 for path in folder.rglob("*") if path.is_file() and path not in named and path.name != ".lock")
+    note = f"{len(named):,} files, whole" + (f"; {others:,} others were not looked at" if others else "")
+    return Verified(folder, tuple(problems), note=note)
+
+
+def _compared(path: Path, expected: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a file whose size in bytes, or one of whose digests, is known."""
+    if not path.is_file():
+        yield f"{path}: missing"
+        return
+    size = path.stat().st_size
+    if size != expected.get("bytes", size):
+        yield f"{path}: {size:,} bytes, written with {expected['bytes']:,}"
+        return
+    algorithm = next((name for name in DIGESTS if expected.get(name)), None)
+    if algorithm is None:
+        return
+    with open_regular(path) as file:
+        if hashlib.file_digest(file, algorithm).hexdigest() != expected[algorithm].lower():
+            yield f"{path}: content changed"

@@ -20,7 +20,7 @@ from ulmkit.acquire.client import Client, FetchError
 from ulmkit.acquire.download import download, require_space
 from ulmkit.acquire.fetched import Fetched
 from ulmkit.artifacts.atomic import atomic_write, lock, read_json, write_json
-from ulmkit.artifacts.manifest import file_sha256
+from ulmkit.artifacts.manifest import file_sha256, fits_checksum, with_checksum, without_checksum
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.formats.mediawiki import Site, page_document, pages, redirect_pattern, site_of
@@ -111,7 +111,7 @@ def fetch(
             else:
                 described = bring_articles(client, dump, target, limit, progress)
             pins["files"] = described
-            write_json(target / pins_name(limit), pins)
+            write_json(target / pins_name(limit), with_checksum(pins))
             return Fetched([target / name for name in described], pins)
     except FetchError as error:
         raise InputError(
@@ -132,9 +132,11 @@ def brought_before(home: Path, wiki: str, limit: int | None) -> Fetched | None:
     """The newest download of this wiki that is whole on disk."""
     for path in sorted(home.glob(f"{wiki}-[0-9]*/{pins_name(limit)}"), reverse=True):
         pins = read_json(path)
+        if not fits_checksum(pins):
+            continue
         files = {path.parent / name: entry["bytes"] for name, entry in pins["files"].items()}
         if all(file.is_file() and file.stat().st_size == size for file, size in files.items()):
-            return Fetched(list(files), pins)
+            return Fetched(list(files), without_checksum(pins))
     return None
 
 
@@ -225,7 +227,12 @@ def bring_parts(client: Client, dump: Dump, target: Path, report: Report) -> dic
             report=report,
         )
     return {
-        part.name: {"bytes": (target / part.name).stat().st_size, "verified": bool(part.checksums), **part.checksums}
+        part.name: {
+            "bytes": (target / part.name).stat().st_size,
+            "verified": bool(part.checksums),
+            # ours, where none is published: what `verify` compares with
+            **(part.checksums or {"sha256": file_sha256(target / part.name)}),
+        }
         for part in dump.parts
     }
 
