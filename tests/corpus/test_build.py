@@ -263,7 +263,7 @@ def test_a_file_closed_to_us_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         raise PermissionError(13, "Permission denied")
 
     source = write_lines(tmp_path / "a.jsonl", articles(3))
-    monkeypatch.setattr(reading, "open", refuse, raising=False)
+    monkeypatch.setattr(reading, "open_regular", refuse)
     with pytest.raises(InputError, match=r"a\.jsonl: cannot be read \(Permission denied\)"):
         build(tmp_path, source)
 

@@ -72,9 +72,7 @@ def copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
         (folder / TOKENIZER).mkdir()
         for name in names:
             folder_name(name, f"{source.tokenizer}: file")
-        copied = {
-            name: write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name)) for name in names
-        }
+        copied = {name: write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name)) for name in names}
         if wrong := next((name for name, entry in manifest.files.items() if copied[name] != entry.sha256), None):
             raise ArtifactError(f"{source.tokenizer / wrong}: content changed. Train the tokenizer again.")
     return {f"{TOKENIZER}/{name}": sha256 for name, sha256 in copied.items()}
