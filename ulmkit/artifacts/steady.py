@@ -52,3 +52,22 @@ def unchanged(paths: Iterable[Path], problem: Callable[[Path], Exception]) -> It
         raise
     if path := first():
         raise problem(path)
+
+
+def read_again_if_changed[T](marker: Path, read: Callable[[], T], whole: Callable[[T], bool] = bool) -> T:
+    """What `read` gives of a folder that another process may exchange meanwhile.
+
+    `marker` is a file that every exchange writes. Where `read` fails, or its result is not `whole`, and the marker is
+    another than before, it reads again, three times at most.
+    """
+    for last in (False, False, True):
+        before = state_of(marker)
+        try:
+            result = read()
+        except Exception:
+            if last or state_of(marker) == before:
+                raise
+        else:
+            if last or whole(result) or state_of(marker) == before:
+                return result
+    raise AssertionError("unreachable")

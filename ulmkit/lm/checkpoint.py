@@ -19,6 +19,7 @@ from ulmkit.artifacts.atomic import (
     sync_folder,
     temporary_beside,
 )
+from ulmkit.artifacts.steady import read_again_if_changed
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
@@ -104,8 +105,13 @@ def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
 def read_checkpoint(folder: Path, *, training: bool = False) -> Checkpoint:
     """The checkpoint in `folder`, every byte checked; with `training` also what is needed to go on.
 
-    Raises `ArtifactError` where it is missing, damaged or of another format. Only JSON and safetensors are read.
+    A run that trains may save while it is read: it is then read again. Raises `ArtifactError` where it is missing,
+    damaged or of another format. Only JSON and safetensors are read.
     """
+    return read_again_if_changed(folder / STATE, lambda: _read_checkpoint(folder, training))
+
+
+def _read_checkpoint(folder: Path, training: bool) -> Checkpoint:
     folder = standing_folder(folder)
     state = read_state(folder)
     files = state["files"]

@@ -9,13 +9,14 @@ from typing import Any
 from ulmkit.artifacts.atomic import read_json
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import MANIFEST, fits_checksum, verify_folder
+from ulmkit.artifacts.steady import read_again_if_changed
 from ulmkit.corpus.staging import unit_problems
 from ulmkit.errors import ArtifactError
 from ulmkit.files import open_regular
 
 DIGESTS = ("sha256", "sha1", "md5")  # in the order of trust
 CHECKPOINTS = ("last", "best")
-CONFIG = "config.json"
+CONFIG, STATE = "config.json", "state.json"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,15 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _stage(stage: str, folder: Path) -> Verified:
+    """A stage that is written while it is looked at is looked at again."""
+    return read_again_if_changed(folder / MANIFEST, lambda: _finished(stage, folder), _is_whole)
+
+
+def _is_whole(found: Verified) -> bool:
+    return not found.problems
+
+
+def _finished(stage: str, folder: Path) -> Verified:
     if not (folder / MANIFEST).exists():
         return Verified(folder, (f"{folder}: no {MANIFEST}. Run the stage again",))
     try:
@@ -81,6 +91,11 @@ def _stage(stage: str, folder: Path) -> Verified:
 
 def _unfinished_run(run: Path) -> Verified:
     """A run that was stopped, or still goes on, has no manifest, but checkpoints that are sealed."""
+    marker = run / CHECKPOINTS[0] / STATE
+    return read_again_if_changed(marker, lambda: _run_by_checkpoints(run), _is_whole)
+
+
+def _run_by_checkpoints(run: Path) -> Verified:
     if not (run / CONFIG).exists():
         return Verified(run, (f"{run}: neither {MANIFEST} nor {CONFIG}. Train it again, or remove it",))
     problems = [line for name in CHECKPOINTS if (run / name).is_dir() for line in _checkpoint(run / name)]
@@ -88,7 +103,7 @@ def _unfinished_run(run: Path) -> Verified:
 
 
 def _checkpoint(folder: Path) -> Iterator[str]:
-    path = folder / "state.json"
+    path = folder / STATE
     try:
         state = read_json(path)
     except ArtifactError as error:
