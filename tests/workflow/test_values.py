@@ -53,6 +53,24 @@ def test_a_corpus_says_where_it_lies_and_is_found_again(corpus, root: Path):
         ulmkit.Corpus.load(root / "nowhere")
 
 
+def test_a_split_is_asked_for_its_documents_by_number(corpus):
+    documents = list(corpus.train)
+    assert corpus.train[0] == documents[0]
+    assert corpus.train[-1] == documents[-1]
+    assert corpus.train[1:3] == documents[1:3]
+    assert corpus.train[::-4] == documents[::-4]
+    assert corpus.train[5:2] == []
+    with pytest.raises(IndexError):
+        corpus.train[len(documents)]
+
+
+def test_a_list_of_texts_is_encoded_text_by_text(tok):
+    texts = ["سلام", "", "خوب است."]
+    encoded = tok.encode(texts)
+    assert [ids.tolist() for ids in encoded] == [tok.encode(text).tolist() for text in texts]
+    assert [tok.decode(ids) for ids in encoded] == texts
+
+
 def test_iterating_gives_every_document_once_in_the_order_of_the_splits(corpus):
     documents = list(corpus)
     assert len(documents) == len(corpus) == sum(map(len, (corpus.train, corpus.valid, corpus.test)))

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex, overload
 
 from ulmkit.acquire.sources import fetch_sources
 from ulmkit.artifacts.layout import SPLITS, Layout
@@ -38,7 +38,7 @@ def default_root() -> Path:
 class CorpusSplit:
     """The documents of one split (`train`, `valid` or `test`), in the order of the shards. Iterating reads them lazily.
 
-    `len` is how many there are.
+    `len` is how many there are; `split[0]`, `split[-1]` and `split[:10]` read as far as they must.
     """
 
     def __init__(self, corpus: "Corpus", name: str) -> None:
@@ -65,6 +65,19 @@ class CorpusSplit:
             for batch in read_batches(paths, FIELDS, ROWS):
                 for row in batch.to_pylist():
                     yield Document(**row)
+
+    @overload
+    def __getitem__(self, which: SupportsIndex) -> Document: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> list[Document]: ...
+
+    def __getitem__(self, which: SupportsIndex | slice) -> Document | list[Document]:
+        chosen = range(len(self))[which]
+        places = chosen if isinstance(chosen, range) else range(chosen, chosen + 1)
+        wanted = set(places)
+        found = {at: doc for at, doc in zip(range(max(wanted, default=-1) + 1), self, strict=False) if at in wanted}
+        return [found[at] for at in places] if isinstance(chosen, range) else found[chosen]
 
     def texts(self) -> Iterator[str]:
         """The text of each document, in normal form, paragraphs parted by newlines."""

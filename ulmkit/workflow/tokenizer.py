@@ -1,7 +1,9 @@
 """A tokenizer as a value: trained on a corpus, with its language at hand."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, overload
+
+import numpy as np
 
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import Manifest
@@ -44,6 +46,19 @@ class Tokenizer(PieceTokenizer):
         tokenizer = super().load(folder, language)
         tokenizer.folder, tokenizer.language = folder, language
         return tokenizer
+
+    @overload
+    def encode(self, text: str) -> np.ndarray: ...
+
+    @overload
+    def encode(self, text: list[str] | tuple[str, ...]) -> list[np.ndarray]: ...
+
+    def encode(self, text: str | list[str] | tuple[str, ...]) -> np.ndarray | list[np.ndarray]:
+        """The ids of `text`, normalized first; shape (tokens,), int32. Of a list of texts, a list with those of each.
+
+        No id for the document's start is added.
+        """
+        return super().encode(text) if isinstance(text, str) else self.encode_batch(text)
 
     @property
     def layout(self) -> Layout:
