@@ -123,13 +123,11 @@ def _only(bench: _Bench, *dropouts: str) -> Iterator[None]:
         yield
 
 
-def _dropout(bench: _Bench, name: str) -> float:
-    """The change from no dropout at all to this one alone: so that a mask drawn and never used is not taken for one
-    that acts, because it moves the random numbers of the others."""
+def _dropout(bench: _Bench, none: list[torch.Tensor], name: str) -> float:
+    """The change from `none`, measured without any dropout, to this one alone: so that a mask drawn and never used is
+    not taken for one that acts, because it moves the random numbers of the others."""
     with _only(bench, name):
-        alone = bench.measure()
-    with _only(bench):
-        return _change(alone, bench.measure())
+        return _change(bench.measure(), none)
 
 
 def _switched_off(bench: _Bench, on: list[torch.Tensor], ingredient: str, **values: Any) -> float:
@@ -151,20 +149,18 @@ def _clip(bench: _Bench, on: list[torch.Tensor]) -> float:
         return _switched_off(bench, bench.measure(), "clip", limit=1e30)
 
 
-def _carried(bench: _Bench, name: str) -> float:
-    """The second batch read without the model's `state`, or `memory`, of the first; and without dropout."""
+def _carried(bench: _Bench, loss: torch.Tensor, name: str) -> float:
+    """How far from `loss`, measured without dropout, the second batch's is without the first's `state`, or `memory`."""
     with _only(bench):
-        on = bench.measure()
         forgetting = bench.model.register_forward_pre_hook(lambda model, _: setattr(model, name, None))
         try:
-            return float(abs(on[0] - bench.measure()[0]) / abs(on[0]))
+            return float(abs(loss - bench.measure()[0]) / abs(loss))
         finally:
             forgetting.remove()
 
 
-def _pointer(bench: _Bench) -> float:
+def _pointer(bench: _Bench, on: list[torch.Tensor]) -> float:
     """The loss without the pointer, and whether it learns: its query's part of all gradients."""
-    on = bench.measure()
     model = bench.model
     assert model.pointer is not None
     query = model.pointer.query
@@ -176,11 +172,10 @@ def _pointer(bench: _Bench) -> float:
     return min(float(abs(on[0] - off[0]) / abs(on[0])), learns)
 
 
-def _tied(bench: _Bench) -> float:
+def _tied(bench: _Bench, on: list[torch.Tensor]) -> float:
     """The gradient of embedding rows that were never looked up: only a decoder made of the embedding gives them one."""
-    gradients = bench.measure()[1:]
     index = next(i for i, p in enumerate(bench.model.parameters()) if p is bench.model.embedding)
-    gradient = gradients[index]
+    gradient = on[1 + index]
     unread = torch.ones(len(gradient), dtype=torch.bool, device=gradient.device)
     for x, _ in bench.batches:
         unread[x.flatten()] = False
@@ -213,16 +208,20 @@ def _findings(training: Training, train: TokenFile) -> Iterator[Finding]:
     def finding(name: str, setting: Any, measured: str, active: bool, effect: Callable[[], float]) -> Finding:
         return Finding(name, str(setting), measured, effect() if active else None, noise)
 
+    with _only(bench):
+        none = bench.measure()
     for name in DROPOUT_NAMES:
         p = config.dropout(name)
         active = p > 0 and not (name == "hidden" and config.layers == 1)  # which has no layer to stand between
-        yield finding(f"{name} dropout", f"{p:g}", gradient, active, partial(_dropout, bench, name))
-    yield finding("tied weights", "on", "gradient of unread rows", True, lambda: _tied(bench))
-    yield finding("carried state", "on", "loss of the second batch", True, lambda: _carried(bench, "state"))
+        yield finding(f"{name} dropout", f"{p:g}", gradient, active, partial(_dropout, bench, none, name))
+    loss = none[0]
+    del none  # as large as the model
+    yield finding("tied weights", "on", "gradient of unread rows", True, lambda: _tied(bench, on))
+    yield finding("carried state", "on", "loss of the second batch", True, lambda: _carried(bench, loss, "state"))
     points = config.memory > 0
-    yield finding("pointer", config.memory, "loss, gradient of its query", points, lambda: _pointer(bench))
+    yield finding("pointer", config.memory, "loss, gradient of its query", points, lambda: _pointer(bench, on))
     yield finding(
-        "carried memory", config.memory, "loss of the second batch", points, lambda: _carried(bench, "memory")
+        "carried memory", config.memory, "loss of the second batch", points, lambda: _carried(bench, loss, "memory")
     )
     smoothed = partial(_switched_off, bench, on, "cross-entropy", smoothing=0.0)
     yield finding("label smoothing", config.label_smoothing, gradient, config.label_smoothing > 0, smoothed)
