@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from fastai.callback.rnn import RNNRegularizer
-from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
-from fastai.text.models.core import get_language_model
 from torch.nn.functional import cross_entropy as plain
 
 from ulmkit.errors import ArtifactError, UsageError
@@ -24,6 +21,9 @@ NEXT_TO_NOTHING = 1e-12  # fastai cannot be reset in training with a weight_p of
 
 def fastai_model() -> Any:
     """fastai's own language model of the same size, with its dropouts as good as off."""
+    from fastai.text.models.awdlstm import AWD_LSTM, awd_lstm_lm_config
+    from fastai.text.models.core import get_language_model
+
     config = awd_lstm_lm_config | {"emb_sz": 20, "n_hid": 32, "n_layers": 3}
     config |= {name: 0.0 for name in config if name.endswith("_p")} | {"weight_p": NEXT_TO_NOTHING}
     return get_language_model(AWD_LSTM, V, config)
@@ -39,6 +39,8 @@ class RegularizerInputs:
 
 def fastai_loss(model: Any, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss as reported and as differentiated, AR 2 and TAR 1, by fastai's own parts. Batch first."""
+    from fastai.callback.rnn import RNNRegularizer
+
     prediction, raw, out = model(x)
     loss = plain(prediction.flatten(0, 1), y.flatten())
     regularizer, learn = RNNRegularizer(alpha=2.0, beta=1.0), RegularizerInputs(loss.clone(), raw, out)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fastai.text.models.awdlstm import awd_lstm_lm_config
 from interchange_data import CONFIG, PIECES, Home, make_home, make_tokenizer
 
 import ulmkit.publish.export as export
+import ulmkit.publish.onnx as onnx
 import ulmkit.publish.safetensors as as_safetensors
 from ulmkit.artifacts.manifest import verify_folder
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
@@ -42,7 +42,11 @@ def listings(folder: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.S)
 
 
-@pytest.mark.parametrize("format", ["safetensors", "fastai", "onnx"])
+# torch's exporter compiles, and takes half a minute to be imported
+FORMATS = ["safetensors", "fastai", pytest.param("onnx", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_an_export_is_whole_and_names_no_place_of_this_machine(format: str, home: Home, tmp_path: Path) -> None:
     result = export_model(home.run, home.tokenizer, tmp_path / "out", format=format)
     assert result.difference <= {"safetensors": 0, "fastai": 1e-5, "onnx": 1e-4}[format]
@@ -158,6 +162,30 @@ def test_to_fastai_and_back_is_the_same_to_the_bit(fastai_folder: Path, home: Ho
     assert verify_folder(tmp_path / "run", "lm") == []
 
 
+@pytest.mark.parametrize(("T", "B"), [(1, 1), (2, 7), (40, 3)])
+def test_the_function_that_is_written_as_onnx_is_the_model_window_after_window(T: int, B: int, home: Home) -> None:
+    ours = load_model(home.run)[0]
+    batches = torch.randint(0, len(PIECES), (3, T, B))
+    expected = our_logits(ours, batches)
+    window, state = onnx._Window(ours), onnx._zero_state(ours, B)
+    with torch.no_grad():
+        for ids, wanted in zip(batches, expected, strict=True):
+            logits, *state = window(ids, *state)
+            assert torch.allclose(logits, wanted, atol=1e-6)
+    assert len(state) == len(onnx._state_names(CONFIG)) == 2 * CONFIG.layers
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
+def test_what_onnx_needs_is_named_before_anything_is_written(
+    missing: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "find_spec", lambda name: None if name == missing else object())
+    with pytest.raises(UsageError, match=rf"{missing}.*ulmkit\[export\]"):
+        export_model(home.run, home.tokenizer, tmp_path / "out", format="onnx")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
 def test_onnx_takes_any_length_and_width(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's listing, then other shapes against our model."""
     export_model(home.run, home.tokenizer, tmp_path / "out", format="onnx")
@@ -177,6 +205,8 @@ def test_onnx_takes_any_length_and_width(home: Home, tmp_path: Path, monkeypatch
 
 def published(folder: Path, words: list[str], *, save: Any = torch.save, rename: Any = None) -> tuple[Path, Path]:
     """A model of fastai's own making, its words, and files of them."""
+    from fastai.text.models.awdlstm import awd_lstm_lm_config
+
     settings = awd_lstm_lm_config | {"emb_sz": 6, "n_hid": 10, "n_layers": 2}
     torch.manual_seed(2)
     state = fastai_model(len(words), settings).state_dict()
@@ -305,14 +335,14 @@ def test_a_model_with_more_than_an_awd_lstm_does_not_go_to_fastai(home: Home) ->
         to_fastai(state | {"extra": torch.zeros(1)})
 
 
-def test_any_run_goes_out_whatever_computed_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", FORMATS)
+def test_any_run_goes_out_whatever_computed_it(format: str, tmp_path: Path) -> None:
     """A backward model says so; a backend that torch's exporter cannot write is none of the export's business."""
     import dataclasses
 
     home = make_home(tmp_path, dataclasses.replace(CONFIG, backward=True, backend="reference"))
-    for format in ("safetensors", "fastai", "onnx"):
-        export_model(home.run, home.tokenizer, tmp_path / format, format=format)
-        assert "reads backwards" in (tmp_path / format / "README.md").read_text()
+    export_model(home.run, home.tokenizer, tmp_path / "out", format=format)
+    assert "reads backwards" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_fastai_gets_no_weight_dropout_of_zero() -> None:
