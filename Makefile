@@ -35,6 +35,7 @@ bench: .venv/.bench ## what benchmarks/ measures against peers; give DATA=<folde
 faults: .venv/.installed ## the full figures of the fault rows, in minutes rather than seconds; TEXT=<folder with fa/, et/ …>
 	$(BIN)/python tests/support/normalizer_fuzz.py --inputs 1000000 --processes $$(nproc) --growth $(if $(TEXT),--text $(TEXT))
 	$(BIN)/python tests/support/normalizer_fuzz.py --new --forms train
+	$(BIN)/python tests/support/fault_points.py
 	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests $(ARGS)
 
 docs: .venv/.installed ## docs/cli.md from --help, the schema from sections.py, docs/normalization.md from a language folder, docs/filters.md

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Buffer
+from collections.abc import Buffer, Iterator
 from pathlib import Path
 
 NOT_REGULAR = "not a regular file"
@@ -76,3 +76,17 @@ class RegularFile(io.FileIO):
 def open_regular(path: Path) -> io.BufferedReader:
     """The file at `path`, to be read in binary; `NotRegularError`, an `OSError`, where it is no regular file."""
     return io.BufferedReader(RegularFile(path), BUFFER_BYTES)
+
+
+def _refused(error: OSError) -> None:
+    raise error
+
+
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, but a folder that cannot be listed is an `OSError`: half of what is there is not all of it."""
+    return os.walk(folder, onerror=_refused)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Everything below `folder` that is no folder, sorted; `OSError` where it cannot be listed."""
+    return sorted(Path(parent, name) for parent, _, names in walk(folder) for name in names)

@@ -13,8 +13,10 @@ import argparse
 import ctypes
 import errno
 import hashlib
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -27,7 +29,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FAILURES = ((errno.ENOSPC, True), (errno.EIO, False), (errno.EACCES, False), (errno.EMFILE, False))
-TEXTS = 12
+TEXTS = 6
+
+_PRETRAIN = "lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32"
+_MODEL = "{root}/fa/export/pretrained-fastai/models/fa-pretrained.pth"
+_VOCAB = "{root}/fa/export/pretrained-fastai/vocab.json"
 
 # what a command is called, what it types, the command whose result it begins with
 COMMANDS = {
@@ -36,13 +42,13 @@ COMMANDS = {
     "tokenizer train": ("tokenizer train fa --vocab 400", "corpus build"),
     "tokenizer encode": ("tokenizer encode fa --corpus --workers 0", "tokenizer train"),
     "tokenizer evaluate": ("tokenizer evaluate fa", "tokenizer train"),
-    "lm pretrain": ("lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32", "tokenizer encode"),
-    "lm pretrain --resume": ("lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32 --resume", "lm pretrain"),
+    "lm pretrain": (_PRETRAIN, "tokenizer encode"),
+    "lm pretrain --resume": (f"{_PRETRAIN} --resume", "lm pretrain"),
     "lm evaluate": ("lm evaluate fa", "lm pretrain"),
     "lm generate": ("lm generate fa --length 3", "lm pretrain"),
     "lm export": ("lm export fa", "lm pretrain"),
     "lm export fastai": ("lm export fa --format fastai", "lm pretrain"),
-    "lm import": ("lm import fa {root}/fa/export/pretrained-fastai/models/fa-pretrained.pth --vocab {root}/fa/export/pretrained-fastai/vocab.json", "lm export fastai"),
+    "lm import": (f"lm import fa {_MODEL} --vocab {_VOCAB}", "lm export fastai"),
     "verify": ("verify fa", "lm export"),
     "language new": ("language new sw --into {root}/languages", None),
     "language check": ("language check sw --languages {root}/languages", "language new"),
@@ -171,19 +177,17 @@ class Trial:
     def run(self, name: str, every: int, offset: int = 0) -> Outcome:
         """The command once for each point, and once more after it."""
         before, after = content(self.state(COMMANDS[name][1])), content(self.state(name))
-        outcome = Outcome(self.points(name))
+        outcome, call = Outcome(self.points(name)), self.folder / "call"
         for k in range(offset, outcome.points, every):
             outcome.tried += 1
             number, stays = FAILURES[k % len(FAILURES)]
             self.place(self.state(COMMANDS[name][1]))
-            call = self.folder / "call"
 
             def work(k: int = k, number: int = number, stays: bool = stays) -> int:
                 status = at_prompt(self.words(name), lambda: self.library.fault_arm(k, number, stays))
-                self.library.fault_arm(-1, 0, 0) if not self.library.fault_name() else None
-                kind = self.library.fault_name().decode()
+                met = self.library.fault_name().decode()
                 self.library.fault_arm(-1, 0, 0)
-                call.write_text(kind)
+                call.write_text(met)
                 return status
 
             call.write_text("")
@@ -224,7 +228,9 @@ class Trial:
 
 def difference(found: dict[str, str], expected: dict[str, str]) -> str:
     names = [n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n)]
-    return ", ".join(f"{n} {'gone' if n not in found else 'new' if n not in expected else 'other'}" for n in sorted(names)[:6])
+    return ", ".join(
+        f"{n} {'gone' if n not in found else 'new' if n not in expected else 'other'}" for n in sorted(names)[:6]
+    )
 
 
 def sample_input(folder: Path) -> None:
@@ -238,26 +244,34 @@ def sample_input(folder: Path) -> None:
 
 
 def warm() -> None:
-    """Load what the commands load, so that a child begins at once. No thread may be started here."""
-    import pyarrow.parquet
+    """Load what the commands load, so that a child begins at once."""
     import torch
 
-    import ulmkit.authoring.check
-    import ulmkit.authoring.new
-    import ulmkit.lm.run
-    import ulmkit.publish.export
-    import ulmkit.publish.importing
-    import ulmkit.workflow.corpus
+    import ulmkit
+    from ulmkit.corpus.chain import Chain
+    from ulmkit.corpus.identify import known_labels
+    from ulmkit.document import RawDocument
     from ulmkit.language.registry import get
 
+    for module in pkgutil.walk_packages(ulmkit.__path__, "ulmkit."):
+        if "kernels" not in module.name and module.name != "ulmkit.__main__":
+            importlib.import_module(module.name)
     torch.set_num_threads(1)
-    get("fa").normalize("a")
+    page = "<html><body><p>" + "".join(get("fa").alphabet.letters) + "</p></body></html>"
+    Chain(get("fa"), near_duplicates=True)([RawDocument("a", page, "html", "a")])
+    known_labels()
 
 
-def preloaded(arguments: list[str], roots: list[Path], folder: Path) -> subprocess.CompletedProcess[str]:
-    """This program once more, with the library before the C library."""
-    env = os.environ | {"LD_PRELOAD": str(shim(folder)), "FAULT_ROOTS": ":".join(map(str, roots)), "FAULT_FOLDER": str(folder)}
-    return subprocess.run([sys.executable, __file__, *arguments], env=env | {"OMP_NUM_THREADS": "1"}, text=True, check=False)
+def preloaded(arguments: list[str], folder: Path, stdout: int | None = None) -> subprocess.CompletedProcess[str]:
+    """This program once more, with the shim loaded before the C library; `stdout` as for `subprocess.run`."""
+    env = os.environ | {
+        "LD_PRELOAD": str(shim(folder)),
+        "FAULT_ROOTS": f"{folder / 'root'}:{folder / 'input'}",
+        "FAULT_FOLDER": str(folder),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # torch has threads, which are idle at each fork
+    }
+    return subprocess.run([sys.executable, __file__, *arguments], env=env, text=True, check=False, stdout=stdout)
 
 
 def main() -> int:
@@ -268,8 +282,7 @@ def main() -> int:
     given = parser.parse_args()
     if not os.environ.get("FAULT_FOLDER"):
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name).resolve()
-            return preloaded(sys.argv[1:], [folder / "root", folder / "input"], folder).returncode
+            return preloaded(sys.argv[1:], Path(name).resolve()).returncode
     folder = Path(os.environ["FAULT_FOLDER"])
     library = ctypes.CDLL(str(folder / "fault_points.so"))
     library.fault_arm.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_int]
@@ -282,10 +295,10 @@ def main() -> int:
         outcome = trial.run(name, given.every, given.offset)
         wrong += len(outcome.wrong)
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(outcome.kinds.items()))
-        print(f"{name}: {outcome.points} points, {outcome.tried} tried, {len(outcome.wrong)} wrong ({kinds}), "
-              f"{time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
-        for line in outcome.wrong:
-            print(f"  {line}", flush=True)
+        seconds = time.monotonic() - started
+        line = f"{name}: {outcome.points} points, {outcome.tried} tried, {len(outcome.wrong)} wrong ({kinds})"
+        sys.stdout.write("\n  ".join([f"{line}, {seconds:.0f} s", *outcome.wrong]) + "\n")
+        sys.stdout.flush()
     return bool(wrong)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import ulmkit
 from ulmkit.artifacts.atomic import read_json, write_json
 from ulmkit.errors import ArtifactError
-from ulmkit.files import open_regular
+from ulmkit.files import files_below, open_regular
 
 _FORMAT = 2
 MANIFEST = "manifest.json"
@@ -197,9 +197,7 @@ class Manifest:
 
     def unnamed(self) -> list[str]:
         """What lies in the folder and was not written by the stage: one line a file. Nothing reads it."""
-        found = (
-            path.relative_to(self.folder).as_posix() for path in sorted(self.folder.rglob("*")) if not path.is_dir()
-        )
+        found = (path.relative_to(self.folder).as_posix() for path in files_below(self.folder))
         return [
             f"{self.folder / name}: not named in {MANIFEST}, and read by nothing. Remove it"
             for name in found

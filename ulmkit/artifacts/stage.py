@@ -29,6 +29,7 @@ from ulmkit.artifacts.atomic import (
 from ulmkit.artifacts.manifest import MANIFEST, Manifest, describe_files, write_manifest
 from ulmkit.artifacts.steady import unchanged
 from ulmkit.errors import ArtifactError
+from ulmkit.files import files_below
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Stage:
         A folder that is the stage's alone is exchanged whole. In one that holds its lock, and perhaps what others put
         there, the files are: the old manifest goes first and the new one comes last, so half a result is none.
         """
-        files = describe_files(self.new, [path for path in self.new.rglob("*") if path.is_file()])
+        files = describe_files(self.new, files_below(self.new))
         write_manifest(self.new, self.name, {**content, "files": files})
         with storage_errors(self.folder):
             if self.new.parent == self.folder:

@@ -3,6 +3,7 @@
 Links, devices and other special members are refused by name; what a member is called shows only in its records' ids.
 """
 
+import errno
 import io
 import re
 import stat
@@ -203,7 +204,10 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
             return
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError) as error:
-        yield origin.unreadable(reasons.DAMAGED, f"zip: {error}")
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's fault, not the zip's
+            yield origin.unreadable(reasons.STORAGE, error.strerror)
+        else:  # a place that cannot be, too: before the start of the file
+            yield origin.unreadable(reasons.DAMAGED, f"zip: {error}")
         return
     entries = archive.infolist()
     if any(entry.filename == "[Content_Types].xml" for entry in entries):

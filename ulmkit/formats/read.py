@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ulmkit.document import Unreadable
-from ulmkit.errors import InputError, UsageError
-from ulmkit.files import NotRegularError, RegularFile, open_regular, require_regular
+from ulmkit.errors import InputError, UsageError, system_error
+from ulmkit.files import NotRegularError, RegularFile, open_regular, require_regular, walk
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import TAR_BLOCK, Member, tar_members, zip_members
 from ulmkit.formats.excerpt import excerpt
@@ -89,9 +89,13 @@ def _matches(pattern: Path) -> list[Path]:
 def _below(folder: Path) -> list[Path]:
     """All files under `folder`, sorted by path, nothing hidden."""
     files = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+    try:
+        for parent, folders, names in walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            files += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+    except OSError as error:
+        advice = "Leave it out or change its rights."
+        raise InputError(system_error(error, folder, cannot="cannot be listed", advice=advice)) from error
     return sorted(files)
 
 
