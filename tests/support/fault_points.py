@@ -40,7 +40,7 @@ COMMANDS = {
     "corpus build": ("corpus build fa --input {input} --workers 0", None),
     "corpus build again": ("corpus build fa --input {input} --workers 0 --exact-duplicates", "corpus build"),
     "tokenizer train": ("tokenizer train fa --vocab 400", "corpus build"),
-    "tokenizer encode": ("tokenizer encode fa --corpus --workers 0", "tokenizer train"),
+    "tokenizer encode": ("tokenizer encode fa --corpus --workers 1", "tokenizer train"),
     "tokenizer evaluate": ("tokenizer evaluate fa", "tokenizer train"),
     "lm pretrain": (_PRETRAIN, "tokenizer encode"),
     "lm pretrain --resume": (f"{_PRETRAIN} --resume", "lm pretrain"),

@@ -4,11 +4,13 @@ Every value says in a comment where it is from. What nobody knows is left out, w
 """
 
 import os
+import shutil
 import unicodedata
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
-from ulmkit.artifacts.atomic import storage_errors
+from ulmkit.artifacts.atomic import atomic_write, storage_errors
 from ulmkit.authoring.cldr import Facts, facts
 from ulmkit.authoring.template import language_toml, script_toml, sources_md
 from ulmkit.errors import UsageError
@@ -67,18 +69,25 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
         script = next((p for p in (into / "_scripts" / name, bundled() / "_scripts" / name) if p.is_file()), None)
         if script is None:
             script = into / "_scripts" / name
-            script.parent.mkdir(parents=True, exist_ok=True)
-            script.write_text(script_toml(found), encoding="utf-8")
-        shared = TomlFile(script).data.get("segmentation", {})
+            with atomic_write(script, "w", encoding="utf-8") as file:
+                file.write(script_toml(found))
         folder.mkdir(parents=True)
-        (folder / "samples").mkdir()
-        written = language_toml(found, labels, date, shared)
-        (folder / "language.toml").write_text(written, encoding="utf-8")
-        (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
-        (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")
-        language = load_language(folder)
-        (folder / "examples.tsv").write_text(examples_tsv(language, found), encoding="utf-8")
-        (folder / "keep.txt").write_text(keep_txt(language), encoding="utf-8")
+        try:
+            return _filled(folder, found, labels, date, TomlFile(script).data.get("segmentation", {}))
+        except BaseException:  # half of a folder would be in the way of the next try
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _filled(folder: Path, found: Facts, labels: Collection[str], date: str, shared: dict[str, Any]) -> Language:
+    """Write every file of the new `folder`; `shared` is what its script's file says of sentences."""
+    (folder / "samples").mkdir()
+    (folder / "language.toml").write_text(language_toml(found, labels, date, shared), encoding="utf-8")
+    (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
+    (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")
+    language = load_language(folder)
+    (folder / "examples.tsv").write_text(examples_tsv(language, found), encoding="utf-8")
+    (folder / "keep.txt").write_text(keep_txt(language), encoding="utf-8")
     return language
 
 
