@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,20 @@ from ulmkit.lm.state import read_state, write_state
 
 def run(folder: Path, config: LMConfig = TINY, **options: Any) -> Any:
     return pretrain(patterned(40), patterned(8, seed=1), folder, config, device="cpu", **options)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A run that has ended, and its result."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("once")
+    return folder, run(folder)
+
+
+@pytest.fixture
+def finished(once: tuple[Path, Any], tmp_path: Path) -> Path:
+    """A copy of it, to do with as one likes."""
+    return shutil.copytree(once[0], tmp_path / "run")
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -97,15 +112,17 @@ def test_metrics_follow_the_1cycle_with_cycled_momentum(tmp_path: Path) -> None:
     assert all(line["tokens"] == 4 * 10 * line["step"] for line in steps[:5])
 
 
-def test_the_same_seed_is_the_same_run_and_leaves_the_callers_random_numbers(tmp_path: Path) -> None:
+def test_the_same_seed_is_the_same_run_and_leaves_the_callers_random_numbers(
+    once: tuple[Path, Any], tmp_path: Path
+) -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
     run(tmp_path / "a")
     assert torch.rand(1) == expected
-    run(tmp_path / "b")
-    run(tmp_path / "c", dataclasses.replace(TINY, seed=1))
-    weights = [(tmp_path / name / "last/model.safetensors").read_bytes() for name in "abc"]
+    run(tmp_path / "b", dataclasses.replace(TINY, seed=1))
+    folders = [tmp_path / "a", once[0], tmp_path / "b"]
+    weights = [(folder / "last/model.safetensors").read_bytes() for folder in folders]
     assert weights[0] == weights[1] != weights[2]
 
 
@@ -131,33 +148,30 @@ def test_a_loss_that_is_no_number_stops_in_one_line_and_keeps_the_last_good_chec
     assert all(value.isfinite().all() for value in kept.model.values())
 
 
-def test_a_folder_with_a_run_is_not_trained_over(tmp_path: Path) -> None:
-    first = run(tmp_path)
+def test_a_folder_with_a_run_is_not_trained_over(finished: Path, once: tuple[Path, Any]) -> None:
     with pytest.raises(UsageError, match=r"holds a run at step .* --resume"):
-        run(tmp_path)
-    assert run(tmp_path, resume=True) == first  # finished: nothing to do
+        run(finished)
+    assert run(finished, resume=True) == once[1]  # finished: nothing to do
 
 
-def test_resuming_with_other_settings_data_or_tokenizer_is_refused(tmp_path: Path) -> None:
-    run(tmp_path)
+def test_resuming_with_other_settings_data_or_tokenizer_is_refused(finished: Path) -> None:
     with pytest.raises(UsageError, match=r"began with lr 0\.01, now 0\.02"):
-        run(tmp_path, dataclasses.replace(TINY, lr=0.02), resume=True)
-    run(tmp_path, dataclasses.replace(TINY, checkpoint_minutes=3.0), resume=True)  # may change
+        run(finished, dataclasses.replace(TINY, lr=0.02), resume=True)
+    run(finished, dataclasses.replace(TINY, checkpoint_minutes=3.0), resume=True)  # may change
     with pytest.raises(ArtifactError, match="trained on train tokens"):
-        pretrain(patterned(41), patterned(8, seed=1), tmp_path, TINY, resume=True, device="cpu")
+        pretrain(patterned(41), patterned(8, seed=1), finished, TINY, resume=True, device="cpu")
     foreign = [dataclasses.replace(patterned(n, seed=s), tokenizer="bbbbbbbbbbbb") for n, s in ((40, 0), (8, 1))]
     with pytest.raises(ArtifactError, match="tokenizer aaaaaaaaaaaa, these tokens have bbbbbbbbbbbb"):
-        pretrain(*foreign, tmp_path, TINY, resume=True, device="cpu")
+        pretrain(*foreign, finished, TINY, resume=True, device="cpu")
 
 
-def test_a_run_older_than_a_setting_goes_on_without_it(tmp_path: Path) -> None:
-    first = run(tmp_path)
-    state = read_state(tmp_path / "last")
+def test_a_run_older_than_a_setting_goes_on_without_it(finished: Path, once: tuple[Path, Any]) -> None:
+    state = read_state(finished / "last")
     del state["config"]["memory"], state["checksum"]
-    write_state(tmp_path / "last/state.json", state)
-    assert run(tmp_path, resume=True) == first
+    write_state(finished / "last/state.json", state)
+    assert run(finished, resume=True) == once[1]
     with pytest.raises(UsageError, match="began with memory 0, now 9"):
-        run(tmp_path, dataclasses.replace(TINY, memory=9), resume=True)
+        run(finished, dataclasses.replace(TINY, memory=9), resume=True)
 
 
 def test_two_splits_of_different_tokenizers_are_refused(tmp_path: Path) -> None:
@@ -243,16 +257,15 @@ class Hostile:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
-def test_a_pickle_in_a_checkpoint_is_refused_unread(tmp_path: Path, name: str) -> None:
-    run(tmp_path / "run")
-    (tmp_path / "run/manifest.json").unlink()
+def test_a_pickle_in_a_checkpoint_is_refused_unread(finished: Path, tmp_path: Path, name: str) -> None:
+    (finished / "manifest.json").unlink()
     marker = tmp_path / "executed"
     for content in (pickle.dumps(Hostile(marker)), pickle.dumps(Hostile(marker), 0), _torch_file(tmp_path, marker)):
-        (tmp_path / "run/last" / name).write_bytes(content)
+        (finished / "last" / name).write_bytes(content)
         with pytest.raises(ArtifactError, match="damaged"):
-            read_checkpoint(tmp_path / "run/last", training=True)
+            read_checkpoint(finished / "last", training=True)
         with pytest.raises(ArtifactError, match="damaged"):
-            run(tmp_path / "run", resume=True)
+            run(finished, resume=True)
     assert not marker.exists()
 
 
@@ -288,10 +301,9 @@ def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
-def test_best_is_for_use_and_cannot_be_resumed_from(tmp_path: Path) -> None:
-    run(tmp_path)
+def test_best_is_for_use_and_cannot_be_resumed_from(finished: Path) -> None:
     with pytest.raises(ArtifactError, match="Resume from last"):
-        read_checkpoint(tmp_path / "best", training=True)
+        read_checkpoint(finished / "best", training=True)
 
 
 def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

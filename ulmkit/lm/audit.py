@@ -342,14 +342,15 @@ def audit(training: Training, train: TokenFile) -> list[Finding]:
     Raises `UlmkitError`, naming it, where one that is on does nothing.
     """
     before = training.step.snapshot()
+    findings = []
     try:
-        findings = list(_findings(training, train))
+        for finding in _findings(training, train):
+            if finding.effect is not None and not finding.acts:
+                raise UlmkitError(
+                    f"language model: {finding.ingredient} is on ({finding.setting}) and changes nothing "
+                    f"({finding.measured}). The run would not be what it says; switch it off, or mend it."
+                )
+            findings.append(finding)
     finally:
         before.restore()
-    for finding in findings:
-        if finding.effect is not None and not finding.acts:
-            raise UlmkitError(
-                f"language model: {finding.ingredient} is on ({finding.setting}) and changes nothing "
-                f"({finding.measured}). The run would not be what it says; switch it off, or mend it."
-            )
     return findings
