@@ -7,11 +7,27 @@ import os
 import sys
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 # what several test modules share; importlib mode does not put it on the path
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from random_cases import cases
+
 anew = bool(os.environ.get("ULMKIT_FUZZ"))
-settings.register_profile("untimed", derandomize=not anew, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed",
+    derandomize=not anew,
+    deadline=None,
+    max_examples=cases(100),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever draws random cases draws few in `make test` and all in `make test-slow`."""
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("thorough")

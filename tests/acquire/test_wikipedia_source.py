@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import urllib3
 from dump_server import END, SITE, Server, articles, multistream, serving
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.acquire.address import address_of
 from ulmkit.acquire.client import Client, retry_after
@@ -229,7 +230,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=300)
+@examples(300)
 def test_retry_after_never_fails(value: str) -> None:
     """Whatever a server writes, the wait is within bounds."""
     seconds = retry_after(value, 0.0)

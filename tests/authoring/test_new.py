@@ -9,8 +9,9 @@ import iso639
 import pytest
 from babel import Locale
 from babel.core import get_global
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.authoring.cldr import facts, labels_for, sentence_terminals, wide_marks
 from ulmkit.authoring.new import create
@@ -77,12 +78,13 @@ def test_its_alphabet_examples_and_kept_strings_hold(made: dict[str, Language], 
     assert set(language.normalizer("standard").operations) - {"protect", "restore", "characters"} <= shown
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("code", [code for code, *_ in CODES])
 def test_normalizing_twice_changes_nothing(made: dict[str, Language], code: str) -> None:
     language = made[code]
     signs = "\u200b\u200c\u200d\u00ac\u0640\u064b\u094d\u0301 .!?…—\u00a0&;#1\n\ufe0f👨\u0344"
 
-    @settings(max_examples=100)
+    @examples(100)
     @given(st.text(st.sampled_from(language.alphabet.letters[:60] + signs) | st.characters()))
     def check(text: str) -> None:
         once = language.normalize(text)

@@ -3,8 +3,9 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.corpus.extract.markdown import markdown_to_text
 
@@ -137,7 +138,7 @@ MARKS = [
 ]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
 def test_any_mixture_of_marks_is_read(source: str) -> None:
     text, title = markdown_to_text(source)

@@ -3,8 +3,9 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
 from ulmkit.language.sections import Extraction
@@ -180,7 +181,7 @@ def test_templates_that_show_an_argument(source: str, text: str) -> None:
     assert wikitext_to_text(source, TEMPLATES) == text
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
 def test_any_mixture_of_marks_gives_text_without_brackets_of_markup(source: str) -> None:
     text = wikitext_to_text(source, PERSIAN)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats import reasons
@@ -312,7 +313,7 @@ FIXTURES += [gzip.compress(tarred(LINES.encode())), special_tar(), zipped(gzip.c
 
 
 @given(st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_nothing_in_a_file_raises(data: st.DataObject) -> None:
     """Packed files with bytes changed, removed and doubled end in documents and complaints, never in an exception."""
     fixture = bytearray(data.draw(st.sampled_from(FIXTURES)))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from dump_server import END, SITE, articles, multistream, page
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats import reasons
@@ -159,7 +160,7 @@ def test_deleted_empty_and_foreign_pages_are_counted(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 2000))
-@settings(max_examples=40)
+@examples(40)
 def test_a_cut_dump_is_read_to_the_cut(tmp_path_factory: pytest.TempPathFactory, back: int) -> None:
     """Wherever it ends, whole pages come, and one `truncated`."""
     dump = SITE + "".join(articles(1, 4)) + END

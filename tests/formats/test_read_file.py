@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import InputError, UsageError
@@ -207,7 +208,7 @@ def test_endless_lines_are_counted(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60)
+@examples(60)
 def test_cut_arrays_are_read_to_the_cut(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """An array that is not closed gives its whole objects and one `truncated`."""
     whole = json.dumps(RECORDS)
@@ -390,7 +391,7 @@ def test_what_is_not_read_says_what_to_do(tmp_path: Path, content: bytes, name: 
     st.binary(max_size=400),
     st.sampled_from(["", "{", "[", "<?xml ", "WARC/1.0\r\n", "filedesc://x", "---\n", "a,b\n", "PAR1", "# text"]),
 )
-@settings(max_examples=400)
+@examples(400)
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes, start: str) -> None:
     """No input raises, and every complaint has a known reason on one line."""
     path = tmp_path_factory.getbasetemp() / "any"

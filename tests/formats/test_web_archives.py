@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import zstandard
 from fastwarc.stream_io import BrotliWriter
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats import reasons
@@ -197,7 +198,7 @@ ARCHIVES = [
 
 
 @given(st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_no_archive_raises(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Archives with bytes changed and removed end in documents and complaints."""
     fixture = bytearray(data.draw(st.sampled_from(ARCHIVES)))

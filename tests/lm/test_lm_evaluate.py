@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lm_data import BOS, patterned, token_file
+from random_cases import examples
 
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import ArtifactError, UsageError
@@ -81,7 +82,7 @@ class SlowKneserNey:
 documents = st.lists(st.lists(st.integers(2, V - 1), max_size=12), min_size=1, max_size=12)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(documents, documents, st.integers(1, 5))
 def test_kneser_ney_equals_its_definition(train: list[list[int]], test: list[list[int]], order: int) -> None:
     fast = KneserNey(token_file(train, vocabulary=V), order).log_probabilities(token_file(test, vocabulary=V))
@@ -99,7 +100,7 @@ def test_estimated_discounts_are_used_where_the_sample_carries_them() -> None:
     assert fast == pytest.approx(slow.log_probabilities(test))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(documents, st.lists(st.integers(2, V - 1), max_size=4), st.integers(1, 4))
 def test_kneser_ney_probabilities_sum_to_one(train: list[list[int]], history: list[int], order: int) -> None:
     model = KneserNey(token_file(train, vocabulary=V), order)

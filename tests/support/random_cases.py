@@ -1,6 +1,6 @@
-"""How many random cases a test draws: all that it names in `make test-slow`, an eighth of them in `make test`.
+"""How many random cases a test draws: all that it names in `make test-slow`, a sixteenth of them in `make test`.
 
-A test with so many that it counts is marked `thorough`: it runs in both.
+A test that draws them by Hypothesis, or is marked `thorough`, runs in both.
 """
 
 import os
@@ -8,13 +8,14 @@ import os
 from hypothesis import settings
 
 THOROUGH = bool(os.environ.get("ULMKIT_THOROUGH"))
+FEWEST = 10
 
 
 def cases(full: int) -> int:
     """Of `full` cases, those that this run has time for."""
-    return full if THOROUGH else full // 8
+    return full if THOROUGH else max(FEWEST, full // 16)
 
 
 def examples(full: int) -> settings:
-    """Hypothesis draws so many, or an eighth."""
+    """Hypothesis draws so many, or those that this run has time for."""
     return settings(max_examples=cases(full))

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.errors import LanguageError
 from ulmkit.language import registry
@@ -69,7 +70,7 @@ def test_sequences_take_the_longest() -> None:
 TABLE = CharacterTable.of({"a": "b", "c": "", "d": "xy", "be": "z", "\U0001d4b3": "b", "q": "\U0001d4b4"})
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.text(alphabet="abcdeqxyz ع\U0001d4b3\U0001d4b5", max_size=30))
 def test_lookup_and_substitution_agree(text: str) -> None:
     singles = CharacterTable(tuple(row for row in TABLE.rows if len(row.source) == 1))
@@ -108,7 +109,7 @@ def test_a_character_class_that_is_none_is_refused() -> None:
         unit_mask("z-a")
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.text(alphabet="كيىیٔهۀاٱٓؤوة۔١٢ًَ ab\n", max_size=30))
 def test_sentencepiece_agrees_with_the_persian_table(text: str) -> None:
     """The same table travels inside a model: one literal pass there, singles and then sequences here."""

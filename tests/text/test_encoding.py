@@ -3,8 +3,9 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.text.encoding import Undecodable, declared_in, decode, guess, python_name, repair
 
@@ -91,7 +92,7 @@ def test_noise_is_refused(seed: int) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "utf-8", "windows-1252", "utf-16", "koi8-r", "gb2312", "x"]))
-@settings(max_examples=400)
+@examples(400)
 def test_nothing_is_invented(data: bytes, declared: str) -> None:
     """No bytes raise anything but `Undecodable`, and none become U+FFFD."""
     try:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from random_cases import examples
 from tokenizer_data import ZWNJ, documents, language
 
 from ulmkit.errors import InputError, UsageError
@@ -40,7 +41,7 @@ def test_a_difficult_text_comes_back(tokenizer: Tokenizer, text: str):
     assert tokenizer.decode(tokenizer.encode(text)) == normal
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(text=st.one_of(st.text(), st.text(CHARACTERS, max_size=40)))
 def test_any_text_comes_back(tokenizer: Tokenizer, text: str):
     ids = tokenizer.encode(text)
