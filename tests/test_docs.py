@@ -90,7 +90,12 @@ def test_there_is_python_in_the_readme_and_in_the_reference():
     assert {"README.md", "python.md"} <= {page.name for page in PYTHON_PAGES}
 
 
-@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    # the page on training trains a model of everyday size
+    [pytest.param(page, marks=pytest.mark.slow if page.name == "training.md" else ()) for page in PYTHON_PAGES],
+    ids=lambda page: page.name,
+)
 def test_the_python_of_a_page_runs_from_its_top(
     page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -79,6 +79,9 @@ def documents(tmp_path: Path) -> Path:
     return path
 
 
+WORKERS = [0, pytest.param(2, marks=pytest.mark.slow)]  # processes
+
+
 def build(
     language: Language, tmp_path: Path, workers: int, root: str = "data", report: Any = lambda _: None
 ) -> tuple[dict[str, Any], list[str]]:
@@ -95,7 +98,7 @@ def build(
     return manifest, sorted(row["text"] for batch in tables for row in batch.to_pylist())
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_language_with_one_changed_limit_judges_by_it(folder: Path, tmp_path: Path, workers: int) -> None:
     language = load_language(folder)
     lenient = language.with_(filters={"min_characters": 10})
@@ -107,7 +110,7 @@ def test_a_language_with_one_changed_limit_judges_by_it(folder: Path, tmp_path: 
     assert again["language_fingerprint"] == lenient.fingerprint != language.fingerprint
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("name", EDITS)
 def test_a_folder_edited_while_a_build_runs_changes_nothing_for_it(
     folder: Path, tmp_path: Path, workers: int, name: str

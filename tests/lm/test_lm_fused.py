@@ -90,7 +90,7 @@ def results(case: Any, dtype: torch.dtype, backend: str, **options: Any) -> list
         ([3, 16], 1, 128, torch.bfloat16, None),  # no step after the first one; several programs by rows
         pytest.param([2, 3], 72, 2, torch.float32, None, marks=pytest.mark.slow),  # the usual window
         ([2, 3, 2], 26, 2, torch.float32, None),  # three chunks of the usual size, the last one ragged
-        ([8, 400], 2, 17, torch.float32, LARGE),
+        pytest.param([8, 400], 2, 17, torch.float32, LARGE, marks=pytest.mark.slow),
         pytest.param([8, 1152], 2, 1, torch.bfloat16, LARGE, marks=pytest.mark.slow),  # a full-size layer, interpreted
         pytest.param(
             [8, 1152],

@@ -103,7 +103,7 @@ def test_a_build_sets_the_document_aside_with_the_reason_and_goes_on(make, name:
     assert "rule 'odd'" in part.samples[0]["detail"]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_rule_that_fails_on_most_documents_ends_the_build(
     make, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
