@@ -1,11 +1,11 @@
-"""Flipped bits, kills, inputs that change and two commands at once, on a small root: nothing is silently another result.
+"""Flipped bits, kills, inputs that change, two commands at once, on a small root: nothing is silently another result.
 
 As a program it gives the figures of each kind:
 
     python tests/support/damage.py flips --times 1000
     python tests/support/damage.py kills --times 200
     python tests/support/damage.py changes --times 100
-    python tests/support/damage.py pairs --times 3
+    python tests/support/damage.py pairs --times 1320
 
 Commands run in forks of a warm process, as in fault_points.py, whose commands and comparisons these are.
 """
@@ -51,6 +51,15 @@ TOGETHER = [
     "verify fa",
     "doctor fa",
 ]
+
+
+def told(number: int, times: int, wrong: list[str]) -> None:
+    """Where a long measure stands, every twentieth time."""
+    if number % 20 == 19:
+        print(
+            f"{number + 1} of {times}, {len(wrong)} wrong{''.join(chr(10) + line for line in wrong[-2:])}",
+            file=sys.stderr,
+        )
 
 
 def forked(work: Callable[[], int], out: Path) -> int:
@@ -146,7 +155,7 @@ def equal_content(before: bytes, after: bytes) -> bool:
 
 
 def flips(ground: Ground, times: int, generator: random.Random) -> tuple[Counter[str], list[str]]:
-    """One bit of one file at a time: `verify` finds it, and the commands that read the file give the same or one line."""
+    """One bit of one file at a time: `verify` finds it, and commands that read the file give the same, or one line."""
     with_downloads(ground.whole)
     files = [p for p in sorted(ground.whole.rglob("*")) if p.is_file() and not p.name.startswith(".")]
     kinds: Counter[str] = Counter()
@@ -158,6 +167,7 @@ def flips(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
         assert ground.run(command) == 0, ground.said()
         reference[command] = content(ground.root), ground.said()
     for number in range(times):
+        told(number, times, wrong)
         path = files[number % len(files)]
         stage = path.relative_to(ground.whole).parts[1]
         before = path.read_bytes()
@@ -198,6 +208,7 @@ def kills(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
     kinds: Counter[str] = Counter()
     wrong = []
     for number in range(times):
+        told(number, times, wrong)
         name = CHAIN[number % len(CHAIN)]
         place = CHAIN.index(name)
         expected = content(ground.after[name])
@@ -253,6 +264,7 @@ def changes(ground: Ground, times: int, generator: random.Random) -> tuple[Count
     shutil.copytree(ground.input, pristine)
     command = COMMANDS["corpus build"][0]
     for number in range(times):
+        told(number, times, wrong)
         shutil.rmtree(ground.input)
         shutil.copytree(pristine, ground.input)
         ground.place(ground.after[""])
@@ -297,22 +309,24 @@ def pairs(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
     kinds: Counter[str] = Counter()
     wrong = []
     outs = [ground.folder / "out-0", ground.folder / "out-1"]
-    for pair in itertools.combinations_with_replacement(TOGETHER, 2):
-        for _ in range(times):
-            ground.place(ground.whole)
-            order = list(pair)
-            generator.shuffle(order)
-            first = ground.start(order[0], outs[0])
-            time.sleep(generator.uniform(0, 0.6))
-            second = ground.start(order[1], outs[1])
-            for pid, command, out in zip((first, second), order, outs, strict=True):
-                status, said = ended(pid), out.read_text(errors="replace")
-                if problem := complaint(status, said):
-                    wrong.append(f"{' | '.join(order)}: {command}: {problem}")
-                line = next((line for line in said.splitlines() if line.startswith("Error: ")), "")
-                kinds[what_was_said(line) if status else "done"] += 1
-            if ground.run("verify fa"):
-                wrong.append(f"{' | '.join(order)}: not whole after it: {ground.said()[-300:]}")
+    every = list(itertools.combinations_with_replacement(TOGETHER, 2))
+    generator.shuffle(every)
+    for number in range(times):
+        told(number, times, wrong)
+        ground.place(ground.whole)
+        order = list(every[number % len(every)])
+        generator.shuffle(order)
+        first = ground.start(order[0], outs[0])
+        time.sleep(generator.uniform(0, 0.6))
+        second = ground.start(order[1], outs[1])
+        for pid, command, out in zip((first, second), order, outs, strict=True):
+            status, said = ended(pid), out.read_text(errors="replace")
+            if problem := complaint(status, said):
+                wrong.append(f"{' | '.join(order)}: {command}: {problem}")
+            line = next((line for line in said.splitlines() if line.startswith("Error: ")), "")
+            kinds[what_was_said(line) if status else "done"] += 1
+        if ground.run("verify fa"):
+            wrong.append(f"{' | '.join(order)}: not whole after it: {ground.said()[-300:]}")
     return kinds, wrong
 
 
