@@ -33,7 +33,7 @@ READERS = {
     "work": ["corpus build fa --input {input} --workers 0 --exact-duplicates"],
     "raw": ["verify fa"],
     "corpus": ["tokenizer train fa --vocab 410", "corpus build fa --input {input} --workers 0"],
-    "tokenizer": ["tokenizer encode fa --corpus", "lm generate fa --length 3"],
+    "tokenizer": ["tokenizer encode fa --corpus --workers 0", "lm generate fa --length 3"],
     "tokens": ["lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32 --run other"],
     "lm": ["lm evaluate fa", "lm export fa"],
     "export": ["verify fa"],
@@ -41,7 +41,7 @@ READERS = {
 TOGETHER = [
     "corpus build fa --input {input} --workers 0 --exact-duplicates",
     "tokenizer train fa --vocab 410",
-    "tokenizer encode fa --corpus",
+    "tokenizer encode fa --corpus --workers 0",
     "tokenizer evaluate fa",
     "lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32 --run other",
     "lm evaluate fa",

@@ -55,7 +55,7 @@ def train(
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @click.option("--corpus", is_flag=True, help="Encode the whole corpus to token files.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores unless told.")
+@click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told, 0 for this one alone.")
 @shared
 def encode(terminal: Terminal, code: str, corpus: bool, workers: int | None) -> None:
     """Text on stdin to ids on stdout, a line each; with --corpus, the corpus to token files.
