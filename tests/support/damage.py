@@ -25,29 +25,34 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from fault_points import COMMANDS, at_prompt, content, in_child, sample_input, warm
+from fault_points import at_prompt, content, in_child, warm
 
-CHAIN = ("corpus build", "tokenizer train", "tokenizer encode", "lm pretrain", "lm export fastai")
+BUILD = "corpus build fa --input {input} --workers 0 --valid-share 0.2 --test-share 0.1"
+TRAIN, ENCODE = "tokenizer train fa --vocab 400", "tokenizer encode fa --corpus --workers 0"
+PRETRAIN = "lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32"
+EXPORT = "lm export fa --format fastai"
+CHAIN = (BUILD, TRAIN, ENCODE, PRETRAIN, EXPORT)
+TEXTS = 12
 # the stage whose files they are, and commands that read them
 READERS = {
-    "work": ["corpus build fa --input {input} --workers 0 --exact-duplicates"],
+    "work": [f"{BUILD} --exact-duplicates"],
     "raw": ["verify fa"],
-    "corpus": ["tokenizer train fa --vocab 410", "corpus build fa --input {input} --workers 0"],
-    "tokenizer": ["tokenizer encode fa --corpus --workers 0", "lm generate fa --length 3"],
-    "tokens": ["lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32 --run other"],
+    "corpus": ["tokenizer train fa --vocab 410", BUILD],
+    "tokenizer": [ENCODE, "lm generate fa --length 3"],
+    "tokens": [f"{PRETRAIN} --run other"],
     "lm": ["lm evaluate fa", "lm export fa"],
     "export": ["verify fa"],
 }
 TOGETHER = [
-    "corpus build fa --input {input} --workers 0 --exact-duplicates",
+    f"{BUILD} --exact-duplicates",
     "tokenizer train fa --vocab 410",
-    "tokenizer encode fa --corpus --workers 0",
+    ENCODE,
     "tokenizer evaluate fa",
-    "lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32 --run other",
+    f"{PRETRAIN} --run other",
     "lm evaluate fa",
     "lm generate fa --length 3",
     "lm export fa",
-    "lm export fa --format fastai",
+    EXPORT,
     "verify fa",
     "doctor fa",
 ]
@@ -98,9 +103,14 @@ class Ground:
     """A root on which the whole chain has run, and copies of it to damage."""
 
     def __init__(self, folder: Path) -> None:
+        from ulmkit.language.places import bundled
+
         self.folder = folder
         self.root, self.input, self.out = folder / "root", folder / "input", folder / "out"
-        sample_input(self.input)
+        self.input.mkdir()
+        samples = sorted((bundled() / "fa" / "samples").glob("*.html"))
+        for path in samples[:TEXTS]:
+            shutil.copy(path, self.input)
         self.after: dict[str, Path] = {"": folder / "nothing"}
         self.took: dict[str, float] = {}
         (folder / "nothing").mkdir()
@@ -108,7 +118,7 @@ class Ground:
         for name in CHAIN:
             self.place(self.after[before])
             started = time.monotonic()
-            status = self.run(COMMANDS[name][0])
+            status = self.run(name)
             assert status == 0, self.out.read_text()
             self.took[name] = time.monotonic() - started
             self.after[name] = folder / f"after-{len(self.after)}"
@@ -213,12 +223,12 @@ def kills(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
         place = CHAIN.index(name)
         expected = content(ground.after[name])
         ground.place(ground.after[CHAIN[place - 1] if place else ""])
-        pid = ground.start(COMMANDS[name][0], ground.out)
+        pid = ground.start(name, ground.out)
         moment = generator.uniform(0, ground.took[name] * 1.1)
         time.sleep(moment)
         os.killpg(pid, signal.SIGKILL)
         killed = ended(pid) == -signal.SIGKILL
-        command = COMMANDS[name][0]
+        command = name
         status = ground.run(command)
         if status and "--resume" in ground.said():
             status = ground.run(command + " --resume")
@@ -228,7 +238,7 @@ def kills(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
         elif (made := content(ground.root)) != expected:
             other = sorted(n for n in made.keys() | expected.keys() if made.get(n) != expected.get(n))
             wrong.append(f"{where}: another {other[:4]}")
-        kinds[f"{name}: {'killed' if killed else 'done before'}"] += 1
+        kinds[f"{' '.join(name.split()[:2])}: {'killed' if killed else 'done before'}"] += 1
     return kinds, wrong
 
 
@@ -262,7 +272,7 @@ def changes(ground: Ground, times: int, generator: random.Random) -> tuple[Count
     wrong = []
     pristine = ground.folder / "pristine"
     shutil.copytree(ground.input, pristine)
-    command = COMMANDS["corpus build"][0]
+    command = BUILD
     for number in range(times):
         told(number, times, wrong)
         shutil.rmtree(ground.input)
@@ -271,7 +281,7 @@ def changes(ground: Ground, times: int, generator: random.Random) -> tuple[Count
         how = ("grow", "cut", "replace", "remove", "put back")[number % 5]
         path = generator.choice(sorted(ground.input.iterdir()))
         pid = ground.start(command, ground.out)
-        moment = generator.uniform(0, ground.took["corpus build"])
+        moment = generator.uniform(0, ground.took[BUILD])
         time.sleep(moment)
         changed_input(path, how, generator)
         status = ended(pid)
