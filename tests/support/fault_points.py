@@ -31,14 +31,15 @@ HERE = Path(__file__).parent
 FAILURES = ((errno.ENOSPC, True), (errno.EIO, False), (errno.EACCES, False), (errno.EMFILE, False))
 TEXTS = 6
 
+_BUILD = "corpus build fa --input {input} --workers 0 --valid-share 0.3 --test-share 0.2"
 _PRETRAIN = "lm pretrain fa --preset tiny --steps 2 --set backend=vendor --set precision=fp32"
 _MODEL = "{root}/fa/export/pretrained-fastai/models/fa-pretrained.pth"
 _VOCAB = "{root}/fa/export/pretrained-fastai/vocab.json"
 
 # what a command is called, what it types, the command whose result it begins with
 COMMANDS = {
-    "corpus build": ("corpus build fa --input {input} --workers 0", None),
-    "corpus build again": ("corpus build fa --input {input} --workers 0 --exact-duplicates", "corpus build"),
+    "corpus build": (_BUILD, None),
+    "corpus build again": (f"{_BUILD} --exact-duplicates", "corpus build"),
     "tokenizer train": ("tokenizer train fa --vocab 400", "corpus build"),
     "tokenizer encode": ("tokenizer encode fa --corpus --workers 1", "tokenizer train"),
     "tokenizer evaluate": ("tokenizer evaluate fa", "tokenizer train"),
