@@ -113,7 +113,19 @@ def content(root: Path) -> dict[str, str]:
     return found
 
 
-TIMELY = ("seconds", "tokens_per_second", "tokens_a_second", "time", "gpu_memory", "memory", "checksum", "sha256")
+TIMELY = (
+    "seconds",
+    "elapsed",
+    "training_seconds",
+    "state.json",
+    "tokens_per_second",
+    "tokens_a_second",
+    "time",
+    "gpu_memory",
+    "memory",
+    "checksum",
+    "sha256",
+)
 
 
 def told(path: Path) -> bytes:
@@ -216,6 +228,8 @@ class Trial:
         if half:
             yield f"neither old nor new: {sorted(half)}"
         again = in_child(lambda: at_prompt(self.words(name)), self.out)
+        if again != 0 and "Add --resume" in self.out.read_text(errors="replace"):  # what a run that has begun says
+            again = in_child(lambda: at_prompt([*self.words(name), "--resume"]), self.out)
         if again != 0 and not self.done_already(name):
             yield f"the rerun ends with {again}: {self.out.read_text(errors='replace')[-300:]}"
         elif (found := content(self.root)) != after:
@@ -224,7 +238,7 @@ class Trial:
     def done_already(self, name: str) -> bool:
         """Whether the rerun was refused because everything was done before the fault."""
         said = self.out.read_text(errors="replace")
-        return any(word in said for word in ("there already", "holds a run", "Add --resume"))
+        return any(word in said for word in ("there already", "holds a run"))
 
 
 def difference(found: dict[str, str], expected: dict[str, str]) -> str:
