@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import ulmkit
 from ulmkit.cli.main import cli
+from ulmkit.lm.config import PRESETS, replace_config
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,18 +91,15 @@ def test_there_is_python_in_the_readme_and_in_the_reference():
     assert {"README.md", "python.md"} <= {page.name for page in PYTHON_PAGES}
 
 
-@pytest.mark.parametrize(
-    "page",
-    # the page on training trains a model of everyday size
-    [pytest.param(page, marks=pytest.mark.slow if page.name == "training.md" else ()) for page in PYTHON_PAGES],
-    ids=lambda page: page.name,
-)
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs_from_its_top(
     page: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """As it is written, block after block, in a folder that holds `data` and nothing else."""
+    """As it is written, block after block, in a folder that holds `data` and nothing else; presets with few cells."""
     shutil.copytree(data, tmp_path / "data")
     monkeypatch.chdir(tmp_path)
+    for name, config in PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, replace_config(config, {"embedding_size": 16, "hidden_size": 24}))
     names: dict[str, object] = {"__name__": "__main__"}
     for number, block in enumerate(python_blocks(page), 1):
         exec(compile(block, f"{page.name}, block {number}", "exec"), names)

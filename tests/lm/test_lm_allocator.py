@@ -43,6 +43,7 @@ def measured(program: str) -> dict[str, int]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_block_is_handed_out_once() -> None:
     """Ten more blocks of 64 MB cost no page, once they have settled; without it each is new.
 
