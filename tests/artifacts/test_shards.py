@@ -145,3 +145,18 @@ def test_a_cut_token_file_is_refused(tmp_path: Path):
         open_token_file(tmp_path, "train")
     with pytest.raises(ArtifactError, match="no token file 'valid'"):
         open_token_file(tmp_path, "valid")
+
+
+def test_a_token_file_of_which_a_bit_is_another_is_not_learnt_from(tmp_path: Path):
+    entry = write_token_file(tmp_path, "train", [chunk([1, 69_999, 1, 5], [2, 4])], vocabulary=70_000)
+    about = {"splits": {"train": entry}, "vocabulary": 70_000, "bos": 1, "tokenizer": "t", "language": "xx"}
+    files = describe_files(tmp_path, [tmp_path / "train.bin", tmp_path / "train.docs.npy"])
+    write_manifest(tmp_path, "tokens", about | {"sources": ["s"], "files": files})
+    open_token_file(tmp_path, "train").refuse_damage()
+    for name in ("train.bin", "train.docs.npy"):
+        path = tmp_path / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])
+        with pytest.raises(ArtifactError, match=r"content changed|cannot be so|does not belong|beyond"):
+            open_token_file(tmp_path, "train").refuse_damage()
+        path.write_bytes(content)

@@ -1,5 +1,6 @@
 """A token file: the ids of one split in a row, and where each document ends."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ulmkit.artifacts.atomic import atomic_write
-from ulmkit.artifacts.manifest import MANIFEST, Manifest
+from ulmkit.artifacts.manifest import MANIFEST, Manifest, changed_files
 from ulmkit.artifacts.steady import unchanged
 from ulmkit.errors import ArtifactError
 from ulmkit.files import require_regular
@@ -45,9 +46,15 @@ class TokenFile:
     sources: tuple[str, ...]
     path: Path
     ordered: bool = False
+    sha256: str | None = None  # of the ids as they were written; None where no file was
 
-    def refuse_unknown_ids(self) -> None:
-        """Raise `ArtifactError` where an id is beyond the vocabulary. It reads the whole file: once, before a use."""
+    def refuse_damage(self) -> None:
+        """Raise `ArtifactError` where the ids are not as they were written, or one is beyond the vocabulary.
+
+        It reads the whole file: once, before a use.
+        """
+        if self.sha256 and hashlib.sha256(np.ascontiguousarray(self.ids)).hexdigest() != self.sha256:
+            raise ArtifactError(f"{self.path}: content changed since it was encoded. Encode again.")
         largest = int(self.ids.max()) if len(self.ids) else 0
         if largest >= self.vocabulary:  # it would end in an index error deep inside a kernel
             raise ArtifactError(f"{self.path}: id {largest:,} in a vocabulary of {self.vocabulary:,}. Encode again.")
@@ -93,7 +100,7 @@ def write_token_file(
 def open_token_file(folder: Path, split: str) -> TokenFile:
     """The token file of `split` under `folder` (which holds `manifest.json`), checked against its sizes.
 
-    Its ids are not read: `refuse_unknown_ids` looks at them.
+    Its ids are not read: `refuse_damage` looks at them.
     """
     path = folder / f"{split}.bin"
     changed = ArtifactError(f"{folder}: was encoded anew while it was opened. Run the same command again.")
@@ -102,7 +109,8 @@ def open_token_file(folder: Path, split: str) -> TokenFile:
 
 
 def _opened(folder: Path, split: str, path: Path) -> TokenFile:
-    about = _described(Manifest.read(folder, "tokens"), split)
+    manifest = Manifest.read(folder, "tokens")
+    about, files = _described(manifest, split), manifest.files
     size = path.stat().st_size if path.exists() else -1
     if size != about.tokens * about.dtype.itemsize:
         raise ArtifactError(
@@ -111,9 +119,11 @@ def _opened(folder: Path, split: str, path: Path) -> TokenFile:
         )
     ids = np.memmap(path, about.dtype, "r", shape=(about.tokens,)) if about.tokens else np.empty(0, about.dtype)
     documents = _documents(folder / f"{split}.docs.npy", path.name, about)
-    return TokenFile(
-        ids, documents, about.vocabulary, about.bos, about.tokenizer, about.language, about.sources, path, about.ordered
-    )
+    if wrong := changed_files(folder, {name: files[name] for name in (f"{split}.docs.npy",) if name in files}):
+        raise ArtifactError(f"{wrong[0]}. Encode again.")
+    sha256 = files[path.name].sha256 if path.name in files else None
+    named = (about.vocabulary, about.bos, about.tokenizer, about.language, about.sources)
+    return TokenFile(ids, documents, *named, path, about.ordered, sha256)
 
 
 @dataclass(frozen=True)

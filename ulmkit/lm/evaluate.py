@@ -111,7 +111,7 @@ def evaluate(model: AWDLSTM, tokens: TokenFile, *, batch_size: int | None = None
     """
     if model.identity is not None:
         model.identity.refuse_other(Identity.of(tokens), tokens.path)
-    tokens.refuse_unknown_ids()
+    tokens.refuse_damage()
     if model.config.backward:
         tokens = backward(tokens)
     return summarize(tokens, *model_losses(model, tokens, batch_size=batch_size))
@@ -126,7 +126,7 @@ def baselines(train: TokenFile, tokens: TokenFile, *, order: int = 3) -> dict[st
     for file in (train, tokens):
         if not len(file.ids):
             raise ArtifactError(f"{file.path}: no tokens. Encode a larger corpus.")
-        file.refuse_unknown_ids()
+        file.refuse_damage()
     models = {"unigram": KneserNey(train, 1), f"kneser-ney-{order}": KneserNey(train, order)}
     return {name: summarize(tokens, -model.log_probabilities(tokens)) for name, model in models.items()}
 
@@ -164,7 +164,7 @@ def with_ngrams(
     """
     for file in (train, tuned_on, tokens):
         Identity.of(file).refuse_other(Identity.of(tokens), tokens.path)
-        file.refuse_unknown_ids()
+        file.refuse_damage()
     if model.config.backward:
         train, tuned_on, tokens = (backward(file) for file in (train, tuned_on, tokens))
     counted = KneserNey(train, order)

@@ -56,7 +56,7 @@ def set_up(
     """
     Identity.of(train).refuse_other(Identity.of(valid), valid.path)
     for tokens in (train, valid):
-        tokens.refuse_unknown_ids()
+        tokens.refuse_damage()
     if config.backward:
         train, valid = backward(train), backward(valid)
     batches = TrainBatches(
