@@ -135,7 +135,7 @@ def told(path: Path) -> bytes:
 
     def plain(value: object) -> object:
         if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items() if k not in TIMELY and k != "bytes"}
+            return {k: plain(v) for k, v in value.items() if k not in TIMELY and k not in ("bytes", "eta")}
         return [plain(v) for v in value] if isinstance(value, list) else value
 
     try:
