@@ -491,7 +491,7 @@ def test_what_never_ends_is_counted_among_many(tmp_path: Path, pattern: str):
     assert sum(record.detail.startswith("not a regular file") for record in refused) == 3
     assert [record.content for record in records if not isinstance(record, Unreadable)] == ["Esimene rida.\n"]
     for item in inputs:
-        assert describe_input(item)["bytes"] == (14 if item.key.endswith("a.txt") else 0)
+        assert describe_input(item).entry["bytes"] == (14 if item.key.endswith("a.txt") else 0)
 
 
 @pytest.mark.parametrize("name", ["pipe.jsonl", "socket", "zero", "to-pipe", "itself", "nowhere"])
