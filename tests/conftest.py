@@ -39,3 +39,7 @@ def pytest_collection_finish() -> None:
     """What was imported is left out of every search for garbage: a million objects, and a quarter second each time."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()

@@ -89,7 +89,8 @@ def results(case: Any, dtype: torch.dtype, backend: str, **options: Any) -> list
         ([5, 50, 7], 3, 3, torch.float16, None),
         ([3, 16], 1, 128, torch.bfloat16, None),  # no step after the first one; several programs by rows
         pytest.param([2, 3], 72, 2, torch.float32, None, marks=pytest.mark.slow),  # the usual window
-        ([2, 3, 2], 26, 2, torch.float32, None),  # three chunks of the usual size, the last one ragged
+        # three chunks of the usual size, the last one ragged
+        pytest.param([2, 3, 2], 26, 2, torch.float32, None, marks=pytest.mark.slow),
         pytest.param([8, 400], 2, 17, torch.float32, LARGE, marks=pytest.mark.slow),
         pytest.param([8, 1152], 2, 1, torch.bfloat16, LARGE, marks=pytest.mark.slow),  # a full-size layer, interpreted
         pytest.param(
@@ -112,7 +113,7 @@ def test_outputs_states_and_gradients_are_those_of_the_equations_in_float64(
         assert (mine.double() - exact).norm() <= WITHIN[dtype] * exact.norm()
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3])
+@pytest.mark.parametrize("chunk", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("masked", [True, False])
 def test_a_wavefront_is_layer_after_layer(chunk: int, masked: bool) -> None:
     """One chunk of all time is layer after layer; in float64 nothing but the products' order of sums may differ."""
