@@ -13,6 +13,7 @@ from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.errors import ArtifactError
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.registry import get
+from ulmkit.workflow.corpus import Corpus
 from ulmkit.workflow.verify import verify_stages
 
 
@@ -142,3 +143,48 @@ def test_exports_are_looked_at(layout: Layout) -> None:
     assert problems(layout) == [f"{export}: no manifest.json. Run the stage again"]
     write_manifest(export, "export", {"files": {"model.pth": {"bytes": 3, "sha256": "00"}}})
     assert problems(layout) == [f"{export}/model.pth: 7 bytes, written with 3"]
+
+
+@pytest.mark.parametrize("content", [{}, {"files": None}, {"files": {"a": 1}}, {"files": {"../../x": {"bytes": 1}}}])
+def test_seals_that_fit_but_say_nothing_are_damage(content: dict[str, object], layout: Layout) -> None:
+    """A checksum says that nobody changed a file by chance; what it holds may still be of another version."""
+    seal = next(layout.units.glob("*.json"))
+    seal.write_text(json.dumps(with_checksum(content)))
+    folder = layout.raw / "wiki"
+    folder.mkdir(parents=True)
+    (folder / "pins.json").write_text(json.dumps(with_checksum(content)))
+    last = layout.run("pretrained") / "last"
+    last.mkdir(parents=True)
+    (last.parent / "config.json").write_text("{}")
+    (last / "state.json").write_text(json.dumps(with_checksum(content)))
+    found = problems(layout)
+    assert {line.split("/fa/")[1].split("/")[0] for line in found} == {"raw", "work", "lm"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("counts", None), ("counts", {}), ("splits", []), ("signature", 1), ("splits", {"train": {"documents": "x"}})],
+)
+def test_a_sealed_manifest_without_its_fields_is_one_line_and_a_build_builds_again(
+    field: str, value: object, layout: Layout, built: Layout
+) -> None:
+    path = layout.corpus / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(with_checksum(content | {field: value})))
+    with pytest.raises(ArtifactError, match=f"'{field}.*' is missing or damaged. Run the stage again"):
+        Corpus.load(layout.corpus)
+    source = named_inputs([str(built.root.parent / "news.jsonl")])
+    again = build_corpus(get("fa"), layout, source, options=BuildOptions(workers=0))
+    assert again[field] == content[field]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"[]\n", b'{"reason": 1}\n', b"[" * 10**5])
+def test_samples_that_are_damaged_are_one_line(content: bytes, layout: Layout) -> None:
+    corpus = Corpus.load(layout.corpus)
+    samples = layout.corpus / "dropped/samples.jsonl"
+    samples.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"samples.jsonl: damaged. Build the corpus again"):
+        corpus.dropped_samples()
+    samples.unlink()
+    with pytest.raises(ArtifactError, match=r"samples.jsonl: cannot be read"):
+        corpus.dropped_samples()

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import ulmkit
 from ulmkit.artifacts.atomic import read_json, write_json
+from ulmkit.artifacts.layout import SPLITS
 from ulmkit.errors import ArtifactError
 from ulmkit.files import files_below, open_regular
 
@@ -85,15 +86,22 @@ class FileEntry:
     sha256: str
 
 
-def file_entries(files: Mapping[str, Any], where: Path) -> dict[str, FileEntry]:
+def file_entries(files: Any, where: Path) -> dict[str, FileEntry]:
     """What `describe_files` gave, as it comes from the JSON file `where`."""
     found = {}
+    if not isinstance(files, dict):
+        raise ArtifactError(f"{where}: 'files' is missing or damaged. Run the stage again.")
     for name, entry in files.items():
         size, sha256 = (entry.get("bytes"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(size, int) or not isinstance(sha256, str):
+        if not isinstance(size, int) or not isinstance(sha256, str) or not _lies_below(name):
             raise ArtifactError(f"{where}: 'files' is damaged at {name!r}. Run the stage again.")
         found[name] = FileEntry(size, sha256)
     return found
+
+
+def _lies_below(name: str) -> bool:
+    """Whether a manifest may name a file so: it lies in the folder of the manifest, or below."""
+    return bool(name) and "\0" not in name and not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def changed_files(folder: Path, files: Mapping[str, FileEntry]) -> list[str]:
@@ -108,6 +116,41 @@ def changed_files(folder: Path, files: Mapping[str, FileEntry]) -> list[str]:
         elif file_sha256(path) != expected.sha256:
             found.append(f"{path}: content changed")
     return found
+
+
+# by stage, the fields that its readers take for granted: each type, or what a dictionary must hold
+REQUIRED: dict[str, Any] = {
+    "corpus": {
+        "language": str,
+        "fingerprint": str,
+        "signature": str,
+        "counts": {
+            "sources": Mapping[str, Mapping[str, int]],
+            "dropped": Mapping[str, int],
+            "unread": Mapping[str, Mapping[str, int]],
+            "pii": Mapping[str, int],
+            "joiners": dict.fromkeys(("extracted", "normalized", "kept"), Mapping[str, int]),
+        },
+        "splits": {
+            split: {"documents": int, "words": int, "characters": int, "joiners": Mapping[str, int]} for split in SPLITS
+        },
+    }
+}
+
+
+def misfit(value: Any, form: Any, name: str = "") -> str:
+    """The name of the first field of `value` that is not of the `form`; empty where all are.
+
+    >>> misfit({"a": {"b": "x"}}, {"a": Mapping[str, int]}), misfit({"a": {"b": 1}}, {"a": {"b": int}})
+    ('a.b', '')
+    """
+    if isinstance(form, type):
+        return "" if type(value) is form else name
+    if not isinstance(value, dict):
+        return name or "content"
+    wanted = form if isinstance(form, dict) else dict.fromkeys(value, get_args(form)[1])
+    parts = (misfit(value.get(key), inner, f"{name}.{key}" if name else key) for key, inner in wanted.items())
+    return next((part for part in parts if part), "")
 
 
 @dataclass(frozen=True)
@@ -138,6 +181,12 @@ class Manifest:
         if not fits_checksum(content):
             raise ArtifactError(f"{path}: damaged (its checksum does not fit). Run the stage again.")
         return cls(folder, stage, content)
+
+    def required(self) -> "Manifest":
+        """The manifest itself, which has every field that readers of its stage take for granted (see `REQUIRED`)."""
+        if wrong := misfit(self.content, REQUIRED[self.stage]):
+            raise ArtifactError(f"{self.folder / MANIFEST}: '{wrong}' is missing or damaged. Run the stage again.")
+        return self
 
     def _typed[T](self, name: str, kind: type[T]) -> T:
         value = self.content.get(name)

@@ -40,10 +40,15 @@ class Stage:
     name: str
     new: Path
 
-    def standing(self) -> Manifest | None:
-        """The manifest of what stands in the folder, where every byte of it is as it was written."""
+    def standing(self, *, required: bool = False) -> Manifest | None:
+        """The manifest of what stands in the folder, where every byte of it is as it was written.
+
+        With `required`, also every field that readers of the stage take for granted has to be there.
+        """
         try:
             manifest = Manifest.read(self.folder, self.name)
+            if required:
+                manifest.required()
             return None if manifest.problems() else manifest
         except ArtifactError:
             return None

@@ -96,7 +96,7 @@ class Build:
 
     def run(self, work: Stage, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
         units = [Unit.described(planned) for planned in in_units(inputs)]
-        standing = work.standing()
+        standing = work.standing(required=True)
         if standing and standing.content.get("fingerprint") == self.name(units):
             return {**standing.content, "unchanged": True}
         return self.finish(work, self.stage(units), pins)

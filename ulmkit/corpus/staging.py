@@ -212,7 +212,7 @@ def unit_problems(seal: Path) -> list[str]:
     staged = read_json(seal)
     if not fits_checksum(staged):
         return [f"{seal}: content changed"]
-    return changed_files(seal.parent, file_entries(staged["files"], seal))
+    return changed_files(seal.parent, file_entries(staged.get("files"), seal))
 
 
 @contextlib.contextmanager

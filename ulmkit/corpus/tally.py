@@ -9,6 +9,7 @@ from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
+from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import open_regular
 
 NESTED = ("joiners", "sources", "unread")
@@ -154,6 +155,14 @@ class Samples:
 
 
 def read_samples(path: Path) -> list[LeftOut]:
-    """What `Samples.write` wrote."""
-    with open_regular(path) as file:
-        return [json.loads(line) for line in file]
+    """What `Samples.write` wrote. Raises `ArtifactError` where the file is not so any more."""
+    try:
+        with open_regular(path) as file:
+            samples = [json.loads(line) for line in file]
+    except OSError as error:
+        raise ArtifactError(system_error(error, path, cannot="cannot be read")) from error
+    except (ValueError, RecursionError):
+        samples = [[]]
+    if any(not isinstance(s, dict) or not all(isinstance(text, str) for text in s.values()) for s in samples):
+        raise ArtifactError(f"{path}: damaged. Build the corpus again.")
+    return samples

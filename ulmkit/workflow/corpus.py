@@ -116,7 +116,7 @@ class Corpus:
         `Corpus.load("data/fa/corpus")` and `Corpus.load("fa", root="data")` are the same.
         """
         folder = home_expanded(where) if root is None else Layout(home_expanded(root), str(where)).corpus
-        manifest = Manifest.read(folder, "corpus").content
+        manifest = Manifest.read(folder, "corpus").required().content
         try:
             language = get(manifest["language"])
         except UlmkitError:  # a corpus can be read without its language

@@ -112,7 +112,11 @@ def _checkpoint(folder: Path) -> Iterator[str]:
     if not fits_checksum(state):
         yield f"{path}: content changed"
         return
-    for name, sha256 in state["files"].items():
+    files = state.get("files")
+    if not isinstance(files, dict):
+        yield f"{path}: 'files' is missing or damaged"
+        return
+    for name, sha256 in files.items():
         yield from _compared(folder / name, {"sha256": sha256})
 
 
@@ -141,16 +145,22 @@ def _downloads(folder: Path) -> Verified:
         if not fits_checksum(content):
             problems.append(f"{pins}: content changed. Fetch again")
             continue
+        if not isinstance(content.get("files"), dict):
+            problems.append(f"{pins}: 'files' is missing or damaged. Fetch again")
+            continue
         for name, entry in content["files"].items():
-            named.add(pins.with_name(name))
-            problems += _compared(pins.with_name(name), entry)
+            named.add(pins.parent / name)
+            problems += _compared(pins.parent / name, entry)
     others = sum(1 for path in folder.rglob("*") if path.is_file() and path not in named and path.name != ".lock")
     note = f"{len(named):,} files, whole" + (f"; {others:,} others were not looked at" if others else "")
     return Verified(folder, tuple(problems), note=note)
 
 
-def _compared(path: Path, expected: dict[str, Any]) -> Iterator[str]:
+def _compared(path: Path, expected: Any) -> Iterator[str]:
     """What is wrong with a file whose size in bytes, or one of whose digests, is known."""
+    if not _is_description(expected):
+        yield f"{path}: what was noted of it is damaged"
+        return
     if not path.is_file():
         yield f"{path}: missing"
         return
@@ -164,3 +174,11 @@ def _compared(path: Path, expected: dict[str, Any]) -> Iterator[str]:
     with open_regular(path) as file:
         if hashlib.file_digest(file, algorithm).hexdigest() != expected[algorithm].lower():
             yield f"{path}: content changed"
+
+
+def _is_description(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("bytes", 0), int)
+        and all(isinstance(entry.get(name) or "", str) for name in DIGESTS)
+    )
