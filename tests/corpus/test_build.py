@@ -428,3 +428,28 @@ def test_personal_data_is_counted_always_and_masked_or_dropped_on_demand(tmp_pat
     text = "\n".join(row["text"] for row in rows(tmp_path).values())
     assert ("۰۹۱۲۳۴۵۶۷۸۹" in text) == (pii == "keep")
     assert ("شماره [تلفن] و نشانی [ایمیل] است." in text) == (pii == "mask")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"valid_share": float("nan")},
+        {"valid_share": "0.1"},
+        {"test_share": None},
+        {"test_share": 10**400},
+        {"workers": -1},
+        {"workers": 1.5},
+        {"workers": 10**19},
+    ],
+)
+def test_numbers_that_nothing_can_be_made_of_are_refused(wrong: dict[str, object], tmp_path: Path) -> None:
+    page = tmp_path / "page.txt"
+    page.write_text("text", encoding="utf-8")
+    options = replace(BuildOptions(workers=0), **wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"share|workers"):
+        build_corpus(get("fa"), Layout(tmp_path / "data", "fa"), named_inputs([str(page)]), options=options)
+
+
+def test_a_root_with_a_zero_byte_is_refused() -> None:
+    with pytest.raises(UsageError, match="zero byte"):
+        Layout(Path("a\0b"), "fa")

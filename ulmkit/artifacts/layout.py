@@ -38,6 +38,8 @@ class Layout:
     code: str
 
     def __post_init__(self) -> None:
+        if "\0" in str(self.root):
+            raise UsageError("the root holds a zero byte, which no path can. Give another.")
         if self.code == ".." or self.code != Path(self.code).name:  # nothing above the root is its language
             folder_name(self.code, "language")
 

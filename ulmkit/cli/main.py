@@ -120,6 +120,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, terminate)
     open_closed_streams()
     code = 0
+    if any("\0" in word for word in command):  # no shell gives one, but whoever calls `main` might
+        fail("An argument holds a zero byte, which no name can. Leave it out.", 2, command)
     try:
         # what a command leaves with `Context.exit`
         code = cli.main(command, prog_name="ulmkit", standalone_mode=False) or 0

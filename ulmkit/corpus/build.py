@@ -63,9 +63,10 @@ def build_corpus(
     `pins` is what the sources resolved (dump dates). Raises `UsageError` on impossible options, `BusyError` while
     another build runs here, `ArtifactError` where nothing is left or the disk is full.
     """
-    if not (options.valid_share >= 0 and options.test_share >= 0 and options.valid_share + options.test_share < 1):
+    shares = (options.valid_share, options.test_share)
+    if not (all(type(share) in (int, float) and 0 <= share < 1 for share in shares) and sum(shares) < 1):
         raise UsageError(
-            f"valid share {options.valid_share} and test share {options.test_share}: "
+            f"valid share {str(shares[0])[:20]} and test share {str(shares[1])[:20]}: "
             "neither may be negative, and together they must leave something to train on."
         )
     if options.pii not in get_args(PiiPolicy):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ulmkit.errors import UlmkitError, system_error
+from ulmkit.errors import UlmkitError, UsageError, system_error
 
 Work = Callable[[list[Any]], Any]  # what a worker's setup gives: a chunk's result
 UnitWork = Callable[[Any, Any, Callable[[Any], None]], Any]  # (what setup gave, unit, a way to say how far) -> result
@@ -57,6 +57,7 @@ class _Worker:
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+MOST_WORKERS = 10_000  # of one machine; a number beyond is a slip
 START_SECONDS = 300.0  # imports and a language, on a machine where others start as well
 
 
@@ -140,6 +141,8 @@ class Pool:
     """
 
     def __init__(self, setup: Callable[[], Work], *, workers: int, deadline_s: float = 120.0) -> None:
+        if type(workers) is not int or not 0 <= workers <= MOST_WORKERS:
+            raise UsageError(f"workers is {str(workers)[:20]!r}, expected a whole number from 0 to {MOST_WORKERS:,}.")
         self.setup = setup
         self.size = workers
         self.deadline_s = deadline_s
