@@ -18,6 +18,7 @@ _STORED_BYTE = re.compile(r"\\x([0-9a-f]{2})")
 _LONE = re.compile("[\ud800-\udfff]")
 # what a line may hold although it cannot be printed: tabs between columns, and spaces of other widths
 _PLAIN = re.compile(r"[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
+_PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 _JOINERS = "\u200c\u200d"
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#|!&~$]")
 
@@ -118,7 +119,8 @@ def yaml_text(text: str) -> str:
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9+-]*(\.[A-Za-z0-9+-]+)*", text)
     if plain and text.lower() not in ("y", "n", "yes", "no", "on", "off", "true", "false", "null"):
         return text
-    return json_text(text)  # every string of JSON is one of YAML
+    # every string of JSON is one of YAML, but for characters that JSON spells as two
+    return _PAIR.sub(lambda found: f"\\U{ord(json.loads(f'"{found[0]}"')):08x}", json_text(text))
 
 
 def json_text(value: Any) -> str:
