@@ -119,7 +119,7 @@ def changed_files(folder: Path, files: Mapping[str, FileEntry]) -> list[str]:
 
 
 # by stage, the fields that its readers take for granted: each type, or what a dictionary must hold
-REQUIRED: dict[str, Any] = {
+TAKEN_FOR_GRANTED: dict[str, Any] = {
     "corpus": {
         "language": str,
         "fingerprint": str,
@@ -183,8 +183,8 @@ class Manifest:
         return cls(folder, stage, content)
 
     def required(self) -> "Manifest":
-        """The manifest itself, which has every field that readers of its stage take for granted (see `REQUIRED`)."""
-        if wrong := misfit(self.content, REQUIRED[self.stage]):
+        """The manifest itself, which has every field that readers of its stage take for granted (see `TAKEN_FOR_GRANTED`)."""
+        if wrong := misfit(self.content, TAKEN_FOR_GRANTED[self.stage]):
             raise ArtifactError(f"{self.folder / MANIFEST}: '{wrong}' is missing or damaged. Run the stage again.")
         return self
 
