@@ -183,7 +183,7 @@ class Manifest:
         return cls(folder, stage, content)
 
     def required(self) -> "Manifest":
-        """The manifest itself, which has every field that readers of its stage take for granted (see `TAKEN_FOR_GRANTED`)."""
+        """The manifest itself, which has every field of `TAKEN_FOR_GRANTED` for its stage."""
         if wrong := misfit(self.content, TAKEN_FOR_GRANTED[self.stage]):
             raise ArtifactError(f"{self.folder / MANIFEST}: '{wrong}' is missing or damaged. Run the stage again.")
         return self
