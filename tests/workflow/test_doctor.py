@@ -11,6 +11,7 @@ import pytest
 from at_prompt import run
 
 from ulmkit.artifacts.layout import Layout
+from ulmkit.artifacts.manifest import describe_files, with_checksum
 from ulmkit.artifacts.tokens import DOCUMENT, open_token_file, write_token_file
 from ulmkit.language.registry import get
 from ulmkit.workflow import environment
@@ -40,10 +41,12 @@ def root(built: Path, tmp_path: Path) -> Path:
 
 
 def change_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """What a manifest says, its files as they are by now: sealed as if a stage had left them so."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
+    manifest["files"] = describe_files(folder, [folder / name for name in manifest["files"]])
     change(manifest)
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(with_checksum(manifest)))
 
 
 def read_documents(root: Path, split: str) -> Documents:
