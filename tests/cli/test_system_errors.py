@@ -213,6 +213,7 @@ STREAMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "status", "says"), STREAMS, ids=[script for script, _, _ in STREAMS])
 def test_streams_that_are_closed_or_full(script: str, status: int, says: str):
     done = shell(script)
@@ -245,6 +246,7 @@ def no_processes(*_: object) -> None:
     raise BlockingIOError(11, "Resource temporarily unavailable")
 
 
+@pytest.mark.slow
 def test_a_worker_s_full_disk_is_the_same_line_and_no_document_s_fault():
     from ulmkit.work.pool import Pool
 
