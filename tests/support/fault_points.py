@@ -113,7 +113,10 @@ def content(root: Path) -> dict[str, str]:
     return found
 
 
+# of time, of this process, or of how many digits a time has
 TIMELY = (
+    "bytes",
+    "metrics_bytes",
     "seconds",
     "elapsed",
     "training_seconds",
@@ -135,7 +138,7 @@ def told(path: Path) -> bytes:
 
     def plain(value: object) -> object:
         if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items() if k not in TIMELY and k not in ("bytes", "eta")}
+            return {k: plain(v) for k, v in value.items() if k not in TIMELY}
         return [plain(v) for v in value] if isinstance(value, list) else value
 
     try:
