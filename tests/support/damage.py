@@ -11,6 +11,7 @@ Commands run in forks of a warm process, as in fault_points.py, whose commands a
 """
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
@@ -226,7 +227,9 @@ def kills(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
         pid = ground.start(name, ground.out)
         moment = generator.uniform(0, ground.took[name] * 1.1)
         time.sleep(moment)
-        os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has no group of its own yet, or has ended
+            os.killpg(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         killed = ended(pid) == -signal.SIGKILL
         command = name
         status = ground.run(command)
