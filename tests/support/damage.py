@@ -23,10 +23,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
-from fault_points import at_prompt, content, in_child, warm
+from fault_points import at_prompt, content, ended, forked, in_child, warm
 
 BUILD = "corpus build fa --input {input} --workers 0 --valid-share 0.2 --test-share 0.1"
 TRAIN, ENCODE = "tokenizer train fa --vocab 400", "tokenizer encode fa --corpus --workers 0"
@@ -66,28 +65,6 @@ def told(number: int, times: int, wrong: list[str]) -> None:
             f"{number + 1} of {times}, {len(wrong)} wrong{''.join(chr(10) + line for line in wrong[-2:])}",
             file=sys.stderr,
         )
-
-
-def forked(work: Callable[[], int], out: Path) -> int:
-    """The process id of a child that does `work` and exits with its status; its output goes to `out`."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 99
-    try:
-        os.setsid()
-        target = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for descriptor in (1, 2):
-            os.dup2(target, descriptor)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        status = work()
-    finally:
-        os._exit(status)
-
-
-def ended(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def complaint(status: int, said: str) -> str:

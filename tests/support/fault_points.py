@@ -76,21 +76,32 @@ def shim(folder: Path) -> Path:
     return library
 
 
+def forked(work: Callable[[], int], out: Path) -> int:
+    """The process id of a child in a group of its own: it exits with the status of `work`, and prints into `out`."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 99
+    try:
+        os.setsid()
+        target = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for descriptor in (1, 2):
+            os.dup2(target, descriptor)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        status = work()
+    finally:
+        os._exit(status)
+
+
+def ended(pid: int) -> int:
+    """The exit status of a child, once it has ended; negative where a signal ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def in_child(work: Callable[[], int], out: Path) -> int:
     """The exit status of `work` in a child whose output goes to `out`."""
-    pid = os.fork()
-    if pid == 0:
-        status = 99
-        try:
-            target = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            for descriptor in (1, 2):
-                os.dup2(target, descriptor)
-            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            status = work()
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return ended(forked(work, out))
 
 
 def at_prompt(words: list[str], arm: Callable[[], None] = lambda: None) -> int:
