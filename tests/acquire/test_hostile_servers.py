@@ -25,9 +25,9 @@ from ulmkit.acquire.download import download
 from ulmkit.acquire.guard import ForbiddenAddressError, public, public_addresses
 from ulmkit.acquire.kinds import wikipedia
 from ulmkit.errors import ArtifactError, InputError, UlmkitError, UsageError
-from ulmkit.language.sections import SourceSpec
+from ulmkit.language.sources import WikimediaSource
 
-SPEC = SourceSpec("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0)
+SPEC = WikimediaSource("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0)
 DUMP, INDEX = multistream(articles(1, 20))
 STATUS = "/xxwiki/20240201/dumpstatus.json"
 STEM = "/xxwiki/20240201/xxwiki-20240201-pages-articles-multistream"

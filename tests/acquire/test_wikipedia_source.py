@@ -21,9 +21,9 @@ from ulmkit.acquire.sources import fetch_source, fetcher
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError, LanguageError, UsageError
 from ulmkit.formats.read import read_file
-from ulmkit.language.sections import SourceSpec
+from ulmkit.language.sources import WikimediaSource
 
-SPEC = SourceSpec("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0)
+SPEC = WikimediaSource("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0)
 DUMP, INDEX = multistream(articles(1, 20))
 NAME = "xxwiki-20240201-pages-articles-multistream.xml.bz2"
 PATH = f"/xxwiki/20240201/{NAME}"
@@ -68,7 +68,7 @@ def client(**settings: object) -> Client:
     return Client(**(defaults | settings))  # type: ignore[arg-type]
 
 
-def brought(server: Server, raw: Path, *, limit: int | None = None, spec: SourceSpec = SPEC, **settings: object):
+def brought(server: Server, raw: Path, *, limit: int | None = None, spec: WikimediaSource = SPEC, **settings: object):
     return fetch_wikipedia(spec, raw, mirror=server.url, limit=limit, client=client(**settings))
 
 
@@ -115,7 +115,7 @@ def test_incomplete_newest_date_gives_the_one_before(server: Server, raw: Path) 
 
 def test_date_can_be_pinned(server: Server, raw: Path) -> None:
     """A source that names its date gets that date."""
-    spec = SourceSpec("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0, options={"date": "20240101"})
+    spec = WikimediaSource("wikipedia", "wikipedia", "xxwiki", "CC-BY-SA-4.0", delay_s=0.0, date="20240101")
     assert brought(server, raw, spec=spec).pins["date"] == "20240101"
 
 
@@ -322,7 +322,7 @@ def test_no_network_uses_what_was_brought_before(server: Server, raw: Path, unus
 
 def test_unknown_wiki_says_so(server: Server, raw: Path) -> None:
     """A wiki that the server does not have is one line, without retries."""
-    spec = SourceSpec("wikipedia", "wikipedia", "nowiki", "CC-BY-SA-4.0", delay_s=0.0)
+    spec = WikimediaSource("wikipedia", "wikipedia", "nowiki", "CC-BY-SA-4.0", delay_s=0.0)
     with pytest.raises(InputError, match="/nowiki/: answers 404"):
         brought(server, raw, spec=spec)
     assert len(server.requests) == 1
@@ -372,7 +372,7 @@ def test_self_signed_certificate_is_refused() -> None:
 def test_locator_must_be_a_wiki(raw: Path, locator: str) -> None:
     """What is no database name is refused before anything is asked for."""
     with pytest.raises(UsageError, match="database name"):
-        fetch_wikipedia(SourceSpec("w", "wikipedia", locator, "x"), raw, client=client())
+        fetch_wikipedia(WikimediaSource("w", "wikipedia", locator, "x"), raw, client=client())
 
 
 def test_kinds_are_found_by_name(server: Server, raw: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ulmkit.acquire.fetched import Fetched
 from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import LanguageError, UsageError
-from ulmkit.language.sections import SourceSpec
+from ulmkit.language.sources import SourceSpec
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
 

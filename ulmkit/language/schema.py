@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args, get_origin
 from ulmkit.language import sections
 from ulmkit.language.places import bundled
 from ulmkit.language.sections import LISTS, SECTIONS
+from ulmkit.language.sources import SOURCE_TYPES, SourceSpec
 from ulmkit.text.operations import OPERATIONS
 from ulmkit.text.protect import SPAN_KINDS
 from ulmkit.text.script import SCRIPT_CODES
@@ -39,7 +40,7 @@ def json_schema() -> dict[str, Any]:
     """The whole schema, draft 7, which is what editors of TOML read."""
     tables = {}
     for section, (_, kind) in SECTIONS.items():
-        described = _record(kind)
+        described = _sources() if kind is SourceSpec else _record(kind)
         tables[section] = {"type": "array", "items": described} if section in LISTS else described
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -76,6 +77,17 @@ def _record(kind: type) -> dict[str, Any]:
     if kind is sections.Normalization:
         properties["profiles"]["additionalProperties"] = _profile(properties)
     return described | {"additionalProperties": False}
+
+
+def _sources() -> dict[str, Any]:
+    """The schema of a source: the keys of every kind; which kind knows which, the loader says."""
+    described = _record(SourceSpec)
+    for name, kind in SOURCE_TYPES.items():
+        for key, value in _record(kind)["properties"].items():
+            if key not in described["properties"]:
+                told = value.get("description", "")
+                described["properties"][key] = value | {"description": f"Of kind {name}: {told}"}
+    return described
 
 
 def _profile(settings: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ulmkit.language.sources import SourceSpec
 from ulmkit.text.pii import Pii
 
 
@@ -193,19 +194,6 @@ class Extraction:
     # of the wiki: templates that show one of their arguments in the sentence, and which, from 1
     text_templates: Mapping[str, int] = field(default_factory=dict)
     encodings: tuple[str, ...] = ()  # what its pages were written in before UTF-8, likeliest first
-
-
-@dataclass(frozen=True)
-class SourceSpec:
-    """`[[sources]]`: where pages come from."""
-
-    name: str  # what its documents are counted under
-    kind: str  # a module of acquire.kinds: wikipedia, …
-    locator: str  # what the kind needs: a wiki's database name, a URL, a folder
-    licence: str  # SPDX
-    attribution: str = ""  # who is to be named
-    delay_s: float = 1.0  # politeness
-    options: Mapping[str, Any] = field(default_factory=dict)  # what the kind takes besides
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from ulmkit.language.sections import (
     LMSettings,
     Normalization,
     Segmentation,
-    SourceSpec,
     TokenizerSettings,
 )
+from ulmkit.language.sources import SourceSpec
 from ulmkit.language.toml import nearest, records, values_of
 from ulmkit.language.validate import validate
 from ulmkit.notebook import html_table

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, get_args, get_origin
 from ulmkit.errors import LanguageError, UlmkitError, shown
 from ulmkit.language.places import folder_text
 from ulmkit.language.sections import NO_PART_OF_A_PROFILE, Normalization, Profile, frozen
+from ulmkit.language.sources import SourceSpec, source_type
 
 _MAX_NUMBER = 1 << 63  # what files of numbers hold
 _NO_NUMBER = "a number must be finite, and below 2 to the 63rd"
@@ -155,9 +156,11 @@ def _convert(value: Any, wanted: Any, at: tuple[Where, str, str, int]) -> Any:
 
 
 def record(data: Any, kind: type, where: Where, section: str, index: int = 0) -> Any:
-    """A dataclass of `sections` from a table."""
+    """A dataclass of `sections` from a table; a source's is that of its kind."""
     if isinstance(data, kind):
         return data
+    if kind is SourceSpec:
+        kind = source_type(data)
     if not isinstance(data, Mapping):
         raise where.fail(section, "", f"[{section}] must be a table.", index)
     values = values_of(data, kind, where, section, index)

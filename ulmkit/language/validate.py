@@ -8,6 +8,7 @@ from typing import Any
 from ulmkit.errors import LanguageError
 from ulmkit.language.forms import FOLD, MATCH, STANDARD, in_profile, lineage, operations_of, settings_of
 from ulmkit.language.sections import Normalization
+from ulmkit.language.source_mistakes import mistake_in
 from ulmkit.language.toml import Where, nearest
 from ulmkit.text.characters import in_code_points
 from ulmkit.text.operations import REQUIRED
@@ -32,6 +33,11 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
     for index, source in enumerate(language["sources"]):
         if not source.licence.strip():
             raise where.fail("sources", "licence", f"source '{source.name}' has no licence. Name it (SPDX).", index)
+        if mistake := mistake_in(source):
+            raise where.fail("sources", mistake[0], f"source '{source.name}': {mistake[1]}", index)
+    names = [source.name for source in language["sources"]]
+    if again := next((index for index, name in enumerate(names) if name in names[:index]), None):
+        raise where.fail("sources", "name", f"two sources are called '{names[again]}'. Rename one.", again)
     for index, task in enumerate(language["tasks"]):
         if not task.licence.strip():
             raise where.fail("tasks", "licence", f"task '{task.name}' has no licence. Name it (SPDX).", index)

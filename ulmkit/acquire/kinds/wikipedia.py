@@ -26,7 +26,7 @@ from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.formats.mediawiki import Site, page_document, pages, redirect_pattern, site_of
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.streams import BUFFER, CODECS, LIMITS, ByteBudget, SectionBytes, Stream, decompressed
-from ulmkit.language.sections import SourceSpec
+from ulmkit.language.sources import WikimediaSource
 from ulmkit.progress import Progress, Report, silent
 
 SERVER = "https://dumps.wikimedia.org"
@@ -68,7 +68,7 @@ class Dump:
 
 
 def fetch(
-    spec: SourceSpec,
+    spec: WikimediaSource,
     folder: Path,
     *,
     mirror: str | None = None,
@@ -78,7 +78,7 @@ def fetch(
 ) -> Fetched:
     """The wiki `spec.locator` as files under `folder/wikipedia/<wiki>-<date>/`.
 
-    The newest complete date is taken, unless `spec.options["date"]` names one. `mirror` (or the environment
+    The newest complete date is taken, unless `spec.date` names one. `mirror` (or the environment
     variable) replaces the dump server. `limit` brings only the first so many articles, as one small dump.
     Without a network, what an earlier run brought whole is used; else `InputError` says what to do instead.
     """
@@ -99,7 +99,7 @@ def fetch(
     try:
         with lock(home, f"downloading {wiki}"):
             try:
-                dump = newest(client, given, wiki, spec.options.get("date"))
+                dump = newest(client, given, wiki, spec.date or None)
             except FetchError as error:
                 if error.status == 0 and (earlier := brought_before(home, wiki, limit)):
                     return earlier
