@@ -56,7 +56,7 @@ class Ablation:
 
 
 @dataclass
-class Entry:
+class LedgerEntry:
     """One operation, however often it stands in the list: how often it acted, where, on how much; and `without` it.
 
     `bytes` are those of the characters that went and of those that came.
@@ -81,10 +81,10 @@ class Ledger:
     documents: int
     held_out: int
     bytes: int
-    entries: tuple[Entry, ...]
+    entries: tuple[LedgerEntry, ...]
     whole: Figures | None
 
-    def change(self, entry: Entry) -> tuple[float, float, float, float] | None:
+    def change(self, entry: LedgerEntry) -> tuple[float, float, float, float] | None:
         """Words, tokens per word and bits per byte without the operation, as shares of those with it, less one; and
         the error of the last."""
         if self.whole is None or entry.without is None:
@@ -97,7 +97,7 @@ class Ledger:
             entry.without.error / whole.bits_per_byte,
         )
 
-    def verdict(self, entry: Entry) -> str:
+    def verdict(self, entry: LedgerEntry) -> str:
         """`pays` where the text costs more bits without it, `costs` where less, beyond two standard errors."""
         if entry.required:
             return "required"
@@ -113,7 +113,7 @@ class Ledger:
         """A row an operation, under `LEDGER_COLUMNS`: what it did, and what changes where it alone is switched off."""
         return [self._row(entry) for entry in self.entries]
 
-    def _row(self, entry: Entry) -> tuple[str, ...]:
+    def _row(self, entry: LedgerEntry) -> tuple[str, ...]:
         did = (entry.operation, f"{entry.hits:,}", f"{entry.documents:,}", f"{entry.bytes:,}")
         change = self.change(entry)
         without = ("", "", "", "") if change is None else (*(f"{part:+.3%}" for part in change[:3]), f"{change[3]:.3%}")
@@ -181,9 +181,9 @@ def changed_bytes(before: str, after: str) -> int:
     return sum(n * len(c.encode("utf-8", "surrogatepass")) for c, n in ((was - now) + (now - was)).items())
 
 
-def account(normalizer: Normalizer, texts: Sequence[str], *, report: Report = silent) -> dict[str, Entry]:
+def account(normalizer: Normalizer, texts: Sequence[str], *, report: Report = silent) -> dict[str, LedgerEntry]:
     """Every operation's entry over `texts`, in order, with examples from different documents of different changes."""
-    entries = {name: Entry(name) for name in normalizer.operations}
+    entries = {name: LedgerEntry(name) for name in normalizer.operations}
     kinds: dict[str, set[tuple[str, str]]] = {name: set() for name in entries}
     for number, text in enumerate(texts, 1):
         touched = set()
