@@ -23,6 +23,7 @@ def test_the_wheel_ships_languages_inside_the_package(wheel: Path):
     assert "ulmkit/cli/main.py" in names
     assert "ulmkit/authoring/cldr.tsv" in names
     assert "ulmkit/text/scripts.tsv" in names
+    assert "ulmkit/formats/training_agents.tsv" in names
     for code in ("fa", "et"):
         assert f"ulmkit/languages/{code}/language.toml" in names
         assert sum(name.startswith(f"ulmkit/languages/{code}/samples/") for name in names) >= 40
