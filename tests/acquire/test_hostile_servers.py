@@ -20,7 +20,7 @@ from dump_server import Server, articles, multistream, serving
 from ulmkit.acquire import address
 from ulmkit.acquire import download as downloading
 from ulmkit.acquire.address import address_of, without_user
-from ulmkit.acquire.client import Client, FetchError
+from ulmkit.acquire.blocking import Client, FetchError
 from ulmkit.acquire.download import download
 from ulmkit.acquire.guard import ForbiddenAddressError, public, public_addresses
 from ulmkit.acquire.kinds import wikipedia

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from random_cases import examples
 
 from ulmkit.acquire.address import address_of
-from ulmkit.acquire.client import Client, retry_after
+from ulmkit.acquire.blocking import Client, retry_after
 from ulmkit.acquire.kinds.wikipedia import fetch as fetch_wikipedia
 from ulmkit.acquire.sources import fetch_source, fetcher
 from ulmkit.document import RawDocument, Unreadable

@@ -1,244 +1,350 @@
-"""HTTP as a guest should speak it: named, one request at a time, patient, and never without a checked certificate."""
+"""What does a server answer? One answer a request, bounded in time, size and shape, whatever the other side does.
 
-import email.utils
-import http.client
+A session follows no redirect, keeps no cookie, asks no proxy that it was not given, and connects only to what its guard
+permits. A network and a server never raise here: what went wrong stands in the answer.
+"""
+
+import asyncio
 import re
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urljoin
-
-import urllib3
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 import ulmkit
-from ulmkit.acquire.address import PORTS, Address, address_of, shown_address, without_user
-from ulmkit.acquire.guard import ForbiddenAddressError, only_to_the_internet, public_addresses
-from ulmkit.errors import InputError
+from ulmkit.acquire.address import address_of
+from ulmkit.acquire.guard import Guard
+from ulmkit.formats.coding import Content, content_of
 
-USER_AGENT = f"ulmkit/{ulmkit.__version__} (+https://github.com/ulmkit/ulmkit; builds text corpora)"
-RETRIED = (429, 500, 502, 503, 504)
-REDIRECTS = (301, 302, 303, 307, 308)
-MAX_REDIRECTS = 5
-MAX_WAIT = 120.0  # seconds that a Retry-After may ask for
-_CHUNK = 1 << 18
-_REASON = 80  # characters of a server's own words in an error
-NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+if TYPE_CHECKING:
+    import ssl
 
+    from aiohttp import ClientSession, ClientTimeout
+    from aiohttp.abc import AbstractResolver
+    from yarl import URL
 
-class FetchError(InputError):
-    """A URL did not deliver; it is named without its user. `status` is 0 where no server answered."""
+    from ulmkit.acquire.connections import Connector, Response
 
-    def __init__(self, url: str, what: str, status: int = 0) -> None:
-        super().__init__(f"{shown_address(url)}: {what}.")
-        self.url, self.what, self.status = shown_address(url), what, status
-
-
-def answer(response: urllib3.BaseHTTPResponse) -> str:
-    """What the server answered, in its own words as far as they are few."""
-    return f"answers {response.status} {(response.reason or '')[:_REASON]}".rstrip()
-
-
-def status_error(url: str, response: urllib3.BaseHTTPResponse) -> FetchError:
-    """The error for an answer of a status that was not hoped for."""
-    if response.status == 200:
-        return FetchError(url, "does not answer with the range asked for", 200)
-    return FetchError(url, answer(response), response.status)
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a Retry-After asks for, between 0 and `MAX_WAIT`; None for none, or nonsense.
-
-    >>> retry_after("3", 0), retry_after("-5", 0), retry_after("Thu, 01 Jan 1970 00:00:10 GMT", 4)
-    (3.0, None, 6.0)
-    """
-    if not value:
-        return None
-    value = value.strip()
-    if re.fullmatch(r"[0-9]{1,12}", value):
-        return min(float(value), MAX_WAIT)
-    try:
-        seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(seconds, MAX_WAIT) if seconds >= 0 else None
+PROGRAM = f"ulmkit/{ulmkit.__version__} (+https://github.com/ulmkit/ulmkit; builds text corpora)"
+# what can go wrong between us and an answer
+PROBLEMS = (
+    "timeout",  # not done in the time there is
+    "too slow",  # a body that comes slower than the least speed
+    "too large",
+    "broken off",  # the connection ended before the answer did
+    "bad http",
+    "no such host",
+    "unreachable",
+    "certificate",  # or anything else that a TLS handshake fails of
+    "forbidden address",
+    "bad address",
+    "offline",
+)
+SENT_FIELD = 1 << 12  # bytes of a field that we send: an ETag that is longer is not sent back
+ALWAYS_UNPACKED = 1 << 20  # bytes that a body may always unpack to, whatever the ratio
+CODINGS = 3  # content codings of one body that are undone
+_SENDABLE = re.compile(r"[\t\x20-\x7e]*")
+_NO_HEADERS: Mapping[str, str] = {}
 
 
-@dataclass
-class Client:
-    """Requests to one server, at least `delay_s` apart, each tried `attempts` times.
+@dataclass(frozen=True)
+class Bounds:
+    """How long and how large an answer may be. Seconds and bytes.
 
-    The server of the address that is asked for is connected to wherever it is, and hears the user name and password
-    that stand in the address. A redirect to another server hears none, and is connected to on the internet only.
-
-    A body that comes slower than `min_speed` bytes a second over `window_s` seconds is given up (and, for a
-    download, asked for again from where it stopped).
+    A body's speed is an account: `min_speed` is taken off it each second, what comes is put on it, and it holds no more
+    than `window_s` seconds' worth. A body is too slow when nothing is left.
     """
 
-    delay_s: float = 1.0
-    attempts: int = 5
-    backoff_s: float = 1.0  # doubled with every attempt
-    timeout: urllib3.Timeout = field(default_factory=lambda: urllib3.Timeout(connect=15, read=30))
+    connect_s: float = 15.0  # name, connection and TLS
+    total_s: float = 60.0  # all of it
     min_speed: float = 1024.0
-    window_s: float = 30.0
-    deadline_s: float = 120.0  # for a page that is read whole
-    sleep: Callable[[float], None] = time.sleep
-    last: float = float("-inf")
-    reached: bool = False  # whether any server has answered yet
-    pools: dict[tuple[str, bool], urllib3.PoolManager] = field(default_factory=dict)
+    window_s: float = 15.0
+    sent: int = 10_000_000  # a body as sent
+    unpacked: int = 50_000_000  # without its content coding
+    ratio: int = 200  # unpacked bytes for one that was sent
+    other: int = 65_536  # bodies of statuses other than 200 (and 206, where a range was asked for): cut there
+    cut: bool = False  # a body that is too large is cut, not refused
 
-    def pool(self, at: Address, named: bool) -> urllib3.PoolManager:
-        """Connections to the server `at`, through the proxy that the environment names for it, if any.
 
-        Where the user has not `named` it, only to addresses of the internet, else `ForbiddenAddressError`.
+PAGE = Bounds()
+LIST = Bounds(sent=50_000_000)
+ROBOTS = Bounds(sent=600_000, unpacked=600_000, cut=True)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered to one request, as it was received; `status` is 0 where no header came."""
+
+    url: str
+    status: int = 0
+    reason: bytes = b""
+    version: str = ""  # "HTTP/1.1"
+    fields: tuple[tuple[bytes, bytes], ...] = ()  # in order, doubles kept
+    body: bytes = b""  # without transfer coding, with its content coding
+    truncated: str = ""  # "length": cut by us; "disconnect"
+    problem: str = ""  # one of PROBLEMS
+    detail: str = ""
+    address: str = ""  # of the server, if it was connected to directly
+    seconds: float = 0.0
+    bounds: Bounds = field(default=PAGE, repr=False, compare=False)
+
+    def header(self, name: str) -> str:
+        """The first field of this name as text, "" where there is none."""
+        wanted = name.lower().encode()
+        for found, value in self.fields:
+            if found.lower() == wanted:
+                return _text(value)
+        return ""
+
+    def headers(self, name: str) -> list[str]:
+        """All fields of this name, in order."""
+        wanted = name.lower().encode()
+        return [_text(value) for found, value in self.fields if found.lower() == wanted]
+
+    def content(self) -> bytes:
+        """The body without its content coding. Raises `ExpandsTooMuchError` (a `ValueError`) beyond its bounds."""
+        return self.unpacked().data
+
+    def unpacked(self) -> Content:
+        """The body without its content coding, and whether all of it came.
+
+        Only what was asked for is unpacked: of a redirect or an error the body is as it was sent.
         """
-        proxy = urllib.request.getproxies().get(at.scheme, "")
-        if urllib.request.proxy_bypass(at.host):
-            proxy = ""
-        if proxy and not named:
-            # the proxy resolves the name once more, but what we can see of it is looked at
-            with suppress(OSError, UnicodeError):
-                public_addresses(at.host, at.port)
-        if (proxy, named) not in self.pools:
-            settings: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "retries": False}
-            if proxy:
-                manager: urllib3.PoolManager = urllib3.ProxyManager(proxy, **settings)
-            else:
-                manager = urllib3.PoolManager(**settings)
-                manager = manager if named else only_to_the_internet(manager)
-            self.pools[proxy, named] = manager
-        return self.pools[proxy, named]
-
-    def wait_turn(self) -> None:
-        """Hold the pause between two requests."""
-        pause = self.last + self.delay_s - time.monotonic()
-        if pause > 0:
-            self.sleep(pause)
-        self.last = time.monotonic()
-
-    @contextmanager
-    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[urllib3.BaseHTTPResponse]:
-        """The response to a GET, its body unread; busy servers and lost connections are tried again.
-
-        Raises `FetchError` when no attempt was answered, or the answer is still a busy server's. Every other
-        status is the caller's to judge.
-        """
-        response = self._answer(url, dict(headers or {}))
-        try:
-            yield response
-        finally:
-            response.close()  # not back to the pool: the body may be half read
-
-    def _answer(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        problem, status, attempt = "", 0, 0
-        while True:
-            pause = self.backoff_s * 2**attempt
-            attempt += 1
-            try:
-                response = self._follow(url, headers)
-            except ForbiddenAddressError as error:
-                why = f"redirects to {error}. Only a server that you name is asked there: give it with --mirror"
-                raise FetchError(url, why, 310) from None
-            except NETWORK_ERRORS as error:
-                problem, status = f"cannot be reached ({reason_of(error)})", 0
-            else:
-                self.reached = True
-                if response.status not in RETRIED:
-                    return response
-                problem, status = answer(response), response.status
-                asked = retry_after(response.headers.get("Retry-After"), time.time())
-                pause = pause if asked is None else max(asked, self.delay_s)
-                response.close()
-            # without a network there is nothing to be patient for
-            if attempt >= (self.attempts if self.reached else min(self.attempts, 2)):
-                raise FetchError(url, f"{problem}, {attempt} attempts", status)
-            self.sleep(pause)
-
-    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        """One request, its redirects followed: never from https to http, nor to anything but the two, nor inside."""
-        try:
-            at = named = address_of(url)
-        except ValueError as error:
-            raise FetchError(url, f"no address of the web: {error}") from None
-        for _ in range(MAX_REDIRECTS + 1):
-            self.wait_turn()
-            own = at.server == named.server
-            secret = {"Authorization": named.authorization} if own and named.authorization else {}
-            response = self.pool(at, own).request(
-                "GET",
-                at.url,
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | secret | headers,
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                timeout=self.timeout,
-            )
-            location = response.headers.get("Location")
-            if response.status not in REDIRECTS or not location:
-                return response
-            response.close()
-            at = self._target(at, location, named, response.status)
-        raise FetchError(url, f"more than {MAX_REDIRECTS} redirects", 310)
-
-    @staticmethod
-    def _target(at: Address, location: str, named: Address, status: int) -> Address:
-        """Where a redirect leads, if it may lead there; who asks is nobody's but the named server's to know."""
-        why = "which is not followed"
-        try:
-            target = address_of(without_user(urljoin(at.url, location)))
-            if at.scheme == "https" and target.scheme != "https":
-                why = "which is not followed: it would be open to read"
-            elif target.server == named.server or target.port == PORTS[target.scheme]:
-                return target
-            else:
-                why = f"which is not followed: port {target.port} is no web server's"
-        except ValueError as error:
-            why = f"which is not followed: {error}"
-        raise FetchError(at.url, f"redirects to {shown_address(location)}, {why}", status)
-
-    def body(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """The body as it comes, in pieces. Raises what urllib3 raises, `TimeoutError` for one that crawls."""
-        start, received = time.monotonic(), 0
-        while chunk := response.read1(_CHUNK, decode_content=False):
-            yield chunk
-            received += len(chunk)
-            passed = time.monotonic() - start
-            if passed > self.window_s:
-                if received < self.min_speed * passed:
-                    raise TimeoutError(f"{received / passed:.0f} bytes a second")
-                start, received = time.monotonic(), 0
-
-    def read(self, url: str, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
-        """A whole page of at most `limit` bytes, or the range that `headers` ask for; any other answer is an error."""
-        problem = ""
-        for attempt in range(self.attempts):
-            begun = time.monotonic()
-            with self.open(url, headers) as response:
-                if response.status != (206 if "Range" in (headers or {}) else 200):
-                    raise status_error(url, response)
-                data = bytearray()
-                try:
-                    for chunk in self.body(response):
-                        data += chunk
-                        if len(data) > limit:
-                            raise FetchError(url, f"more than {limit:,} bytes", response.status)
-                        if time.monotonic() - begun > self.deadline_s:
-                            raise TimeoutError(f"not done in {self.deadline_s:.0f} s")
-                    return bytes(data)
-                except NETWORK_ERRORS as error:
-                    problem = f"breaks off ({reason_of(error)})"
-            if attempt + 1 < self.attempts:
-                self.sleep(self.backoff_s * 2**attempt)
-        raise FetchError(url, f"{problem}, {self.attempts} attempts")
+        limit = min(self.bounds.unpacked, max(ALWAYS_UNPACKED, self.bounds.ratio * len(self.body)))
+        content = Content(self.body, not self.truncated)
+        if self.status in (200, 206):
+            codings = ",".join(self.headers("Content-Encoding")).lower().split(",")
+            for coding in codings[: -CODINGS - 1 : -1]:
+                data, whole = content_of(content.data, coding.strip(), limit, cut=self.bounds.cut)
+                content = Content(data, whole and content.whole)
+        return content
 
 
-def reason_of(error: BaseException) -> str:
-    """What went wrong, in a few words: the last clause of what urllib3 and the system said.
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return value.decode("latin-1").strip()
 
-    >>> reason_of(OSError("HTTPConnection(host='h', port=80): Failed to connect: Connection refused"))
-    'Connection refused'
+
+def user_agent(languages: str = "", contact: str = "") -> str:
+    """What a crawl calls itself: the program, what for, and whom to write to.
+
+    >>> user_agent("fa", "you@example.org").partition(" ")[2]
+    '(+https://github.com/ulmkit/ulmkit; text corpora for fa; you@example.org)'
     """
-    text = str(getattr(error, "reason", None) or error) or type(error).__name__
-    return text.rpartition(": ")[2].strip()[:160]
+    aim = f"text corpora for {languages}" if languages else "builds text corpora"
+    inside = "; ".join(filter(None, ("+https://github.com/ulmkit/ulmkit", aim, contact)))
+    return f"ulmkit/{ulmkit.__version__} ({inside})"
+
+
+class Session:
+    """Requests over connections that are kept open, one a host as long as one request at a time is made of it.
+
+    `trust` replaces the certificates that are believed (never whether they are checked), `resolver` the system's,
+    and `proxy` is asked where it is given: its own address has to be one that `guard` permits.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent: str,
+        guard: Guard,
+        contact: str = "",
+        proxy: str = "",
+        trust: "ssl.SSLContext | None" = None,
+        resolver: "AbstractResolver | None" = None,
+    ) -> None:
+        self.guard = guard
+        self.in_flight = 0
+        self.proxy = proxy
+        self._headers = {"User-Agent": agent, "Accept-Encoding": "gzip, br, zstd"}
+        if "@" in contact:  # RFC 9110: a mailbox
+            self._headers["From"] = contact
+        for name, value in self._headers.items():
+            if not _SENDABLE.fullmatch(value):
+                raise ValueError(f"{name} {value!r}: only printable ASCII can be sent")
+        self._trust, self._resolver = trust, resolver
+        self._client: ClientSession | None = None
+        self._connector: Connector | None = None
+        self._timeouts: dict[float, ClientTimeout] = {}
+
+    async def __aenter__(self) -> "Session":
+        from ulmkit.acquire.connections import aiohttp_session
+
+        self._client, self._connector = aiohttp_session(self.guard, self._headers, self._trust, self._resolver)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that a request holds at this moment."""
+        return 0 if self._connector is None else self._connector.held
+
+    async def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS, bounds: Bounds = PAGE) -> Answer:
+        """The answer to one GET of `url`, which is sent as it is written. Redirects are the caller's.
+
+        A field of `headers` that cannot be sent (line breaks, beyond ASCII, over 4 KB) is left out.
+        """
+        if self.guard.offline:
+            return Answer(url, problem="offline", detail="nothing is asked for without a network")
+        try:
+            target = requestable(url)
+        except ValueError as error:
+            return Answer(url, problem="bad address", detail=str(error)[:200])
+        self.in_flight += 1
+        try:
+            return await self._bounded(url, target, headers, bounds)
+        finally:
+            self.in_flight -= 1
+
+    async def _bounded(self, url: str, target: "URL", headers: Mapping[str, str], bounds: Bounds) -> Answer:
+        from ulmkit.acquire.connections import problem_of
+
+        exchange = Exchange(bounds, "range" in map(str.lower, headers))
+        sent = {name: value for name, value in headers.items() if sendable(value)} if headers else None
+        problem, detail = "", ""
+        try:
+            async with asyncio.timeout_at(exchange.ends) as timer:
+                response = await self._opened(target, sent, bounds)
+                try:
+                    exchange.header(response)
+                    await exchange.body(response, timer)
+                finally:
+                    response.close()  # what was read to its end is back among the idle ones already
+        except TimeoutError as error:
+            problem, detail = exchange.late(error)
+        except TooLargeError as error:
+            problem, detail = "too large", str(error)
+        except Exception as error:
+            problem, detail = problem_of(error)
+        return exchange.answer(url, "" if self.proxy else exchange.peer, problem, detail)
+
+    async def _opened(self, target: "URL", headers: dict[str, str] | None, bounds: Bounds) -> "Response":
+        from ulmkit.acquire.connections import Response, timeouts
+
+        if self._client is None:
+            raise RuntimeError("a Session is used inside of `async with`")
+        timeout = self._timeouts.get(bounds.connect_s)
+        if timeout is None:
+            timeout = self._timeouts[bounds.connect_s] = timeouts(bounds.connect_s)
+        response = await self._client.get(
+            target, headers=headers, timeout=timeout, allow_redirects=False, proxy=self.proxy or None
+        )
+        assert isinstance(response, Response)
+        return response
+
+
+class TooLargeError(Exception):
+    """A body of more bytes than its bounds."""
+
+
+class Exchange:
+    """One request under way: what came so far, and when it has to end."""
+
+    def __init__(self, bounds: Bounds, ranged: bool) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.bounds, self.ranged = bounds, ranged
+        self.begun = self.loop.time()
+        self.ends = self.begun + bounds.total_s
+        self.starves = float("inf")  # when the body is too slow
+        self.status, self.reason, self.version, self.peer = 0, b"", "", ""
+        self.fields: tuple[tuple[bytes, bytes], ...] = ()
+        self.pieces: list[bytes] = []
+        self.truncated = ""
+
+    def header(self, response: "Response") -> None:
+        """Keep what the header says. Raises `TooLargeError` where it announces too large a body."""
+        self.status = response.status
+        self.reason = (response.reason or "").encode("utf-8", "surrogateescape")
+        version = response.version
+        self.version = f"HTTP/{version.major}.{version.minor}" if version else ""
+        self.fields = response.raw_headers
+        self.peer = response.peer
+        if self.wanted and not self.bounds.cut:
+            announced = response.headers.get("Content-Length", "")
+            if announced.isascii() and announced.isdigit() and len(announced) < 20:
+                self._fits(int(announced))
+
+    @property
+    def wanted(self) -> bool:
+        """Whether this is the answer that was hoped for: other bodies are of little use, and cut early."""
+        return self.status == 200 or (self.status == 206 and self.ranged)
+
+    def _fits(self, size: int) -> None:
+        if size > self.bounds.sent:
+            raise TooLargeError(f"more than {self.bounds.sent:,} bytes")
+
+    async def body(self, response: "Response", timer: asyncio.Timeout) -> None:
+        """Read the body to its end or its bound."""
+        content = response.content
+        limit = self.bounds.sent if self.wanted else self.bounds.other
+        size, speed, most = 0, self.bounds.min_speed, self.bounds.min_speed * self.bounds.window_s
+        left, seen = most, self.loop.time()
+        while True:
+            if speed > 0 and not content.is_eof():
+                self.starves = self.loop.time() + left / speed
+                timer.reschedule(min(self.ends, self.starves))
+            piece = await content.readany()
+            if not piece:
+                return
+            now = self.loop.time()
+            left = min(most, left - (now - seen) * speed + len(piece))
+            seen = now
+            size += len(piece)
+            self.pieces.append(piece)
+            if size > limit:
+                if self.wanted and not self.bounds.cut:
+                    self._fits(size)
+                self.pieces[-1] = piece[: len(piece) - (size - limit)]
+                self.truncated = "length"
+                return
+
+    def late(self, error: TimeoutError) -> tuple[str, str]:
+        """Which of the bounds was passed."""
+        if self.starves < self.ends:
+            return "too slow", f"under {self.bounds.min_speed:.0f} bytes a second"
+        return "timeout", str(error)[:200] or f"not done in {self.bounds.total_s:g} s"
+
+    def answer(self, url: str, address: str, problem: str, detail: str) -> Answer:
+        """All that came. Of a body that was given up nothing is kept, of one that broke off what there is."""
+        kept = not problem or problem == "broken off"
+        if problem == "broken off" and self.status:
+            self.truncated = "disconnect"
+        return Answer(
+            url,
+            self.status,
+            self.reason,
+            self.version,
+            self.fields,
+            b"".join(self.pieces) if kept else b"",
+            self.truncated,
+            problem,
+            detail,
+            address,
+            self.loop.time() - self.begun,
+            self.bounds,
+        )
+
+
+def sendable(value: str) -> bool:
+    """Whether a header field of this value reaches the server as it is."""
+    return len(value) <= SENT_FIELD and _SENDABLE.fullmatch(value) is not None
+
+
+def requestable(url: str) -> "URL":
+    """`url` as it is asked for. Raises `ValueError` for what is no address of the web, or has a user in it."""
+    from yarl import URL
+
+    at = address_of(url)
+    if at.url != url:
+        raise ValueError("a user name in it")
+    if "%" in at.host and ":" not in at.host:
+        raise ValueError("no host is called so")
+    return URL(url, encoded=True) if url.isascii() else URL(url)

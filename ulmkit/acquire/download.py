@@ -17,7 +17,7 @@ from typing import Any
 import urllib3
 
 from ulmkit.acquire.address import without_user
-from ulmkit.acquire.client import NETWORK_ERRORS, Client, FetchError, reason_of, status_error
+from ulmkit.acquire.blocking import NETWORK_ERRORS, Client, FetchError, reason_of, status_error
 from ulmkit.artifacts.atomic import read_json, storage_errors, sync_folder, write_json
 from ulmkit.errors import ArtifactError
 from ulmkit.files import open_regular

@@ -8,6 +8,7 @@ spelling (2130706433, 0x7f.1, ::ffff:127.0.0.1 are all 127.0.0.1).
 import ipaddress
 import socket
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import urllib3
@@ -19,6 +20,7 @@ from ulmkit.errors import InputError
 
 _UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that is in use on the internet
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+WEB_PORTS = frozenset((80, 443))
 
 
 class ForbiddenAddressError(InputError):
@@ -44,6 +46,38 @@ def public(address: str) -> bool:
         hidden = [ip.sixtofour, *(ip.teredo or ())]
         return all(public(str(each)) for each in hidden if each is not None)
     return ip.is_global and not ip.is_multicast
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What may be connected to: the internet on the ports of web servers, and the pairs that a user named.
+
+    `allowed` has addresses as they are connected to, with a port each: there is no switch that opens more than that.
+    """
+
+    allowed: frozenset[tuple[str, int]] = frozenset()
+    ports: frozenset[int] = WEB_PORTS
+    offline: bool = False  # nothing at all
+
+    def __post_init__(self) -> None:
+        """Addresses in one spelling. Raises `ValueError` for what is no address."""
+        pairs = frozenset((str(ipaddress.ip_address(address)), port) for address, port in self.allowed)
+        object.__setattr__(self, "allowed", pairs)
+
+    def permits(self, address: str, port: int) -> bool:
+        """Whether a resolved `address` may be connected to at `port`.
+
+        >>> guard = Guard(allowed=frozenset({("127.0.0.1", 8000)}))
+        >>> [guard.permits(*each) for each in (("8.8.8.8", 443), ("127.0.0.1", 8000), ("127.0.0.1", 80))]
+        [True, True, False]
+        """
+        if self.offline:
+            return False
+        try:
+            plain = str(ipaddress.ip_address(address))
+        except ValueError:
+            return False
+        return (plain, port) in self.allowed or (port in self.ports and public(plain))
 
 
 def public_addresses(host: str, port: int) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ulmkit.acquire.address import address_of, shown_address
-from ulmkit.acquire.client import Client, FetchError
+from ulmkit.acquire.blocking import Client, FetchError
 from ulmkit.acquire.download import download, require_space
 from ulmkit.acquire.fetched import Fetched
 from ulmkit.artifacts.atomic import atomic_write, lock, read_json, write_json
