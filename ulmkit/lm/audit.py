@@ -7,10 +7,10 @@ same weights, batches and random numbers, and what changes is written down. One 
 
 import contextlib
 import dataclasses
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ import torch
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import UlmkitError
 from ulmkit.lm.batches import TrainBatches
-from ulmkit.lm.config import LMConfig
 from ulmkit.lm.ingredients import Backward, Ingredient, StepState
 from ulmkit.lm.schedule import set_rates
 from ulmkit.lm.setup import Training
@@ -27,7 +26,11 @@ AUDITED_ROWS, AUDITED_WINDOW = 2, 8  # of the batches that are read: the weights
 ROUNDING = 1e-6  # of rates and momentum
 DROPOUT_NAMES = ("embed", "input", "hidden", "weight", "output")
 AUDIT_SCALE = 128.0  # of the loss in float16: with few tokens and an amplified gradient the usual one overflows
+GRADIENT, SECOND_LOSS = "loss and gradient", "loss of the second batch"
 WATCHED_STEPS = 8  # of the short training in which the schedule is watched
+
+Measured = list[torch.Tensor]  # a loss, then the gradient of each parameter
+Row = tuple[str, Any, str, float | None]  # ingredient, setting, what is measured, its effect: None where it is off
 
 
 @dataclass(frozen=True)
@@ -66,27 +69,50 @@ class _Bench:
     """The run's own step, a corner of its first two batches, and what comes out of the second one."""
 
     def __init__(self, training: Training) -> None:
-        self.training, self.step, self.model = training, training.step, training.model
-        self.config = training.config
+        self.step, self.model, self.config = training.step, training.model, training.config
         self.batches = _corner(training)
 
-    def seed(self) -> None:
-        """The run's random numbers from their start. `torch.manual_seed` also asks each kind of device that could be
-        there, and keeps a stack trace for it: a quarter of what an audit takes."""
+    def begin(self) -> None:
+        """Nothing is read yet, and random numbers are at the run's start. `torch.manual_seed` also asks each kind of
+        device that could be there, and keeps a stack trace for it: a quarter of what an audit takes."""
         torch.default_generator.manual_seed(self.config.seed)
         if self.step.device.type == "cuda":
             torch.cuda.manual_seed(self.config.seed)
-
-    def measure(self) -> list[torch.Tensor]:
-        """Loss and each parameter's gradient of the second batch, after the first one's state."""
-        self.seed()
         self.model.train()
         self.model.reset()
+
+    def measure(self, dropouts: Collection[str] = DROPOUT_NAMES, *, forget: str = "") -> Measured:
+        """Loss and each parameter's gradient of the second batch, after the first one's state.
+
+        No dropout acts but `dropouts`; the model's attribute `forget` is lost before each batch.
+        """
+        off: dict[str, Any] = {f"{name}_p": 0.0 for name in DROPOUT_NAMES if name not in dropouts}
+        self.begin()
         if self.step.scale is not None:
             self.step.scale.scale.fill_(AUDIT_SCALE)
-        for x, y in self.batches:
-            loss, gradients = self.step.gradients(x, y)
+        with _set(self.model, config=dataclasses.replace(self.config, **off)):
+            for x, y in self.batches:
+                if forget:
+                    setattr(self.model, forget, None)
+                loss, gradients = self.step.gradients(x, y)
         return [loss.double(), *gradients]
+
+    def without(self, ingredient: str, on: Measured, **values: Any) -> float:
+        """The change from `on` when attributes of an ingredient of the step are set; none where there is none such."""
+        found = self.step.named(ingredient)
+        if found is None or not all(hasattr(found, name) for name in values):
+            return 0.0
+        with _set(found, **values):
+            return _change(on, self.measure())
+
+    def forgetting(self, name: str) -> float:
+        """How far the second batch's loss is from itself without the first's `state`, or `memory`; no dropout acts."""
+        loss = self.measure(())[0]
+        return float(abs(loss - self.measure((), forget=name)[0]) / abs(loss))
+
+    def index(self, parameter: torch.Tensor) -> int:
+        """Where the parameter's gradient is among what was measured."""
+        return 1 + next(i for i, p in enumerate(self.model.parameters()) if p is parameter)
 
 
 def _corner(training: Training) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -98,9 +124,19 @@ def _corner(training: Training) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(x[:AUDITED_WINDOW, :AUDITED_ROWS], y[:AUDITED_WINDOW, :AUDITED_ROWS]) for x, y in batches]
 
 
-def _change(on: list[torch.Tensor], off: list[torch.Tensor]) -> float:
+def _change(on: Measured, off: Measured) -> float:
     """The largest relative change of any one tensor."""
     return max(float((a - b).norm() / a.norm().clamp(min=1e-30)) for a, b in zip(on, off, strict=True))
+
+
+def _length(gradients: Measured) -> float:
+    return math.hypot(*(float(gradient.norm()) for gradient in gradients))
+
+
+def _spread(values: list[float]) -> float:
+    """How far the values spread, beyond rounding."""
+    spread = (max(values) - min(values)) / max(map(abs, values)) if max(map(abs, values)) else 0.0
+    return spread if spread > ROUNDING else 0.0
 
 
 @contextlib.contextmanager
@@ -115,71 +151,63 @@ def _set(thing: Any, **values: Any) -> Iterator[None]:
             setattr(thing, name, value)
 
 
-@contextlib.contextmanager
-def _only(bench: _Bench, *dropouts: str) -> Iterator[None]:
-    """No dropout but these."""
-    off: dict[str, Any] = {f"{name}_p": 0.0 for name in DROPOUT_NAMES if name not in dropouts}
-    with _set(bench.model, config=dataclasses.replace(bench.model.config, **off)):
-        yield
+# -- ingredients of one step
 
 
-def _dropout(bench: _Bench, none: list[torch.Tensor], name: str) -> float:
-    """The change from `none`, measured without any dropout, to this one alone: so that a mask drawn and never used is
-    not taken for one that acts, because it moves the random numbers of the others."""
-    with _only(bench, name):
-        return _change(bench.measure(), none)
+def _dropouts(bench: _Bench) -> Iterator[Row]:
+    """Each alone against none: so that a mask that is drawn and never used is not taken for one that acts, because it
+    moves the random numbers of the others."""
+    config, none = bench.config, bench.measure(())
+    for name in DROPOUT_NAMES:
+        p = config.dropout(name)
+        on = p > 0 and not (name == "hidden" and config.layers == 1)  # which has no layer to stand between
+        yield f"{name} dropout", f"{p:g}", GRADIENT, _change(bench.measure([name]), none) if on else None
 
 
-def _switched_off(bench: _Bench, on: list[torch.Tensor], ingredient: str, **values: Any) -> float:
-    """The change when attributes of one of the step's ingredients are set; none where there is no such ingredient."""
-    found = bench.step.named(ingredient)
-    if found is None or not all(hasattr(found, name) for name in values):
-        return 0.0
-    with _set(found, **values):
-        return _change(on, bench.measure())
+def _parts(bench: _Bench, on: Measured, training: Training, train: TokenFile) -> Iterator[Row]:
+    """Everything else that acts in each step."""
+    config, pointer = bench.config, bench.config.memory > 0
+    smoothing, ar, tar, clip, wd = config.label_smoothing, config.ar, config.tar, config.clip, config.wd
+    yield "tied weights", "on", "gradient of unread rows", _tied(bench, on)
+    yield "carried state", "on", SECOND_LOSS, bench.forgetting("state")
+    yield "pointer", config.memory, "loss, gradient of its query", _pointer(bench, on) if pointer else None
+    yield "carried memory", config.memory, SECOND_LOSS, bench.forgetting("memory") if pointer else None
+    smoothed = bench.without("cross-entropy", on, smoothing=0.0) if smoothing else None
+    yield "label smoothing", smoothing, GRADIENT, smoothed
+    yield "AR", ar, "gradient", bench.without("penalty", on, ar=0.0) if ar else None
+    yield "TAR", tar, "gradient", bench.without("penalty", on, tar=0.0) if tar else None
+    yield "gradient clipping", clip, "gradient above the limit", _clip(bench, on) if clip else None
+    yield "weight decay", wd, "weights after a step", _decay(bench) if wd else None
+    reads = _reversed(training.batches, train) if config.backward else None
+    yield "backward", config.backward, "ids of the first batch", reads
 
 
-def _clip(bench: _Bench, on: list[torch.Tensor]) -> float:
-    """A gradient ten times the limit, with the clip and without."""
-    norm = math.hypot(*(float(gradient.norm()) for gradient in on[1:]))
-    amplify = _Amplify(max(1.0, 10 * bench.config.clip / max(norm, 1e-30)))
-    listed = bench.step.ingredients
-    place = next((n for n, each in enumerate(listed) if each.name == Backward.name), 0)
-    with _set(bench.step, ingredients=[*listed[:place], amplify, *listed[place:]]):
-        return _switched_off(bench, bench.measure(), "clip", limit=1e30)
-
-
-def _carried(bench: _Bench, loss: torch.Tensor, name: str) -> float:
-    """How far from `loss`, measured without dropout, the second batch's is without the first's `state`, or `memory`."""
-    with _only(bench):
-        forgetting = bench.model.register_forward_pre_hook(lambda model, _: setattr(model, name, None))
-        try:
-            return float(abs(loss - bench.measure()[0]) / abs(loss))
-        finally:
-            forgetting.remove()
-
-
-def _pointer(bench: _Bench, on: list[torch.Tensor]) -> float:
-    """The loss without the pointer, and whether it learns: its query's part of all gradients."""
-    model = bench.model
-    assert model.pointer is not None
-    query = model.pointer.query
-    index = next(i for i, p in enumerate(model.parameters()) if p is query)
-    everything = math.hypot(*(float(gradient.norm()) for gradient in on[1:]))
-    learns = float(on[1 + index].norm()) / max(everything, 1e-30)
-    with _set(model, pointer=None):
-        off = bench.measure()
-    return min(float(abs(on[0] - off[0]) / abs(on[0])), learns)
-
-
-def _tied(bench: _Bench, on: list[torch.Tensor]) -> float:
+def _tied(bench: _Bench, on: Measured) -> float:
     """The gradient of embedding rows that were never looked up: only a decoder made of the embedding gives them one."""
-    index = next(i for i, p in enumerate(bench.model.parameters()) if p is bench.model.embedding)
-    gradient = on[1 + index]
+    gradient = on[bench.index(bench.model.embedding)]
     unread = torch.ones(len(gradient), dtype=torch.bool, device=gradient.device)
     for x, _ in bench.batches:
         unread[x.flatten()] = False
     return float(gradient[unread].norm() / gradient.norm().clamp(min=1e-30))
+
+
+def _pointer(bench: _Bench, on: Measured) -> float:
+    """The loss without the pointer, and whether it learns: its query's part of all gradients."""
+    pointer = bench.model.pointer
+    assert pointer is not None
+    learns = float(on[bench.index(pointer.query)].norm()) / max(_length(on[1:]), 1e-30)
+    with _set(bench.model, pointer=None):
+        off = bench.measure()
+    return min(float(abs(on[0] - off[0]) / abs(on[0])), learns)
+
+
+def _clip(bench: _Bench, on: Measured) -> float:
+    """A gradient ten times the limit, with the clip and without."""
+    amplify = _Amplify(max(1.0, 10 * bench.config.clip / max(_length(on[1:]), 1e-30)))
+    listed = bench.step.ingredients
+    place = next((n for n, each in enumerate(listed) if each.name == Backward.name), 0)
+    with _set(bench.step, ingredients=[*listed[:place], amplify, *listed[place:]]):
+        return bench.without("clip", bench.measure(), limit=1e30)
 
 
 def _decay(bench: _Bench) -> float:
@@ -189,52 +217,11 @@ def _decay(bench: _Bench) -> float:
         before = bench.step.snapshot()
         for group in bench.step.optimizer.hypers:
             group |= {"lr": bench.config.lr, "wd": group["wd"] and wd}
-        bench.seed()
-        bench.model.train()
-        bench.model.reset()
+        bench.begin()
         bench.step.take(*bench.batches[0])
         after.append([p.detach().clone() for p in bench.model.parameters()])
         before.restore()
     return _change(*after)
-
-
-def _findings(training: Training, train: TokenFile) -> Iterator[Finding]:
-    """Every ingredient in the order of a training step."""
-    bench, config = _Bench(training), training.config
-    on = bench.measure()
-    noise = _change(on, bench.measure())
-    gradient = "loss and gradient"
-
-    def finding(name: str, setting: Any, measured: str, active: bool, effect: Callable[[], float]) -> Finding:
-        return Finding(name, str(setting), measured, effect() if active else None, noise)
-
-    with _only(bench):
-        none = bench.measure()
-    for name in DROPOUT_NAMES:
-        p = config.dropout(name)
-        active = p > 0 and not (name == "hidden" and config.layers == 1)  # which has no layer to stand between
-        yield finding(f"{name} dropout", f"{p:g}", gradient, active, partial(_dropout, bench, none, name))
-    loss = none[0]
-    del none  # as large as the model
-    yield finding("tied weights", "on", "gradient of unread rows", True, lambda: _tied(bench, on))
-    yield finding("carried state", "on", "loss of the second batch", True, lambda: _carried(bench, loss, "state"))
-    points = config.memory > 0
-    yield finding("pointer", config.memory, "loss, gradient of its query", points, lambda: _pointer(bench, on))
-    yield finding(
-        "carried memory", config.memory, "loss of the second batch", points, lambda: _carried(bench, loss, "memory")
-    )
-    smoothed = partial(_switched_off, bench, on, "cross-entropy", smoothing=0.0)
-    yield finding("label smoothing", config.label_smoothing, gradient, config.label_smoothing > 0, smoothed)
-    for name in ("ar", "tar"):
-        without = partial(_switched_off, bench, on, "penalty", **{name: 0.0})
-        yield finding(name.upper(), getattr(config, name), "gradient", getattr(config, name) > 0, without)
-    yield finding(
-        "gradient clipping", config.clip, "gradient above the limit", config.clip > 0, lambda: _clip(bench, on)
-    )
-    yield finding("weight decay", config.wd, "weights after a step", config.wd > 0, lambda: _decay(bench))
-    reads = partial(_reversed, training.batches, train)
-    yield finding("backward", config.backward, "ids of the first batch", config.backward, reads)
-    yield from _watched_findings(training)
 
 
 def _reversed(batches: TrainBatches, train: TokenFile) -> float:
@@ -252,76 +239,48 @@ def _reversed(batches: TrainBatches, train: TokenFile) -> float:
     return float((first.cpu() != other).float().mean())
 
 
-@dataclass(frozen=True)
-class _Watched:
-    """A training of a few steps through the whole schedule: what acts over time is seen in it.
+# -- what acts over time
 
-    `lengths` are those of the steps' windows, `hypers` rate and momentum of every group in each step.
+
+def _over_time(training: Training) -> Iterator[Row]:
+    """Seen in a training of a few steps through the whole schedule."""
+    config, (lengths, rates, momentum) = training.config, _watch(training)
+    cycle, drawn = config.schedule == "1cycle", config.variable_bptt
+    highest, middle = [each[-1] for each in rates], rates[len(rates) // 2]
+    # without what follows the windows
+    steady = [rate * (config.bptt / length) for rate, length in zip(highest, lengths, strict=True)]
+    cycled = _spread(steady if drawn else highest) if cycle else None
+    yield "cycled rate", config.schedule, "rate over the schedule", cycled
+    moms = "/".join(f"{mom:g}" for mom in config.moms)
+    moved = _spread(momentum) if cycle and config.optimizer == "adam" and len(set(config.moms)) > 1 else None
+    yield "cycled momentum", moms, "momentum over the schedule", moved
+    scaled = cycle or not _spread(steady)  # a constant rate must follow them
+    yield "variable windows", drawn, "lengths, the rate in proportion", scaled * _spread(lengths) if drawn else None
+    layers = _spread([middle[0], middle[-1]]) if config.layer_rate < 1 else None
+    yield "rates by layer", f"{config.layer_rate:g}", "lowest rate under the highest", layers
+    average = f"ema {config.ema:g}" if config.ema else config.optimizer
+    averaged = _averaged(training) if config.ema or config.optimizer == "nt-asgd" else None
+    yield "average of weights", average, "average against the weights", averaged
+
+
+def _watch(training: Training) -> tuple[list[float], list[list[float]], list[float]]:
+    """Take a few steps through the whole schedule, on a corner of each batch.
+
+    Lengths of the steps' windows, rates of all groups in each step, momentum of the last group.
     """
-
-    config: LMConfig
-    lengths: list[int]
-    hypers: list[list[dict[str, float]]]
-
-    def rates(self) -> float:
-        """How far the rate of the last group spreads, without what follows the windows."""
-        per_length = self.config.bptt if self.config.variable_bptt else 0
-        steps = zip(self.hypers, self.lengths, strict=True)
-        return _spread([hypers[-1]["lr"] * (per_length / length if per_length else 1) for hypers, length in steps])
-
-    def momentum(self) -> float:
-        return _spread([hypers[-1]["mom"] for hypers in self.hypers])
-
-    def windows(self) -> float:
-        """How far the lengths spread; 0 where a constant rate was not scaled with them."""
-        scaled = [hypers[-1]["lr"] / length for hypers, length in zip(self.hypers, self.lengths, strict=True)]
-        if self.config.schedule != "1cycle" and _spread(scaled):
-            return 0.0
-        return _spread([float(length) for length in self.lengths])
-
-    def layers(self) -> float:
-        """How far the lowest layer's rate lies under the highest one's."""
-        middle = self.hypers[len(self.hypers) // 2]
-        return _spread([middle[0]["lr"], middle[-1]["lr"]])
-
-
-def _spread(values: list[float]) -> float:
-    """How far the values spread, beyond rounding."""
-    spread = (max(values) - min(values)) / max(map(abs, values)) if max(map(abs, values)) else 0.0
-    return spread if spread > ROUNDING else 0.0
-
-
-def _watch(training: Training) -> _Watched:
-    """Take a few steps through the whole schedule, on a corner of each batch."""
     step, config = training.step, training.config
     training.batches.seek(0)
     training.model.train()
     training.model.reset()
-    lengths, seen = [], []
+    lengths, rates, momentum = [], [], []
     for number, (x, y) in zip(range(WATCHED_STEPS), training.batches, strict=False):
         length = len(x) if config.variable_bptt else AUDITED_WINDOW
         set_rates(step.optimizer, config, number / WATCHED_STEPS)
         step.take(x[:length, :AUDITED_ROWS], y[:length, :AUDITED_ROWS])
-        lengths.append(len(x))
-        seen.append([{name: float(group[name]) for name in ("lr", "mom")} for group in step.optimizer.hypers])
-    return _Watched(config, lengths, seen)
-
-
-def _watched_findings(training: Training) -> Iterator[Finding]:
-    """What acts over time: seen in a training of a few steps through the whole schedule."""
-    seen, config = _watch(training), training.config
-    cycle, averages = config.schedule == "1cycle", bool(config.ema) or config.optimizer == "nt-asgd"
-    cycled = cycle and config.optimizer == "adam" and len(set(config.moms)) > 1
-    moms, by_layer = "/".join(f"{mom:g}" for mom in config.moms), f"{config.layer_rate:g}"
-    drawn, average = config.variable_bptt, f"ema {config.ema:g}" if config.ema else config.optimizer
-    for name, setting, measured, active, effect in (
-        ("cycled rate", config.schedule, "rate over the schedule", cycle, seen.rates),
-        ("cycled momentum", moms, "momentum over the schedule", cycled, seen.momentum),
-        ("variable windows", str(drawn), "lengths, the rate in proportion", drawn, seen.windows),
-        ("rates by layer", by_layer, "lowest rate under the highest", config.layer_rate < 1, seen.layers),
-        ("average of weights", average, "average against the weights", averages, partial(_averaged, training)),
-    ):
-        yield Finding(name, setting, measured, effect() if active else None)
+        lengths.append(float(len(x)))
+        rates.append([float(group["lr"]) for group in step.optimizer.hypers])
+        momentum.append(float(step.optimizer.hypers[-1]["mom"]))
+    return lengths, rates, momentum
 
 
 def _averaged(training: Training) -> float:
@@ -334,6 +293,17 @@ def _averaged(training: Training) -> float:
         _watch(training)
     newest, mean = (list(step.weights(averaged=averaged).values()) for averaged in (False, True))
     return _change(newest, mean)
+
+
+def _findings(training: Training, train: TokenFile) -> Iterator[Finding]:
+    """Every ingredient in the order of a training step, then what acts over time, where nothing is measured twice."""
+    bench = _Bench(training)
+    on = bench.measure()
+    noise = _change(on, bench.measure())
+    for name, setting, measured, effect in itertools.chain(_dropouts(bench), _parts(bench, on, training, train)):
+        yield Finding(name, str(setting), measured, effect, noise)
+    for name, setting, measured, effect in _over_time(training):
+        yield Finding(name, str(setting), measured, effect)
 
 
 def audit(training: Training, train: TokenFile) -> list[Finding]:

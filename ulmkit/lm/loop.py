@@ -13,7 +13,6 @@ import torch
 
 from ulmkit.errors import Interrupted, UlmkitError
 from ulmkit.lm.allocator import kept_memory
-from ulmkit.lm.config import LMConfig
 from ulmkit.lm.ingredients import ShareGradients
 from ulmkit.lm.loss import IGNORE, token_losses
 from ulmkit.lm.position import Position, TimeBudget, planned_steps
@@ -36,13 +35,19 @@ class TrainProgress:
     steps: int | None  # None while a time budget is still being measured
     epoch: int
     loss: float
-    perplexity: float
     valid_loss: float | None
-    valid_perplexity: float | None
     lr: float
     tokens_per_second: float
     seconds: float  # since the start, earlier lives of a resumed run included
     seconds_left: float | None
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.loss)
+
+    @property
+    def valid_perplexity(self) -> float | None:
+        return None if self.valid_loss is None else perplexity(self.valid_loss)
 
     @property
     def summary(self) -> str:
@@ -75,20 +80,20 @@ class Loop:
     def __init__(
         self,
         training: Training,
-        config: LMConfig,
         records: Records,
         *,
-        budget: TimeBudget | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        started: float | None = None,
-        progress: Callable[[TrainProgress], None] | None = None,
-        after_step: Callable[["Loop"], None] | None = None,
+        budget: TimeBudget | None,
+        clock: Callable[[], float],
+        started: float,
+        progress: Callable[[TrainProgress], None] | None,
+        after_step: Callable[["Loop"], None] | None,
     ) -> None:
-        self.training, self.config, self.records = training, config, records
+        self.training, self.config, self.records = training, training.config, records
         self.step, self.world, self.device = training.step, training.world, training.device
+        self.share = self.step.share  # what carries requests between processes; None where there is only one
         self.budget, self.clock, self.progress, self.after_step = budget, clock, progress, after_step
-        self.started = clock() if started is None else started  # moved back by earlier lives
-        self.position = Position(total=None if budget else planned_steps(training.batches, config))
+        self.started = started  # by `clock`; moved back by earlier lives
+        self.position = Position(total=None if budget else planned_steps(training.batches, self.config))
         self.signals = Signals()
         self.sum, self.count = 0.0, 0  # of losses since the last line
         self.pending: list[torch.Tensor] = []  # losses that are still on the device
@@ -176,8 +181,7 @@ class Loop:
 
     def stop_if_told(self) -> None:
         """Where a signal came, save and stop; of several processes all do, when one was told to."""
-        share = self.share
-        number = int(share.answer[ShareGradients.STOP]) if share else self.signals.number
+        number = int(self.share.answer[ShareGradients.STOP]) if self.share else self.signals.number
         if number:
             self.stop(number)
 
@@ -190,11 +194,6 @@ class Loop:
             number,
         )
 
-    @property
-    def share(self) -> ShareGradients | None:
-        """What carries requests from process to process; None where there is only one."""
-        return next((each for each in self.step.ingredients if isinstance(each, ShareGradients)), None)
-
     # -- what is written down
 
     @property
@@ -206,7 +205,7 @@ class Loop:
 
     def count_step(self, loss: torch.Tensor, tokens: int) -> None:
         """One step is over: a line, a look at the budget, a checkpoint where they are due."""
-        position = self.position
+        position, share = self.position, self.share
         position.step, position.batch = position.step + 1, position.batch + 1
         position.tokens += tokens * self.world.size
         if not self.skipped_in_a_row:
@@ -216,7 +215,7 @@ class Loop:
         if self.at_line(position.step):
             self.write_line()
         due = time.monotonic() - self.records.saved_time >= self.config.checkpoint_minutes * 60
-        if share := self.share:
+        if share:
             # what is asked for now rides with the next step's gradients
             due, share.asked = share.answer[ShareGradients.SAVE] > 0, [float(due), float(self.signals.number or 0)]
         if due:
@@ -237,19 +236,9 @@ class Loop:
         hyper, position, now = self.step.optimizer.hypers[-1], self.position, self.clock()
         rate = (position.tokens - self.line_tokens) / max(now - self.line_time, 1e-9)
         self.line_time, self.line_tokens = now, position.tokens
-        self.records.write(
-            {
-                "step": position.step,
-                "epoch": position.epoch,
-                "tokens": position.tokens,
-                "loss": mean,
-                "lr": float(hyper["lr"]),
-                "mom": float(hyper["mom"]),
-                "seconds": round(self.elapsed, 3),
-                "tokens_per_second": round(rate, 1),
-            }
-            | ({"skipped": self.skipped} if self.config.on_nan == "skip" else {})
-        )
+        line = position.counts | {"loss": mean, "lr": float(hyper["lr"]), "mom": float(hyper["mom"])}
+        line |= {"seconds": round(self.elapsed, 3), "tokens_per_second": round(rate, 1)}
+        self.records.write(line | ({"skipped": self.skipped} if self.config.on_nan == "skip" else {}))
         self.sum, self.count = 0.0, 0
         self.loss, self.rate = math.nan if mean is None else mean, rate
         self.report()
@@ -284,18 +273,8 @@ class Loop:
             self.best_loss, self.best_step = valid_loss, position.step
         if self.config.patience and self.worse >= self.config.patience:
             position.total = position.step  # the end is here; a run that is killed now and resumed knows it too
-        self.records.write(
-            {
-                "step": position.step,
-                "epoch": position.epoch,
-                "tokens": position.tokens,
-                "valid_loss": valid_loss,
-                "valid_perplexity": perplexity(valid_loss),
-                "valid_accuracy": accuracy,
-                "best": better,
-                "seconds": round(self.elapsed, 3),
-            }
-        )
+        line = {"valid_loss": valid_loss, "valid_perplexity": perplexity(valid_loss), "valid_accuracy": accuracy}
+        self.records.write(position.counts | line | {"best": better, "seconds": round(self.elapsed, 3)})
         if better:
             self.records.save_best(self)
         # saving all of a tiny model after each of its short epochs would take longer than training it
@@ -311,21 +290,12 @@ class Loop:
         position, left = self.position, None
         if position.total and position.step:
             left = self.elapsed / position.step * (position.total - position.step)
-        self.progress(
-            TrainProgress(
-                step=position.step,
-                steps=position.total,
-                epoch=position.epoch,
-                loss=self.loss,
-                perplexity=perplexity(self.loss),
-                valid_loss=self.valid_loss,
-                valid_perplexity=None if self.valid_loss is None else perplexity(self.valid_loss),
-                lr=float(self.step.optimizer.hypers[-1]["lr"]),
-                tokens_per_second=self.rate,
-                seconds=self.elapsed,
-                seconds_left=left,
-            )
-        )
+        lr = float(self.step.optimizer.hypers[-1]["lr"])
+        now = TrainProgress(
+            position.step, position.total, position.epoch, loss=self.loss, valid_loss=self.valid_loss, lr=lr,
+            tokens_per_second=self.rate, seconds=self.elapsed, seconds_left=left,
+        )  # fmt: skip
+        self.progress(now)
 
 
 def perplexity(loss: float) -> float:

@@ -64,24 +64,12 @@ class Adam(Optimizer):
             key = (hyper["lr"], hyper["mom"], hyper["sqr_mom"], hyper["eps"], wd)
             alike.setdefault(tuple(map(float, key)), []).append(p)
         for (lr, mom, sqr_mom, eps, wd), params in alike.items():
-            states = [self.state_of(p) for p in params]
+            states, gradients = [self.state_of(p) for p in params], [p.grad for p in params if p.grad is not None]
+            means, squares, steps = ([state[name] for state in states] for name in ("grad_avg", "sqr_avg", "step"))
             adamw(
-                params,
-                [p.grad for p in params if p.grad is not None],
-                [state["grad_avg"] for state in states],
-                [state["sqr_avg"] for state in states],
-                [],
-                [state["step"] for state in states],
-                fused=True,
-                amsgrad=False,
-                beta1=mom,
-                beta2=sqr_mom,
-                lr=lr,
-                weight_decay=wd,
-                eps=eps,
-                maximize=False,
-                found_inf=self.overflow,
-            )
+                params, gradients, means, squares, [], steps, lr=lr, beta1=mom, beta2=sqr_mom, eps=eps,
+                weight_decay=wd, fused=True, amsgrad=False, maximize=False, found_inf=self.overflow,
+            )  # fmt: skip
 
     def tensors(self) -> Iterator[tuple[int, AdamTensors, bool]]:
         """Each parameter with a gradient: its group, its tensors, and whether it decays."""

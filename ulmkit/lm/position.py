@@ -17,6 +17,11 @@ class Position:
     tokens: int = 0
 
     @property
+    def counts(self) -> dict[str, int]:
+        """What every line of metrics begins with."""
+        return {"step": self.step, "epoch": self.epoch, "tokens": self.tokens}
+
+    @property
     def done(self) -> bool:
         return self.total is not None and self.step >= self.total
 

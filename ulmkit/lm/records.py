@@ -181,9 +181,7 @@ class RunFolder:
         valid_loss = loop.valid_loss if loop.valid_loss is not None else math.nan
         way = loop.step.way
         result = {
-            "step": position.step,
-            "epoch": position.epoch,
-            "tokens": position.tokens,
+            **position.counts,
             "valid_loss": valid_loss,
             "valid_perplexity": perplexity(valid_loss),
             "best_valid_loss": loop.best_loss,

@@ -90,8 +90,8 @@ def pretrain(
             if saved is None:
                 _prepare(training, records, train, start, audited)
             loop = Loop(
-                training, training.config, records, budget=_budget(training, time_budget_s), clock=clock,
-                started=started, progress=progress if world.first else None, after_step=after_step,
+                training, records, budget=_budget(training, time_budget_s), clock=clock, started=started,
+                progress=progress if world.first else None, after_step=after_step,
             )  # fmt: skip
             if saved is not None:
                 restore(loop, records)

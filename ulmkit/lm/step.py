@@ -110,6 +110,10 @@ class Step:
     def scale(self) -> LossScale | None:
         return next((each for each in self.ingredients if isinstance(each, LossScale)), None)
 
+    @property
+    def share(self) -> ShareGradients | None:
+        return next((each for each in self.ingredients if isinstance(each, ShareGradients)), None)
+
     def weights(self, *, averaged: bool) -> dict[str, torch.Tensor]:
         """The model's state dict: what is evaluated, or what is trained; the same where there is no average."""
         weights: dict[str, torch.Tensor] = self.model.state_dict()
