@@ -10,6 +10,7 @@ import pytest
 from ulmkit.artifacts.manifest import describe_files, verify_folder, write_manifest
 from ulmkit.artifacts.shards import (
     SCHEMA,
+    ShardRow,
     corpus_digest,
     corpus_read,
     finished_corpus,
@@ -160,3 +161,7 @@ def test_a_token_file_of_which_a_bit_is_another_is_not_learnt_from(tmp_path: Pat
         with pytest.raises(ArtifactError, match=r"content changed|cannot be so|does not belong|beyond"):
             open_token_file(tmp_path, "train").refuse_damage()
         path.write_bytes(content)
+
+
+def test_a_rows_type_has_a_key_for_each_column():
+    assert ShardRow.__annotations__.keys() == set(SCHEMA.names)

@@ -13,7 +13,7 @@ from fastai.callback.schedule import combined_cos
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.callback.training import GradientAccumulation, GradientClip
 from fastai.optimizer import SGD, Adam
-from lm_data import TINY, At, patterned, trained
+from lm_data import EVERYTHING, TINY, At, patterned, trained
 
 from ulmkit.errors import ArtifactError
 from ulmkit.learner.fastai_imports import Callback, CancelFitException, CancelStepException
@@ -27,19 +27,6 @@ from ulmkit.lm.loss import IGNORE, cross_entropy
 from ulmkit.lm.model import Output
 from ulmkit.lm.run import pretrain
 from ulmkit.lm.schedule import one_cycle, set_rates
-
-EVERYTHING = dataclasses.replace(
-    TINY,
-    memory=14,
-    drop_mult=1.0,
-    ar=2.0,
-    tar=1.0,
-    clip=0.2,
-    ema=0.95,
-    label_smoothing=0.1,
-    variable_bptt=True,
-    layer_rate=0.5,
-)
 
 
 class Hostile:

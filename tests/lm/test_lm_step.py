@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from lm_data import TINY, patterned, trained
+from lm_data import EVERYTHING, TINY, patterned, trained
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ulmkit.lm.kernels
@@ -20,19 +20,6 @@ from ulmkit.lm.run import pretrain
 from ulmkit.lm.schedule import set_rates
 from ulmkit.lm.setup import Training
 from ulmkit.lm.step import Step
-
-EVERYTHING = dataclasses.replace(
-    TINY,
-    memory=14,
-    drop_mult=1.0,
-    ar=2.0,
-    tar=1.0,
-    clip=0.2,
-    ema=0.95,
-    label_smoothing=0.1,
-    variable_bptt=True,
-    layer_rate=0.5,
-)
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Small token files for the tests of this folder, made of numbers, and a model that learns them in seconds."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,19 @@ TINY = LMConfig(
     lr=1e-2,
     valid_batch_size=2,
     log_every=10,
+)
+# every ingredient acts
+EVERYTHING = dataclasses.replace(
+    TINY,
+    memory=14,
+    drop_mult=1.0,
+    ar=2.0,
+    tar=1.0,
+    clip=0.2,
+    ema=0.95,
+    label_smoothing=0.1,
+    variable_bptt=True,
+    layer_rate=0.5,
 )
 
 

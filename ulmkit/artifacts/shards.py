@@ -3,8 +3,9 @@
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,12 +39,35 @@ SCHEMA = pa.schema(
 )
 
 
-def write_shard(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
+class DocumentRow(TypedDict):
+    """A document's columns, before it is known which others say the same."""
+
+    id: str
+    text: str
+    title: str
+    url: str
+    source: str
+    licence: str
+    language: str
+    fetched_at: datetime | None
+    published_at: datetime | None
+    content_hash: bytes
+    characters: int
+    words: int
+
+
+class ShardRow(DocumentRow):
+    """A row of a shard: one value for each column of `SCHEMA`."""
+
+    cluster: int
+    cluster_size: int
+
+
+def write_shard(path: Path, rows: Sequence[ShardRow]) -> None:
     """Write one shard whole. Equal rows are equal bytes: nothing of the clock or the machine goes in."""
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=SCHEMA)
     with atomic_write(path) as file:
         pq.write_table(
-            table,
+            pa.Table.from_pylist(list(rows), schema=SCHEMA),
             file,
             row_group_size=ROW_GROUP,
             compression="zstd",

@@ -6,11 +6,12 @@ A pure function of the chunk, which is what runs in a worker process.
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xxhash
 
+from ulmkit.artifacts.shards import DocumentRow
 from ulmkit.corpus.dedup import signatures
 from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.filters import judge, without_boilerplate
@@ -44,11 +45,17 @@ class Article:
     hashes: np.ndarray = field(default_factory=lambda: NO_WORDS)  # of the words of its match form
 
 
+class StagedRow(DocumentRow):
+    """A document that stays, as its unit is staged."""
+
+    match: int  # hash of its words in match form, by which exact duplicates are found
+
+
 @dataclass
 class Part:
     """What became of one chunk: rows that stay (with their signatures), samples of what went, and the counts."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[StagedRow] = field(default_factory=list)
     signature: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.uint32))
     samples: list[LeftOut] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
@@ -62,7 +69,7 @@ class Part:
         self.tally.source(doc.source)["dropped"] += 1
         self.samples.append(document_sample(doc, reason, detail, text))
 
-    def keep(self, row: dict[str, Any]) -> None:
+    def keep(self, row: StagedRow) -> None:
         self.tally.kept += 1
         self.tally.characters_kept += row["characters"]
         self.tally.source(row["source"])["kept"] += 1
@@ -113,10 +120,10 @@ class Chain:
             article = Article(raw, raw.content if isinstance(raw.content, str) else excerpt(raw.content))
             try:
                 verdict = self.judged(article, part.tally)
-                row = self.row(article) if verdict.keep else {}
+                row = self.row(article) if verdict.keep else None
             except RuleError as error:
-                verdict = drop(RULE_FAILED, str(error))
-            if verdict.keep:
+                verdict, row = drop(RULE_FAILED, str(error)), None
+            if row is not None:
                 part.keep(row)
                 hashes.append(article.hashes)
             else:
@@ -139,8 +146,8 @@ class Chain:
         """Whether a page's whole text, menus and all, can hold an article in this language."""
         return identify(text, self.language).reason != "other language"
 
-    def row(self, article: Article) -> dict[str, Any]:
-        """The article as a row of a shard, and the hash by which exact duplicates are found."""
+    def row(self, article: Article) -> StagedRow:
+        """The article as a row of a staged unit."""
         doc, text = article.doc, article.text
         return {
             "id": doc.id,

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ulmkit.artifacts.layout import SPLITS
-from ulmkit.artifacts.shards import logical_hash, write_shard
+from ulmkit.artifacts.shards import DocumentRow, ShardRow, logical_hash, write_shard
 from ulmkit.corpus.dedup import cluster
 from ulmkit.corpus.split import cluster_number, split_of
 from ulmkit.corpus.staging import Staging
@@ -104,14 +104,13 @@ def gather(
             tally.duplicate(row)
             samples.add([duplicate_sample(row, duplicates.kept_id(number))])
             continue
-        del row["match"]
-        row["cluster"] = cluster_number(duplicates.smallest_id(number, row["id"]))
-        row["cluster_size"] = duplicates.size(number)
-        writers[split_of(row["cluster"], valid_share, test_share)].add(row)
+        cluster_id = cluster_number(duplicates.smallest_id(number, row["id"]))
+        writer = writers[split_of(cluster_id, valid_share, test_share)]
+        writer.add({**row, "cluster": cluster_id, "cluster_size": duplicates.size(number)})
     return {split: writer.close() for split, writer in writers.items()}
 
 
-def numbered(staging: Staging, keys: Sequence[str], total: int, report: Report) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered(staging: Staging, keys: Sequence[str], total: int, report: Report) -> Iterator[tuple[int, DocumentRow]]:
     """Every staged row with its number, reported as it goes."""
     number = 0
     for key in keys:
@@ -127,13 +126,13 @@ class ShardWriter:
     def __init__(self, folder: Path, split: str) -> None:
         self.folder = folder / split
         self.folder.mkdir(parents=True)
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[ShardRow] = []
         self.pending = 0
         self.totals: Counter[str] = Counter()
         self.hashes: list[str] = []
         self.joiners: Counter[str] = Counter()
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: ShardRow) -> None:
         self.rows.append(row)
         self.pending += row["characters"]
         self.totals.update(documents=1, characters=row["characters"], words=row["words"])

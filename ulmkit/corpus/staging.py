@@ -24,7 +24,7 @@ from ulmkit.artifacts.manifest import (
     fits_checksum,
     with_checksum,
 )
-from ulmkit.artifacts.shards import SCHEMA, native_file
+from ulmkit.artifacts.shards import SCHEMA, DocumentRow, native_file
 from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
@@ -36,9 +36,8 @@ from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.work.pool import Broken
 
-STAGED = pa.schema(
-    [*(SCHEMA.field(name) for name in SCHEMA.names if not name.startswith("cluster")), ("match", pa.uint64())]
-)
+_DOCUMENT = list(DocumentRow.__annotations__)
+STAGED = pa.schema([*(field for field in SCHEMA if field.name in _DOCUMENT), ("match", pa.uint64())])  # a `StagedRow`
 
 
 @dataclass(frozen=True)
@@ -196,14 +195,14 @@ class Staging:
         with _whole(self.files(key)[1]) as path:
             return np.load(path, mmap_mode="r", allow_pickle=False)
 
-    def rows(self, key: str) -> Iterator[list[dict[str, Any]]]:
-        """The unit's rows, some at a time."""
+    def rows(self, key: str) -> Iterator[list[DocumentRow]]:
+        """The documents of the unit's rows, some at a time."""
         with (
             _whole(self.files(key)[0]) as path,
             native_file(path) as opened,
             pq.ParquetFile(opened, page_checksum_verification=True) as file,
         ):
-            for batch in file.iter_batches():
+            for batch in file.iter_batches(columns=_DOCUMENT):
                 yield batch.to_pylist()
 
 

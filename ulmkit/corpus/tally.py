@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.artifacts.shards import DocumentRow
 from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
 from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import open_regular
@@ -56,7 +57,7 @@ class Tally:
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())
 
-    def duplicate(self, row: dict[str, Any]) -> None:
+    def duplicate(self, row: DocumentRow) -> None:
         """Count a document that was kept until another turned out to be the same."""
         self.kept -= 1
         self.characters_kept -= row["characters"]
@@ -95,7 +96,7 @@ def document_sample(doc: RawDocument | Document, reason: str, detail: str, text:
     }
 
 
-def duplicate_sample(row: dict[str, Any], kept: str) -> LeftOut:
+def duplicate_sample(row: DocumentRow, kept: str) -> LeftOut:
     """A row that was dropped for the document with the id `kept`."""
     return {
         "id": row["id"],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ulmkit.artifacts.layout import SPLITS
 from ulmkit.artifacts.manifest import describe_files, write_manifest
-from ulmkit.artifacts.shards import write_shard
+from ulmkit.artifacts.shards import ShardRow, write_shard
 from ulmkit.corpus.chain import Chain, Part
 from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.document import KEEP, Document, RawDocument, Verdict, count_joiners, drop
@@ -114,7 +114,7 @@ def train_demo_tokenizer(language: Language, corpus: Path, folder: Path, *, repo
 def _write_corpus(folder: Path, code: str, splits: dict[str, list[str]]) -> None:
     """Texts in normal form as a finished corpus, so that the tokenizer is trained as on any other."""
     for split in SPLITS:
-        rows = [
+        rows: list[ShardRow] = [
             {
                 "id": f"{split}-{number}",
                 "text": text,
@@ -123,6 +123,8 @@ def _write_corpus(folder: Path, code: str, splits: dict[str, list[str]]) -> None
                 "source": "samples",
                 "licence": "unknown",
                 "language": code,
+                "fetched_at": None,
+                "published_at": None,
                 "content_hash": bytes(16),
                 "cluster": number,
                 "cluster_size": 1,
