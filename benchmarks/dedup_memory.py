@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ulmkit.corpus.gather import Duplicates
+from ulmkit.corpus.gather import Captures, Duplicates
 from ulmkit.language.sections import Dedup
 
 UNIT = 50_000
@@ -99,7 +99,9 @@ def main() -> None:
     before = resident()["RssAnon"]
     started, cpu = time.monotonic(), time.process_time()
     with Watch() as watch:
-        found = Duplicates(staged(asked.folder), keys)  # type: ignore[arg-type]
+        staging = staged(asked.folder)
+        captures = Captures(staging, keys, [False] * len(keys))  # type: ignore[arg-type]
+        found = Duplicates(staging, keys, captures)  # type: ignore[arg-type]
     print(
         json.dumps(
             {

@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ulmkit.corpus.gather import Duplicates
+from ulmkit.corpus.gather import Captures, Duplicates
 from ulmkit.language.sections import Dedup
 
 # id, characters, match: few of each, so that they often agree; the ids are of one to four bytes in UTF-8
@@ -33,6 +33,7 @@ class Staged:
             "id": pa.array(ids, pa.string()),
             "characters": pa.array(characters, pa.int32()),
             "match": pa.array(match, pa.uint64()),
+            "fetched_at": pa.array([1_000_000 * each for each in characters], pa.timestamp("us", tz="UTC")),
         }
         return pa.table({name: table[name] for name in names})
 
@@ -40,11 +41,33 @@ class Staged:
         return np.empty((len(self.units[key]), 0), np.uint32)
 
 
+def duplicates(staged: Staged, crawled: list[bool]) -> Duplicates:
+    captures = Captures(staged, list(staged.units), crawled)  # type: ignore[arg-type]
+    return Duplicates(staged, list(staged.units), captures)  # type: ignore[arg-type]
+
+
+@given(DOCUMENTS, st.integers(0, 24))
+def test_of_several_captures_of_a_page_the_newest_stays_and_alone_is_compared(
+    documents: list[tuple[str, int, int]], cut: int
+):
+    units = {"a": documents[:cut], "b": documents[cut:]}
+    found = duplicates(Staged(units), [True, True])
+    newest: dict[str, int] = {}
+    for number, (id_, fetched, _) in enumerate(documents):
+        if id_ not in newest or documents[newest[id_]][1] <= fetched:
+            newest[id_] = number
+    kept = sorted(newest.values())
+    assert np.flatnonzero(found.captures.newest).tolist() == kept
+    alone = duplicates(Staged({"a": [documents[number] for number in kept]}), [False])
+    assert found.stays.tolist() == alone.stays.tolist()
+    assert found.roots.tolist() == alone.roots.tolist()
+
+
 @given(DOCUMENTS, st.integers(0, 24))
 def test_the_longest_stays_and_the_smallest_id_names_the_cluster(documents: list[tuple[str, int, int]], cut: int):
     """Python orders strings by code points, Arrow by bytes: for ids that is one order."""
     units = {"a": documents[:cut], "b": documents[cut:]}
-    found = Duplicates(Staged(units), list(units))  # type: ignore[arg-type]
+    found = duplicates(Staged(units), [False, False])
     sizes = Counter(match for _, _, match in documents)
     assert len(found) == len(documents)
     for number, (id_, _, match) in enumerate(documents):

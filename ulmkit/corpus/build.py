@@ -172,6 +172,7 @@ class Build:
             new,
             tally,
             samples,
+            crawled=[unit.crawled for unit in units],
             valid_share=self.options.valid_share,
             test_share=self.options.test_share,
             report=self.report,

@@ -7,30 +7,67 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ulmkit.artifacts.layout import SPLITS
 from ulmkit.artifacts.shards import DocumentRow, ShardRow, logical_hash, write_shard
 from ulmkit.corpus.dedup import cluster
 from ulmkit.corpus.split import cluster_number, split_of
 from ulmkit.corpus.staging import Staging
-from ulmkit.corpus.tally import Samples, Tally, duplicate_sample
+from ulmkit.corpus.tally import Samples, Tally, duplicate_sample, superseded_sample
 from ulmkit.document import count_joiners
 from ulmkit.progress import Progress, Report
 
 SHARD_CHARACTERS = 100_000_000
 
 
+class Captures:
+    """Which documents are the newest of their URL, by the number of a document in the order of the units.
+
+    A page that was crawled several times is one document, its newest capture: the others are no part of the corpus,
+    nor of the search for duplicates. Only units that were crawled can hold any.
+    """
+
+    def __init__(self, staging: Staging, keys: Sequence[str], crawled: Sequence[bool]) -> None:
+        self.lengths = [len(staging.columns(key, ["match"])) for key in keys]
+        starts = np.cumsum([0, *self.lengths])
+        self.newest = np.ones(starts[-1], bool)
+        parts = [
+            staging.columns(key, ["id", "fetched_at"]).append_column(
+                "number", pa.array(np.arange(start, start + length))
+            )
+            for key, start, length, own in zip(keys, starts, self.lengths, crawled, strict=False)
+            if own and length
+        ]
+        if parts:
+            order = [("id", "ascending"), ("fetched_at", "ascending"), ("number", "ascending")]
+            table = pa.concat_tables(parts).sort_by(order)
+            ids = table["id"].combine_chunks()
+            again = np.flatnonzero(pc.equal(ids[:-1], ids[1:]).to_numpy(zero_copy_only=False))
+            self.newest[table["number"].to_numpy()[again]] = False
+
+    def of(self, unit: int) -> np.ndarray:
+        """Which of a unit's documents are the newest of their URL."""
+        start = sum(self.lengths[:unit])
+        return self.newest[start : start + self.lengths[unit]]
+
+
 class Duplicates:
-    """Which documents say the same, by the number of a document in the order of the units.
+    """Which documents say the same, by the number of a document in the order of the units, `captures` of old left out.
 
     Ids are held of those documents alone that have a duplicate. Of the others this is, in bytes a document, 8 for the
     cluster, 4 for its size and 1 for whether it stays.
     """
 
-    def __init__(self, staging: Staging, keys: Sequence[str]) -> None:
+    def __init__(self, staging: Staging, keys: Sequence[str], captures: Captures) -> None:
+        self.captures = captures
         match = np.concatenate([staging.columns(key, ["match"])["match"].to_numpy() for key in keys])
-        self.roots = cluster(match, [staging.signatures(key) for key in keys], staging.language.dedup)
-        self.sizes = np.bincount(self.roots, minlength=len(match)).astype(np.int32)  # by root
+        signatures = []
+        for unit, key in enumerate(keys):
+            newest, matrix = captures.of(unit), staging.signatures(key)
+            signatures.append(matrix if newest.all() else matrix[newest])
+        self.roots = cluster(match[captures.newest], signatures, staging.language.dedup)
+        self.sizes = np.bincount(self.roots, minlength=len(self.roots)).astype(np.int32)  # by root
         copies = self._copies(staging, keys)
         # the longest stays, and of equals the smallest id: both hold whatever the order of the inputs. Arrow orders
         # strings by their bytes, which in UTF-8 is the order of their code points
@@ -52,8 +89,10 @@ class Duplicates:
         """Number, root, id and characters of every document that is not alone in its cluster."""
         several = self.sizes[self.roots] > 1
         parts, start = [], 0
-        for key in keys:
+        for unit, key in enumerate(keys):
             table = staging.columns(key, ["id", "characters"])
+            if not (newest := self.captures.of(unit)).all():
+                table = table.filter(pa.array(newest))
             here = np.flatnonzero(several[start : start + len(table)])
             parts.append(
                 table.take(pa.array(here))
@@ -86,20 +125,29 @@ def gather(
     tally: Tally,
     samples: Samples,
     *,
+    crawled: Sequence[bool],
     valid_share: float,
     test_share: float,
     report: Report,
 ) -> dict[str, dict[str, Any]]:
     """Write one document of each cluster, the longest, to the shards of its split; the splits for the manifest.
 
-    What goes as a duplicate is added to `tally` and `samples`.
+    What goes as a duplicate, or as an older capture of a page, is added to `tally` and `samples`. `crawled` says of
+    each unit whether it is of our own crawl, in which a page may stand several times.
     """
     report(Progress("deduplicate", 0, None, "documents"))
-    duplicates = Duplicates(staging, keys)
-    total = len(duplicates)
+    captures = Captures(staging, keys, crawled)
+    duplicates = Duplicates(staging, keys, captures)
+    total = len(captures.newest)
     report(Progress("deduplicate", total, total, "documents"))
     writers = {split: ShardWriter(folder, split) for split in SPLITS}
-    for number, row in numbered(staging, keys, total, report):
+    number = -1
+    for place, row in numbered(staging, keys, total, report):
+        if not captures.newest[place]:
+            tally.superseded(row)
+            samples.add([superseded_sample(row)])
+            continue
+        number += 1
         if not duplicates.stays[number]:
             tally.duplicate(row)
             samples.add([duplicate_sample(row, duplicates.kept_id(number))])

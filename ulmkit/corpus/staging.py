@@ -60,6 +60,11 @@ class Unit:
         return sum(item.entry["bytes"] for item in self.inputs)
 
     @property
+    def crawled(self) -> bool:
+        """Whether a page may stand in it several times, and in others: it is of our own crawl."""
+        return any(item.input.crawled for item in self.inputs)
+
+    @property
     def entries(self) -> list[dict[str, Any]]:
         """How its inputs stand in the manifest."""
         return [item.entry for item in self.inputs]

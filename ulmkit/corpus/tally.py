@@ -15,6 +15,7 @@ from ulmkit.files import open_regular
 
 NESTED = ("joiners", "sources", "unread")
 SAMPLE_CHARACTERS = 600
+SUPERSEDED = "superseded"  # of several captures of a page the newest stays
 
 # what went: source and reason, and beside them id, detail, url and text of a document that was dropped, or file,
 # place, detail and excerpt of a record that could not be read
@@ -59,10 +60,19 @@ class Tally:
 
     def duplicate(self, row: DocumentRow) -> None:
         """Count a document that was kept until another turned out to be the same."""
+        self._drop_kept(row, "duplicate")
+        self.source(row["source"]).update(duplicate=1)
+
+    def superseded(self, row: dict[str, Any]) -> None:
+        """Count a document that was kept until a newer capture of its page turned up."""
+        self._drop_kept(row, SUPERSEDED)
+        self.source(row["source"]).update(dropped=1)
+
+    def _drop_kept(self, row: dict[str, Any], reason: str) -> None:
         self.kept -= 1
         self.characters_kept -= row["characters"]
-        self.dropped["duplicate"] += 1
-        self.source(row["source"]).update(kept=-1, duplicate=1)
+        self.dropped[reason] += 1
+        self.source(row["source"]).update(kept=-1)
         self.joiners.setdefault("kept", Counter()).subtract(count_joiners([row["text"]]))
 
     def refuse(self, file: str, reason: str) -> None:
@@ -98,11 +108,20 @@ def document_sample(doc: RawDocument | Document, reason: str, detail: str, text:
 
 def duplicate_sample(row: DocumentRow, kept: str) -> LeftOut:
     """A row that was dropped for the document with the id `kept`."""
+    return _row_sample(row, "duplicate", f"of {kept}")
+
+
+def superseded_sample(row: dict[str, Any]) -> LeftOut:
+    """A row that was dropped for a newer capture of its page."""
+    return _row_sample(row, SUPERSEDED, f"fetched {row['fetched_at']:%Y-%m-%d %H:%M}" if row["fetched_at"] else "")
+
+
+def _row_sample(row: dict[str, Any], reason: str, detail: str) -> LeftOut:
     return {
         "id": row["id"],
         "source": row["source"],
-        "reason": "duplicate",
-        "detail": f"of {kept}",
+        "reason": reason,
+        "detail": detail,
         "url": row["url"],
         "text": row["text"][:SAMPLE_CHARACTERS],
     }

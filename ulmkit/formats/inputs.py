@@ -24,13 +24,17 @@ UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a
 
 @dataclass(frozen=True)
 class Input:
-    """One file to read. `source` is the name its documents carry; `key` tells it apart within the build."""
+    """One file to read. `source` is the name its documents carry; `key` tells it apart within the build.
+
+    `crawled`: a web archive of our own, whose documents are called by their URL and not by their place in it.
+    """
 
     path: Path
     source: str
     key: str
     licence: str = "unknown"
     text_field: str | None = None
+    crawled: bool = False
 
 
 def named_inputs(
@@ -94,6 +98,7 @@ def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None]
         key=item.key,
         licence=item.licence,
         text_field=item.text_field,
+        crawled=item.crawled,
         reading=reading,
         progress=progress,
     )
@@ -128,6 +133,7 @@ def describe_input(item: Input) -> DescribedInput:
             "source": item.source,
             "licence": item.licence,
             "text_field": item.text_field,
+            **({"crawled": True} if item.crawled else {}),
             "bytes": file_size(item.path),
             "xxh3": file_hash(item.path),
         }

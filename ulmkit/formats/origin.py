@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ulmkit.document import Kind, RawDocument, Unreadable
 from ulmkit.formats import reasons
+from ulmkit.formats.canonical import page_id
 from ulmkit.formats.excerpt import CONTROL, excerpt
 from ulmkit.formats.streams import LIMITS, Limits, Stream
 from ulmkit.names import stored_name
@@ -46,13 +47,17 @@ READING = Reading()  # of files in no language that is known
 
 @dataclass(frozen=True)
 class Origin:
-    """One input, or one member inside it. `where` is the start of every id and of every complaint."""
+    """One input, or one member inside it. `where` is the start of every id and of every complaint.
+
+    `crawled`: its records are our own crawl's, and pages are called by their URL.
+    """
 
     source: str
     where: str
     name: str = ""  # of the file or member, for its suffix
     licence: str = "unknown"
     text_field: str | None = None
+    crawled: bool = False
     reading: Reading = READING
     limits: Limits = LIMITS
     depth: int = 0
@@ -94,7 +99,7 @@ class Origin:
         if not content.strip():
             return self.unreadable(reasons.EMPTY_TEXT, record=record)
         return RawDocument(
-            id=self.where if record is None else f"{self.where}#{record}",
+            id=self._page_id(url) or (self.where if record is None else f"{self.where}#{record}"),
             content=content,
             kind=kind,
             source=self.source,
@@ -105,6 +110,15 @@ class Origin:
             fetched_at=fetched_at,
             published_at=published_at,
         )
+
+    def _page_id(self, url: str) -> str:
+        """What a crawled page is called, whenever it was fetched; empty for what is none."""
+        if not self.crawled:
+            return ""
+        try:
+            return page_id(self.source, url)
+        except ValueError:
+            return ""
 
     def decode(self, data: bytes, declared: str = "") -> str:
         """`data` as text; raises `Undecodable`."""

@@ -146,6 +146,7 @@ def read_file(
     key: str = "",
     licence: str = "unknown",
     text_field: str | None = None,
+    crawled: bool = False,
     reading: Reading = READING,
     limits: Limits = LIMITS,
     progress: Callable[[int], None] | None = None,
@@ -154,7 +155,8 @@ def read_file(
 
     `name` is the source's name (without it, the file's, bare); `key` names the file within the source and must be
     unique among its files (without it, the file's name; see `input_names`). An id is
-    `<name>/<key>/<member>#<record>`, `<name>/` only where a name was given: it holds no folder of this machine.
+    `<name>/<key>/<member>#<record>`, `<name>/` only where a name was given: it holds no folder of this machine. In a
+    `crawled` archive it is `<name>/<hash of the page's URL>`.
     `reading` is what the language says of its files. `progress` hears how many bytes of the file were read since
     it was last called. Nothing is raised for what a file holds.
     """
@@ -166,6 +168,7 @@ def read_file(
         name=path.name,
         licence=licence,
         text_field=text_field,
+        crawled=crawled,
         reading=reading,
         limits=limits,
     )

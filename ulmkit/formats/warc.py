@@ -244,6 +244,8 @@ def warc_record(kind: str, headers: dict[str, str], block: bytes, origin: Origin
     content_type = headers.get("content-type", "")
     if not PAGE_ADDRESS.match(url):
         return origin.unreadable(reasons.NOT_A_PAGE, url, number)
+    if origin.crawled and headers.get("warc-ulmkit-role") != "page":
+        return origin.unreadable(reasons.NOT_A_PAGE, url, number)
     if kind == "conversion":
         if media_type(content_type)[0] not in ("text/plain", ""):
             return origin.unreadable(reasons.NOT_TEXT, f"{content_type} {url}", number)
