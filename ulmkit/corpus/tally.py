@@ -63,12 +63,12 @@ class Tally:
         self._drop_kept(row, "duplicate")
         self.source(row["source"]).update(duplicate=1)
 
-    def superseded(self, row: dict[str, Any]) -> None:
+    def superseded(self, row: DocumentRow) -> None:
         """Count a document that was kept until a newer capture of its page turned up."""
         self._drop_kept(row, SUPERSEDED)
         self.source(row["source"]).update(dropped=1)
 
-    def _drop_kept(self, row: dict[str, Any], reason: str) -> None:
+    def _drop_kept(self, row: DocumentRow, reason: str) -> None:
         self.kept -= 1
         self.characters_kept -= row["characters"]
         self.dropped[reason] += 1
@@ -111,12 +111,12 @@ def duplicate_sample(row: DocumentRow, kept: str) -> LeftOut:
     return _row_sample(row, "duplicate", f"of {kept}")
 
 
-def superseded_sample(row: dict[str, Any]) -> LeftOut:
+def superseded_sample(row: DocumentRow) -> LeftOut:
     """A row that was dropped for a newer capture of its page."""
     return _row_sample(row, SUPERSEDED, f"fetched {row['fetched_at']:%Y-%m-%d %H:%M}" if row["fetched_at"] else "")
 
 
-def _row_sample(row: dict[str, Any], reason: str, detail: str) -> LeftOut:
+def _row_sample(row: DocumentRow, reason: str, detail: str) -> LeftOut:
     return {
         "id": row["id"],
         "source": row["source"],
