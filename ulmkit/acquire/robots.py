@@ -18,7 +18,7 @@ from ulmkit.formats.training_agents import training_agents
 from ulmkit.work.pool import Broken, Pool, Work
 
 if TYPE_CHECKING:
-    from typing import Any as Answer  # the client's, as soon as it gives one
+    from ulmkit.acquire.client import Answer
 
 TOKEN = "ulmkit"  # what we are called in a robots.txt
 ROBOTS_BYTES = 512 << 10  # what RFC 9309 asks to read; the rest is left
