@@ -42,7 +42,6 @@ HOMES = {
     "pyarrow": {"artifacts", "formats", "corpus"},
     "lxml": {"formats", "corpus"},
     "trafilatura": {"corpus"},
-    "urllib3": {"acquire"},
     "aiohttp": {"acquire"},
     "protego": {"acquire"},
     "feedparser": {"formats"},

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,7 +15,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import urllib3
 from dump_server import Server, articles, multistream, serving
 
 from ulmkit.acquire import address
@@ -72,7 +72,7 @@ def answering(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[tupl
 
 
 def client() -> Client:
-    return Client(delay_s=0.0, attempts=2, sleep=lambda _: None, timeout=urllib3.Timeout(connect=20, read=20))
+    return Client(delay_s=0.0, attempts=2, sleep=lambda _: None, connect_s=20, header_s=20, window_s=20)
 
 
 def endless(stated: int | None) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -261,13 +261,13 @@ def test_a_redirect_inside_is_never_connected_to(
 ) -> None:
     """On a web server's port as well: no socket is opened, and the error names --mirror."""
     tried: list[object] = []
-    real = urllib3.util.connection.create_connection
+    real = BaseSelectorEventLoop.sock_connect
 
-    def connect(address: tuple[str, int], *rest: object, **options: object) -> socket.socket:
+    async def connect(loop: BaseSelectorEventLoop, sock: socket.socket, address: object) -> None:
         tried.append(address)
-        return real(address, *rest, **options)  # type: ignore[arg-type]
+        await real(loop, sock, address)
 
-    monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
+    monkeypatch.setattr(BaseSelectorEventLoop, "sock_connect", connect)
     redirecting(server, f"http://{host}/latest/meta-data/")
     with pytest.raises(InputError, match=r"inside of a network.*--mirror"):
         wikipedia.fetch(SPEC, tmp_path, mirror=server.url, client=client())

@@ -1,31 +1,33 @@
-"""HTTP as a guest should speak it: named, one request at a time, patient, and never without a checked certificate."""
+"""Requests from code that waits for them: named, one at a time, patient, and never without a checked certificate.
 
+The same session as a crawl's, on a loop in a thread of its own: a notebook has one that runs already.
+"""
+
+import asyncio
 import email.utils
-import http.client
 import re
+import socket
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
-import urllib3
-
-import ulmkit
 from ulmkit.acquire.address import PORTS, Address, address_of, shown_address, without_user
-from ulmkit.acquire.guard import ForbiddenAddressError, only_to_the_internet, public_addresses
+from ulmkit.acquire.client import Answer, Bounds, Incoming, Session, user_agent
+from ulmkit.acquire.guard import ForbiddenAddressError, Guard, public_addresses
 from ulmkit.errors import InputError
 
-USER_AGENT = f"ulmkit/{ulmkit.__version__} (+https://github.com/ulmkit/ulmkit; builds text corpora)"
 RETRIED = (429, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
 MAX_WAIT = 120.0  # seconds that a Retry-After may ask for
-_CHUNK = 1 << 18
 _REASON = 80  # characters of a server's own words in an error
-NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+NETWORK_ERRORS = (ConnectionError, TimeoutError)
 
 
 class FetchError(InputError):
@@ -36,16 +38,17 @@ class FetchError(InputError):
         self.url, self.what, self.status = shown_address(url), what, status
 
 
-def answer(response: urllib3.BaseHTTPResponse) -> str:
+def answered(answer: Answer) -> str:
     """What the server answered, in its own words as far as they are few."""
-    return f"answers {response.status} {(response.reason or '')[:_REASON]}".rstrip()
+    reason = answer.reason[:_REASON].decode("utf-8", "replace")
+    return f"answers {answer.status} {reason if reason.isprintable() else ''}".rstrip()
 
 
-def status_error(url: str, response: urllib3.BaseHTTPResponse) -> FetchError:
+def status_error(url: str, answer: Answer) -> FetchError:
     """The error for an answer of a status that was not hoped for."""
-    if response.status == 200:
+    if answer.status == 200:
         return FetchError(url, "does not answer with the range asked for", 200)
-    return FetchError(url, answer(response), response.status)
+    return FetchError(url, answered(answer), answer.status)
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -66,6 +69,45 @@ def retry_after(value: str | None, now: float) -> float | None:
     return min(seconds, MAX_WAIT) if seconds >= 0 else None
 
 
+class LoopThread:
+    """An event loop in a thread, and the sessions that live on it. It ends with whoever uses it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.sessions: dict[tuple[str, Guard], Session] = {}
+        self.thread = threading.Thread(target=self.loop.run_forever, name="network", daemon=True)
+        self.thread.start()
+
+    def result[Value](self, coroutine: Coroutine[Any, Any, Value]) -> Value:
+        """What `coroutine` returns on the loop; it is called off where the wait for it is interrupted."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def session(self, proxy: str, guard: Guard) -> Session:
+        """The session of this guard and proxy, opened where it is none yet."""
+        if (proxy, guard) not in self.sessions:
+            made = Session(agent=user_agent(), guard=guard, proxy=proxy)
+            self.sessions[proxy, guard] = await made.__aenter__()
+        return self.sessions[proxy, guard]
+
+    def end(self) -> None:
+        """Close all connections and let the thread end."""
+
+        async def close() -> None:
+            for session in self.sessions.values():
+                await session.__aexit__(None, None, None)
+            self.loop.stop()
+
+        asyncio.run_coroutine_threadsafe(close(), self.loop)
+        if threading.current_thread() is not self.thread:  # which may be the one that collects garbage
+            self.thread.join(5)
+            self.loop.close()
+
+
 @dataclass
 class Client:
     """Requests to one server, at least `delay_s` apart, each tried `attempts` times.
@@ -73,43 +115,51 @@ class Client:
     The server of the address that is asked for is connected to wherever it is, and hears the user name and password
     that stand in the address. A redirect to another server hears none, and is connected to on the internet only.
 
-    A body that comes slower than `min_speed` bytes a second over `window_s` seconds is given up (and, for a
-    download, asked for again from where it stopped).
+    A header that is not here in `header_s` seconds, and a body that comes slower than `min_speed` bytes a second for
+    `window_s` seconds, are given up (and, for a download, asked for again from where it stopped).
     """
 
     delay_s: float = 1.0
     attempts: int = 5
     backoff_s: float = 1.0  # doubled with every attempt
-    timeout: urllib3.Timeout = field(default_factory=lambda: urllib3.Timeout(connect=15, read=30))
+    connect_s: float = 15.0
+    header_s: float = 60.0
     min_speed: float = 1024.0
     window_s: float = 30.0
     deadline_s: float = 120.0  # for a page that is read whole
     sleep: Callable[[float], None] = time.sleep
     last: float = float("-inf")
     reached: bool = False  # whether any server has answered yet
-    pools: dict[tuple[str, bool], urllib3.PoolManager] = field(default_factory=dict)
+    _thread: LoopThread | None = field(default=None, repr=False)
 
-    def pool(self, at: Address, named: bool) -> urllib3.PoolManager:
-        """Connections to the server `at`, through the proxy that the environment names for it, if any.
+    @property
+    def thread(self) -> LoopThread:
+        """Where requests are made; it ends with this client."""
+        if self._thread is None:
+            self._thread = LoopThread()
+            weakref.finalize(self, self._thread.end)
+        return self._thread
 
-        Where the user has not `named` it, only to addresses of the internet, else `ForbiddenAddressError`.
+    def session(self, at: Address, named: bool) -> Session:
+        """The session that asks the server `at`, through the proxy that the environment names for it, if any.
+
+        Where the user has not `named` it, only at addresses of the internet, else `ForbiddenAddressError`.
         """
         proxy = urllib.request.getproxies().get(at.scheme, "")
         if urllib.request.proxy_bypass(at.host):
             proxy = ""
-        if proxy and not named:
-            # the proxy resolves the name once more, but what we can see of it is looked at
+        if not named:
+            # a proxy resolves the name once more, and so does the session; but what we can see of it is looked at
             with suppress(OSError, UnicodeError):
                 public_addresses(at.host, at.port)
-        if (proxy, named) not in self.pools:
-            settings: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "retries": False}
-            if proxy:
-                manager: urllib3.PoolManager = urllib3.ProxyManager(proxy, **settings)
-            else:
-                manager = urllib3.PoolManager(**settings)
-                manager = manager if named else only_to_the_internet(manager)
-            self.pools[proxy, named] = manager
-        return self.pools[proxy, named]
+        if proxy:
+            proxy = proxy if "://" in proxy else f"http://{proxy}"
+            try:
+                through = address_of(proxy)
+            except ValueError as error:
+                raise FetchError(proxy, f"no proxy that can be asked: {error}") from None
+            return self.thread.result(self.thread.session(proxy, opened_for(through)))
+        return self.thread.result(self.thread.session("", opened_for(at) if named else Guard(ports=_web_ports())))
 
     def wait_turn(self) -> None:
         """Hold the pause between two requests."""
@@ -119,67 +169,73 @@ class Client:
         self.last = time.monotonic()
 
     @contextmanager
-    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[urllib3.BaseHTTPResponse]:
-        """The response to a GET, its body unread; busy servers and lost connections are tried again.
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Incoming]:
+        """The answer to a GET, its body unread; busy servers and lost connections are tried again.
 
         Raises `FetchError` when no attempt was answered, or the answer is still a busy server's. Every other
         status is the caller's to judge.
         """
-        response = self._answer(url, dict(headers or {}))
+        incoming = self._answer(url, dict(headers or {}))
         try:
-            yield response
+            yield incoming
         finally:
-            response.close()  # not back to the pool: the body may be half read
+            self._close(incoming)
 
-    def _answer(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        problem, status, attempt = "", 0, 0
+    def _close(self, incoming: Incoming) -> None:
+        async def close() -> None:
+            incoming.close()
+
+        self.thread.result(close())
+
+    def _answer(self, url: str, headers: dict[str, str]) -> Incoming:
+        problem, attempt = "", 0
         while True:
             pause = self.backoff_s * 2**attempt
             attempt += 1
             try:
-                response = self._follow(url, headers)
+                incoming = self._follow(url, headers)
             except ForbiddenAddressError as error:
                 why = f"redirects to {error}. Only a server that you name is asked there: give it with --mirror"
                 raise FetchError(url, why, 310) from None
-            except NETWORK_ERRORS as error:
-                problem, status = f"cannot be reached ({reason_of(error)})", 0
-            else:
+            head = incoming.head
+            if head.status and not head.problem:
                 self.reached = True
-                if response.status not in RETRIED:
-                    return response
-                problem, status = answer(response), response.status
-                asked = retry_after(response.headers.get("Retry-After"), time.time())
+                if head.status not in RETRIED:
+                    return incoming
+                problem = answered(head)
+                asked = retry_after(head.header("Retry-After"), time.time())
                 pause = pause if asked is None else max(asked, self.delay_s)
-                response.close()
+            else:
+                problem = f"cannot be reached ({reason_of(head)})"
+            self._close(incoming)
             # without a network there is nothing to be patient for
             if attempt >= (self.attempts if self.reached else min(self.attempts, 2)):
-                raise FetchError(url, f"{problem}, {attempt} attempts", status)
+                raise FetchError(url, f"{problem}, {attempt} attempts", head.status)
             self.sleep(pause)
 
-    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _follow(self, url: str, headers: dict[str, str]) -> Incoming:
         """One request, its redirects followed: never from https to http, nor to anything but the two, nor inside."""
         try:
             at = named = address_of(url)
         except ValueError as error:
             raise FetchError(url, f"no address of the web: {error}") from None
+        bounds = Bounds(self.connect_s, self.header_s, self.min_speed, self.window_s)
         for _ in range(MAX_REDIRECTS + 1):
             self.wait_turn()
             own = at.server == named.server
             secret = {"Authorization": named.authorization} if own and named.authorization else {}
-            response = self.pool(at, own).request(
-                "GET",
-                at.url,
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | secret | headers,
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                timeout=self.timeout,
-            )
-            location = response.headers.get("Location")
-            if response.status not in REDIRECTS or not location:
-                return response
-            response.close()
-            at = self._target(at, location, named, response.status)
+            sent = {"Accept-Encoding": "identity"} | secret | headers
+            incoming = self.thread.result(self.session(at, own).begin(at.url, sent, bounds))
+            head = incoming.head
+            if head.problem == "forbidden address":
+                raise ForbiddenAddressError(f"{at.host}: {head.detail}")
+            if head.problem == "bad address":
+                raise FetchError(at.url, f"no address that can be asked: {head.detail}")
+            location = head.header("Location")
+            if head.status not in REDIRECTS or not location:
+                return incoming
+            self._close(incoming)
+            at = self._target(at, location, named, head.status)
         raise FetchError(url, f"more than {MAX_REDIRECTS} redirects", 310)
 
     @staticmethod
@@ -198,47 +254,50 @@ class Client:
             why = f"which is not followed: {error}"
         raise FetchError(at.url, f"redirects to {shown_address(location)}, {why}", status)
 
-    def body(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """The body as it comes, in pieces. Raises what urllib3 raises, `TimeoutError` for one that crawls."""
-        start, received = time.monotonic(), 0
-        while chunk := response.read1(_CHUNK, decode_content=False):
-            yield chunk
-            received += len(chunk)
-            passed = time.monotonic() - start
-            if passed > self.window_s:
-                if received < self.min_speed * passed:
-                    raise TimeoutError(f"{received / passed:.0f} bytes a second")
-                start, received = time.monotonic(), 0
+    def body(self, incoming: Incoming) -> Iterator[bytes]:
+        """The body as it comes, in pieces. Raises one of `NETWORK_ERRORS` for one that crawls or breaks off."""
+        while piece := self.thread.result(incoming.piece()):
+            yield piece
 
     def read(self, url: str, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """A whole page of at most `limit` bytes, or the range that `headers` ask for; any other answer is an error."""
         problem = ""
         for attempt in range(self.attempts):
             begun = time.monotonic()
-            with self.open(url, headers) as response:
-                if response.status != (206 if "Range" in (headers or {}) else 200):
-                    raise status_error(url, response)
+            with self.open(url, headers) as incoming:
+                status = incoming.head.status
+                if status != (206 if "Range" in (headers or {}) else 200):
+                    raise status_error(url, incoming.head)
                 data = bytearray()
                 try:
-                    for chunk in self.body(response):
-                        data += chunk
+                    for piece in self.body(incoming):
+                        data += piece
                         if len(data) > limit:
-                            raise FetchError(url, f"more than {limit:,} bytes", response.status)
+                            raise FetchError(url, f"more than {limit:,} bytes", status)
                         if time.monotonic() - begun > self.deadline_s:
                             raise TimeoutError(f"not done in {self.deadline_s:.0f} s")
                     return bytes(data)
                 except NETWORK_ERRORS as error:
-                    problem = f"breaks off ({reason_of(error)})"
+                    problem = f"breaks off ({error})"
             if attempt + 1 < self.attempts:
                 self.sleep(self.backoff_s * 2**attempt)
         raise FetchError(url, f"{problem}, {self.attempts} attempts")
 
 
-def reason_of(error: BaseException) -> str:
-    """What went wrong, in a few words: the last clause of what urllib3 and the system said.
+def _web_ports() -> frozenset[int]:
+    return frozenset(PORTS.values())
 
-    >>> reason_of(OSError("HTTPConnection(host='h', port=80): Failed to connect: Connection refused"))
-    'Connection refused'
-    """
-    text = str(getattr(error, "reason", None) or error) or type(error).__name__
-    return text.rpartition(": ")[2].strip()[:160]
+
+def opened_for(at: Address) -> Guard:
+    """A guard that lets through what a user named: the addresses that its name has now, at its port."""
+    try:
+        found = socket.getaddrinfo(at.host.strip("[]"), at.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return Guard(ports=_web_ports() | {at.port})  # the session says that there is no such host
+    pairs = frozenset((str(entry[4][0]), at.port) for entry in found)
+    return Guard(allowed=pairs, ports=_web_ports() | {at.port})
+
+
+def reason_of(answer: Answer) -> str:
+    """Why there is no answer, in a few words."""
+    return answer.detail or answer.problem

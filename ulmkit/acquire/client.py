@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ulmkit.acquire.connections import Connector, Response
 
-PROGRAM = f"ulmkit/{ulmkit.__version__} (+https://github.com/ulmkit/ulmkit; builds text corpora)"
 # what can go wrong between us and an answer
 PROBLEMS = (
     "timeout",  # not done in the time there is
@@ -172,7 +171,7 @@ class Session:
     async def __aenter__(self) -> "Session":
         from ulmkit.acquire.connections import aiohttp_session
 
-        self._client, self._connector = aiohttp_session(self.guard, self._headers, self._trust, self._resolver)
+        self._client, self._connector = aiohttp_session(self.guard, self._headers, self.certificates, self._resolver)
         return self
 
     async def __aexit__(
@@ -181,6 +180,13 @@ class Session:
         if self._client is not None:
             await self._client.close()
             self._client = None
+
+    @property
+    def certificates(self) -> "ssl.SSLContext":
+        """What is asked of a server's certificate."""
+        from ulmkit.acquire.connections import web_certificates
+
+        return self._trust or web_certificates()
 
     @property
     def open_connections(self) -> int:
@@ -192,41 +198,39 @@ class Session:
 
         A field of `headers` that cannot be sent (line breaks, beyond ASCII, over 4 KB) is left out.
         """
-        if self.guard.offline:
-            return Answer(url, problem="offline", detail="nothing is asked for without a network")
-        try:
-            target = requestable(url)
-        except ValueError as error:
-            return Answer(url, problem="bad address", detail=str(error)[:200])
+        exchange = Exchange(url, headers, bounds)
         self.in_flight += 1
         try:
-            return await self._bounded(url, target, headers, bounds)
+            async with asyncio.timeout_at(exchange.ends) as timer:
+                try:
+                    await exchange.begin(self)
+                    await exchange.collect(timer)
+                finally:
+                    exchange.close()
+        except Exception as error:
+            exchange.fail(error)
         finally:
             self.in_flight -= 1
+        return exchange.answer()
 
-    async def _bounded(self, url: str, target: "URL", headers: Mapping[str, str], bounds: Bounds) -> Answer:
-        from ulmkit.acquire.connections import problem_of
+    async def begin(self, url: str, headers: Mapping[str, str] = _NO_HEADERS, bounds: Bounds = PAGE) -> "Incoming":
+        """The answer to one GET when its header is here, for a body of any length. It has to be closed.
 
-        exchange = Exchange(bounds, "range" in map(str.lower, headers))
-        sent = {name: value for name, value in headers.items() if sendable(value)} if headers else None
-        problem, detail = "", ""
+        Of `bounds`, the total time is for the header; the body is bounded by its speed alone.
+        """
+        exchange = Exchange(url, headers, bounds)
         try:
-            async with asyncio.timeout_at(exchange.ends) as timer:
-                response = await self._opened(target, sent, bounds)
-                try:
-                    exchange.header(response)
-                    await exchange.body(response, timer)
-                finally:
-                    response.close()  # what was read to its end is back among the idle ones already
-        except TimeoutError as error:
-            problem, detail = exchange.late(error)
-        except TooLargeError as error:
-            problem, detail = "too large", str(error)
+            async with asyncio.timeout_at(exchange.ends):
+                await exchange.begin(self)
         except Exception as error:
-            problem, detail = problem_of(error)
-        return exchange.answer(url, "" if self.proxy else exchange.peer, problem, detail)
+            exchange.fail(error)
+        except BaseException:
+            exchange.close()
+            raise
+        return Incoming(exchange)
 
-    async def _opened(self, target: "URL", headers: dict[str, str] | None, bounds: Bounds) -> "Response":
+    async def response(self, url: str, headers: Mapping[str, str], bounds: Bounds) -> "Response":
+        """aiohttp's own answer. Raises what it raises, and `ValueError` for an address that is none."""
         from ulmkit.acquire.connections import Response, timeouts
 
         if self._client is None:
@@ -234,11 +238,16 @@ class Session:
         timeout = self._timeouts.get(bounds.connect_s)
         if timeout is None:
             timeout = self._timeouts[bounds.connect_s] = timeouts(bounds.connect_s)
+        sent = {name: value for name, value in headers.items() if sendable(value)} if headers else None
         response = await self._client.get(
-            target, headers=headers, timeout=timeout, allow_redirects=False, proxy=self.proxy or None
+            requestable(url), headers=sent, timeout=timeout, allow_redirects=False, proxy=self.proxy or None
         )
         assert isinstance(response, Response)
         return response
+
+
+class OfflineError(Exception):
+    """Something was asked for where nothing may be."""
 
 
 class TooLargeError(Exception):
@@ -248,89 +257,140 @@ class TooLargeError(Exception):
 class Exchange:
     """One request under way: what came so far, and when it has to end."""
 
-    def __init__(self, bounds: Bounds, ranged: bool) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], bounds: Bounds) -> None:
         self.loop = asyncio.get_running_loop()
-        self.bounds, self.ranged = bounds, ranged
+        self.url, self.headers, self.bounds = url, headers, bounds
         self.begun = self.loop.time()
         self.ends = self.begun + bounds.total_s
         self.starves = float("inf")  # when the body is too slow
-        self.status, self.reason, self.version, self.peer = 0, b"", "", ""
-        self.fields: tuple[tuple[bytes, bytes], ...] = ()
+        self.account = bounds.min_speed * bounds.window_s
+        self.response: Response | None = None
         self.pieces: list[bytes] = []
-        self.truncated = ""
+        self.truncated = self.problem = self.detail = self.address = ""
 
-    def header(self, response: "Response") -> None:
-        """Keep what the header says. Raises `TooLargeError` where it announces too large a body."""
-        self.status = response.status
-        self.reason = (response.reason or "").encode("utf-8", "surrogateescape")
-        version = response.version
-        self.version = f"HTTP/{version.major}.{version.minor}" if version else ""
-        self.fields = response.raw_headers
-        self.peer = response.peer
-        if self.wanted and not self.bounds.cut:
-            announced = response.headers.get("Content-Length", "")
-            if announced.isascii() and announced.isdigit() and len(announced) < 20:
-                self._fits(int(announced))
+    async def begin(self, session: Session) -> None:
+        """Wait for the header."""
+        if session.guard.offline:
+            raise OfflineError("nothing is asked for without a network")
+        self.response = await session.response(self.url, self.headers, self.bounds)
+        if not session.proxy:
+            self.address = self.response.peer
+
+    def close(self) -> None:
+        """Give the connection up, unless the body was read to its end: then it is idle already."""
+        if self.response is not None:
+            self.response.close()
 
     @property
     def wanted(self) -> bool:
         """Whether this is the answer that was hoped for: other bodies are of little use, and cut early."""
-        return self.status == 200 or (self.status == 206 and self.ranged)
+        status = self.response.status if self.response else 0
+        return status == 200 or (status == 206 and "range" in map(str.lower, self.headers))
 
-    def _fits(self, size: int) -> None:
-        if size > self.bounds.sent:
-            raise TooLargeError(f"more than {self.bounds.sent:,} bytes")
+    async def piece(self, timer: asyncio.Timeout) -> bytes:
+        """The next bytes of the body, none at its end. Raises `TimeoutError` for a body that is too slow."""
+        assert self.response is not None
+        content, speed, begun = self.response.content, self.bounds.min_speed, self.loop.time()
+        if speed > 0 and not content.is_eof():
+            self.starves = begun + self.account / speed
+            timer.reschedule(min(self.ends, self.starves))
+        piece = await self.response.piece()
+        if piece:
+            self.account += len(piece) - (self.loop.time() - begun) * speed
+            if self.account < 0:
+                self.starves = begun
+                raise TimeoutError
+            self.account = min(self.account, speed * self.bounds.window_s)
+        return piece
 
-    async def body(self, response: "Response", timer: asyncio.Timeout) -> None:
-        """Read the body to its end or its bound."""
-        content = response.content
-        limit = self.bounds.sent if self.wanted else self.bounds.other
-        size, speed, most = 0, self.bounds.min_speed, self.bounds.min_speed * self.bounds.window_s
-        left, seen = most, self.loop.time()
-        while True:
-            if speed > 0 and not content.is_eof():
-                self.starves = self.loop.time() + left / speed
-                timer.reschedule(min(self.ends, self.starves))
-            piece = await content.readany()
-            if not piece:
-                return
-            now = self.loop.time()
-            left = min(most, left - (now - seen) * speed + len(piece))
-            seen = now
-            size += len(piece)
-            self.pieces.append(piece)
-            if size > limit:
-                if self.wanted and not self.bounds.cut:
-                    self._fits(size)
-                self.pieces[-1] = piece[: len(piece) - (size - limit)]
-                self.truncated = "length"
-                return
+    async def collect(self, timer: asyncio.Timeout) -> None:
+        """Read the body to its end or its bound. Raises `TooLargeError`, before it is read where that is announced."""
+        wanted = self.wanted
+        refused = wanted and not self.bounds.cut
+        limit = self.bounds.sent if wanted else self.bounds.other
+        size = self._announced() if refused else 0
+        if size <= limit:
+            size = 0
+            while piece := await self.piece(timer):
+                size += len(piece)
+                self.pieces.append(piece)
+                if size > limit:
+                    break
+        if size <= limit:
+            return
+        if refused:
+            raise TooLargeError(f"more than {limit:,} bytes")
+        self.pieces[-1] = self.pieces[-1][: len(self.pieces[-1]) - (size - limit)]
+        self.truncated = "length"
 
-    def late(self, error: TimeoutError) -> tuple[str, str]:
-        """Which of the bounds was passed."""
-        if self.starves < self.ends:
-            return "too slow", f"under {self.bounds.min_speed:.0f} bytes a second"
-        return "timeout", str(error)[:200] or f"not done in {self.bounds.total_s:g} s"
+    def _announced(self) -> int:
+        """The size that the header tells."""
+        assert self.response is not None
+        size = self.response.headers.get("Content-Length", "")
+        return int(size) if size.isascii() and size.isdigit() and len(size) < 20 else 0
 
-    def answer(self, url: str, address: str, problem: str, detail: str) -> Answer:
-        """All that came. Of a body that was given up nothing is kept, of one that broke off what there is."""
-        kept = not problem or problem == "broken off"
-        if problem == "broken off" and self.status:
+    def fail(self, error: Exception) -> None:
+        """Remember what went wrong. Raises `error` again if it is none of a network's or a server's."""
+        from ulmkit.acquire.connections import problem_of
+
+        if isinstance(error, TimeoutError) and self.starves < self.ends:
+            self.problem, self.detail = "too slow", f"under {self.bounds.min_speed:.0f} bytes a second"
+        elif isinstance(error, TimeoutError):
+            self.problem, self.detail = "timeout", str(error)[:200] or f"not done in {self.bounds.total_s:g} s"
+        elif isinstance(error, TooLargeError):
+            self.problem, self.detail = "too large", str(error)
+        elif isinstance(error, OfflineError):
+            self.problem, self.detail = "offline", str(error)
+        else:
+            self.problem, self.detail = problem_of(error)
+        if self.problem == "broken off" and self.response is not None:
             self.truncated = "disconnect"
+
+    def answer(self) -> Answer:
+        """All that came. Of a body that was given up nothing is kept, of one that broke off what there is."""
+        response, version = self.response, self.response.version if self.response else None
+        kept = not self.problem or self.problem == "broken off"
         return Answer(
-            url,
-            self.status,
-            self.reason,
-            self.version,
-            self.fields,
+            self.url,
+            response.status if response else 0,
+            ((response.reason if response else "") or "").encode("utf-8", "surrogateescape"),
+            f"HTTP/{version.major}.{version.minor}" if version else "",
+            response.raw_headers if response else (),
             b"".join(self.pieces) if kept else b"",
             self.truncated,
-            problem,
-            detail,
-            address,
+            self.problem,
+            self.detail,
+            self.address,
             self.loop.time() - self.begun,
             self.bounds,
         )
+
+
+class Incoming:
+    """An answer of which the header is here: `head` is all but the body, `piece` gives that as it comes."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.head = exchange.answer()
+
+    async def piece(self) -> bytes:
+        """The next bytes of the body, none at its end.
+
+        Raises `TimeoutError` for a body that is too slow, `ConnectionError` for one that breaks off.
+        """
+        exchange = self.exchange
+        exchange.ends = float("inf")
+        try:
+            async with asyncio.timeout(None) as timer:
+                return await exchange.piece(timer)
+        except Exception as error:
+            exchange.fail(error)
+            kind = TimeoutError if exchange.problem == "too slow" else ConnectionError
+            raise kind(exchange.detail) from error
+
+    def close(self) -> None:
+        """Give the connection up, unless the body was read to its end."""
+        self.exchange.close()
 
 
 def sendable(value: str) -> bool:

@@ -1,11 +1,13 @@
 """Connections as aiohttp makes them: a socket asks the guard, a certificate is checked, a name resolved anew."""
 
 import asyncio
+import contextlib
+import os
 import socket
 import ssl
+import threading
 import weakref
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
 
@@ -33,25 +35,44 @@ class NotPermittedError(OSError):
 
 
 class SystemResolver(AbstractResolver):
-    """The system's resolver, in threads of its own."""
+    """The system's resolver, in threads that nothing waits for: a name that is asked for cannot be called back."""
 
     def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(RESOLVING, "resolving")
+        self.free = asyncio.Semaphore(RESOLVING)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """All addresses of `host`. Raises `socket.gaierror` where there are none."""
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self.threads, lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-        )
+        found: asyncio.Future[list[Any]] = loop.create_future()
+
+        def tell(addresses: list[Any], error: Exception | None) -> None:
+            self.free.release()
+            if found.done():
+                return
+            if error is None:
+                found.set_result(addresses)
+            else:
+                found.set_exception(error)
+
+        def look() -> None:
+            addresses: list[Any] = []
+            problem: Exception | None = None
+            try:
+                addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            except Exception as error:
+                problem = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody is left to tell
+                loop.call_soon_threadsafe(tell, addresses, problem)
+
+        await self.free.acquire()
+        threading.Thread(target=look, name="resolving", daemon=True).start()
         # an address with a scope is inside of a network: the scope goes along so that the guard sees it
-        return [address_record(host, _scoped(each[4]), port) for each in found]
+        return [address_record(host, _scoped(each[4]), port) for each in await found]
 
     async def close(self) -> None:
-        """Let the threads end by themselves: a name that is asked for cannot be called back."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        """Nothing is held."""
 
 
 def _scoped(address: tuple[Any, ...]) -> str:
@@ -136,6 +157,16 @@ class Response(aiohttp.ClientResponse):
         await super().start(connection)
         return self
 
+    async def piece(self) -> bytes:
+        """The next bytes of the body, none at its end; what came before it broke off comes before the error."""
+        try:
+            return await self.content.readany()
+        except aiohttp.ClientError:
+            left = self.content._read_nowait(-1) if self.content._buffer else b""
+            if not left:
+                raise
+            return left
+
 
 def timeouts(connect_s: float) -> aiohttp.ClientTimeout:
     """A bound for connecting alone, to the fraction of a second; the rest is bounded by who asks."""
@@ -151,14 +182,13 @@ def web_certificates() -> ssl.SSLContext:
 
 
 def aiohttp_session(
-    guard: Guard, headers: Mapping[str, str], trust: ssl.SSLContext | None, resolver: AbstractResolver | None
+    guard: Guard, headers: Mapping[str, str], trust: ssl.SSLContext, resolver: AbstractResolver | None
 ) -> tuple[aiohttp.ClientSession, Connector]:
     """A session of aiohttp's with nothing of its own will, and its connections.
 
     Raises `ValueError` for a `trust` that does not check.
     """
-    context = trust or web_certificates()
-    if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
+    if trust.verify_mode is not ssl.CERT_REQUIRED or not trust.check_hostname:
         raise ValueError("certificates and names are always checked")
 
     def permitted(info: tuple[Any, ...]) -> socket.socket:
@@ -171,7 +201,7 @@ def aiohttp_session(
         socket_factory=permitted,
         use_dns_cache=False,
         resolver=resolver or SystemResolver(),
-        ssl=context,
+        ssl=trust,
         limit=0,  # how many at a time is for who asks
         keepalive_timeout=KEPT_OPEN,
         timeout_ceil_threshold=float("inf"),
@@ -225,7 +255,9 @@ def _ended(cause: BaseException | None) -> bool:
 
 def _words(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        said = error.os_error.strerror or str(error.os_error)
+        cause = error.os_error
+        resolving = cause.errno is None or isinstance(cause, socket.gaierror)
+        said = (cause.strerror or str(cause)) if resolving else os.strerror(cause.errno or 0)
     elif isinstance(error, aiohttp.ClientResponseError):
         said = error.message
     elif isinstance(error, aiohttp.ServerDisconnectedError):

@@ -12,12 +12,10 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import urllib3
 
 from ulmkit.acquire.address import without_user
-from ulmkit.acquire.blocking import NETWORK_ERRORS, Client, FetchError, reason_of, status_error
+from ulmkit.acquire.blocking import NETWORK_ERRORS, Client, FetchError, status_error
+from ulmkit.acquire.client import Answer
 from ulmkit.artifacts.atomic import read_json, storage_errors, sync_folder, write_json
 from ulmkit.errors import ArtifactError
 from ulmkit.files import open_regular
@@ -104,10 +102,10 @@ def _note(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
-def _validator(headers: Mapping[str, Any]) -> str:
+def _validator(answer: Answer) -> str:
     """What tells two versions of a file apart: a strong ETag, else the time of its last change."""
-    etag = headers.get("ETag", "")
-    return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
+    etag = answer.header("ETag")
+    return etag if etag and not etag.startswith("W/") else answer.header("Last-Modified")
 
 
 def _known_version(part: Path, url: str) -> str:
@@ -133,24 +131,25 @@ def _collect(client: Client, url: str, part: Path, size: int | None, report: Rep
         headers = {"Range": f"bytes={have}-", "If-Range": version} if have else {}
         before = have
         problem = ""
-        with client.open(url, headers) as response:
-            if response.status == 416 or (response.status == 206 and not _continues(response, have)):
+        with client.open(url, headers) as incoming:
+            head = incoming.head
+            if head.status == 416 or (head.status == 206 and not _continues(head, have)):
                 part.unlink(missing_ok=True)
-                problem = f"answers {response.status} to a range"
-            elif response.status not in (200, 206):
-                raise status_error(url, response)
+                problem = f"answers {head.status} to a range"
+            elif head.status not in (200, 206):
+                raise status_error(url, head)
             else:
-                if response.status == 200:
+                if head.status == 200:
                     have = 0
-                    write_json(_note(part), {"url": without_user(url), "version": _validator(response.headers)})
-                total = size if size is not None else _total(response, have)
+                    write_json(_note(part), {"url": without_user(url), "version": _validator(head)})
+                total = size if size is not None else _total(head, have)
                 if size is None and total is not None:
                     require_space(part.parent, total - have)
                 with open(part, "r+b" if have else "wb") as file:
                     file.seek(have)
                     file.truncate()
                     try:
-                        for chunk in client.body(response):
+                        for chunk in client.body(incoming):
                             file.write(chunk[: limit - have])
                             have = min(have + len(chunk), limit)
                             if have == limit:
@@ -160,9 +159,7 @@ def _collect(client: Client, url: str, part: Path, size: int | None, report: Rep
                             raise FetchError(url, f"more than {limit:,} bytes, and no size is published", 200)
                         return
                     except NETWORK_ERRORS as error:
-                        if isinstance(error, OSError) and error.errno is not None and not _of_network(error):
-                            raise  # the disk's, not the network's
-                        problem = f"breaks off ({reason_of(error)})"
+                        problem = f"breaks off ({error})"
         # a connection that brought something earns new attempts
         fruitless = 0 if have > before else fruitless + 1
         if fruitless >= client.attempts:
@@ -170,16 +167,12 @@ def _collect(client: Client, url: str, part: Path, size: int | None, report: Rep
         client.sleep(client.backoff_s * 2**fruitless)
 
 
-def _of_network(error: OSError) -> bool:
-    return isinstance(error, ConnectionError | TimeoutError)
-
-
-def _continues(response: urllib3.BaseHTTPResponse, have: int) -> bool:
+def _continues(answer: Answer, have: int) -> bool:
     """Whether a partial answer begins where we stopped."""
-    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    match = re.match(r"bytes (\d{1,19})-", answer.header("Content-Range"))
     return match is not None and int(match[1]) == have
 
 
-def _total(response: urllib3.BaseHTTPResponse, have: int) -> int | None:
-    length = response.headers.get("Content-Length", "")
+def _total(answer: Answer, have: int) -> int | None:
+    length = answer.header("Content-Length")
     return have + int(length) if length.isdecimal() else None

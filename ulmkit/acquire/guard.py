@@ -7,14 +7,7 @@ spelling (2130706433, 0x7f.1, ::ffff:127.0.0.1 are all 127.0.0.1).
 
 import ipaddress
 import socket
-import sys
 from dataclasses import dataclass
-from typing import Any
-
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-from urllib3.util import connection
 
 from ulmkit.errors import InputError
 
@@ -91,49 +84,3 @@ def public_addresses(host: str, port: int) -> list[str]:
     if not allowed:
         raise ForbiddenAddressError(f"{host} is {addresses[0]}, inside of a network")
     return allowed
-
-
-class _Guarded:
-    """A connection that is made to addresses of the internet only."""
-
-    def _new_conn(self: Any) -> socket.socket:
-        problem: OSError | None = None
-        try:
-            addresses = public_addresses(self._dns_host, self.port)
-        except (socket.gaierror, UnicodeError) as error:
-            raise NameResolutionError(self.host, self, socket.gaierror(str(error))) from error
-        for address in addresses:
-            try:
-                made = connection.create_connection(
-                    (address, self.port), self.timeout, self.source_address, self.socket_options
-                )
-            except OSError as error:
-                problem = error
-            else:
-                sys.audit("http.client.connect", self, self.host, self.port)
-                return made
-        if isinstance(problem, TimeoutError):
-            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from problem
-        raise NewConnectionError(self, f"Failed to establish a new connection: {problem}") from problem
-
-
-class _GuardedHTTP(_Guarded, HTTPConnection):
-    pass
-
-
-class _GuardedHTTPS(_Guarded, HTTPSConnection):
-    pass
-
-
-class _GuardedHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _GuardedHTTP
-
-
-class _GuardedHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS
-
-
-def only_to_the_internet(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """`manager`, of which every connection is made to the internet only."""
-    manager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
-    return manager
