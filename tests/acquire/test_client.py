@@ -134,3 +134,51 @@ def test_a_guard_is_opened_for_pairs_alone() -> None:
     ]
     with pytest.raises(ValueError):
         Guard(allowed=frozenset({("localhost", 8000)}))
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05])
+def test_what_follows_an_answer_on_its_connection_is_no_answer_to_the_next_request(pause_s: float) -> None:
+    """Neither in the same packet nor after a while: the connection is left."""
+
+    async def speaks_unasked(send: Send, request: bytes) -> None:
+        number = b"%d" % len(server.requests)
+        await send(ok(number) + (b"" if pause_s else ok(b"stale")))
+        if pause_s:
+            await asyncio.sleep(pause_s)
+            await send(ok(b"stale"))
+
+    with raw_server(speaks_unasked, keep=True) as server:
+
+        async def ask() -> list[bytes]:
+            bodies = []
+            async with Session(agent="x", guard=opened_to(server)) as session:
+                for _ in range(3):
+                    bodies.append((await session.get(server.url)).body)
+                    await asyncio.sleep(2 * pause_s)
+            return bodies
+
+        assert asyncio.run(ask()) == [b"1", b"2", b"3"]
+    assert server.connections == 3
+
+
+def test_what_came_of_a_body_before_it_broke_off_is_kept() -> None:
+    async def breaks_off(send: Send, request: bytes) -> None:
+        await send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+        await asyncio.sleep(0.02)
+        await send(b"begun")
+
+    with raw_server(breaks_off) as server:
+        answer = asked(server)
+    assert (answer.problem, answer.truncated, answer.body) == ("broken off", "disconnect", b"begun")
+
+
+def test_a_chunk_that_is_none_ends_a_body_at_once() -> None:
+    async def breaks_http(send: Send, request: bytes) -> None:
+        await send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        await asyncio.sleep(0.02)
+        await send(b"no chunk\r\n")
+
+    with raw_server(breaks_http) as server:
+        answer = asked(server, bounds=Bounds(total_s=20))
+    assert (answer.problem, answer.body) == ("bad http", b"")
+    assert answer.seconds < 10
