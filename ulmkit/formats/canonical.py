@@ -119,7 +119,7 @@ def _in_ascii(text: str) -> str:
         raise ValueError(f"no host is called so ({error})"[:120]) from None
 
 
-def _escaped(text: str) -> str:
+def percent_encoded(text: str) -> str:
     """`text` in one percent-encoding: unreserved characters as they are, the rest with upper-case digits."""
     data = text.encode("utf-8", "surrogateescape")
     return _TO_ESCAPE.sub(_one_form, data).decode("ascii")
@@ -138,7 +138,7 @@ def _path(path: str) -> str:
     """A path, not empty, without sessions and dot segments (RFC 3986, 5.2.4)."""
     if "/." not in path and _PLAIN_PATH.fullmatch(path):
         return path
-    path = _SEGMENT_SESSION.sub("", _PATH_SESSION.sub("", _escaped(path.replace("\\", "/"))))
+    path = _SEGMENT_SESSION.sub("", _PATH_SESSION.sub("", percent_encoded(path.replace("\\", "/"))))
     if "/." not in path:
         return path or "/"
     result: list[str] = []
@@ -159,7 +159,7 @@ def _query(query: str) -> str:
     Those of one name stay in the order they came in, which a server may go by.
     """
     parts = []
-    for part in (query if _PLAIN_QUERY.fullmatch(query) else _escaped(query)).split("&"):
+    for part in (query if _PLAIN_QUERY.fullmatch(query) else percent_encoded(query)).split("&"):
         name, _, value = part.partition("=")
         pattern = _of_the_visit(name)
         if part and (pattern is None or not pattern.fullmatch(value)):
