@@ -188,7 +188,8 @@ def aiohttp_session(
 
     Raises `ValueError` for a `trust` that does not check.
     """
-    if trust.verify_mode is not ssl.CERT_REQUIRED or not trust.check_hostname:
+    modern = trust.minimum_version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    if trust.verify_mode is not ssl.CERT_REQUIRED or not trust.check_hostname or not modern:
         raise ValueError("certificates and names are always checked")
 
     def permitted(info: tuple[Any, ...]) -> socket.socket:

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from ulmkit.formats.streams import BROKEN, CODECS, Inflate
 
 WINDOW = 1 << 23  # bytes of history that zstd may ask for (RFC 9659)
-MEMBERS = 100  # gzip members of one body: each costs a copy of what follows it
+MEMBERS = 100  # gzip members of one body
 _STEP = 1 << 20
+_FED = 1 << 16  # bytes given to zlib at a time: it copies what it has not taken yet
+_PADDING = re.compile(rb"\0*")
 _GZIP = CODECS["gzip"].magic
 _ZSTD = CODECS["zstd"].magic
 _READABLE = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]{64}|[\t\n\r\x20-\x7e]+$")  # a start that is no coding's
@@ -81,20 +83,22 @@ class Pieces:
 
 
 def _inflated(body: bytes, wbits: int, pieces: Pieces) -> bool:
+    at = 0  # bytes of `body` that were fed
     for _ in range(MEMBERS):
-        decoder, data = Inflate(wbits), body
+        decoder = Inflate(wbits)
         while not decoder.eof:
+            data = body[at : at + _FED] if decoder.needs_input else b""
+            if decoder.needs_input and not data:
+                return False
+            at += len(data)
             try:
                 piece = decoder.decompress(data, _STEP)
             except BROKEN:
                 return False
-            data = b""
             if not pieces.add(piece):
                 return False
-            if not piece and decoder.needs_input and not decoder.eof:
-                return False
-        body = decoder.unused_data.lstrip(b"\0")
-        if wbits != 31 or not body.startswith(_GZIP):
+        at = _PADDING.match(body, at - len(decoder.unused_data)).end()  # type: ignore[union-attr]
+        if wbits != 31 or not body.startswith(_GZIP, at):
             return True
     return False
 
