@@ -13,6 +13,9 @@ from ulmkit.errors import InputError
 
 _UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that is in use on the internet
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# what Python's own table lacks in some of the versions that we run on: protocol assignments, relays, documentation
+_RESERVED_V4 = [ipaddress.ip_network(each) for each in ("192.0.0.0/24", "192.88.99.0/24")]
+_RESERVED_V6 = [ipaddress.ip_network("3fff::/20")]
 WEB_PORTS = frozenset((80, 443))
 
 
@@ -36,9 +39,11 @@ def public(address: str) -> bool:
             return public(str(inside))
         if ip.scope_id or ip not in _UNICAST or not ip.is_global or ip.is_multicast:
             return False
+        if any(ip in each for each in _RESERVED_V6):
+            return False
         hidden = [ip.sixtofour, *(ip.teredo or ())]
         return all(public(str(each)) for each in hidden if each is not None)
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in each for each in _RESERVED_V4)
 
 
 @dataclass(frozen=True)
