@@ -18,8 +18,9 @@ PACKAGE = Path(ulmkit.__file__).parent
 REPOSITORY = PACKAGE.parent
 
 FLOORS = (
+    ("errors",),
     ("names",),
-    ("document", "errors", "files", "notebook", "progress"),
+    ("arguments", "document", "files", "notebook", "progress"),
     ("text",),
     ("language", "artifacts", "work"),
     ("formats", "report"),

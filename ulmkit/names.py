@@ -12,6 +12,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+from ulmkit.errors import UsageError
+
 # what a stored name spells as \xNN: a byte that is no UTF-8, a control, a backslash that would read as such a spelling
 _BYTE = re.compile(r"[\udc80-\udcff\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
 _STORED_BYTE = re.compile(r"\\x([0-9a-f]{2})")
@@ -19,7 +21,9 @@ _LONE = re.compile("[\ud800-\udfff]")
 # what a line may hold although it cannot be printed: tabs between columns, and spaces of other widths
 _PLAIN = re.compile(r"[\t\xa0\u2000-\u200a\u202f\u205f\u3000]")
 _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
+ERROR_LENGTH = 2_000
 _JOINERS = "\u200c\u200d"
+_LONG = re.compile(r"\S{300,}")
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#|!&~$]")
 
 
@@ -59,6 +63,16 @@ def readable(text: object, limit: int | None = 60) -> str:
             for before, c in zip(" " + shown, shown, strict=False)
         )
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def error_line(message: str) -> str:
+    """An error as one line that is safe to show; of a name that no screen holds its two ends.
+
+    >>> len(error_line("no file\\n" + "x" * 5000 + ": give another."))
+    163
+    """
+    words = " ".join(message.split())
+    return readable(_LONG.sub(lambda found: f"{found[0][:100]}…{found[0][-40:]}", words), ERROR_LENGTH)
 
 
 def readable_lines(text: str) -> str:
@@ -144,5 +158,10 @@ def _in_json(character: str) -> str:
 
 
 def home_expanded(path: str | os.PathLike[str]) -> Path:
-    """`path` with `~` as a home folder; as it stands where nobody is known by that name."""
+    """`path` with `~` as a home folder; as it stands where nobody is known by that name.
+
+    Raises `UsageError` for an empty one, which Python takes for the working directory.
+    """
+    if not os.fspath(path):
+        raise UsageError("an empty path names no place. Give a file or a folder, or leave it out.")
     return Path(os.path.expanduser(path))  # noqa: PTH111 — Path.expanduser raises where there is no home

@@ -43,6 +43,21 @@ def test_temperature_zero_takes_the_best_each_time(model: AWDLSTM) -> None:
         ids.append(token)
 
 
+@pytest.mark.parametrize("memory", [0, 20])
+def test_a_long_prompt_is_read_many_ids_at_a_time_to_the_same_end(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one by one, with a pointer too, however the windows fall; 10,000 ids took half a minute one by one."""
+    torch.manual_seed(0)
+    model = AWDLSTM(V, LMConfig(embedding_size=8, hidden_size=12, layers=2, memory=memory))
+    with torch.no_grad():
+        model.embedding *= 20
+    prompt = [BOS, *torch.randint(2, V, (100,)).tolist()]
+    rows = []
+    for window in (1, 7, 256):
+        monkeypatch.setattr("ulmkit.lm.generate.WINDOW", window)
+        rows.append(generate(model, [prompt, [BOS]], length=40, temperature=0))
+    assert rows[0] == rows[1] == rows[2]
+
+
 def test_the_same_seed_gives_the_same_text(model: AWDLSTM) -> None:
     first, again, other = (generate(model, [[BOS]] * 3, temperature=1.5, seed=seed) for seed in (1, 1, 2))
     assert first == again
@@ -105,6 +120,11 @@ def test_top_p_keeps_the_smallest_set_that_holds_p(top_p: float, seed: int) -> N
         ([[BOS]], {"temperature": -1}, "temperature -1"),
         ([[BOS]], {"top_p": 0}, "top_p 0"),
         ([[BOS]], {"forbidden": range(V)}, "every id is forbidden"),
+        ([[BOS]], {"length": -1}, "length -1"),
+        ([[BOS]], {"top_k": -1}, "top_k -1"),
+        ([[BOS]], {"no_repeat": -1}, "no_repeat -1"),
+        ([[BOS]], {"seed": -1}, "seed -1"),
+        ([[BOS]], {"seed": 10**40}, "seed 1000"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(

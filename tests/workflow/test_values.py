@@ -1,6 +1,7 @@
 """Corpus, Tokenizer and LM as values: made from Python, read lazily, shown in a notebook."""
 
 import itertools
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ulmkit.document import Document
 from ulmkit.notebook import html_table
 from ulmkit.workflow import corpus as corpus_module
 
+SIZES = {"embedding_size": 16, "hidden_size": 24, "layers": 2, "batch_size": 8}
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -36,10 +38,9 @@ def tok(fa, corpus) -> ulmkit.Tokenizer:
 
 @pytest.fixture(scope="module")
 def lm(fa, corpus, tok) -> ulmkit.LM:
-    sizes = {"embedding_size": 16, "hidden_size": 24, "layers": 2, "batch_size": 8}
     heard: list[str] = []
     lm = ulmkit.pretrain(
-        fa, corpus, tok, preset="tiny", steps=12, device="cpu", report=lambda p: heard.append(str(p)), **sizes
+        fa, corpus, tok, preset="tiny", steps=12, device="cpu", report=lambda p: heard.append(str(p)), **SIZES
     )
     assert all(line.count("\n") == 0 for line in heard)
     return lm
@@ -145,7 +146,7 @@ def test_what_is_asked_wrongly_is_said_in_a_line(fa, corpus, tok, tmp_path: Path
         (lambda: ulmkit.build("fa", fa.samples, root=tmp_path), "'fa' is no Language"),
         (
             lambda: ulmkit.build(fa, fa.samples, root=tmp_path, pii="hide"),
-            "pii is 'hide', expected keep or mask or drop",
+            "pii is 'hide', expected 'keep' or 'mask' or 'drop'",
         ),
         (lambda: ulmkit.train_tokenizer(fa, str(corpus.folder)), "is no Corpus"),
         (lambda: ulmkit.pretrain(fa, corpus, str(tok.folder)), "is no Tokenizer"),
@@ -153,6 +154,70 @@ def test_what_is_asked_wrongly_is_said_in_a_line(fa, corpus, tok, tmp_path: Path
         with pytest.raises(ulmkit.UsageError, match=says):
             asked()
     assert not list(tmp_path.iterdir())
+
+
+NAN, INFINITE = float("nan"), float("inf")
+# arguments of the front door, and what none of them is
+WRONG_FOR_BUILD = {
+    "root": [5, "", "a\0b", "x" * 5000], "name": [5, None], "licence": [5, None], "text_field": [5],
+    "workers": ["2", 1.5, NAN, -1], "valid_share": ["x", NAN, 10**400], "near_duplicates": ["x", None],
+    "limit": ["x", NAN], "mirror": [5], "pii": [None, [], 5], "report": [None, 5],
+    "inputs": [5, "", [5], [None], [""], b"x", "x" * 5000, {"a": 1}],
+}  # fmt: skip
+WRONG_FOR_PRETRAIN = {
+    "minutes": ["x", NAN, -1, 0, INFINITE], "run": [5, None, "", "../x"], "start": [5, ""], "preset": [5, "x"],
+    "device": [5, "x"], "resume": ["x"], "tensorboard": [5], "lr": ["x", NAN], "epochs": [1.5, "x"],
+}  # fmt: skip
+WRONG_FOR_GENERATE = {
+    "length": ["x", NAN, 1.5, -1, None], "temperature": ["x", NAN, INFINITE, -1], "top_k": ["x", 1.5, -1],
+    "top_p": ["x", NAN, 0, 2], "no_repeat": ["x", -1], "seed": ["x", NAN, -1, 10**40], "prompt": [5, [5], None],
+}  # fmt: skip
+
+
+def test_every_argument_of_another_kind_is_said_in_a_line(fa, corpus, tok, lm, tmp_path: Path):
+    """Text for a number, numbers for text, no number at all: nothing of Python's own comes out."""
+    build = partial(ulmkit.build, fa, inputs=fa.samples, root=tmp_path)
+    pretrain = partial(ulmkit.pretrain, fa, corpus, tok, preset="tiny", run="other", **SIZES)
+    train_tokenizer = partial(ulmkit.train_tokenizer, fa, corpus)
+    asked = [
+        (f"{name}={value!r}", partial(function, **{name: value}))
+        for function, wrong in (
+            (build, WRONG_FOR_BUILD),
+            (pretrain, WRONG_FOR_PRETRAIN),
+            (lm.generate, WRONG_FOR_GENERATE),
+            (train_tokenizer, {"vocabulary": ["x", NAN, 1.5, -1], "model": ["x", 5], "force": ["x"]}),
+        )
+        for name, values in wrong.items()
+        for value in values
+    ]
+    asked += [
+        (f"{function.__qualname__} {value!r}", partial(function, value))
+        for function in (ulmkit.load, ulmkit.Corpus.load, ulmkit.Tokenizer.load, ulmkit.LM.load)
+        for value in (5, None, "", "a\0b", "x" * 5000, "/dev/null")
+    ]
+    asked += [
+        (f"{f.__qualname__} 5", partial(f, 5)) for f in (lm.hidden, lm.evaluate, lm.export, tok.encode, tok.evaluate)
+    ]
+    for what, call in asked:
+        with pytest.raises(ulmkit.UlmkitError) as error:
+            call()
+        line = str(error.value)
+        assert line.isprintable(), what
+        assert len(line) < 700, what
+        assert "--" not in line, line
+    assert not (tmp_path / "fa/corpus").exists()
+
+
+def test_numbers_of_numpy_are_numbers(lm):
+    asked = {"length": np.int64(5), "top_k": np.int32(3), "seed": np.uint8(1), "temperature": np.float32(0.5)}
+    assert lm.generate("", **asked) == lm.generate("", length=5, top_k=3, seed=1, temperature=0.5)
+
+
+def test_an_error_names_arguments_not_options(fa, corpus, tok, lm):
+    with pytest.raises(ulmkit.UsageError, match="Add resume=True to go on with it, or choose another run name"):
+        ulmkit.pretrain(fa, corpus, tok, preset="tiny", **SIZES)
+    with pytest.raises(ulmkit.UsageError, match="inputs nowhere: no such file"):
+        ulmkit.build(fa, "nowhere")
 
 
 def test_a_model_is_found_again_beside_its_tokenizer(lm, tok, root: Path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,12 +84,21 @@ class Terminal:
             yield paced(lambda progress: remark(str(progress)), LINE_SECONDS)
 
 
+class FilePath(click.Path):
+    """A path of a file or folder; none is not the working directory, which Python takes it for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("an empty path names no place. Give a file or a folder, or leave the option out.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options every command takes; it receives them as a `Terminal` first."""
 
     @click.option(
         "--root",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(path_type=Path, file_okay=False),
         default=Path("data"),
         envvar="ULMKIT_ROOT",
         show_default=True,
@@ -97,7 +107,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--languages",
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        type=FilePath(path_type=Path, file_okay=False, exists=True),
         envvar="ULMKIT_LANGUAGES",
         show_envvar=True,
         help="A folder of language folders of your own.",

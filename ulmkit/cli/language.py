@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal, shared, text_table, word_table
+from ulmkit.cli.common import FilePath, Terminal, shared, text_table, word_table
 from ulmkit.names import home_expanded, readable
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def check_page(result: "Conformance") -> str:
 @click.argument("code", metavar="CODE")
 @click.option(
     "--into",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(path_type=Path, file_okay=False),
     help="Folder of languages to write it into.  [default: --languages, else ./languages]",
 )
 @shared
@@ -321,7 +321,7 @@ def shown_limit(limit: "float | tuple[float, ...]") -> str:
 @click.option("--vocab", "vocabulary", type=click.IntRange(min=300), default=4000, show_default=True, help="Pieces.")
 @click.option("--order", type=click.IntRange(1, 5), default=3, show_default=True, help="Of the n-gram model.")
 @click.option("--ablate/--no-ablate", default=True, help="Switch each operation off in turn; without, only count.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write ledger.md and ledger.json there.")
+@click.option("--out", type=FilePath(path_type=Path, file_okay=False), help="Write ledger.md and ledger.json there.")
 @shared
 def ledger_(
     terminal: Terminal,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.common import FilePath, Terminal, shared, text_table
 from ulmkit.cli.streams import remark
 from ulmkit.errors import UsageError
 from ulmkit.names import readable
@@ -300,7 +300,7 @@ def generate(
 @click.argument("code", metavar="LANGUAGE")
 @recipe
 @click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw loss over rate into this .svg file."
+    "--plot", type=FilePath(path_type=Path, dir_okay=False), help="Also draw loss over rate into this .svg file."
 )
 @SEED_OPTION
 @DEVICE_OPTION
@@ -369,7 +369,7 @@ def find_lr(
     help="For load_exported and others, for fastai's AWD_LSTM, or for onnxruntime.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; <root>/LANGUAGE/export/… if not given."
+    "--out", type=FilePath(path_type=Path, file_okay=False), help="Folder; <root>/LANGUAGE/export/… if not given."
 )
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
 @RUN_OPTION
@@ -402,22 +402,22 @@ def export(terminal: Terminal, code: str, form: str, out: Path | None, checkpoin
 
 @command.command("import")
 @click.argument("code", metavar="LANGUAGE")
-@click.argument("weights", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("weights", type=FilePath(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--vocab",
     "vocabulary",
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FilePath(path_type=Path, exists=True, dir_okay=False),
     help="Its words by row, .pkl or .json.",
 )
 @click.option(
     "--config",
     "settings",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FilePath(path_type=Path, exists=True, dir_okay=False),
     help="fastai's AWD_LSTM settings as JSON, for the dropouts; sizes are read from the weights.",
 )
 @click.option(
-    "--tokenizer", type=click.Path(path_type=Path, file_okay=False), help="Folder; LANGUAGE's own if not given."
+    "--tokenizer", type=FilePath(path_type=Path, file_okay=False), help="Folder; LANGUAGE's own if not given."
 )
 @click.option("--run", "run_name", default="imported", show_default=True, help="Name of the new run's folder.")
 @shared

@@ -12,9 +12,7 @@ import click
 import ulmkit
 from ulmkit.cli.streams import STANDARD_OUTPUT, open_closed_streams, remark, silence
 from ulmkit.errors import Interrupted, UlmkitError, out_of_memory, system_error
-from ulmkit.names import json_text, readable
-
-LINE_LIMIT = 2_000  # characters of an error
+from ulmkit.names import error_line, json_text, readable
 
 # name → (module of ulmkit.cli, what --help says); a module is imported when its command is asked for
 COMMANDS = {
@@ -60,7 +58,7 @@ def cli() -> None:
 
 def fail(message: str, code: int, command: list[str]) -> NoReturn:
     """End with one line on stderr, safe for a terminal; with `--json`, an object on stdout says the same."""
-    line = readable(" ".join(message.split()), LINE_LIMIT)
+    line = error_line(message)
     if "--json" in command:
         with contextlib.suppress(OSError, ValueError):
             print(json_text({"error": line, "exit_code": code}), flush=True)

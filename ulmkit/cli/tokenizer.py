@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.common import FilePath, Terminal, shared, text_table
 from ulmkit.cli.streams import input_lines, write_out
 from ulmkit.errors import UsageError
 from ulmkit.names import readable
@@ -98,7 +98,7 @@ def decode(terminal: Terminal, code: str) -> None:
         write_out(tokenizer.decode(ids))
 
 
-TEXT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+TEXT_FILE = FilePath(path_type=Path, exists=True, dir_okay=False)
 
 
 @command.command()

@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 import torch
 
 from ulmkit.errors import UlmkitError, UsageError
+from ulmkit.lm.config import LARGEST_SEED
 from ulmkit.lm.model import AWDLSTM
 
+WINDOW = 256  # ids of a prompt that are read at once
 COLDEST = 1e-100  # a temperature below would take the scores beyond all numbers; the best id alone is left long before
 
 
@@ -40,17 +42,13 @@ def repeating(read: Sequence[int], n: int) -> set[int]:
     return {read[i + n - 1] for i in range(len(read) - n + 1) if list(read[i : i + n - 1]) == tail}
 
 
-def _check(
-    model: AWDLSTM, prompts: Sequence[Sequence[int]], temperature: float, top_p: float, no_repeat: int, length: int
-) -> None:
+def _check(model: AWDLSTM, prompts: Sequence[Sequence[int]], temperature: float, top_p: float, seed: int) -> None:
     if not 0 <= temperature < math.inf:
         raise UsageError(f"generate: temperature {temperature}, expected at least 0.")
     if not 0 < top_p <= 1:
         raise UsageError(f"generate: top_p {top_p}, expected above 0 and at most 1.")
-    if no_repeat < 0:
-        raise UsageError(f"generate: no_repeat {no_repeat}, expected at least 0.")
-    if length < 0:
-        raise UsageError(f"generate: length {length}, expected at least 0.")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"generate: seed {str(seed)[:40]}, expected from 0 to {LARGEST_SEED}.")
     for number, prompt in enumerate(prompts):
         if not prompt:
             raise UsageError(f"generate: prompt {number} is empty. Begin it with the document's first id, bos.")
@@ -80,7 +78,10 @@ def generate(
     those of the prompt included: a model with a pointer else says what it has just said, again and again. The same seed
     and prompts give the same ids.
     """
-    _check(model, prompts, temperature, top_p, no_repeat, length)
+    _check(model, prompts, temperature, top_p, seed)
+    for name, count in (("length", length), ("top_k", top_k), ("no_repeat", no_repeat)):
+        if count < 0:
+            raise UsageError(f"generate: {name} {count}, expected at least 0.")
     if not prompts:
         return []
     never = set(forbidden)
@@ -93,33 +94,37 @@ def generate(
     random = torch.Generator().manual_seed(seed)
     training = model.training
     model.eval()
-    model.reset()
+    heads = [_state_after(model, prompt[:-1]) for prompt in prompts]
+    model.carry({name: torch.cat([head[name] for head in heads]) for name in heads[0]})
     results: list[list[int]] = [[] for _ in prompts]
-    ended = [False] * len(prompts)
-    current = torch.tensor([[prompt[0] for prompt in prompts]])  # (1, B)
-    longest = max(len(prompt) for prompt in prompts)
-    for step in range(1, longest + length):
-        logits = _logits(model, current)  # (B, V)
+    ended = [length == 0] * len(prompts)
+    current = [prompt[-1] for prompt in prompts]
+    while not all(ended):
+        logits = _logits(model, torch.tensor([current]))  # (1, B) -> (B, V)
         logits[:, banned] = -torch.inf
         if no_repeat:
             for row, prompt in enumerate(prompts):
-                again = sorted(repeating([*prompt, *results[row]], no_repeat)) if step >= len(prompt) else []
+                again = sorted(repeating([*prompt, *results[row]], no_repeat))
                 if len(again) + len(banned) < model.vocabulary:
                     logits[row, again] = -torch.inf
-        chosen = _choose(logits, temperature, top_k, top_p, random).tolist()
-        for row, prompt in enumerate(prompts):
-            if step < len(prompt):
-                chosen[row] = prompt[step]
-            elif not ended[row] and len(results[row]) < length:
-                ended[row] = chosen[row] == stop
-                if not ended[row]:
-                    results[row].append(chosen[row])
-        if all(end or len(result) >= length for end, result in zip(ended, results, strict=True)):
-            break
-        current = torch.tensor([chosen])
+        current = _choose(logits, temperature, top_k, top_p, random).tolist()
+        for row, (chosen, result) in enumerate(zip(current, results, strict=True)):
+            if not ended[row] and chosen != stop:
+                result.append(chosen)
+            ended[row] |= chosen == stop or len(result) == length
     model.reset()
     model.train(training)
     return results
+
+
+def _state_after(model: AWDLSTM, ids: Sequence[int]) -> dict[str, torch.Tensor]:
+    """What the model carries once it has read `ids`, one row's: many at a time, and no scores are asked for."""
+    model.state, model.memory = model.start(1), next(iter(model.recall(1)), None)
+    for start in range(0, len(ids), WINDOW):
+        model(torch.tensor(ids[start : start + WINDOW], device=model.embedding.device).unsqueeze(1))  # (T, 1)
+    head = model.carried()
+    model.reset()
+    return head
 
 
 def _logits(model: AWDLSTM, ids: torch.Tensor) -> torch.Tensor:

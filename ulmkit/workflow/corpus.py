@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
 from ulmkit.acquire.sources import fetch_sources
+from ulmkit.arguments import front_door
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.shards import corpus_read, finished_corpus, read_batches, read_frame, shard_paths, shard_texts
@@ -108,6 +109,7 @@ class Corpus:
         self.folder, self.manifest, self.language = folder, manifest, language
 
     @classmethod
+    @front_door
     def load(cls, where: Place, *, root: Place | None = None) -> "Corpus":
         """The corpus in the folder `where`; with `root`, that of the language with the code `where` under it.
 
@@ -172,6 +174,7 @@ class Corpus:
         reasons = self.manifest["counts"]["dropped"]
         return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
+    @front_door
     def dropped_samples(self, reason: str | None = None) -> list[dict[str, str]]:
         """Some of the documents that were dropped (for `reason`): id, source, reason, detail and the beginning."""
         samples = read_samples(self.folder / "dropped" / "samples.jsonl")
@@ -186,6 +189,7 @@ class Corpus:
         """A pandas DataFrame of all splits, named in the column `split`. It is read whole: for corpora that fit."""
         return read_frame({split: CorpusSplit(self, split).paths for split in SPLITS})
 
+    @front_door
     def to_datasets(self) -> Any:
         """A `datasets.DatasetDict` of the splits that have documents, over the same Parquet files.
 
@@ -211,6 +215,7 @@ class Corpus:
         return html_table(str(self.folder), rows, headers=headers, direction=self.direction)
 
 
+@front_door
 def build(
     language: Language,
     inputs: Place | Sequence[Place] | None = None,

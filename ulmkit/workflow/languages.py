@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ulmkit.arguments import front_door
 from ulmkit.errors import LanguageError, UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.places import find
@@ -12,6 +13,7 @@ from ulmkit.names import home_expanded
 from ulmkit.notebook import html_table
 
 
+@front_door
 def load(code: str | Path, *, languages: str | Path | None = None) -> Language:
     """The language `code`, read from its folder now: a folder that was edited meanwhile is read as it is.
 
@@ -66,6 +68,7 @@ class Languages(Mapping[str, Language]):
         return html_table("languages", rows, headers=("code", "name", "own name", "script", "folder"))
 
 
+@front_door
 def languages(folder: str | Path | None = None) -> Languages:
     """Every language that can be found: those in `folder`, of installed packages, and those that came with ulmkit.
 

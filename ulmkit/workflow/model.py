@@ -6,6 +6,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from ulmkit.arguments import front_door
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.tokens import open_token_file
@@ -53,6 +54,7 @@ class LM:
         self.checkpoint, self._saved = checkpoint, saved
 
     @classmethod
+    @front_door
     def load(
         cls,
         folder: str | Path,
@@ -127,6 +129,7 @@ class LM:
         seed: int = ...,
     ) -> list[str]: ...
 
+    @front_door
     def generate(
         self,
         prompt: str | list[str] | tuple[str, ...] = "",
@@ -157,6 +160,7 @@ class LM:
         )
         return texts[0] if isinstance(prompt, str) else texts
 
+    @front_door
     def evaluate(
         self,
         split: Literal["valid", "test"] = "valid",
@@ -185,6 +189,7 @@ class LM:
             device=str(self.model.embedding.device),
         )
 
+    @front_door
     def hidden(self, text: str) -> np.ndarray:
         """What the last layer holds after each piece of `text`; shape (T, H), float32, values between -1 and 1.
 
@@ -193,6 +198,7 @@ class LM:
         """
         return states_of_text(self.model, self.tokenizer, text)
 
+    @front_door
     def learner(self, **changes: Any) -> Any:
         """A fastai Learner over the run's token files, with these weights: `lm.learner().fit_one_cycle(1, 1e-3)`.
 
@@ -206,6 +212,7 @@ class LM:
         learn.model.load_state_dict(self.model.state_dict())
         return learn
 
+    @front_door
     def export(
         self, folder: str | Path | None = None, *, format: Literal["safetensors", "fastai", "onnx"] = "safetensors"
     ) -> Exported:
@@ -245,6 +252,7 @@ def layout_of_run(folder: Path) -> Layout:
     return Layout(folder.parent.parent.parent, folder.parent.parent.name)
 
 
+@front_door
 def pretrain(
     language: Language,
     corpus: Corpus,

@@ -5,6 +5,7 @@ from typing import Literal, Self, overload
 
 import numpy as np
 
+from ulmkit.arguments import front_door
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import UsageError
@@ -34,6 +35,7 @@ class Tokenizer(PieceTokenizer):
     language: Language
 
     @classmethod
+    @front_door
     def load(cls, folder: str | Path, language: Language | None = None) -> Self:
         """The tokenizer in `folder`, checked: its file, its normalization, and that it loses nothing.
 
@@ -53,6 +55,7 @@ class Tokenizer(PieceTokenizer):
     @overload
     def encode(self, text: list[str] | tuple[str, ...]) -> list[np.ndarray]: ...
 
+    @front_door
     def encode(self, text: str | list[str] | tuple[str, ...]) -> np.ndarray | list[np.ndarray]:
         """The ids of `text`, normalized first; shape (tokens,), int32. Of a list of texts, a list with those of each.
 
@@ -65,6 +68,7 @@ class Tokenizer(PieceTokenizer):
         """The folders beside it: corpus, token files, models."""
         return Layout(self.folder.parent.parent, self.folder.parent.name)
 
+    @front_door
     def evaluate(self, corpus: Corpus | None = None, *, report: Report = silent) -> TokenizerEvaluation:
         """How well the pieces fit the valid and test documents of `corpus` (the one beside it, if not given).
 
@@ -85,6 +89,7 @@ class Tokenizer(PieceTokenizer):
         return html_table(str(self.folder), rows, direction=self.language.identity.direction)
 
 
+@front_door
 def train_tokenizer(
     language: Language,
     corpus: Corpus,
