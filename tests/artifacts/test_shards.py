@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ulmkit.artifacts.manifest import describe_files, verify_folder, write_manifest
+from ulmkit.artifacts.manifest import Manifest, describe_files, verify_folder, write_manifest
 from ulmkit.artifacts.shards import (
     SCHEMA,
     ShardRow,
@@ -165,3 +165,13 @@ def test_a_token_file_of_which_a_bit_is_another_is_not_learnt_from(tmp_path: Pat
 
 def test_a_rows_type_has_a_key_for_each_column():
     assert ShardRow.__annotations__.keys() == set(SCHEMA.names)
+
+
+def test_reading_a_corpus_reads_its_manifest_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_shard(tmp_path / "train/part-00000.parquet", rows(2))
+    write_manifest(tmp_path, "corpus", {"files": describe_files(tmp_path, tmp_path.rglob("*.parquet"))})
+    read, real = [], Manifest.read.__func__
+    monkeypatch.setattr(Manifest, "read", classmethod(lambda cls, *given: read.append(given) or real(cls, *given)))
+    with corpus_read(tmp_path):
+        pass
+    assert len(read) == 1

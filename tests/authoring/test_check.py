@@ -158,6 +158,32 @@ def test_what_is_damaged_is_found_and_said(
     assert found.todo
 
 
+ENDLESS = [
+    ("segmentation", '[segmentation]\nno_break = ["(?:a+)+b"]', "[segmentation]"),
+    ("segmentation", '[segmentation]\nword_patterns = ["(?:k+k+)+x"]', "[segmentation]"),
+    ("filters", 'boilerplate = ["(?:q+ ?)+!"]', "[filters]"),
+    ("pii", '[[pii]]\nname = "code"\npattern = "(?:[0-9]+-?)+x"\nmask = "M"\nhints = ["code"]', "[[pii]]"),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "lines", "where"), ENDLESS, ids=["no_break", "word_patterns", "boilerplate", "pii"]
+)
+def test_a_pattern_that_does_not_end_is_found(
+    folder: Path, section: str, lines: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On text that repeats what it looks for; all samples and examples pass it in no time."""
+    monkeypatch.setattr("ulmkit.text.rules.RULE_SECONDS", 0.3)
+    path = folder / "language.toml"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("[filters]\n", f"[filters]\n{lines}\n") if section == "filters" else f"{text}\n{lines}\n"
+    path.write_text(text, encoding="utf-8")
+    found = outcome(folder, "patterns end")
+    assert found.status == "failed"
+    assert found.evidence.startswith(f"{where}: a pattern")
+    assert "took more than 0.3" in found.evidence
+
+
 ABSENT = [
     ("examples hold", "examples.tsv"),
     ("keeps", "keep.txt"),

@@ -53,7 +53,7 @@ def test_a_long_prompt_is_read_many_ids_at_a_time_to_the_same_end(memory: int, m
     prompt = [BOS, *torch.randint(2, V, (100,)).tolist()]
     rows = []
     for window in (1, 7, 256):
-        monkeypatch.setattr("ulmkit.lm.generate.WINDOW", window)
+        monkeypatch.setattr("ulmkit.lm.generate.READ_AT_ONCE", window)
         rows.append(generate(model, [prompt, [BOS]], length=40, temperature=0))
     assert rows[0] == rows[1] == rows[2]
 

@@ -1,17 +1,19 @@
 """Workers die, hang and raise; the rest of the work goes on, in order."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ulmkit.errors import ArtifactError
+from ulmkit.errors import ArtifactError, UlmkitError
 from ulmkit.work import pool as engine
 from ulmkit.work.pool import Broken, Pool
 
@@ -41,6 +43,24 @@ def endless_setup():
     time.sleep(600)
 
 
+def dying_setup(folder: Path, times: int):
+    """The first so many workers are killed while they load."""
+    folder.mkdir(exist_ok=True)
+    for number in range(times):
+        with contextlib.suppress(FileExistsError):
+            (folder / str(number)).touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+    return setup()
+
+
+def failing_setup():
+    raise KeyError("x")
+
+
+def one_unit(work: Any, unit: str, tell: Any) -> str:
+    return work([unit])[0]
+
+
 def flat(results) -> list:
     return [item for parts in results for part in parts for item in (part if isinstance(part, list) else [part])]
 
@@ -67,8 +87,24 @@ def test_a_start_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch):
     with Pool(slow_setup, workers=1, deadline_s=4.0) as pool:
         assert flat(pool.map([["a"], ["b"]])) == ["a", "b"]
     monkeypatch.setattr(engine, "START_SECONDS", 0.5)
-    with Pool(endless_setup, workers=1) as pool:
-        assert flat(pool.map([["a"]])) == [Broken("a", "timeout", "not started after 0.5 s")]
+    with Pool(endless_setup, workers=1) as pool, pytest.raises(UlmkitError, match=r"not started after 0.5 s.*3 times"):
+        list(pool.map([["a"]]))
+
+
+def test_a_worker_that_dies_before_it_has_begun_costs_no_document(tmp_path: Path):
+    """Killed as by a machine without memory, twice: the third takes the very same chunk."""
+    with Pool(partial(dying_setup, tmp_path, 2), workers=1) as pool:
+        assert flat(pool.map([["a", "b"], ["c"]])) == ["a", "b", "c"]
+    with Pool(partial(dying_setup, tmp_path / "unit", 2), workers=2) as pool:
+        assert list(pool.map_units(one_unit, ["a", "b", "c"])) == ["a", "b", "c"]
+    too_often = pytest.raises(UlmkitError, match=r"could not begin its work .* 3 times in a row. Use fewer --workers")
+    with Pool(partial(dying_setup, tmp_path / "all", 99), workers=1) as pool, too_often:
+        list(pool.map([["a"]]))
+
+
+def test_a_setup_that_fails_ends_the_work_and_costs_no_document():
+    with Pool(failing_setup, workers=1) as pool, pytest.raises(UlmkitError, match=r"could not begin .*KeyError: 'x'"):
+        list(pool.map([["a"]]))
 
 
 def test_an_answer_that_waits_is_taken_however_late(monkeypatch: pytest.MonkeyPatch):

@@ -44,7 +44,7 @@ def notes(layout: Layout) -> dict[str, str]:
 def test_what_is_whole_and_what_is_not_there_is_said(layout: Layout) -> None:
     assert problems(layout) == []
     assert notes(layout) == {
-        "work/corpus": "1 staged units, whole", "corpus": "whole", "tokenizer": "not here", "tokens": "not here",
+        "work/corpus": "1 staged unit, whole", "corpus": "whole", "tokenizer": "not here", "tokens": "not here",
     }  # fmt: skip
     with pytest.raises(ArtifactError, match=r"nothing is built here yet. Start with `ulmkit corpus build xx`"):
         verify_stages(Layout(layout.root, "xx"))

@@ -81,9 +81,13 @@ def write_shard(path: Path, rows: Sequence[ShardRow]) -> None:
 
 def finished_corpus(corpus: Path) -> Manifest:
     """The manifest of a built corpus. Raises `ArtifactError` where there is none, or it is damaged."""
+    _require_corpus(corpus)
+    return Manifest.read(corpus, "corpus")
+
+
+def _require_corpus(corpus: Path) -> None:
     if not (corpus / MANIFEST).exists():
         raise ArtifactError(f"{corpus}: no finished corpus here. Run `ulmkit corpus build` first.")
-    return Manifest.read(corpus, "corpus")
 
 
 def shard_paths(corpus: Manifest, split: str) -> list[Path]:
@@ -106,7 +110,7 @@ def corpus_digest(corpus: Manifest, splits: Iterable[str]) -> str:
 @contextlib.contextmanager
 def corpus_read(corpus: Path) -> Iterator[Manifest]:
     """Read a built corpus, and find out whether it was another one by the end (see `stage.reading`)."""
-    finished_corpus(corpus)
+    _require_corpus(corpus)
     with reading(corpus, "corpus") as manifest:
         yield manifest
 

@@ -9,7 +9,7 @@ from ulmkit.errors import UlmkitError, UsageError
 from ulmkit.lm.config import LARGEST_SEED
 from ulmkit.lm.model import AWDLSTM
 
-WINDOW = 256  # ids of a prompt that are read at once
+READ_AT_ONCE = 256  # ids of a prompt that are read at once
 COLDEST = 1e-100  # a temperature below would take the scores beyond all numbers; the best id alone is left long before
 
 
@@ -120,8 +120,8 @@ def generate(
 def _state_after(model: AWDLSTM, ids: Sequence[int]) -> dict[str, torch.Tensor]:
     """What the model carries once it has read `ids`, one row's: many at a time, and no scores are asked for."""
     model.state, model.memory = model.start(1), next(iter(model.recall(1)), None)
-    for start in range(0, len(ids), WINDOW):
-        model(torch.tensor(ids[start : start + WINDOW], device=model.embedding.device).unsqueeze(1))  # (T, 1)
+    for start in range(0, len(ids), READ_AT_ONCE):
+        model(torch.tensor(ids[start : start + READ_AT_ONCE], device=model.embedding.device).unsqueeze(1))  # (T, 1)
     head = model.carried()
     model.reset()
     return head

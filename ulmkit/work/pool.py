@@ -57,7 +57,9 @@ class _Worker:
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+COULD_NOT_BEGIN = "a worker process could not begin its work"
 MOST_WORKERS = 10_000  # of one machine; a number beyond is a slip
+STARTS = 3  # of workers in a row that die before they have begun; then it is the machine
 START_SECONDS = 300.0  # imports and a language, on a machine where others start as well
 
 
@@ -82,7 +84,8 @@ def _serve(setup: Callable[[], Work], pipe: Connection) -> None:
             if isinstance(error, OSError) and error.errno is not None:  # the machine's fault, and no document's
                 answer = ("fail", UlmkitError(system_error(error)))
             else:
-                answer = ("error", f"{type(error).__name__}: {error}".splitlines()[0][:200])
+                said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                answer = ("error", said) if work is not None else ("fail", UlmkitError(f"{COULD_NOT_BEGIN} ({said})."))
         with contextlib.suppress(BrokenPipeError):
             pipe.send(answer)
 
@@ -136,8 +139,9 @@ class Pool:
 
     A chunk whose worker dies, raises or exceeds `deadline_s` is tried again an item at a time; the item that does
     it again comes back as `Broken`, as does a unit at once. A unit's time begins anew whenever its worker says how far
-    it came. What a worker takes to start is no part of it. With `workers=0` everything runs in this process, without
-    that protection.
+    it came. What a worker takes to start is no part of it, and one that dies before its setup is through costs no item:
+    the next worker gets it, and after `STARTS` such deaths in a row the work ends with an error. With `workers=0`
+    everything runs in this process, without that protection.
     """
 
     def __init__(self, setup: Callable[[], Work], *, workers: int, deadline_s: float = 120.0) -> None:
@@ -149,6 +153,7 @@ class Pool:
         self.context = multiprocessing.get_context("spawn")  # fork would copy locks that other threads hold
         self.workers: list[_Worker] = []
         self.inline: Work | None = None
+        self.unbegun = 0  # workers in a row that died before their setup was through
         self.hear: Callable[[Any], None] = lambda far: None
 
     def __enter__(self) -> "Pool":
@@ -252,7 +257,7 @@ class Pool:
             if kind == "fail":
                 raise answer
             if kind == "ready":
-                worker.ready, worker.deadline = True, time.monotonic() + self.deadline_s
+                worker.ready, worker.deadline, self.unbegun = True, time.monotonic() + self.deadline_s, 0
                 continue
             if kind == "far":
                 worker.deadline = time.monotonic() + self.deadline_s
@@ -275,12 +280,18 @@ class Pool:
             self._lost(worker, "timeout", limit, ready)
 
     def _lost(self, worker: _Worker, reason: str, detail: str, ready: deque[_Task]) -> None:
-        """Replace a worker that died or hangs, and take the chunk it held apart."""
+        """Replace a worker that died or hangs, and take the chunk it held apart, if it had begun with it."""
         task, items = worker.task, worker.items
         self.workers.remove(worker)
         self._stop(worker)
         assert task is not None
-        self._take_apart(task, items, reason, detail)
+        if worker.ready:
+            self._take_apart(task, items, reason, detail)
+        else:
+            self.unbegun += 1
+            if self.unbegun >= STARTS:
+                raise UlmkitError(f"{COULD_NOT_BEGIN} ({detail}), {STARTS} times in a row. Use fewer --workers, or 0.")
+            task.left.appendleft(items)
         if task.left:
             ready.appendleft(task)
 

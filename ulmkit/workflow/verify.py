@@ -129,7 +129,9 @@ def _units(folder: Path) -> Verified:
             problems += unit_problems(seal)
         except ArtifactError as error:
             problems.append(str(error).removesuffix("."))
-    return Verified(folder, tuple(problems), note=f"{len(seals):,} staged units, whole")
+    return Verified(
+        folder, tuple(problems), note=f"{len(seals):,} staged {'unit' if len(seals) == 1 else 'units'}, whole"
+    )
 
 
 def _downloads(folder: Path) -> Verified:

@@ -7,6 +7,7 @@ from ulmkit.language import cases
 from ulmkit.language.spec import Language
 
 FUZZ_CASES = 1_200
+REPEATED = 3_000  # characters: a pattern that tries all ways to cut them would not end on thirty
 
 # pieces real pages are made of and pieces that break rules, whatever the language
 _PIECES = (
@@ -46,3 +47,45 @@ def fuzz_texts(language: Language, examples: Sequence[cases.Example], samples: S
             else:
                 text.append(chr(rng.randrange(0x3000 if kind < 0.97 else 0x110000)))
         yield "".join(text)
+
+
+def own_patterns(language: Language) -> list[str]:
+    """The regular expressions that the folder declares."""
+    segmentation = language.segmentation
+    declared = (
+        segmentation.no_break,
+        segmentation.break_after,
+        segmentation.word_patterns,
+        language.filters.boilerplate,
+    )
+    return [
+        *(pattern for each in declared for pattern in each),
+        *(kind.pattern for kind in language.pii if kind.pattern),
+    ]
+
+
+def repetitive_texts(patterns: Sequence[str], language: Language) -> Iterator[str]:
+    """What the patterns may look for, again and again, and then what none does: each of their characters, and pairs.
+
+    Beside it stands what else has to be there before anything is searched: an end of a sentence; a phone's digits, and
+    the hints of the kinds of personal data.
+    """
+    letter = next(iter(language.alphabet.letters), "a")
+    end = next(iter(language.segmentation.sentence_ends), ".")
+    hints = " ".join(hint for kind in language.pii_finder.kinds for hint in kind.hints)
+    written = dict.fromkeys(c for pattern in patterns for c in pattern if c.isalnum() or c.isspace())
+    units = [
+        *written,
+        *("a", "1", letter, " ", ".", "-", "@", "/"),
+        f"{letter} ",
+        "a ",
+        "1 ",
+        "1-",
+        "a.",
+        "1.",
+        "a1",
+        "a-",
+    ]
+    for unit in dict.fromkeys(units):
+        yield f"{hints} 1234567 {unit * (REPEATED // len(unit))}\uffff"
+        yield f"{unit * (REPEATED // len(unit))}\uffff{end} {letter}"

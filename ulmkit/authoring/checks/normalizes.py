@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
+from ulmkit.authoring.checks.hostile import own_patterns, repetitive_texts
 from ulmkit.authoring.checks.subject import (
     Outcome,
     Subject,
@@ -16,8 +17,11 @@ from ulmkit.authoring.checks.subject import (
     not_applicable,
     ok,
 )
+from ulmkit.corpus.filters import without_boilerplate
+from ulmkit.errors import RuleError
 from ulmkit.language import cases
 from ulmkit.text.operations import Operation
+from ulmkit.text.rules import pattern_limit
 
 MIN_SPEED = 0.02  # of `unicodedata`'s NFC on the same text; less is a rule that should be guarded
 
@@ -166,6 +170,32 @@ def rules_keep_letters(subject: Subject) -> Outcome:
                 where = differing(text, operation.apply(text)[0])
                 return failed(f"{name} deletes letters: {where}", f"Correct {name}, or show the loss in examples.tsv.")
     return ok(f"{len(own)} rules")
+
+
+def patterns_end(subject: Subject) -> Outcome:
+    """The folder's patterns come to an end on texts that repeat what they look for, in the time that rules have."""
+    language = subject.language
+    patterns = own_patterns(language)
+    if not patterns:
+        return not_applicable("no patterns of its own")
+    searches: tuple[tuple[str, Callable[[str], object]], ...] = (
+        ("[segmentation]", language.sentences),
+        ("[segmentation]", language.words),
+        ("[[pii]]", language.pii_finder.find),
+        ("[filters]", lambda text: without_boilerplate(text, language)),
+    )
+    texts = list(repetitive_texts(patterns, language))
+    for text in texts:
+        for where, search in searches:
+            try:
+                with pattern_limit(f"{where}: a pattern", text):
+                    search(text)
+            except RuleError as error:
+                return failed(
+                    f"{error} It was {as_evidence(text, 12)} again and again.",
+                    "Let no part repeat itself that repeats: (a+)+ is a+; or make it atomic, (?>a+).",
+                )
+    return ok(f"{len(patterns)} patterns, {len(texts)} texts")
 
 
 def speed(subject: Subject) -> Outcome:
