@@ -92,6 +92,29 @@ def test_a_root_where_nothing_can_lie_is_one_line_in_every_command(
     assert refused(capsys)
 
 
+def test_an_empty_path_is_not_the_working_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    samples = str(bundled() / "fa" / "samples")
+    for words in (
+        ["verify", "fa", "--root", ""],
+        ["corpus", "build", "fa", "--input", samples, "--root", ""],
+        ["corpus", "build", "fa", "--input", ""],
+        ["lm", "export", "fa", "--out", ""],
+    ):
+        assert run(*words, "-q") == 2, words
+        assert "an empty path names no place" in refused(capsys), words
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_of_5000_characters_leaves_room_for_what_next(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    assert run("corpus", "build", "fa", "--input", "x" * 5000, "--root", tmp_path, "-q") in (1, 2)
+    line = refused(capsys)
+    assert len(line) < 400
+    assert "Give a" in line
+
+
 def bound(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
