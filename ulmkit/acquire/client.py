@@ -43,6 +43,8 @@ SENT_FIELD = 1 << 12  # bytes of a field that we send: an ETag that is longer is
 ALWAYS_UNPACKED = 1 << 20  # bytes that a body may always unpack to, whatever the ratio
 CODINGS = 3  # content codings of one body that are undone
 _SENDABLE = re.compile(r"[\t\x20-\x7e]*")
+# what nearly all addresses look like, and nothing that is to be looked at twice
+_COMMON = re.compile(r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,9}/[!-\[\]-~]*")
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -402,6 +404,8 @@ def requestable(url: str) -> "URL":
     """`url` as it is asked for. Raises `ValueError` for what is no address of the web, or has a user in it."""
     from yarl import URL
 
+    if _COMMON.fullmatch(url):
+        return URL(url, encoded=True)
     at = address_of(url)
     if at.url != url:
         raise ValueError("a user name in it")
