@@ -70,6 +70,7 @@ SAME_NAME = {
     "Tokenizer": "the front door's: the room's, with its folder and language at hand",
     "train_tokenizer": "the front door's: the room's, with a corpus in the place of folders",
     "pretrain": "the front door's: the room's, with a corpus and a tokenizer in the place of files",
+    "fetch": "the one way into a kind of source; each kind has its module",
     "RECIPE": "raised by hand where a module's results change; each is its module's own",
 }
 

@@ -13,7 +13,7 @@ import urllib.request
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -51,8 +51,8 @@ def status_error(url: str, answer: Answer) -> FetchError:
     return FetchError(url, answered(answer), answer.status)
 
 
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds that a Retry-After asks for, between 0 and `MAX_WAIT`; None for none, or nonsense.
+def retry_after(value: str | None, now: float, most: float = MAX_WAIT) -> float | None:
+    """Seconds that a Retry-After asks for, between 0 and `most`; None for none, or nonsense.
 
     >>> retry_after("3", 0), retry_after("-5", 0), retry_after("Thu, 01 Jan 1970 00:00:10 GMT", 4)
     (3.0, None, 6.0)
@@ -61,12 +61,22 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
     value = value.strip()
     if re.fullmatch(r"[0-9]{1,12}", value):
-        return min(float(value), MAX_WAIT)
+        return min(float(value), most)
     try:
         seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(seconds, MAX_WAIT) if seconds >= 0 else None
+    return min(seconds, most) if seconds >= 0 else None
+
+
+def limit_ends(value: str, most: float) -> float | None:
+    """Seconds until a RateLimit field (a draft of the IETF's) gives new requests, of a limit that is used up.
+
+    >>> limit_ends('"api";r=0;t=55', 60), limit_ends('"api";r=3;t=55', 60)
+    (56.0, None)
+    """
+    used_up = re.search(r";\s*r=0;\s*t=([0-9]{1,9})", value)
+    return min(float(used_up[1]) + 1, most) if used_up else None
 
 
 class LoopThread:
@@ -112,8 +122,9 @@ class LoopThread:
 class Client:
     """Requests to one server, at least `delay_s` apart, each tried `attempts` times.
 
-    The server of the address that is asked for is connected to wherever it is, and hears the user name and password
-    that stand in the address. A redirect to another server hears none, and is connected to on the internet only.
+    The server of the address that is asked for is connected to wherever it is, and hears `authorization`, or the user
+    name and password that stand in the address. A redirect to another server hears none, and is connected to on the
+    internet only. With a `guard` of the caller's own, that decides of every server, of the first as well.
 
     A header that is not here in `header_s` seconds, and a body that comes slower than `min_speed` bytes a second for
     `window_s` seconds, are given up (and, for a download, asked for again from where it stopped).
@@ -127,6 +138,9 @@ class Client:
     min_speed: float = 1024.0
     window_s: float = 30.0
     deadline_s: float = 120.0  # for a page that is read whole
+    max_wait_s: float = MAX_WAIT  # that a busy server may ask for
+    authorization: str = field(default="", repr=False)
+    guard: Guard | None = None
     sleep: Callable[[float], None] = time.sleep
     last: float = float("-inf")
     reached: bool = False  # whether any server has answered yet
@@ -148,7 +162,7 @@ class Client:
         proxy = urllib.request.getproxies().get(at.scheme, "")
         if urllib.request.proxy_bypass(at.host):
             proxy = ""
-        if not named:
+        if not named and self.guard is None:
             # a proxy resolves the name once more, and so does the session; but what we can see of it is looked at
             with suppress(OSError, UnicodeError):
                 public_addresses(at.host, at.port)
@@ -159,7 +173,8 @@ class Client:
             except ValueError as error:
                 raise FetchError(proxy, f"no proxy that can be asked: {error}") from None
             return self.thread.result(self.thread.session(proxy, opened_for(through)))
-        return self.thread.result(self.thread.session("", opened_for(at) if named else Guard(ports=_web_ports())))
+        guard = self.guard or (opened_for(at) if named else Guard(ports=_web_ports()))
+        return self.thread.result(self.thread.session("", guard))
 
     def wait_turn(self) -> None:
         """Hold the pause between two requests."""
@@ -203,7 +218,9 @@ class Client:
                 if head.status not in RETRIED:
                     return incoming
                 problem = answered(head)
-                asked = retry_after(head.header("Retry-After"), time.time())
+                asked = retry_after(head.header("Retry-After"), time.time(), self.max_wait_s)
+                if asked is None:
+                    asked = limit_ends(head.header("RateLimit"), self.max_wait_s)
                 pause = pause if asked is None else max(asked, self.delay_s)
             else:
                 problem = f"cannot be reached ({reason_of(head)})"
@@ -223,12 +240,18 @@ class Client:
         for _ in range(MAX_REDIRECTS + 1):
             self.wait_turn()
             own = at.server == named.server
-            secret = {"Authorization": named.authorization} if own and named.authorization else {}
+            authorization = named.authorization or self.authorization
+            secret = {"Authorization": authorization} if own and authorization else {}
             sent = {"Accept-Encoding": "identity"} | secret | headers
             incoming = self.thread.result(self.session(at, own).begin(at.url, sent, bounds))
             head = incoming.head
             if head.problem == "forbidden address":
-                raise ForbiddenAddressError(f"{at.host}: {head.detail}")
+                if not own:
+                    raise ForbiddenAddressError(f"{at.host}, {head.detail}")
+                why = f"is not connected to: {head.detail}. --allow-address ADDRESS:PORT lets it"
+                raise FetchError(at.url, why, 310)
+            if head.problem == "offline":
+                raise FetchError(at.url, "is not asked without a network")
             if head.problem == "bad address":
                 raise FetchError(at.url, f"no address that can be asked: {head.detail}")
             location = head.header("Location")
@@ -261,6 +284,10 @@ class Client:
 
     def read(self, url: str, limit: int, headers: Mapping[str, str] | None = None) -> bytes:
         """A whole page of at most `limit` bytes, or the range that `headers` ask for; any other answer is an error."""
+        return self.whole(url, limit, headers).body
+
+    def whole(self, url: str, limit: int, headers: Mapping[str, str] | None = None) -> Answer:
+        """What `read` reads, with its header."""
         problem = ""
         for attempt in range(self.attempts):
             begun = time.monotonic()
@@ -276,7 +303,7 @@ class Client:
                             raise FetchError(url, f"more than {limit:,} bytes", status)
                         if time.monotonic() - begun > self.deadline_s:
                             raise TimeoutError(f"not done in {self.deadline_s:.0f} s")
-                    return bytes(data)
+                    return replace(incoming.head, body=bytes(data))
                 except NETWORK_ERRORS as error:
                     problem = f"breaks off ({error})"
             if attempt + 1 < self.attempts:

@@ -57,9 +57,12 @@ def download(
     *,
     size: int | None = None,
     checksums: Mapping[str, str] | None = None,
+    most: int | None = None,
     report: Report = silent,
 ) -> None:
     """`url` as `path`. `checksums` are hex digests by algorithm ("sha1", "md5" …), as published.
+
+    Without a published `size`, no more than `most` bytes are taken.
 
     A file that does not have them is kept as `<name>.rejected` and fetched once more; the second time is an error.
     Raises `FetchError`, or `ArtifactError` where the disk cannot hold it.
@@ -70,7 +73,7 @@ def download(
         with storage_errors(path), full_disk(part):
             if part.exists() and not part.is_file():
                 raise ArtifactError(f"{part}: not a regular file. Remove it.")
-            _collect(client, url, part, size, report)
+            _collect(client, url, part, size, UNSTATED_LIMIT if most is None else most, report)
             wrong = mismatch(part, size, checksums or {})
             if not wrong:
                 with open_regular(part) as file:
@@ -119,9 +122,9 @@ def _known_version(part: Path, url: str) -> str:
     return str(note.get("version", "")) if isinstance(note, dict) and note.get("url") == without_user(url) else ""
 
 
-def _collect(client: Client, url: str, part: Path, size: int | None, report: Report) -> None:
+def _collect(client: Client, url: str, part: Path, size: int | None, most: int, report: Report) -> None:
     """All bytes of `url` in `part`, at most one more than `size`; what is there already of the same version is kept."""
-    limit = UNSTATED_LIMIT if size is None else size + 1
+    limit = most + 1 if size is None else size + 1
     fruitless = 0
     while True:
         version = _known_version(part, url)
@@ -145,6 +148,8 @@ def _collect(client: Client, url: str, part: Path, size: int | None, report: Rep
                 total = size if size is not None else _total(head, have)
                 if size is None and total is not None:
                     require_space(part.parent, total - have)
+                    if total > most:
+                        raise FetchError(url, f"more than {most:,} bytes: {total:,}", 200)
                 with open(part, "r+b" if have else "wb") as file:
                     file.seek(have)
                     file.truncate()
@@ -156,7 +161,7 @@ def _collect(client: Client, url: str, part: Path, size: int | None, report: Rep
                                 break
                             report(Progress("fetch", have, total, "bytes", part.name.removesuffix(".download")))
                         if size is None and have == limit:
-                            raise FetchError(url, f"more than {limit:,} bytes, and no size is published", 200)
+                            raise FetchError(url, f"more than {most:,} bytes, and no size is published", 200)
                         return
                     except NETWORK_ERRORS as error:
                         problem = f"breaks off ({error})"
