@@ -6,6 +6,7 @@ import os
 import random
 import re
 import socket
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ulmkit.formats import reasons
 from ulmkit.formats.inputs import describe_input, named_inputs, read_input
 from ulmkit.formats.origin import READING, Reading, moment
 from ulmkit.formats.read import expand_inputs, input_names, read_file
+from ulmkit.formats.recognise import recognise
 from ulmkit.formats.streams import Limits
 from ulmkit.language.registry import get
 
@@ -563,3 +565,10 @@ def test_a_document_without_end_that_has_lines_is_one(tmp_path: Path):
     found, refused = read(tmp_path, content, "a.json", limits=Limits(record=1_000_000))
     assert not found
     assert [record.reason for record in refused] == [reasons.TOO_LARGE]
+
+
+@pytest.mark.parametrize("piece", ["<!-- -->", "<?xml ?>", "<?a ?>", "/* */;", "-- a\n", "<!DOCTYPE a [ ]>", "<!--"])
+def test_a_beginning_of_many_comments_is_recognised_in_no_time(piece: str):
+    start = time.process_time()
+    recognise(piece.encode() * (60_000 // len(piece)) + b"x", "a.xml")
+    assert time.process_time() - start < 2

@@ -16,9 +16,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.parsers import expat
 
-from ulmkit.formats.hrefs import absolute, without_fragment
+from ulmkit.formats.hrefs import absolute, attribute_value, without_fragment
 from ulmkit.formats.origin import licence_name, moment, scalar
-from ulmkit.text.encoding import Undecodable, decode
+from ulmkit.formats.xml import (
+    DECLARES_TYPE,
+    ampersands_mended,
+    declares_type,
+    is_page,
+    without_declaration,
+    xml_text,
+)
+from ulmkit.text.encoding import Undecodable
 
 MAX_FEED_BYTES = 50_000_000
 MAX_ENTRIES = 50_000
@@ -80,7 +88,7 @@ def read_feed(body: bytes, url: str, content_type: str = "", *, now: datetime | 
         return Feed(problem=f"over {MAX_FEED_BYTES:,} bytes")
     charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", content_type, re.I)
     try:
-        text = decode(body, charset[1] if charset else "")[0].lstrip("\ufeff \t\r\n")
+        text = xml_text(body, charset[1] if charset else "")
     except Undecodable as error:
         return Feed(problem=f"encoding: {error}")
     latest = (now or datetime.now(UTC)) + AHEAD
@@ -90,29 +98,25 @@ def read_feed(body: bytes, url: str, content_type: str = "", *, now: datetime | 
         return Feed(problem=f"not read: {type(error).__name__}: {error}"[:200])
 
 
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_AMPERSAND = re.compile(r"&(?!(?:lt|gt|amp|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)(?:[A-Za-z][A-Za-z0-9]{1,31};)?")
-_STARTS_PAGE = re.compile(r"(?:\s|<!--.*?-->)*<(?:!doctype\s+html|html)\b", re.I | re.S)
 _PREFIX = re.compile(r"xmlns:([\w.-]+)\s*=")
 _ENTRY = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s>/]", re.I)
 _ROOTS = ("rss", "feed", "rdf", "channel")
-_DECLARED_TYPE = "document type declaration"
 
 
 def _xml_feed(text: str, url: str, latest: datetime) -> Feed:
     """RSS or Atom, by feedparser's strict reader where it is XML, by its lenient one where it nearly is."""
-    if _STARTS_PAGE.match(text):
+    if is_page(text):
         return Feed(problem="not a feed: a page")
-    if _NOT_XML.search(text):
-        text = _NOT_XML.sub("", text)
+    if declares_type(text):
+        return Feed(problem=DECLARES_TYPE)
     root, elements, fault = _looked_over(text)
-    if fault and "&" in text and fault != _DECLARED_TYPE:  # a name of HTML, or a sign of its own
-        mended = _AMPERSAND.sub(_without_ampersand, text)
+    if fault and "&" in text:
+        mended = ampersands_mended(text)
         mended_root, mended_elements, still = _looked_over(mended)
         if not still:
             text, root, elements, fault = mended, mended_root, mended_elements, ""
-    if fault == _DECLARED_TYPE or (fault and re.search(r"<!(?:doctype|entity)\b", text[: _start(text)], re.I)):
-        return Feed(problem=_DECLARED_TYPE)
+    if fault == DECLARES_TYPE:
+        return Feed(problem=fault)
     if not fault and root.rpartition(":")[2].lower() not in _ROOTS:
         return Feed(problem=f"not a feed: <{root[:40]}>")
     if elements > MAX_ELEMENTS or len(set(_PREFIX.findall(text))) > MAX_PREFIXES:
@@ -135,12 +139,6 @@ def _xml_feed(text: str, url: str, latest: datetime) -> Feed:
         licence=_licence(told),
         problem=fault or more,
     )
-
-
-def _start(text: str) -> int:
-    """Where the first element begins."""
-    found = re.search(r"<\w", text)
-    return found.start() if found else len(text)
 
 
 class _TypeDeclared(Exception):  # noqa: N818 — what was found
@@ -166,23 +164,12 @@ def _looked_over(text: str) -> tuple[str, int, str]:
     parser.StartDoctypeDeclHandler = declared
     fault = ""
     try:
-        parser.Parse(_without_declaration(text).encode(), True)
+        parser.Parse(without_declaration(text).encode(), True)
     except _TypeDeclared:
-        fault = _DECLARED_TYPE
+        fault = DECLARES_TYPE
     except expat.ExpatError as error:
         fault = f"no XML: {error}"
     return (names[0] if names else ""), elements, fault
-
-
-def _without_ampersand(match: re.Match[str]) -> str:
-    """What stands for the sign: the character that HTML calls so, or itself as XML writes it."""
-    character = html.unescape(match[0])
-    return character if character != match[0] and character not in "<&" else f"&amp;{match[0][1:]}"
-
-
-def _without_declaration(text: str) -> str:
-    """`text` without its first line's encoding, which is not the one it is in any more."""
-    return re.sub(r"\A<\?xml[^>]{0,300}\?>", "", text)
 
 
 def _with_as_many_entries(text: str, root: str) -> tuple[str, str]:
@@ -199,7 +186,7 @@ def _parsed(text: str, url: str) -> Any:
     import feedparser
 
     return feedparser.parse(
-        io.BytesIO(_without_declaration(text).encode()),
+        io.BytesIO(without_declaration(text).encode()),
         response_headers={"content-location": url, "content-type": "application/xml; charset=utf-8"},
         resolve_relative_uris=False,
         sanitize_html=False,
@@ -355,7 +342,7 @@ def _ends_in_own_link(tail: str, url: str, title: str) -> bool:
     href = _HREF.search(last[1])
     if href is None or not url:
         return False
-    leads = absolute(url, html.unescape(next(filter(None, href.groups()), "")))
+    leads = absolute(url, attribute_value(next(filter(None, href.groups()), "")))
     if without_fragment(leads).rstrip("/") != without_fragment(url).rstrip("/") or _OF_COMMENTS.search(leads):
         return False
     words = _plain(last[0])
@@ -372,7 +359,7 @@ def without_footer(markup: str, url: str) -> str:
     if not url or (match := _FOOTER.search(markup, max(0, len(markup) - _TAIL))) is None:
         return markup
     hrefs = [_HREF.search(attributes) for attributes in match.groups()]
-    leads = [absolute(url, html.unescape(next(filter(None, h.groups()), ""))) if h else "" for h in hrefs]
+    leads = [absolute(url, attribute_value(next(filter(None, h.groups()), ""))) if h else "" for h in hrefs]
     same = without_fragment(leads[0]).rstrip("/") == without_fragment(url).rstrip("/")
     home = leads[1].rstrip("/") and url.startswith(leads[1].rstrip("/") + "/")
     return markup[: match.start()] if same and home else markup
