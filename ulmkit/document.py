@@ -12,12 +12,31 @@ Kind = Literal["text", "markdown", "html", "wikitext"]
 
 
 @dataclass(frozen=True, slots=True)
+class UsageTerms:
+    """What was said of the use of a crawled page, beside the page itself: what a consent is found by.
+
+    `signals`: what its server said of it, as JSON; `fields`: header fields of its answer, in order, doubles kept;
+    `declared`: the licence of its source; `agents`: what it means there that robots.txt keeps crawlers of training data
+    out; `own_licence`: what an entry of a list says of itself; `listed`: it is such an entry, so that what the answer's
+    header asks of search engines is meant for the list.
+    """
+
+    signals: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    declared: str = "unknown"
+    agents: Literal["any", "two", "ignore"] = "two"
+    own_licence: str = ""
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RawDocument:
     """One page, article or record as a source delivers it, before any text is taken out of it.
 
     `content` is bytes where the encoding still has to be found (HTML, plain text from disk), and a string where
     the container fixed it (JSON, Parquet, XML). `id` is unique within its input and does not depend on the order
-    in which inputs are read. `encoding` is what the transport declared, if anything.
+    in which inputs are read. `encoding` is what the transport declared, if anything. `terms` has what came out of a
+    crawl.
     """
 
     id: str
@@ -30,6 +49,7 @@ class RawDocument:
     encoding: str = ""
     fetched_at: datetime | None = None
     published_at: datetime | None = None
+    terms: UsageTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

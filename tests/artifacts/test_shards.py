@@ -29,6 +29,8 @@ def rows(count: int) -> list[dict]:
         {
             "id": f"s/{i}", "text": f"متن {i}\nمی\u200cروم", "title": "", "url": "", "source": "s",
             "licence": "CC0-1.0",
+            "consent": "",
+            "consent_ground": "",
             "language": "xx", "fetched_at": datetime(2024, 1, 2, tzinfo=UTC), "published_at": None,
             "content_hash": bytes(16), "cluster": -i, "cluster_size": 1, "characters": 9, "words": 3,
         }

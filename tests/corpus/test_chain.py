@@ -79,7 +79,7 @@ def test_the_first_step_that_drops_gives_the_reason_and_none_follows(monkeypatch
     monkeypatch.setattr("ulmkit.corpus.chain.STEPS", tuple((noting(step), counted) for step, counted in STEPS))
     chain = Chain(PERSIAN, near_duplicates=False)
     assert not chain([raw("a", FOREIGN)]).rows
-    assert taken == ["extract_text", "identify_language"]
+    assert taken == ["usage_allowed", "extract_text", "identify_language"]
     taken.clear()
     assert chain([raw("a", article(7))]).rows
     assert taken == [step.__name__ for step, _ in STEPS]

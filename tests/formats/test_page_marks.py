@@ -101,7 +101,7 @@ HOSTILE = {
 def test_no_page_takes_long(name: str) -> None:
     begun = time.process_time()
     page_marks(HOSTILE[name])
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 30  # a second or two; what grows with the square takes minutes
 
 
 @given(

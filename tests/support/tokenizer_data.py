@@ -90,6 +90,8 @@ def row(name: str, text: str, source: str = "news") -> dict[str, Any]:
         "url": "",
         "source": source,
         "licence": "CC0-1.0",
+        "consent": "",
+        "consent_ground": "",
         "language": "xx",
         "content_hash": bytes(16),
         "cluster": 0,

@@ -57,6 +57,11 @@ class Layout:
         return self.home / "work" / "corpus"
 
     @property
+    def consent_list(self) -> Path:
+        """What those who may have said to the operator of the use of their texts (see docs/formats.md)."""
+        return self.root / "consent.toml"
+
+    @property
     def corpus(self) -> Path:
         return self.home / "corpus"
 

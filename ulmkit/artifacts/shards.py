@@ -27,6 +27,8 @@ SCHEMA = pa.schema(
         ("url", pa.string()),
         ("source", pa.dictionary(pa.int32(), pa.string())),
         ("licence", pa.dictionary(pa.int32(), pa.string())),
+        ("consent", pa.dictionary(pa.int32(), pa.string())),
+        ("consent_ground", pa.dictionary(pa.int32(), pa.string())),
         ("language", pa.string()),
         ("fetched_at", pa.timestamp("us", tz="UTC")),
         ("published_at", pa.timestamp("us", tz="UTC")),
@@ -48,6 +50,8 @@ class DocumentRow(TypedDict):
     url: str
     source: str
     licence: str
+    consent: str
+    consent_ground: str
     language: str
     fetched_at: datetime | None
     published_at: datetime | None
@@ -72,7 +76,13 @@ def write_shard(path: Path, rows: Sequence[ShardRow]) -> None:
             row_group_size=ROW_GROUP,
             compression="zstd",
             compression_level=3,
-            use_dictionary=["source", "licence", "language"],  # text gains nothing from one
+            use_dictionary=[
+                "source",
+                "licence",
+                "consent",
+                "consent_ground",
+                "language",
+            ],  # text gains nothing from one
             write_statistics=["source", "characters", "cluster"],  # min and max of a text are whole texts
             write_page_checksum=True,
             store_schema=True,

@@ -22,6 +22,7 @@ from ulmkit.corpus.gather import gather
 from ulmkit.corpus.staging import Staging, Unit, stage_unit
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.formats.consent import CONSENT, ConsentPolicy, ConsentRules, LicencePolicy, consent_list
 from ulmkit.formats.inputs import Input, in_units
 from ulmkit.formats.reasons import UNWANTED
 from ulmkit.language.spec import Language
@@ -42,6 +43,8 @@ class BuildOptions:
     pii: PiiPolicy = "keep"  # what becomes of personal data: documents stay as they are, are masked, or go
     workers: int | None = None  # None: all cores; 0: in this process
     deadline_s: float = 120.0  # for a chunk of documents, then for each of them
+    consent: ConsentPolicy = "strict"  # crawled pages: not the refused, only the granted, or all that robots.txt allows
+    licences: LicencePolicy = "open"  # whether licences that forbid trade let a page stay
 
     @property
     def shaping(self) -> dict[str, Any]:
@@ -75,10 +78,18 @@ def build_corpus(
         raise UsageError(
             f"{language.code} declares no kinds of personal data to {options.pii}: add [[pii]] to its folder."
         )
+    for name, value, known in (
+        ("consent", options.consent, ConsentPolicy),
+        ("licences", options.licences, LicencePolicy),
+    ):
+        if value not in get_args(known):
+            raise UsageError(f"{name} is {value!r}, expected {' or '.join(get_args(known))}.")
     names = Counter((item.source, item.key) for item in inputs)
     if twice := [key for (_, key), count in names.items() if count > 1]:
         raise UsageError(f"input '{twice[0]}' is given twice. Give each file once.")
-    build = Build(language, layout, options, report)
+    crawled = any(item.crawled for item in inputs)
+    listed = consent_list(layout.consent_list) if crawled else ()
+    build = Build(language, layout, options, ConsentRules(options.consent, options.licences, listed), report)
     started = time.monotonic()
     with stage(layout.corpus, "corpus", doing="corpus build", held=build.staging.folder) as work:
         manifest = build.run(work, inputs, pins or {})
@@ -88,12 +99,15 @@ def build_corpus(
 class Build:
     """One build under its lock: stage each unit, then finish."""
 
-    def __init__(self, language: Language, layout: Layout, options: BuildOptions, report: Report) -> None:
+    def __init__(
+        self, language: Language, layout: Layout, options: BuildOptions, consent: ConsentRules, report: Report
+    ) -> None:
         self.language = language
         self.layout = layout
         self.options = options
+        self.consent = consent
         self.report = report
-        self.staging = Staging(layout.units, language, options.near_duplicates, options.pii)
+        self.staging = Staging(layout.units, language, options.near_duplicates, options.pii, consent)
 
     def run(self, work: Stage, inputs: Sequence[Input], pins: dict[str, Any]) -> dict[str, Any]:
         units = [Unit.described(planned) for planned in in_units(inputs)]
@@ -109,7 +123,8 @@ class Build:
     def stage(self, units: list[Unit]) -> list[Unit]:
         """Steps 1 to 5 on every unit that an earlier run did not finish; the units as they were read."""
         workers = available_cores() if self.options.workers is None else self.options.workers
-        setup = functools.partial(Chain, self.language, self.options.near_duplicates, self.options.pii)
+        shaping = (self.options.near_duplicates, self.options.pii, self.consent)
+        setup = functools.partial(Chain, self.language, *shaping)
         total = sum(unit.bytes for unit in units)
         todo = [number for number, unit in enumerate(units) if not self.staging.has(self.staging.key(unit))]
         # a worker reads its unit itself; one that would keep a worker busy when the others are through is handed out in
@@ -187,6 +202,7 @@ class Build:
             "options": self.options.shaping,
             "inputs": inputs,
             "pins": pins,
+            **({"consent_table": CONSENT} if any(unit.crawled for unit in units) else {}),
             "filters": limits_of(self.language),
             "counts": tally.to_json(),
             "splits": splits,

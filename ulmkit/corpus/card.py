@@ -35,6 +35,7 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
             for name, c in sorted(counts["sources"].items())
         ),
         "",
+        *_consent(manifest),
         f"Licences of the inputs, as stated by whoever gave them: {', '.join(map(markdown_text, licences))}.",
         "",
         "| dropped because | documents |",
@@ -49,3 +50,22 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
     ]
     with atomic_write(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines))
+
+
+def _consent(manifest: dict[str, Any]) -> list[str]:
+    """What was said of the use of crawled pages, before any was dropped; and a warning where that was not asked."""
+    rows = [
+        f"| {markdown_text(source)} | {markdown_text(said)} | {n:,} |"
+        for source, counts in sorted(manifest["counts"].get("consent", {}).items())
+        for said, n in sorted(counts.items(), key=lambda x: -x[1])
+    ]
+    if not rows:
+        return []
+    lines = ["| source | consent to the use of a text, and its ground | pages |", "| --- | --- | ---: |", *rows, ""]
+    if manifest["options"]["consent"] == "record":
+        lines += [
+            "Texts whose owners refuse this use are among these (`--consent record`): for research under an exception "
+            "to copyright alone, and not to be passed on. The columns `consent` and `consent_ground` tell which.",
+            "",
+        ]
+    return lines

@@ -5,7 +5,7 @@ A pure function of the chunk, which is what runs in a worker process.
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,11 +21,14 @@ from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import LeftOut, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
 from ulmkit.errors import LanguageError, RuleError
+from ulmkit.formats.consent import PAGE_LICENCE, Consent, ConsentRules, Said, consent_of, header_robots
 from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.host_signals import HostSignals
+from ulmkit.formats.page_marks import NO_MARKS, page_marks
 from ulmkit.language.spec import Language
 from ulmkit.text.encoding import decode, repair
 
-CHAIN = 3  # raised when the chain changes what it makes of the same input
+CHAIN = 4  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
@@ -34,6 +37,7 @@ MAX_FAILURES = 20  # documents that a rule may fail on before more than half are
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
 
 NO_WORDS = np.empty(0, np.uint64)
+NO_LIST = ConsentRules()
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class Article:
     doc: RawDocument | Document
     text: str  # in its newest form
     hashes: np.ndarray = field(default_factory=lambda: NO_WORDS)  # of the words of its match form
+    consent: Consent | None = None  # of a crawled page
 
 
 class StagedRow(DocumentRow):
@@ -103,10 +108,17 @@ class Judged:
 class Chain:
     """The steps for one language, run on a chunk at a time; one per worker process."""
 
-    def __init__(self, language: Language, near_duplicates: bool, pii: PiiPolicy = "keep") -> None:
+    def __init__(
+        self,
+        language: Language,
+        near_duplicates: bool,
+        pii: PiiPolicy = "keep",
+        consent: ConsentRules = NO_LIST,
+    ) -> None:
         self.language = language
         self.near_duplicates = near_duplicates
         self.pii = pii
+        self.consent = consent
         self.hasher = WordHasher()
         self.decode = functools.partial(
             decode, candidates=language.extraction.encodings, letters=language.alphabet.letters
@@ -156,6 +168,8 @@ class Chain:
             "url": doc.url,
             "source": doc.source,
             "licence": doc.licence,
+            "consent": article.consent.verdict if article.consent else "",
+            "consent_ground": article.consent.ground if article.consent else "",
             "language": self.language.code,
             "fetched_at": doc.fetched_at,
             "published_at": doc.published_at,
@@ -164,6 +178,37 @@ class Chain:
             "words": len(article.hashes),
             "match": xxhash.xxh3_64_intdigest(article.hashes.tobytes()),
         }
+
+
+def usage_allowed(chain: Chain, article: Article, tally: Tally) -> Verdict:
+    """Whether a crawled page may be in a corpus, by what was said of its use; and the licence that it names itself."""
+    doc = article.doc
+    assert isinstance(doc, RawDocument)
+    if doc.terms is None:
+        return KEEP
+    terms = doc.terms
+    marks = page_marks(doc.content) if doc.kind == "html" else NO_MARKS
+    robots = marks.robots if terms.listed else marks.robots | header_robots(terms.fields)
+    if not robots.isdisjoint(("noindex", "none")):
+        return drop("noindex")
+    said = Said(
+        url=doc.url,
+        signals=HostSignals.from_json(terms.signals),
+        fields=terms.fields,
+        marks=marks,
+        own_licence=terms.own_licence,
+        declared=terms.declared,
+        agents=terms.agents,
+        rules=chain.consent,
+    )
+    article.consent = found = consent_of(said)
+    article.doc = replace(doc, licence=found.licence)
+    tally.consents(doc.source)[": ".join(filter(None, (found.verdict, found.ground.partition(":")[0])))] += 1
+    if reason := chain.consent.refuses(found):
+        return drop(reason, found.ground or found.verdict)
+    if terms.declared == PAGE_LICENCE and found.verdict == "silent" and chain.consent.policy != "record":
+        return drop("no licence")
+    return KEEP
 
 
 def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
@@ -220,6 +265,7 @@ def filter_page(chain: Chain, article: Article, _: Tally) -> Verdict:
 
 # in order; the first that drops an article gives the reason. After some of them the joiners in the text are counted
 STEPS: tuple[tuple[Callable[[Chain, Article, Tally], Verdict], str], ...] = (
+    (usage_allowed, ""),
     (extract_text, ""),
     (identify_language, "extracted"),
     (normalize_text, "normalized"),

@@ -6,6 +6,7 @@ it was written is none, and is staged again.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,12 @@ from ulmkit.artifacts.manifest import (
     with_checksum,
 )
 from ulmkit.artifacts.shards import SCHEMA, DocumentRow, native_file
-from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
+from ulmkit.corpus.chain import CHAIN, NO_LIST, Chain, Judged, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError
 from ulmkit.formats import reasons
+from ulmkit.formats.consent import CONSENT, ConsentRules
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.inputs import ATTEMPTS, DescribedInput, Input, describe_input, read_input, unsteady
 from ulmkit.formats.origin import Reading
@@ -80,12 +82,20 @@ _RunChunks = Callable[[Iterator[list[RawDocument]]], Iterable[list[Part | Broken
 class Staging:
     """The folder of staged units of one language."""
 
-    def __init__(self, folder: Path, language: Language, near_duplicates: bool, pii: PiiPolicy) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        language: Language,
+        near_duplicates: bool,
+        pii: PiiPolicy,
+        consent: ConsentRules = NO_LIST,
+    ) -> None:
         self.folder = folder
         self.language = language
         self.reading = Reading.of(language)
         self.near_duplicates = near_duplicates
         self.pii = pii
+        self.consent = consent
 
     def key(self, unit: Unit) -> str:
         """What names the result of a unit."""
@@ -97,6 +107,7 @@ class Staging:
                 "pii": self.pii,
                 "chain": CHAIN,
                 "format": str(STAGED),
+                **({"consent": [CONSENT, dataclasses.asdict(self.consent)]} if unit.crawled else {}),
             }
         )
 
@@ -243,7 +254,7 @@ def stage_unit(folder: Path, chain: Chain, unit: Unit, tell: Callable[[tuple[str
             yield [part]
             tell((unit.name, 0, Judged.of(part)))
 
-    staging = Staging(folder, chain.language, chain.near_duplicates, chain.pii)
+    staging = Staging(folder, chain.language, chain.near_duplicates, chain.pii, chain.consent)
     return staging.stage(unit, run, lambda item, count: tell((item.key, count, Judged())))
 
 

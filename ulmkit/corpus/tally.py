@@ -13,7 +13,7 @@ from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
 from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import open_regular
 
-NESTED = ("joiners", "sources", "unread")
+NESTED = ("joiners", "sources", "unread", "consent")
 SAMPLE_CHARACTERS = 600
 SUPERSEDED = "superseded"  # of several captures of a page the newest stays
 
@@ -38,6 +38,7 @@ class Tally:
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
     unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
+    consent: dict[str, Counter[str]] = field(default_factory=dict)  # of crawled pages, by source: verdict and ground
 
     def add(self, other: "Tally") -> None:
         for name in ("read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines"):
@@ -50,13 +51,17 @@ class Tally:
                 mine.setdefault(key, Counter()).update(counts)
 
     def nested(self) -> tuple[dict[str, Counter[str]], ...]:
-        return self.joiners, self.sources, self.unread
+        return self.joiners, self.sources, self.unread, self.consent
 
     def count_joiners(self, stage: str, texts: Iterable[str]) -> None:
         self.joiners.setdefault(stage, Counter()).update(count_joiners(texts))
 
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())
+
+    def consents(self, name: str) -> Counter[str]:
+        """Verdicts of a source's pages, with their grounds."""
+        return self.consent.setdefault(name, Counter())
 
     def duplicate(self, row: DocumentRow) -> None:
         """Count a document that was kept until another turned out to be the same."""

@@ -21,7 +21,6 @@ from ulmkit.formats.licences import forbids_changes, forbids_trade, is_open, spd
 from ulmkit.formats.page_marks import NO_MARKS, PageMarks
 
 CONSENT = 1  # version of the table below; raised when a row reads anything otherwise
-CONSENT_FILE = "consent.toml"  # the operator's list, under the data root
 PAGE_LICENCE = "page"  # declared: each page must say its licence itself
 
 ConsentPolicy = Literal["strict", "open-only", "record"]

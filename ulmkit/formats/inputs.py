@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import xxhash
 
@@ -26,7 +26,8 @@ UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a
 class Input:
     """One file to read. `source` is the name its documents carry; `key` tells it apart within the build.
 
-    `crawled`: a web archive of our own, whose documents are called by their URL and not by their place in it.
+    `crawled`: a web archive of our own, whose documents are called by their URL and not by their place in it;
+    `ai_agents`: how many crawlers of training data a robots.txt must keep from a page of it for that to be a no.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Input:
     licence: str = "unknown"
     text_field: str | None = None
     crawled: bool = False
+    ai_agents: Literal["any", "two", "ignore"] = "two"
 
 
 def named_inputs(
@@ -99,6 +101,7 @@ def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None]
         licence=item.licence,
         text_field=item.text_field,
         crawled=item.crawled,
+        ai_agents=item.ai_agents,
         reading=reading,
         progress=progress,
     )
@@ -133,7 +136,7 @@ def describe_input(item: Input) -> DescribedInput:
             "source": item.source,
             "licence": item.licence,
             "text_field": item.text_field,
-            **({"crawled": True} if item.crawled else {}),
+            **({"crawled": True, "ai_agents": item.ai_agents} if item.crawled else {}),
             "bytes": file_size(item.path),
             "xxh3": file_hash(item.path),
         }

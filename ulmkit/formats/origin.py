@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ulmkit.document import Kind, RawDocument, Unreadable
+from ulmkit.document import Kind, RawDocument, Unreadable, UsageTerms
 from ulmkit.formats import reasons
 from ulmkit.formats.canonical import page_id
 from ulmkit.formats.excerpt import CONTROL, excerpt
@@ -49,7 +49,8 @@ READING = Reading()  # of files in no language that is known
 class Origin:
     """One input, or one member inside it. `where` is the start of every id and of every complaint.
 
-    `crawled`: its records are our own crawl's, and pages are called by their URL.
+    `crawled`: its records are our own crawl's, and pages are called by their URL; `terms`: what was said of the use of
+    the one that is read.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Origin:
     licence: str = "unknown"
     text_field: str | None = None
     crawled: bool = False
+    terms: UsageTerms | None = None
     reading: Reading = READING
     limits: Limits = LIMITS
     depth: int = 0
@@ -109,6 +111,7 @@ class Origin:
             encoding=encoding,
             fetched_at=fetched_at,
             published_at=published_at,
+            terms=replace(self.terms, own_licence=licence) if self.terms and licence else self.terms,
         )
 
     def _page_id(self, url: str) -> str:

@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
-from ulmkit.document import Unreadable
+from ulmkit.document import Unreadable, UsageTerms
 from ulmkit.errors import InputError, UsageError, system_error
 from ulmkit.files import NotRegularError, RegularFile, open_regular, require_regular, walk
 from ulmkit.formats import reasons
@@ -147,6 +148,7 @@ def read_file(
     licence: str = "unknown",
     text_field: str | None = None,
     crawled: bool = False,
+    ai_agents: Literal["any", "two", "ignore"] = "two",
     reading: Reading = READING,
     limits: Limits = LIMITS,
     progress: Callable[[int], None] | None = None,
@@ -156,7 +158,7 @@ def read_file(
     `name` is the source's name (without it, the file's, bare); `key` names the file within the source and must be
     unique among its files (without it, the file's name; see `input_names`). An id is
     `<name>/<key>/<member>#<record>`, `<name>/` only where a name was given: it holds no folder of this machine. In a
-    `crawled` archive it is `<name>/<hash of the page's URL>`.
+    `crawled` archive it is `<name>/<hash of the page's URL>`, and `ai_agents` is what its pages' consent is found by.
     `reading` is what the language says of its files. `progress` hears how many bytes of the file were read since
     it was last called. Nothing is raised for what a file holds.
     """
@@ -169,6 +171,7 @@ def read_file(
         licence=licence,
         text_field=text_field,
         crawled=crawled,
+        terms=UsageTerms(declared=licence, agents=ai_agents) if crawled else None,
         reading=reading,
         limits=limits,
     )

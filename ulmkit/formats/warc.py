@@ -7,12 +7,13 @@ WARC 1.1: https://iipc.github.io/warc-specifications/ ; ARC: https://archive.org
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
 from ulmkit.document import Kind
 from ulmkit.formats import reasons
+from ulmkit.formats.consent import USAGE_FIELDS
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.origin import Origin, Record, moment
 from ulmkit.formats.streams import CODECS, ByteBudget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
@@ -76,6 +77,17 @@ def message(block: bytes, limit: int) -> Message:
         if failure:
             break
     return Message(int(status[1]) if status else 0, headers, body, failure)
+
+
+def usage_fields(block: bytes) -> tuple[tuple[str, str], ...]:
+    """The header fields of a response that say something of its use, in their order, doubles kept."""
+    head = re.split(rb"\r?\n\r?\n", block[: HEADER_LINE * 8], maxsplit=1)[0]
+    found = []
+    for line in re.sub(rb"\r?\n[ \t]+", b" ", head).split(b"\n"):
+        name, colon, value = line.decode("utf-8", "replace").partition(":")
+        if colon and name.strip().lower() in USAGE_FIELDS:
+            found.append((name.strip().lower(), value.strip()))
+    return tuple(found)
 
 
 def unchunked(body: bytes) -> bytes:
@@ -244,6 +256,14 @@ def warc_record(kind: str, headers: dict[str, str], block: bytes, origin: Origin
     content_type = headers.get("content-type", "")
     if not PAGE_ADDRESS.match(url):
         return origin.unreadable(reasons.NOT_A_PAGE, url, number)
+    if origin.terms:
+        terms = replace(
+            origin.terms,
+            signals=headers.get("warc-ulmkit-signals", ""),
+            fields=usage_fields(block),
+            listed=headers.get("warc-ulmkit-role") != "page",
+        )
+        origin = replace(origin, terms=terms)
     if origin.crawled and headers.get("warc-ulmkit-role") != "page":
         return origin.unreadable(reasons.NOT_A_PAGE, url, number)
     if kind == "conversion":

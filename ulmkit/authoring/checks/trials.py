@@ -122,6 +122,8 @@ def _write_corpus(folder: Path, code: str, splits: dict[str, list[str]]) -> None
                 "url": "",
                 "source": "samples",
                 "licence": "unknown",
+                "consent": "",
+                "consent_ground": "",
                 "language": code,
                 "fetched_at": None,
                 "published_at": None,
