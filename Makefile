@@ -32,10 +32,14 @@ format: .venv/.check
 bench: .venv/.bench ## what benchmarks/ measures against peers; give DATA=<folder with .jsonl.zst files>
 	$(BIN)/python benchmarks/corpus.py $(DATA)
 
-faults: .venv/.installed ## the full figures of the fault rows, in minutes rather than seconds; TEXT=<folder with fa/, et/ …>
+faults: .venv/.installed ## the full figures of the fault rows, in hours rather than seconds; TEXT=<folder with fa/, et/ …>
 	$(BIN)/python tests/support/normalizer_fuzz.py --inputs 1000000 --processes $$(nproc) --growth $(if $(TEXT),--text $(TEXT))
 	$(BIN)/python tests/support/normalizer_fuzz.py --new --forms train
 	$(BIN)/python tests/support/fault_points.py
+	$(BIN)/python tests/support/damage.py flips --times 1000
+	$(BIN)/python tests/support/damage.py kills --times 200
+	$(BIN)/python tests/support/damage.py changes --times 100
+	$(BIN)/python tests/support/damage.py pairs --times 1320
 	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests $(ARGS)
 
 docs: .venv/.installed ## docs/cli.md from --help, the schema from sections.py, docs/normalization.md from a language folder, docs/filters.md

@@ -9,6 +9,7 @@ import pytest
 from at_prompt import run
 from corpus_text import articles
 
+from ulmkit.language.registry import get
 from ulmkit.names import name_on_disk, stored_name, yaml_text
 from ulmkit.workflow.corpus import Corpus
 
@@ -33,21 +34,33 @@ def is_safe(text: str) -> bool:
     return all(c.isprintable() or c in "\n\u200c\u200d" for c in text)
 
 
+def text_of(name: bytes) -> str:
+    """What of a name a file of text can hold."""
+    return "".join(c for c in os.fsdecode(name) if not "\ud800" <= c <= "\udfff")
+
+
 def test_hostile_names_are_shown_safely_and_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, root = tmp_path / "in", tmp_path / "data"
     folder.mkdir()
     names = hostile_names(12, seed=7)
+    files: dict[str, str] = {}
     for name, text in zip(names, articles(len(names)), strict=True):
-        seen = name.decode("utf-8", "replace")
-        record = {"id": seen, "title": seen, "url": seen, "licence": seen, "text": text}
+        seen = os.fsdecode(name)  # bytes that are no UTF-8 are lone surrogates, which JSON can spell
+        record = {"id": seen, "title": seen, "url": f"https://x.org/{seen}", "licence": seen, "text": text}
         with open(os.fsencode(folder) + b"/" + name + b".jsonl", "wb") as file:
             file.write((json.dumps(record) + "\n" + json.dumps({"id": seen}) + "\n").encode())
+        files[os.fsdecode(name + b".jsonl")] = text_of(name)
     licence = os.fsdecode(b"".join(names[:4]))
     assert run("corpus", "build", "fa", "--input", folder, "--licence", licence, "--workers", 0, "--root", root) == 0
     shown = capsys.readouterr()
     assert is_safe(shown.out)
     assert is_safe(shown.err)
-    inputs = Corpus.load(root / "fa/corpus").manifest["inputs"]
+    corpus, language = Corpus.load(root / "fa/corpus"), get("fa")
+    assert len(corpus) == len(names)
+    for doc in corpus:
+        clean = files[name_on_disk(doc.id.removeprefix("in/").rpartition("#")[0])]
+        assert (doc.url, doc.title) == (f"https://x.org/{clean}", language.normalize(clean).replace("\n", " "))
+    inputs = corpus.manifest["inputs"]
     assert {name_on_disk(item["key"]) for item in inputs} == {os.fsdecode(name + b".jsonl") for name in names}
     assert {name_on_disk(item["licence"]) for item in inputs} == {licence}
     card = (root / "fa/corpus/README.md").read_text(encoding="utf-8")

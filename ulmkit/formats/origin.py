@@ -97,9 +97,10 @@ class Origin:
         fetched_at: datetime | None = None,
         published_at: datetime | None = None,
     ) -> Record:
-        """The record as a document, or as `empty`."""
+        """The record as a document, or as `empty`. What no file can hold is gone from its facts."""
         if not content.strip():
             return self.unreadable(reasons.EMPTY_TEXT, record=record)
+        title, url, licence = scalar(title), scalar(url), scalar(licence)
         return RawDocument(
             id=self._page_id(url) or (self.where if record is None else f"{self.where}#{record}"),
             content=content,
