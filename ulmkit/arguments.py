@@ -42,13 +42,23 @@ def front_door[**P, R](function: Callable[P, R]) -> Callable[P, R]:
                 given.arguments[name] = _fitting(value, expected[name], f"{function.__name__}: {name}")
         try:
             return function(*given.args, **given.kwargs)
-        except (UlmkitError, Interrupted) as error:
+        except UlmkitError as error:
+            _reword(error)
+            raise
+        except Interrupted as error:
             error.args = (in_python(str(error)), *error.args[1:])
             raise
         except OSError as error:
-            raise ArtifactError(in_python(system_error(error))) from error
+            raise _reword(ArtifactError(system_error(error))) from error
 
     return called
+
+
+def _reword(error: UlmkitError) -> UlmkitError:
+    """`error` in the words of a notebook; what the prompt says of it is kept, since `corpus build` comes this way."""
+    error.at_prompt = error.at_prompt or str(error)
+    error.args = (in_python(str(error)), *error.args[1:])
+    return error
 
 
 def in_python(message: str) -> str:

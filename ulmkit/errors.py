@@ -20,6 +20,7 @@ class UlmkitError(Exception):
     """Something failed. The message says where, what, and what to do next, in one line."""
 
     exit_code = 1
+    at_prompt = ""  # the line with the names of options, where a notebook is told those of arguments
 
 
 class UsageError(UlmkitError):

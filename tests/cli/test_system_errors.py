@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from at_prompt import run
 
+import ulmkit
 from ulmkit.artifacts.atomic import atomic_write, lock
 from ulmkit.errors import ArtifactError, UlmkitError
 from ulmkit.language.places import bundled
@@ -113,6 +114,15 @@ def test_a_name_of_5000_characters_leaves_room_for_what_next(capsys: pytest.Capt
     line = refused(capsys)
     assert len(line) < 400
     assert "Give a" in line
+
+
+def test_the_prompt_is_told_of_options_where_a_notebook_is_told_of_arguments(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    assert run("corpus", "build", "fa", "--input", tmp_path / "nowhere", "--root", tmp_path, "-q") == 2
+    assert "--input" in refused(capsys)
+    with pytest.raises(ulmkit.UsageError, match=r"^inputs .*nowhere"):
+        ulmkit.build(ulmkit.load("fa"), tmp_path / "nowhere", root=tmp_path)
 
 
 def bound(path: Path) -> None:

@@ -132,7 +132,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         fail(f"Interrupted. What was finished is kept; go on with: {again(command)}", 130, command)
     except UlmkitError as error:
-        fail(str(error), error.exit_code, command)
+        fail(error.at_prompt or str(error), error.exit_code, command)
     except click.ClickException as error:
         where = f" Try `{error.ctx.command_path} --help`." if isinstance(error, click.UsageError) and error.ctx else ""
         fail(f"{error.format_message()}{where}", error.exit_code, command)
