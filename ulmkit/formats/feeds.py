@@ -17,6 +17,7 @@ from typing import Any
 from xml.parsers import expat
 
 from ulmkit.formats.hrefs import absolute, attribute_value, without_fragment
+from ulmkit.formats.licences import spdx_of
 from ulmkit.formats.origin import licence_name, moment, scalar
 from ulmkit.formats.xml import (
     DECLARES_TYPE,
@@ -134,7 +135,7 @@ def _xml_feed(text: str, url: str, latest: datetime) -> Feed:
     return Feed(
         entries=tuple(entries),
         next=_next_page(told, url),
-        title=_plain(_of(told, "title")),
+        title=plain_words(_of(told, "title")),
         language=_of(told, "language")[:35],
         licence=_licence(told),
         problem=fault or more,
@@ -215,14 +216,14 @@ def _next_page(feed: dict[str, Any], url: str) -> str:
 
 
 def _licence(record: dict[str, Any]) -> str:
-    """A licence that is linked, or a Creative Commons address among the rights."""
+    """A licence that is linked, or one that the rights name."""
     linked = next((href for rel, href in _links(record) if rel == "license"), "")
     if linked:
-        return licence_name(linked)
-    for key in ("rights", "license", "cc_license", "dcterms_license"):
-        if "creativecommons.org/" in (text := _of(record, key)):
-            return licence_name(text[text.index("creativecommons.org/") :].split()[0].rstrip("\"'<>.,)"))
-    return ""
+        return spdx_of(linked) or licence_name(linked)
+    return next(filter(None, (spdx_of(_of(record, key)) for key in _RIGHTS)), "")
+
+
+_RIGHTS = ("rights", "license", "cc_license", "dcterms_license")
 
 
 def _when(record: dict[str, Any], keys: Iterable[str], latest: datetime) -> datetime | None:
@@ -248,7 +249,7 @@ def _entries(records: Iterable[dict[str, Any]], url: str, latest: datetime) -> I
         own = [markup for content in _contents(record) if (markup := _markup(content))]
         summary = _markup(dict.get(record, "summary_detail") or {})  # a copied text has none
         text = max(own, key=len, default="")
-        title = _plain(_of(record, "title"))
+        title = plain_words(_of(record, "title"))
         if not text:
             elsewhere = any(_of(content, "src") for content in _contents(record))
             cut = ELSEWHERE if elsewhere else SUMMARY if summary else WITHOUT_TEXT
@@ -293,10 +294,10 @@ def _paragraphs(text: str) -> str:
 _TAG = re.compile(r"<[^<>]*>")
 
 
-def _plain(markup: str) -> str:
+def plain_words(markup: str) -> str:
     """The words of a short piece of markup, on one line.
 
-    >>> _plain("A &amp; <b>B</b>")
+    >>> plain_words("A &amp; <b>B</b>")
     'A & B'
     """
     text = html.unescape(_TAG.sub("", markup)) if "<" in markup or "&" in markup else markup
@@ -318,7 +319,7 @@ def sign_of_cut(markup: str, url: str, title: str = "", summary: str = "") -> st
     >>> sign_of_cut("<p>" + "Tere. " * 50 + "[&#8230;]</p>", "https://a.ee/1")
     'ends in an ellipsis'
     """
-    plain = _plain(markup)
+    plain = plain_words(markup)
     if not plain:
         return WITHOUT_TEXT
     if _ends_in_own_link(markup[-_TAIL:], url, title):
@@ -327,7 +328,7 @@ def sign_of_cut(markup: str, url: str, title: str = "", summary: str = "") -> st
         return ELLIPSIS
     if len(plain) < SHORT_TEXT:
         return SHORT
-    if len(plain) < SAME_TEXT and summary and _plain(summary) == plain:
+    if len(plain) < SAME_TEXT and summary and plain_words(summary) == plain:
         return AS_SUMMARY
     return ""
 
@@ -335,7 +336,7 @@ def sign_of_cut(markup: str, url: str, title: str = "", summary: str = "") -> st
 def _ends_in_own_link(tail: str, url: str, title: str) -> bool:
     """Whether a link to the entry's own page stands at the end, and its words are not the title."""
     last = next(iter([*_LINK.finditer(tail)][-1:]), None)
-    if last is None or len(_plain(tail[last.end() :])) > 40:
+    if last is None or len(plain_words(tail[last.end() :])) > 40:
         return False
     if _MORE_CLASS.search(last[1]):
         return True
@@ -345,7 +346,7 @@ def _ends_in_own_link(tail: str, url: str, title: str) -> bool:
     leads = absolute(url, attribute_value(next(filter(None, href.groups()), "")))
     if without_fragment(leads).rstrip("/") != without_fragment(url).rstrip("/") or _OF_COMMENTS.search(leads):
         return False
-    words = _plain(last[0])
+    words = plain_words(last[0])
     return bool(words) and words.casefold() != title.casefold()
 
 
@@ -365,8 +366,15 @@ def without_footer(markup: str, url: str) -> str:
     return markup[: match.start()] if same and home else markup
 
 
+def too_many_values(text: str) -> bool:
+    """Whether `text` as JSON may hold more values than a list has; each takes a hundred times its length in memory."""
+    return max(map(text.count, "{[")) > MAX_ELEMENTS or text.count(",") > 10 * MAX_ELEMENTS
+
+
 def _json_feed(text: str, url: str, latest: datetime) -> Feed:
     """JSON Feed 1.1."""
+    if too_many_values(text):
+        return Feed(problem="too many elements")
     try:
         told = json.loads(text)
     except RecursionError:
@@ -381,9 +389,9 @@ def _json_feed(text: str, url: str, latest: datetime) -> Feed:
     return Feed(
         entries=entries,
         next=following if following != url else "",
-        title=_plain(said("title")),
+        title=plain_words(said("title")),
         language=said("language")[:35],
-        licence=licence_name(said("license")),
+        licence=spdx_of(said("license")),
         problem=f"more than {MAX_ENTRIES:,} entries" if len(items) > MAX_ENTRIES else "",
     )
 
@@ -404,7 +412,7 @@ def _json_entry(item: dict[str, Any], url: str, latest: datetime) -> Entry:
     address = absolute(url, place) if place else ""
     markup = said("content_html") or _paragraphs(said("content_text"))
     summary = _paragraphs(said("summary"))
-    title = _plain(said("title"))
+    title = plain_words(said("title"))
     dates = [found if found and found <= latest else None for key in _JSON_DATES for found in [moment(item.get(key))]]
     return Entry(
         url=address,
@@ -413,7 +421,7 @@ def _json_entry(item: dict[str, Any], url: str, latest: datetime) -> Entry:
         cut=sign_of_cut(markup, address, title, summary) if markup else SUMMARY if summary else WITHOUT_TEXT,
         published=dates[0] or dates[1],
         updated=dates[1],
-        licence=licence_name(said("license")),
+        licence=spdx_of(said("license")),
         language=said("language")[:35],
     )
 

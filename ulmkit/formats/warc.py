@@ -16,6 +16,7 @@ from ulmkit.formats import reasons
 from ulmkit.formats.consent import USAGE_FIELDS
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.origin import Origin, Record, moment
+from ulmkit.formats.posts import post_documents
 from ulmkit.formats.streams import CODECS, ByteBudget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
 from ulmkit.formats.streams import decompressed as one_layer_off
 
@@ -246,7 +247,36 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
                     reasons.TRUNCATED, f"{missing:,} bytes of a {kind} are missing", number, shown=stream.tail()
                 )
             return
-        yield complaint or warc_record(kind, headers, block, origin, number)
+        if complaint:
+            yield complaint
+        elif origin.crawled and headers.get("warc-ulmkit-role") in LISTS_OF_POSTS:
+            yield from _posts(headers, block, origin, number)
+        else:
+            yield warc_record(kind, headers, block, origin, number)
+
+
+# what a crawl says of a list whose entries are documents: only those that are whole, or all
+LISTS_OF_POSTS = ("posts", "entries")
+
+
+def _posts(headers: dict[str, str], block: bytes, origin: Origin, number: int) -> Iterator[Record]:
+    """The documents of a list of posts."""
+    url = headers.get("warc-target-uri", "").strip("<>")
+    response = message(block, origin.limits.record)
+    if response.failure:
+        yield origin.unreadable(*response.failure, number)
+    elif response.status != 200:
+        yield origin.unreadable(reasons.STATUS, f"{response.status} {url}", number)
+    else:
+        yield from post_documents(
+            response.body,
+            response.headers.get("content-type", ""),
+            origin,
+            number=number,
+            url=url,
+            fetched_at=moment(headers.get("warc-date")),
+            also_cut=headers["warc-ulmkit-role"] == "entries",
+        )
 
 
 def warc_record(kind: str, headers: dict[str, str], block: bytes, origin: Origin, number: int) -> Record:
