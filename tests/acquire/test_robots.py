@@ -132,6 +132,12 @@ def test_another_hosts_text_counts_for_the_first_host_b15() -> None:
     assert rules.allows(f"{HOST}/a")
 
 
+def test_a_redirect_to_the_front_page_is_no_file_a47() -> None:
+    page = file("<!doctype html><html><head><title>x</title></head><body>User-agent</body></html>", url=f"{HOST}/")
+    rules, _ = followed({f"{HOST}/robots.txt": redirect("/"), f"{HOST}/": page})
+    assert (rules.state, rules.why) == ("open", "an HTML page")
+
+
 def test_a_redirect_to_http_is_not_followed_b16() -> None:
     assert robots_target(redirect("http://example.org/robots.txt"), 0) == ""
     assert (

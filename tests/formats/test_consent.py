@@ -15,6 +15,7 @@ from ulmkit.formats.consent import (
     consent_list,
     consent_of,
     header_robots,
+    refused_unseen,
 )
 from ulmkit.formats.host_signals import HostSignals
 from ulmkit.formats.page_marks import PageMarks
@@ -161,6 +162,13 @@ def test_a_policy_says_what_stays(policy: Any, refused: list[str]) -> None:
     rules = ConsentRules(policy)
     verdicts: list[Any] = ["yes", "no", "silent"]
     assert [verdict for verdict in verdicts if rules.refuses(Consent(verdict))] == refused
+
+
+def test_a_page_that_is_refused_unseen_is_not_asked_for() -> None:
+    assert refused_unseen(Said(URL, signals=TWO)) == "robots.txt refuses GPTBot, CCBot"
+    assert refused_unseen(Said(URL, signals=HostSignals(tdm="1"), declared=OPEN)) == "tdm-reservation: tdmrep.json"
+    assert refused_unseen(Said(URL, signals=TWO, rules=ConsentRules("record"))) == ""
+    assert refused_unseen(Said(URL, rules=ConsentRules("open-only"))) == ""  # it may name its licence
 
 
 def test_words_for_robots_in_a_header_are_those_for_us() -> None:

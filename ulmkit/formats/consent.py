@@ -109,6 +109,15 @@ def consent_of(said: Said) -> Consent:
     return Consent("silent", "", licence)
 
 
+def refused_unseen(said: Said) -> str:
+    """On what ground a page need not even be asked for, with nothing known of its answer; empty where it may be.
+
+    A reservation in tdmrep.json counts although the page might take it back: who reserves a site means its pages.
+    """
+    found = consent_of(said)
+    return found.ground if found.verdict == "no" and said.rules.policy != "record" else ""
+
+
 def page_licence(said: Said) -> str:
     """The licence that the page names for itself, as SPDX; of several the one that allows least. Empty for none."""
     linked = [spdx_of(found[1]) for value in said.values("link") for found in _LICENCE_LINK.finditer(value)]
