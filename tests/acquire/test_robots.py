@@ -7,6 +7,9 @@ from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_cases import examples
 
 from ulmkit.acquire.client import ROBOTS, Answer
 from ulmkit.acquire.robots import ROBOTS_BYTES, RobotRules, next_try, robots_target, rules_of, valid_rules
@@ -353,6 +356,38 @@ def test_crawlers_of_training_data_that_are_kept_out_are_named() -> None:
     assert rules.allows(f"{HOST}/news/1")
     assert read("User-agent: *\nDisallow: /\n").refused_agents(f"{HOST}/a") == ()
     assert len({agent.lower() for agent in training_agents()}) == len(training_agents()) > 20
+
+
+LINES = st.sampled_from(
+    [
+        "User-agent: *",
+        "User-agent: ulmkit",
+        "User-agent: GPTBot",
+        "Disallow: /",
+        "Allow: /*a$",
+        "Disallow",
+        "Sitemap: //[",
+        "Request-rate: 9/9",
+        "Content-Signal: a",
+        "\ufeff",
+        "\0",
+        "\x85",
+        "%",
+        "%zz",
+        "$",
+        "*",
+        "\udc80",
+    ]
+)
+
+
+@given(st.one_of(st.binary(), st.lists(LINES).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass"))))
+@examples(500)
+def test_nothing_is_raised_for_what_a_file_holds(data: bytes) -> None:
+    rules = read(data)
+    assert rules.allows(f"{HOST}/robots.txt")
+    rules.allows(f"{HOST}/a%FF?b=%D8")
+    rules.refused_agents(f"{HOST}/")
 
 
 def test_rules_travel_between_processes() -> None:

@@ -25,6 +25,7 @@ ROBOTS_BYTES = 512 << 10  # what RFC 9309 asks to read; the rest is left
 ROBOTS_AGE_S = 86_400.0  # how long what was read holds, and a copy for a server that cannot be asked
 ROBOTS_HOPS = 5
 MOST_SITEMAPS = 100
+MOST_SIGNALS = 100
 _FIRST_RETRY_S = 3600.0
 _RULES_AT_HAND = 1000  # of more, Protego reads in a process that can be stopped
 
@@ -253,7 +254,7 @@ def _read(answer: "Answer", deadline_s: float) -> RobotRules:
     ours = ours or [group for group in parsed.groups if "*" in group.names]
     named = {name for group in parsed.groups for name in group.names}
     agents = tuple(agent for agent in training_agents() if agent.lower() in named)
-    signals = (*parsed.everybody, *(signal for group in ours for signal in group.signals))
+    signals = (*parsed.everybody, *(signal for group in ours for signal in group.signals))[:MOST_SIGNALS]
     lines = _lines(ours, TOKEN)
     for number, agent in enumerate(agents):
         lines += _lines([group for group in parsed.groups if agent.lower() in group.names], _alias(number))
