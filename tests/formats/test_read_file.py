@@ -572,3 +572,12 @@ def test_a_beginning_of_many_comments_is_recognised_in_no_time(piece: str):
     start = time.process_time()
     recognise(piece.encode() * (60_000 // len(piece)) + b"x", "a.xml")
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("first", ["[" * 100_000, '{"a":' * 100_000, "[" * 9_000 + "]" * 9_000])
+def test_a_first_record_nested_without_end_costs_itself_alone(tmp_path: Path, first: str) -> None:
+    """In a file whose name says that each line is a record; elsewhere nothing says where the next one begins."""
+    records = [{"text": f"Tere, {n}!"} for n in range(3)]
+    documents, complaints = read(tmp_path, f"{first}\n{jsonl(*records)}")
+    assert [document.content for document in documents] == ["Tere, 0!", "Tere, 1!", "Tere, 2!"]
+    assert [(c.where, c.reason, c.detail) for c in complaints] == [("a.jsonl#1", reasons.BAD_RECORD, "nested too deep")]

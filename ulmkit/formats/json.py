@@ -13,6 +13,7 @@ from ulmkit.formats.lines import skip_line, text_lines, unified
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import BUFFER, Stream
 
+TOO_DEEP = "nested too deep"
 BETWEEN = re.compile(r"[\s,]*")
 NUMBER_MAY_GO_ON = re.compile(r"[\d.eE+-]\Z")
 
@@ -30,7 +31,9 @@ def _lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[Numbered
         elif not line.isspace():
             try:
                 yield _row(json.loads(line), number, origin)
-            except (ValueError, RecursionError) as error:
+            except RecursionError:
+                yield origin.unreadable(reasons.BAD_RECORD, TOO_DEEP, number, shown=excerpt(line))
+            except ValueError as error:
                 yield origin.unreadable(reasons.BAD_RECORD, error, number, shown=excerpt(line, position(error)))
 
 
@@ -135,7 +138,7 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
             try:
                 value, end = decoder.raw_decode(text, at)
             except RecursionError:
-                yield origin.unreadable(reasons.BAD_RECORD, "nested too deep", number + 1, shown=excerpt(text, at))
+                yield origin.unreadable(reasons.BAD_RECORD, TOO_DEEP, number + 1, shown=excerpt(text, at))
                 return
             except ValueError as error:
                 if data and len(text) - at <= origin.limits.record:

@@ -115,7 +115,7 @@ def recognise_text(text: str, name: str) -> Format:
         return Format("markdown")
     if start.startswith("<"):
         return recognise_markup(start, name)
-    if start.startswith(("{", "[")) and (json_format := recognise_json(start)):
+    if start.startswith(("{", "[")) and (json_format := recognise_json(start, lines=bool(JSON_LINES.search(name)))):
         return json_format
     if JSON_LINES.search(name) and any(recognise_json(line) for line in start.split("\n", 20)[1:20]):
         return Format("json lines")  # its first record alone is bad
@@ -165,15 +165,15 @@ def foreign_xml(root: str, start: str) -> Format:
     return refused(reasons.UNSUPPORTED, f"{what} is not read; convert it to plain text or JSON lines first")
 
 
-def recognise_json(start: str) -> Format | None:
-    """JSON lines, another shape of JSON, or no JSON."""
+def recognise_json(start: str, *, lines: bool = False) -> Format | None:
+    """JSON lines, another shape of JSON, or no JSON. `lines`: its name says that each line is a record."""
     if not re.match(r'\{\s*["}]|\[\s*[\[{"\]\d-]', start):
         return None
     line, end, rest = start.partition("\n")
     try:
         value = json.loads(line)
     except RecursionError:
-        return Format("json")
+        return Format("json lines" if lines else "json")
     except ValueError:
         # the value goes on: over many lines, or past what was looked at
         return Format("json") if begins_json(start) else None
