@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ulmkit.formats.inputs import Input
 
 # kind → the module whose `fetch` brings it; an installed package adds its own under the entry-point group below
-SOURCE_KINDS = {kind: f"ulmkit.acquire.kinds.{kind}" for kind in ("files", "wikipedia")}
+SOURCE_KINDS = {kind: f"ulmkit.acquire.kinds.{kind}" for kind in ("files", "hub", "wikipedia")}
 SOURCE_GROUP = "ulmkit.sources"
 
 Fetch = Callable[..., Fetched]
