@@ -156,6 +156,56 @@ def test_files_that_were_not_crawled_are_asked_for_no_consent(tmp_path: Path) ->
     assert len(rows(tmp_path)) == len(PAGES)
 
 
+FEED = """<?xml version="1.0"?><rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"
+xmlns:cl="http://backend.userland.com/creativeCommonsRssModule">
+<channel><title>x</title>{}</channel></rss>"""
+ENTRY = """<item><link>https://blog.example.org/{name}</link><title>{name}</title>{licence}
+<content:encoded><![CDATA[{html}]]></content:encoded></item>"""
+CC = "<cl:license>http://creativecommons.org/licenses/{}/4.0/</cl:license>"
+
+
+def feed_archive(folder: Path, fields: tuple[tuple[bytes, bytes], ...] = (), signals: str = "") -> None:
+    """Entries of a feed: the feed says a licence of two, one says its own in its text, one none."""
+    said = {"open": CC.format("by"), "nd": CC.format("by-nd"), "own": "", "silent": ""}
+    marked = {"own": '<p><a rel="license" href="https://creativecommons.org/licenses/by-sa/4.0/">CC</a></p>'}
+    entries = "".join(
+        ENTRY.format(
+            name=name,
+            licence=said[name],
+            html="".join(f"<p>{p}</p>" for p in text.split("\n\n")) + marked.get(name, ""),
+        )
+        for name, text in zip(said, TEXTS, strict=False)
+    )
+    block = http_block(200, b"OK", ((b"Content-Type", b"application/rss+xml"), *fields), FEED.format(entries).encode())
+    about = {
+        "WARC-Target-URI": "https://blog.example.org/feed",
+        "Content-Type": HTTP,
+        "WARC-Ulmkit-Role": "posts",
+        "WARC-Ulmkit-Signals": signals,
+    }
+    (folder / "pages-00000.warc.gz").write_bytes(warc_member("response", WHEN, block, about))
+
+
+def test_an_entry_of_a_feed_has_the_licence_that_the_feed_says(tmp_path: Path) -> None:
+    """That a feed is not to be indexed is said of the feed: blogs say so of every one."""
+    feed_archive(tmp_path, ((b"X-Robots-Tag", b"noindex, follow"),))
+    manifest = build(tmp_path, licence="page")
+    assert rows(tmp_path) == {
+        "open": ("CC-BY-4.0", "yes", "licence on the page: CC-BY-4.0"),
+        "own": ("CC-BY-SA-4.0", "yes", "licence on the page: CC-BY-SA-4.0"),
+    }
+    assert manifest["counts"]["dropped"] == {"no consent": 1, "no licence": 1}
+
+
+def test_what_is_said_of_a_feed_is_said_of_its_entries(tmp_path: Path) -> None:
+    feed_archive(tmp_path, ((b"Content-Usage", b"train-ai=n"),))
+    with pytest.raises(ArtifactError, match="4 no consent"):
+        build(tmp_path)
+    feed_archive(tmp_path, signals=TRAINING)
+    with pytest.raises(ArtifactError, match="4 no consent"):
+        build(tmp_path)
+
+
 @pytest.mark.parametrize("option", ["consent", "licences"])
 def test_an_unknown_policy_is_refused(tmp_path: Path, option: str) -> None:
     with pytest.raises(UsageError, match=f"{option} is 'lenient', expected"):

@@ -187,7 +187,7 @@ def usage_allowed(chain: Chain, article: Article, tally: Tally) -> Verdict:
     if doc.terms is None:
         return KEEP
     terms = doc.terms
-    marks = page_marks(doc.content) if doc.kind == "html" else NO_MARKS
+    marks = page_marks(doc.content) if doc.kind == "html" or terms.listed else NO_MARKS
     robots = marks.robots if terms.listed else marks.robots | header_robots(terms.fields)
     if not robots.isdisjoint(("noindex", "none")):
         return drop("noindex")

@@ -249,10 +249,28 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
             return
         if complaint:
             yield complaint
-        elif origin.crawled and headers.get("warc-ulmkit-role") in LISTS_OF_POSTS:
-            yield from _posts(headers, block, origin, number)
+            continue
+        own = with_terms(origin, headers, block)
+        if origin.crawled and headers.get("warc-ulmkit-role") in LISTS_OF_POSTS:
+            yield from _posts(headers, block, own, number)
         else:
-            yield warc_record(kind, headers, block, origin, number)
+            yield warc_record(kind, headers, block, own, number)
+
+
+def with_terms(origin: Origin, headers: dict[str, str], block: bytes) -> Origin:
+    """`origin` with what was said of the use of this record, where it is of our own crawl.
+
+    What its host said of a list is taken for its entries, and what an answer's header says of it as well.
+    """
+    if origin.terms is None:
+        return origin
+    terms = replace(
+        origin.terms,
+        signals=headers.get("warc-ulmkit-signals", ""),
+        fields=usage_fields(block),
+        listed=headers.get("warc-ulmkit-role") in LISTS_OF_POSTS,
+    )
+    return replace(origin, terms=terms)
 
 
 # what a crawl says of a list whose entries are documents: only those that are whole, or all
@@ -286,14 +304,6 @@ def warc_record(kind: str, headers: dict[str, str], block: bytes, origin: Origin
     content_type = headers.get("content-type", "")
     if not PAGE_ADDRESS.match(url):
         return origin.unreadable(reasons.NOT_A_PAGE, url, number)
-    if origin.terms:
-        terms = replace(
-            origin.terms,
-            signals=headers.get("warc-ulmkit-signals", ""),
-            fields=usage_fields(block),
-            listed=headers.get("warc-ulmkit-role") != "page",
-        )
-        origin = replace(origin, terms=terms)
     if origin.crawled and headers.get("warc-ulmkit-role") != "page":
         return origin.unreadable(reasons.NOT_A_PAGE, url, number)
     if kind == "conversion":
