@@ -136,7 +136,9 @@ class Frontier:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         with self._damage():
-            self.db = sqlite3.connect(path, isolation_level=None)
+            self.db = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False
+            )  # one at a time, by its owner
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
             self.db.execute("PRAGMA cache_size=-8000")  # 8 MB: memory stays flat over a million URLs
@@ -343,6 +345,16 @@ class Frontier:
             told = f"{state}: {reason}" if reason else state
             found.setdefault(role, {})[told] = count
         return found
+
+    def holds_text(self, source: str) -> bool:
+        """Whether any document of the source was ever kept."""
+        with self._damage():
+            row = self.db.execute(
+                "SELECT 1 FROM urls WHERE source = ? AND (state = 'listed' OR role = 'page' AND segment IS NOT NULL) "
+                "LIMIT 1",
+                (source,),
+            ).fetchone()
+        return row is not None
 
     def captures(self, source: str) -> list[tuple[str, bytes]]:
         """URL and payload digest of each page that is kept."""

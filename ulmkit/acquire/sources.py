@@ -1,26 +1,72 @@
-"""Where pages come from: one module a kind, found by the kind's name in the language's `[[sources]]`."""
+"""Where pages come from: the sources of a language, brought to disk; what fails is named, and the rest goes on."""
 
+import asyncio
+import dataclasses
 import importlib
 import importlib.metadata
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ulmkit.acquire.fetched import Fetched
+from ulmkit.acquire.frontier import Frontier
+from ulmkit.acquire.guard import WEB_PORTS, Guard
+from ulmkit.acquire.source_crawl import server_of
+from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.layout import Layout
-from ulmkit.errors import LanguageError, UsageError
-from ulmkit.language.sources import SourceSpec
+from ulmkit.errors import InputError, Interrupted, LanguageError, UsageError
+from ulmkit.language.source_mistakes import mistake_in
+from ulmkit.language.sources import SOURCE_TYPES, SourceSpec
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
 
 if TYPE_CHECKING:
+    from ulmkit.acquire.plan import Plan
     from ulmkit.formats.inputs import Input
 
 # kind → the module whose `fetch` brings it; an installed package adds its own under the entry-point group below
 SOURCE_KINDS = {kind: f"ulmkit.acquire.kinds.{kind}" for kind in ("files", "hub", "wikipedia")}
+# kind → the module and the function that plans its crawl
+CRAWL_KINDS = {
+    "feed": ("ulmkit.acquire.kinds.feed", "feed_plan"),
+    "site": ("ulmkit.acquire.kinds.site", "site_plan"),
+}
 SOURCE_GROUP = "ulmkit.sources"
+CONTACT = "ULMKIT_CONTACT"
 
 Fetch = Callable[..., Fetched]
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """How sources are brought. `allowed`: (address, port) pairs inside of a network that may be connected to."""
+
+    names: tuple[str, ...] = ()  # the sources to bring; none: those that are enabled
+    extra: tuple[SourceSpec, ...] = ()  # sources of this run, beside or instead of the language's
+    mirror: str | None = None  # a server of dumps
+    limit: int | None = None  # documents of each source
+    contact: str = ""  # whom a server's owner may write to
+    offline: bool = False  # what is on disk, and nothing else
+    refresh: bool = False  # ask again for pages that are due
+    max_hours: float | None = None
+    allowed: frozenset[tuple[str, int]] = frozenset()
+
+    def guard(self, ports: Iterable[int] = ()) -> Guard:
+        """What may be connected to, at `ports` beside those of web servers."""
+        return Guard(self.allowed, WEB_PORTS | frozenset(ports), offline=self.offline)
+
+
+@dataclass
+class Brought:
+    """What the sources left: files to read, what pins them down, and which sources failed, with the reason."""
+
+    inputs: list["Input"] = field(default_factory=list)
+    pins: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def fetcher(kind: str) -> Fetch:
@@ -30,7 +76,7 @@ def fetcher(kind: str) -> Fetch:
     found = importlib.metadata.entry_points(group=SOURCE_GROUP, name=kind)
     for entry in found:
         return entry.load()
-    known = sorted({*SOURCE_KINDS, *importlib.metadata.entry_points(group=SOURCE_GROUP).names})
+    known = sorted({*SOURCE_KINDS, *CRAWL_KINDS, *importlib.metadata.entry_points(group=SOURCE_GROUP).names})
     raise LanguageError(f"no source kind '{kind}'. Known: {', '.join(known)}.")
 
 
@@ -40,32 +86,240 @@ def fetch_source(
     *,
     mirror: str | None = None,
     limit: int | None = None,
+    guard: Guard | None = None,
     progress: Report = silent,
 ) -> Fetched:
-    """The files of a declared source, brought to `folder` (the language's `raw`), and what pins them down."""
-    return fetcher(spec.kind)(spec, folder, mirror=mirror, limit=limit, progress=progress)
+    """The files of a declared source, brought to `folder` (the language's `raw`), and what pins them down.
 
-
-def fetch_sources(
-    language: Language,
-    layout: Layout,
-    *,
-    mirror: str | None = None,
-    limit: int | None = None,
-    report: Report = silent,
-) -> tuple[list["Input"], dict[str, Any]]:
-    """Every source that `language` declares, as inputs of a build, and by source what pins it down.
-
-    `limit` is the number of articles to take of each. Raises `UsageError` where the language declares none.
+    `guard` says what may be connected to; with one that is offline, what an earlier run brought whole is used.
+    Raises `InputError` where it cannot be had.
     """
+    return fetcher(spec.kind)(spec, folder, mirror=mirror, limit=limit, guard=guard or Guard(), progress=progress)
+
+
+def plan_of(spec: SourceSpec) -> "Plan":
+    """How a source is crawled."""
+    module, name = CRAWL_KINDS[spec.kind]
+    return getattr(importlib.import_module(module), name)(spec)
+
+
+def chosen_sources(language: Language, how: Fetching) -> list[SourceSpec]:
+    """The sources to bring: those that were named, else this run's own, else the enabled ones.
+
+    Raises `UsageError` for a name that no source has, and where nothing is left.
+    """
+    known = {spec.name: spec for spec in (*language.sources, *how.extra)}
+    if unknown := [name for name in how.names if name not in known]:
+        raise UsageError(
+            f"language '{language.code}' has no source '{unknown[0]}'. Known: {', '.join(sorted(known)) or 'none'}."
+        )
+    if how.names:
+        return [known[name] for name in how.names]
+    chosen = list(how.extra) or [spec for spec in language.sources if spec.enabled]
+    if not chosen:
+        what = "declares no sources" if not language.sources else "has no source that is enabled"
+        then = "Give files with --input" + (", or name a source with --source." if language.sources else ".")
+        raise UsageError(f"language '{language.code}' {what}. {then}")
+    return chosen
+
+
+def fetch_sources(language: Language, layout: Layout, how: Fetching, *, report: Report = silent) -> Brought:
+    """The chosen sources, as inputs of a build, and by source what pins it down.
+
+    A source that cannot be had is named in `failed` and the others go on. Raises `UsageError` where nothing is
+    declared, or strangers would be asked by nobody; `InputError` where no source brought anything; `Interrupted` after
+    a signal, with all that came committed.
+    """
+    specs = chosen_sources(language, how)
+    if how.max_hours is not None:
+        specs = [dataclasses.replace(spec, max_hours=min(spec.max_hours, how.max_hours)) for spec in specs]
+    crawled = [spec for spec in specs if spec.kind in CRAWL_KINDS]
+    if crawled and not how.offline:
+        require_contact(crawled, how)
+    brought = Brought()
+    if crawled:
+        _crawl(language, layout, crawled, how, brought, report)
+    for spec in specs:
+        if spec.kind not in CRAWL_KINDS:
+            _bring(spec, layout, how, brought, report)
+    if not brought.inputs:
+        reasons = "; ".join(f"{name}: {why}" for name, why in brought.failed.items())
+        if len(brought.failed) == 1:
+            raise InputError(reasons)
+        raise InputError(f"no source brought anything ({reasons}). Give files at hand with --input.")
+    brought.inputs.sort(key=lambda item: [spec.name for spec in specs].index(item.source))
+    return brought
+
+
+def source_at(
+    url: str, kind: str, licence: str, *, delay_s: float | None, allowed: frozenset[tuple[str, int]]
+) -> SourceSpec:
+    """The source of one run at `url`, called by its host.
+
+    Raises `UsageError` for what cannot be asked for, and for a licence that nobody named: a page may be asked to name
+    its own (`page`).
+    """
+    option = f"--{kind} {url[:100]}"
+    url = url if "://" in url else f"https://{url}"
+    try:
+        parts = urlsplit(url)
+        address = (parts.hostname or "", parts.port or 0)
+    except ValueError:
+        raise UsageError(f"{option}: no URL.") from None
+    if licence == "unknown":
+        raise UsageError(
+            f"{option}: under which licence? --licence CC-BY-4.0, say, or --licence page to keep only pages that name "
+            "an open one themselves."
+        )
+    spec = SOURCE_TYPES[kind](name=source_name_of(url), kind=kind, locator=url, licence=licence)
+    if address in allowed:
+        return dataclasses.replace(spec, delay_s=spec.delay_s if delay_s is None else delay_s)
+    if delay_s is not None:
+        spec = dataclasses.replace(spec, delay_s=delay_s)
+    if mistake := mistake_in(spec):
+        raise UsageError(f"{option}: {mistake[1]}")
+    return spec
+
+
+def source_name_of(url: str) -> str:
+    """What a source of one run is called: by its host, and its port where it has one of its own.
+
+    >>> source_name_of("https://www.example.org/feed")
+    'www.example.org'
+    """
+    return re.sub(r"[^\w.\-]", "-", server_of(url))[:60]
+
+
+def forget_hosts(layout: Layout, hosts: Sequence[str]) -> int:
+    """Forget what the frontier knows of hosts; how many URLs that were. Pages stay in their segments."""
+    with lock(layout.root / "crawl", "crawling"):
+        frontier = Frontier(layout.raw / "frontier.sqlite")
+        try:
+            return sum(map(frontier.forget, hosts))
+        finally:
+            frontier.close()
+
+
+def require_contact(specs: Sequence[SourceSpec], how: Fetching) -> None:
+    """Refuse to ask other people's servers without saying who asks."""
+    own = {address for address, _ in how.allowed}
+    strangers = [spec for spec in specs if urlsplit(spec.locator).hostname not in own]
+    if strangers and not how.contact:
+        raise UsageError(
+            f"no contact. Sites such as {urlsplit(strangers[0].locator).hostname} want to know who asks: "
+            f"--contact you@example.org (or {CONTACT}); --offline builds from what is here."
+        )
+    if how.contact and not (how.contact.isascii() and how.contact.isprintable() and len(how.contact) <= 200):
+        raise UsageError("--contact: give a mail address or a URL in plain ASCII.")
+
+
+def _bring(spec: SourceSpec, layout: Layout, how: Fetching, brought: Brought, report: Report) -> None:
+    """A source of whole files."""
     from ulmkit.formats.inputs import Input
 
-    if not language.sources:
-        raise UsageError(f"language '{language.code}' declares no sources. Give files with --input.")
-    inputs: list[Input] = []
-    pins: dict[str, Any] = {}
-    for spec in language.sources:
-        fetched = fetch_source(spec, layout.raw, mirror=mirror, limit=limit, progress=report)
-        inputs += [Input(path, spec.name, path.name, spec.licence) for path in fetched.files]
-        pins[spec.name] = fetched.pins
-    return inputs, pins
+    try:
+        fetched = fetch_source(spec, layout.raw, mirror=how.mirror, limit=how.limit, guard=how.guard(), progress=report)
+    except InputError as error:
+        brought.failed[spec.name] = str(error)
+        return
+    brought.inputs += [Input(path, spec.name, path.name, spec.licence) for path in fetched.files]
+    brought.pins[spec.name] = fetched.pins
+
+
+def _crawl(
+    language: Language,
+    layout: Layout,
+    specs: Sequence[SourceSpec],
+    how: Fetching,
+    brought: Brought,
+    report: Report,
+) -> None:
+    """The sources whose pages are asked for one by one, in one crawl."""
+    from ulmkit.formats.inputs import Input
+
+    with lock(layout.root / "crawl", "crawling"):
+        frontier = Frontier(layout.raw / "frontier.sqlite")
+        try:
+            done: dict[str, Any] = {}
+            if not how.offline:
+                done = _on_a_loop(_crawled(language, layout, specs, how, frontier, report))
+            for spec in specs:
+                segments = frontier.segments(spec.name)
+                summary = done.get(spec.name, {})
+                if not segments or not frontier.holds_text(spec.name):
+                    brought.failed[spec.name] = _why_nothing(summary, how.offline)
+                    continue
+                folder = layout.raw / spec.name
+                brought.inputs += [
+                    Input(folder / segment.name, spec.name, segment.name, spec.licence, crawled=True)
+                    for segment in segments
+                ]
+                brought.pins[spec.name] = {
+                    "kind": spec.kind,
+                    "locator": spec.locator,
+                    "segments": {segment.name: segment.sha256 for segment in segments},
+                    "first": min(segment.first for segment in segments),
+                    "last": max(segment.last for segment in segments),
+                    "crawl": summary,
+                }
+        finally:
+            frontier.close()
+
+
+def _on_a_loop(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """What `work` gives; on a loop in another thread where one runs here, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+async def _crawled(
+    language: Language,
+    layout: Layout,
+    specs: Sequence[SourceSpec],
+    how: Fetching,
+    frontier: Frontier,
+    report: Report,
+) -> dict[str, Any]:
+    """One run of the crawl; by source, what it did."""
+    from ulmkit.acquire.client import Session, user_agent
+    from ulmkit.acquire.clock import CrawlClock
+    from ulmkit.acquire.crawl import Crawl
+    from ulmkit.acquire.source_crawl import SourceCrawl
+
+    clock = CrawlClock()
+    agent = user_agent(language.code, how.contact)
+    guard = how.guard(filter(None, map(_own_port, specs)))
+    for spec in specs:
+        frontier.ask_again(spec.name, clock.wall() - spec.refresh_days * 86_400, pages=how.refresh)
+    async with Session(agent=agent, guard=guard, contact=how.contact) as session:
+        runs = [
+            SourceCrawl(
+                plan_of(spec),
+                frontier,
+                layout.raw / spec.name,
+                {"software": agent, "source": spec.name, "locator": spec.locator, "format": "WARC File Format 1.1"},
+                clock.monotonic(),
+            )
+            for spec in specs
+        ]
+        crawl = Crawl(frontier, runs, session, clock=clock, limit=how.limit, report=report)
+        done = await crawl.run()
+    if crawl.interrupted:
+        raise Interrupted("Interrupted. What came is kept; the same command goes on from there.")
+    return done
+
+
+def _own_port(spec: SourceSpec) -> int | None:
+    return urlsplit(spec.locator).port
+
+
+def _why_nothing(summary: dict[str, Any], offline: bool) -> str:
+    """Why a crawled source has nothing on disk, in one line."""
+    if offline:
+        return "nothing was fetched yet, and --offline asks for nothing"
+    reasons = [*summary.get("list_problems", {}), *summary.get("not_kept", {}), *summary.get("left", {})]
+    return f"nothing came ({', '.join(reasons[:3]) or 'no page was found'})"

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.fetching import chosen_fetching, crawl_table, fetching, show_failures
 from ulmkit.document import JOINERS
 from ulmkit.names import readable
 
@@ -26,15 +27,11 @@ def command() -> None:
     help="A file, a folder or a glob to read instead of the language's own sources. May be given again.",
 )
 @click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
-@click.option("--licence", default="unknown", show_default=True, help="SPDX licence of the inputs.")
-@click.option("--name", default="", help="Name of the source, if not the file's or folder's own.")
-@click.option("--limit", type=click.IntRange(min=1), help="Take only so many articles of each declared source.")
 @click.option(
-    "--mirror",
-    envvar="ULMKIT_WIKIMEDIA_MIRROR",
-    show_envvar=True,
-    help="Dump server to use instead of Wikimedia's own.",
+    "--licence", default="unknown", show_default=True, help="SPDX licence of the inputs, or of --site and --feed."
 )
+@click.option("--name", default="", help="Name of the source, if not the file's or folder's own.")
+@fetching
 @click.option("--valid-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
 @click.option("--test-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
 @click.option("--near-duplicates/--exact-duplicates", default=True, help="Which duplicates to find.")
@@ -47,28 +44,66 @@ def command() -> None:
 )
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
 @shared
-def build(terminal: Terminal, code: str, inputs: tuple[str, ...], **how: Any) -> None:
-    """Build the corpus of LANGUAGE.
+def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, **options: Any) -> None:
+    """Build the corpus of LANGUAGE from its declared sources, from a site or a feed, or from files.
 
     Reads JSON lines, CSV, text, Markdown, HTML, Parquet, MediaWiki dumps, WARC, WET and ARC, packed or not. Run it
     again after an interruption and it goes on where it was.
 
     \b
-    ulmkit corpus build fa --limit 1000
+    ulmkit corpus build fa --limit 1000 --contact you@example.org
+    ulmkit corpus build fa --site https://example.org --licence CC-BY-4.0 --contact you@example.org
     ulmkit corpus build fa --input news.jsonl.zst --input pages/ --licence CC-BY-4.0
     """
     from ulmkit.corpus.tally import read_samples
     from ulmkit.workflow import corpus as workflow
 
     language = terminal.language(code)
+    how = chosen_fetching(options, licence)
     with terminal.progress() as report:
-        corpus = workflow.build(language, inputs or None, root=terminal.root, report=report, **how)
+        corpus = workflow.build(
+            language, inputs or None, root=terminal.root, licence=licence, fetching=how, report=report, **options
+        )
     manifest = corpus.manifest
+    show_failures(terminal, corpus.failed)
+    if crawls := {name: pins["crawl"] for name, pins in manifest["pins"].items() if pins.get("crawl")}:
+        terminal.print(crawl_table(crawls) + "\n")
     terminal.print(corpus_tables(manifest, language))
     terminal.print(unread_table(manifest["counts"]["unread"], read_samples(corpus.folder / "dropped" / "unread.jsonl")))
     if manifest.get("unchanged"):
         terminal.note(f"{corpus.folder} is up to date.")
     terminal.finish(manifest)
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--licence", default="unknown", show_default=True, help="SPDX licence of --site and --feed.")
+@click.option("--forget", multiple=True, metavar="HOST", help="Forget what is known of a host, and ask it anew.")
+@fetching
+@shared
+def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], **options: Any) -> None:
+    """Bring the sources of LANGUAGE to disk, and build nothing.
+
+    Pages are kept as they were sent, as WARC under <root>/<code>/raw/<source>/. Run it again to go on, or, after days,
+    to ask for what is new.
+
+    \b
+    ulmkit corpus fetch fa --contact you@example.org --max-hours 2
+    ulmkit corpus fetch fa --source global-voices --refresh --contact you@example.org
+    """
+    from ulmkit.workflow.fetching import bring_sources
+
+    language = terminal.language(code)
+    with terminal.progress() as report:
+        brought = bring_sources(
+            language, terminal.root, chosen_fetching(options, licence), forget=forget, report=report
+        )
+    show_failures(terminal, brought.failed)
+    if crawls := {name: pins["crawl"] for name, pins in brought.pins.items() if pins.get("crawl")}:
+        terminal.print(crawl_table(crawls))
+    files = [str(item.path) for item in brought.inputs]
+    terminal.note(f"{len(files):,} files under {terminal.layout(code).raw}.")
+    terminal.finish({"files": files, "pins": brought.pins, "failed": brought.failed})
 
 
 def corpus_tables(manifest: dict[str, Any], language: Any) -> str:

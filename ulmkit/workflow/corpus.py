@@ -1,12 +1,13 @@
 """A corpus as a value: built from files or from a language's sources, read document by document from its folder."""
 
 import contextlib
+import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, overload
 
-from ulmkit.acquire.sources import fetch_sources
+from ulmkit.acquire.sources import CONTACT, Brought, Fetching, fetch_sources
 from ulmkit.arguments import front_door
 from ulmkit.artifacts.layout import SPLITS, Layout
 from ulmkit.artifacts.manifest import Manifest
@@ -105,8 +106,16 @@ class Corpus:
     `folder` is where it lies (`<root>/<code>/corpus`), `code` its language's, `manifest` what was made and from what.
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], language: Language | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: dict[str, Any],
+        language: Language | None = None,
+        *,
+        failed: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder, self.manifest, self.language = folder, manifest, language
+        self.failed = dict(failed or {})  # sources that this build could not have -> why
 
     @classmethod
     @front_door
@@ -226,6 +235,7 @@ def build(
     text_field: str | None = None,
     limit: int | None = None,
     mirror: str | None = None,
+    fetching: Fetching | None = None,
     valid_share: float = 0.02,
     test_share: float = 0.02,
     near_duplicates: bool = True,
@@ -238,10 +248,11 @@ def build(
     `inputs`: files, folders and globs of any kind that docs/formats.md names. `root` is where data lies (ULMKIT_ROOT,
     else `data`); the corpus goes to `<root>/<code>/corpus`, which is `corpus.folder`. `name` and `licence` are given to
     the documents of the inputs, `text_field` is the field or column that holds the text, if it is not found by itself.
-    `limit` takes so many articles of each declared source, `mirror` is another server for them (else
-    ULMKIT_WIKIMEDIA_MIRROR). `valid_share` and `test_share` are shares of the documents. `pii` says what becomes of
-    personal data. `workers`: processes; all cores unless told, 0 is this process alone. `report` hears of progress,
-    once a second at most: `report=print` shows it.
+    `limit` takes so many articles of each declared source, `mirror` is another server for dumps (else
+    ULMKIT_WIKIMEDIA_MIRROR); `fetching` says more of how sources are brought: which of them, who asks (else
+    ULMKIT_CONTACT), offline. What a source could not bring stands in `corpus.failed`. `valid_share` and `test_share`
+    are shares of the documents. `pii` says what becomes of personal data. `workers`: processes; all cores unless told,
+    0 is this process alone. `report` hears of progress, once a second at most: `report=print` shows it.
 
     The same inputs, language and options again are found finished. An interrupted build goes on where it was.
 
@@ -251,14 +262,24 @@ def build(
     expect_language(language)
     layout = Layout(default_root() if root is None else home_expanded(root), language.code)
     report = paced(report, REPORT_SECONDS)
-    pins: dict[str, Any] = {}
+    brought = Brought()
     if inputs is None:
-        mirror = mirror or os.environ.get(MIRROR_VARIABLE)
-        chosen, pins = fetch_sources(language, layout, mirror=mirror, limit=limit, report=report)
+        brought = fetch_sources(language, layout, _fetching(fetching, mirror, limit), report=report)
+        chosen = brought.inputs
     else:
         patterns = [inputs] if isinstance(inputs, str | Path) else inputs
         chosen = named_inputs([str(each) for each in patterns], name=name, licence=licence, text_field=text_field)
     options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
-    return Corpus(
-        layout.corpus, build_corpus(language, layout, chosen, options=options, pins=pins, report=report), language
+    manifest = build_corpus(language, layout, chosen, options=options, pins=brought.pins, report=report)
+    return Corpus(layout.corpus, manifest, language, failed=brought.failed)
+
+
+def _fetching(fetching: Fetching | None, mirror: str | None, limit: int | None) -> Fetching:
+    """How sources are brought, with what the environment says where nothing else does."""
+    how = fetching or Fetching()
+    return dataclasses.replace(
+        how,
+        mirror=mirror or how.mirror or os.environ.get(MIRROR_VARIABLE),
+        limit=limit or how.limit,
+        contact=how.contact or os.environ.get(CONTACT, ""),
     )

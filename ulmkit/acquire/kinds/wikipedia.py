@@ -19,6 +19,7 @@ from ulmkit.acquire.address import address_of, shown_address
 from ulmkit.acquire.blocking import Client, FetchError
 from ulmkit.acquire.download import download, require_space
 from ulmkit.acquire.fetched import Fetched
+from ulmkit.acquire.guard import Guard
 from ulmkit.artifacts.atomic import atomic_write, lock, read_json, write_json
 from ulmkit.artifacts.manifest import file_sha256, fits_checksum, with_checksum, without_checksum
 from ulmkit.document import RawDocument, Unreadable
@@ -73,6 +74,7 @@ def fetch(
     *,
     mirror: str | None = None,
     limit: int | None = None,
+    guard: Guard | None = None,
     progress: Report = silent,
     client: Client | None = None,
 ) -> Fetched:
@@ -80,22 +82,21 @@ def fetch(
 
     The newest complete date is taken, unless `spec.date` names one. `mirror` (or the environment
     variable) replaces the dump server. `limit` brings only the first so many articles, as one small dump.
-    Without a network, what an earlier run brought whole is used; else `InputError` says what to do instead.
+    Without a network, or where `guard` is offline, what an earlier run brought whole is used; else `InputError` says
+    what to do instead.
     """
     wiki = spec.locator
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,60}", wiki):
         raise UsageError(f"source '{spec.name}': '{wiki}' is no wiki. Give its database name, such as fawiki.")
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: give the number of articles, 1 or more.")
-    given = (mirror or os.environ.get(MIRROR) or SERVER).rstrip("/")
-    try:
-        base = address_of(given).url
-    except ValueError as error:
-        raise UsageError(
-            f"--mirror {shown_address(given)}: {error}. Give the address of a server, https://…."
-        ) from None
-    client = client or Client(delay_s=spec.delay_s)
+    given, base = _server(mirror)
     home = folder / "wikipedia"
+    if guard is not None and guard.offline:
+        if earlier := brought_before(home, wiki, limit):
+            return earlier
+        raise InputError(f"nothing of {wiki} was fetched yet, and --offline asks for nothing.")
+    client = client or Client(delay_s=spec.delay_s)
     try:
         with lock(home, f"downloading {wiki}"):
             try:
@@ -122,6 +123,16 @@ def fetch(
         if "--input" in str(error):
             raise
         raise ArtifactError(f"{error} Files at hand can be given with --input.") from error
+
+
+def _server(mirror: str | None) -> tuple[str, str]:
+    """The dump server's address as it was given, and without a user in it. Raises `UsageError` for none."""
+    given = (mirror or os.environ.get(MIRROR) or SERVER).rstrip("/")
+    try:
+        return given, address_of(given).url
+    except ValueError as error:
+        message = f"--mirror {shown_address(given)}: {error}. Give the address of a server, https://…."
+        raise UsageError(message) from None
 
 
 def pins_name(limit: int | None) -> str:

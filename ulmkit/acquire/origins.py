@@ -1,0 +1,200 @@
+"""What a server has said to all: its robots.txt, and whether its texts may be mined. Asked for once a day, and kept."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from ulmkit.acquire.archive import HTTP, http_block, payload_digest, warc_member
+from ulmkit.acquire.client import ROBOTS, Answer, Bounds, Session
+from ulmkit.acquire.clock import CrawlClock
+from ulmkit.acquire.frontier import Batch, Frontier
+from ulmkit.acquire.hosts import SLOWEST_S, Hosts
+from ulmkit.acquire.plan import NONE
+from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, next_try, robots_target, rules_of
+from ulmkit.acquire.source_crawl import SourceCrawl, server_of
+from ulmkit.formats.host_signals import host_signals
+
+LOOK_S = 0.5  # while another host of the same machine is answering
+# where a server may reserve its texts, beside robots.txt; each is asked for once a day
+RESERVATIONS = {"tdmrep": "/.well-known/tdmrep.json", "ai": "/ai.txt"}
+SMALL = Bounds(sent=100_000, unpacked=200_000)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a server says to us. `retry_at`: when its robots.txt may be asked for again, where it could not be had."""
+
+    rules: RobotRules
+    reservations: dict[str, str] = field(default_factory=dict)  # file -> its text
+    retry_at: float | None = None
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether it asks for pauses that no crawl holds."""
+        return self.rules.delay_s > SLOWEST_S
+
+    def signals(self, url: str) -> str:
+        """What the server said of a page's use, as JSON for the page's record; empty where it said nothing."""
+        said = host_signals(
+            url,
+            robots=self.rules.signals,
+            agents=self.rules.refused_agents(url),
+            tdmrep=self.reservations.get("tdmrep", ""),
+            ai_txt=self.reservations.get("ai", ""),
+        )
+        return said.to_json()
+
+
+class Origins:
+    """Robots.txt files and reservations by origin: in memory, in the frontier, and else asked for."""
+
+    def __init__(
+        self, session: Session, hosts: Hosts, frontier: Frontier, clock: CrawlClock, batch: Callable[[], Batch]
+    ) -> None:
+        self.session, self.hosts, self.frontier, self.clock, self.batch = session, hosts, frontier, clock, batch
+        self.known: dict[str, tuple[Standing, float]] = {}  # origin -> what it says, and when that was asked for
+
+    async def turn(self, host: str) -> bool:
+        """Wait until a host may be asked, and say that it is; false where nothing more is asked of it."""
+        while (pause := self.hosts.ready_at(host) - self.clock.monotonic()) > 0:
+            if self.hosts.stopped(host):
+                return False
+            await self.clock.sleep(min(pause, LOOK_S))
+        self.hosts.asked(host)
+        return True
+
+    async def standing(self, url: str, run: SourceCrawl) -> Standing:
+        """What the server of `url` says, asked for where nothing of today is at hand. Its host is the caller's."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{server_of(url)}"
+        wall = self.clock.wall()
+        if origin not in self.known and (kept := self.frontier.robots(origin)):
+            self.known[origin] = await self._restored(origin, *kept, run)
+        if origin in self.known:
+            standing, asked = self.known[origin]
+            good = standing.retry_at is None and abs(wall - asked) < ROBOTS_AGE_S
+            if good or (standing.retry_at is not None and wall < standing.retry_at):
+                return standing
+        standing = await self._ask(origin, run)
+        self.known[origin] = (standing, self.clock.wall())
+        return standing
+
+    async def _restored(
+        self, origin: str, row: dict[str, Any], body: bytes, run: SourceCrawl
+    ) -> tuple[Standing, float]:
+        """What the frontier keeps, as when it was asked for."""
+        answer = Answer(
+            row["url"],
+            row["status"],
+            fields=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in row["fields"]),
+            body=body,
+            problem=row["problem"],
+            bounds=ROBOTS,
+        )
+        rules = await self._rules(answer, run)
+        self._pace(origin, rules, run)
+        return Standing(rules, row["reservations"], row["retry_at"]), row["asked"]
+
+    async def _rules(self, answer: Answer, run: SourceCrawl) -> RobotRules:
+        denied = run.plan.spec.robots_denied
+        if len(answer.body) < 1 << 14:  # a few milliseconds at most
+            return rules_of(answer, denied=denied)
+        return await asyncio.to_thread(rules_of, answer, denied=denied)
+
+    def _pace(self, origin: str, rules: RobotRules, run: SourceCrawl) -> None:
+        host = server_of(origin)
+        self.hosts.delay(host, declared_s=run.plan.spec.delay_s, robots_s=min(rules.delay_s, SLOWEST_S))
+
+    async def _ask(self, origin: str, run: SourceCrawl) -> Standing:
+        """Ask for robots.txt, its redirects followed, and for the reservations where it lets us."""
+        host = server_of(origin)
+        self.hosts.delay(host, declared_s=run.plan.spec.delay_s, robots_s=0.0)
+        url, hops = f"{origin}/robots.txt", 0
+        while True:
+            answer = await self._get(url, run, ROBOTS)
+            target = robots_target(answer, hops)
+            if not target:
+                break
+            url, hops = target, hops + 1
+        rules = await self._rules(answer, run)
+        self._pace(origin, rules, run)
+        previous = self.frontier.robots(origin)
+        wall = self.clock.wall()
+        if rules.state == "unreachable":
+            return await self._unreachable(origin, rules, answer, previous, run)
+        reservations = {}
+        for name, path in RESERVATIONS.items():
+            place = urljoin(origin, path)
+            if rules.allows(place) and not rules.delay_s > SLOWEST_S:
+                found = await self._get(place, run, SMALL)
+                text = _text_of(found)
+                if text:
+                    reservations[name] = text
+        row = {
+            "asked": wall,
+            "url": answer.url,
+            "status": answer.status,
+            "problem": answer.problem,
+            "fields": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.fields
+                       if name.lower() in (b"content-encoding", b"location", b"content-type")],
+            "failures": 0,
+            "retry_at": None,
+            "reservations": reservations,
+        }  # fmt: skip
+        self.batch().robots[origin] = (row, answer.body)
+        return Standing(rules, reservations)
+
+    async def _unreachable(
+        self, origin: str, rules: RobotRules, answer: Answer, previous: tuple[Any, bytes] | None, run: SourceCrawl
+    ) -> Standing:
+        """What holds while robots.txt cannot be had: a copy of less than a day, or that nothing is asked for."""
+        wall = self.clock.wall()
+        row, body = previous or ({"asked": 0.0, "failures": 0, "reservations": {}, "problem": "none"}, b"")
+        failures = row["failures"] + 1
+        again = wall + next_try(failures)
+        if not row["problem"] and row.get("status") and abs(wall - row["asked"]) < ROBOTS_AGE_S:
+            self.batch().robots[origin] = (row | {"failures": failures}, body)
+            standing, asked = await self._restored(origin, row, body, run)
+            self.known[origin] = (standing, asked)
+            return standing
+        kept: dict[str, Any] = {"url": answer.url, "status": 0, "problem": answer.problem or rules.why, "fields": []}
+        row = {"asked": wall, "reservations": {}} | kept | {"failures": failures, "retry_at": again}
+        self.batch().robots[origin] = (row, b"")
+        minutes = round((again - wall) / 60)
+        run.counts.problems[f"{origin}/robots.txt {rules.why}, asked again in {minutes} min"] += 1
+        return Standing(rules, retry_at=again)
+
+    async def _get(self, url: str, run: SourceCrawl, bounds: Bounds) -> Answer:
+        """Ask for a file that is no document, in the host's turn, and keep the answer."""
+        host = server_of(url)
+        if not await self.turn(host):
+            return Answer(url, problem="unreachable", detail=self.hosts.stopped(host))
+        answer = await self.session.get(url, {}, bounds)
+        self.hosts.answered(host, answer)
+        run.counts.statuses[str(answer.status) if answer.status else answer.problem] += 1
+        if answer.status:
+            when = self.clock.wall()
+            fields = {
+                "WARC-Target-URI": url,
+                "WARC-IP-Address": answer.address,
+                "Content-Type": HTTP,
+                "WARC-Payload-Digest": payload_digest(answer.body),
+                "WARC-Truncated": answer.truncated,
+                "WARC-Ulmkit-Role": NONE,
+            }
+            block = http_block(answer.status, answer.reason, answer.fields, answer.body)
+            run.append(lambda: warc_member("response", when, block, fields), when)
+        return answer
+
+
+def _text_of(answer: Answer) -> str:
+    """The text of a small file that was there; empty where it was not."""
+    if answer.status != 200 or answer.problem:
+        return ""
+    try:
+        text = answer.content().decode("utf-8", "replace")
+    except ValueError:
+        return ""
+    return "" if "<html" in text[:2000].lower() else text[:20_000]

@@ -1,0 +1,109 @@
+"""The options that say how sources are brought, and what came of it as a table."""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulmkit.cli.common import Terminal, text_table
+
+if TYPE_CHECKING:
+    from ulmkit.acquire.sources import Fetching
+
+_PAIR = re.compile(r"\[?([0-9a-fA-F.:]+?)\]?:([0-9]{1,5})")
+
+
+def fetching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of bringing sources."""
+
+    @click.option("--source", "names", multiple=True, metavar="NAME", help="Only this source. May be given again.")
+    @click.option("--site", "sites", multiple=True, metavar="URL", help="A site to crawl in this run.")
+    @click.option("--feed", "feeds", multiple=True, metavar="URL", help="A feed to read in this run.")
+    @click.option(
+        "--contact",
+        envvar="ULMKIT_CONTACT",
+        show_envvar=True,
+        default="",
+        help="Mail address or URL at which the owners of sites reach you.",
+    )
+    @click.option("--limit", type=click.IntRange(min=1), help="Take only so many documents of each source.")
+    @click.option("--max-hours", type=click.FloatRange(min=0, min_open=True), help="Crawl for so long at most.")
+    @click.option("--delay", type=click.FloatRange(min=0), help="Seconds between two requests to a --site or --feed.")
+    @click.option("--offline", is_flag=True, help="Ask for nothing: build from what is on disk.")
+    @click.option("--refresh", is_flag=True, help="Ask again for pages that are due.")
+    @click.option(
+        "--allow-address",
+        "allow_addresses",
+        multiple=True,
+        metavar="ADDRESS:PORT",
+        help="Connect to this address inside of a network, such as 127.0.0.1:8000.",
+    )
+    @click.option(
+        "--mirror",
+        envvar="ULMKIT_WIKIMEDIA_MIRROR",
+        show_envvar=True,
+        help="Dump server to use instead of Wikimedia's own.",
+    )
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        return function(*arguments, **options)
+
+    return wrapped
+
+
+def chosen_fetching(options: dict[str, Any], licence: str) -> "Fetching":
+    """What `fetching` added, taken out of a command's options."""
+    from ulmkit.acquire.sources import Fetching, source_at
+
+    allowed = frozenset(map(_pair, options.pop("allow_addresses")))
+    delay = options.pop("delay")
+    extra = [
+        source_at(url, kind, licence, delay_s=delay, allowed=allowed)
+        for kind, urls in (("site", options.pop("sites")), ("feed", options.pop("feeds")))
+        for url in urls
+    ]
+    names = ("names", "contact", "limit", "max_hours", "offline", "refresh", "mirror")
+    return Fetching(extra=tuple(extra), allowed=allowed, **{name: options.pop(name) for name in names})
+
+
+def _pair(text: str) -> tuple[str, int]:
+    match = _PAIR.fullmatch(text)
+    if match is None or not 0 < int(match[2]) < 1 << 16:
+        raise click.BadParameter(f"'{text}': give an address and a port, such as 127.0.0.1:8000.")
+    return match[1], int(match[2])
+
+
+def show_failures(terminal: Terminal, failed: Mapping[str, str]) -> None:
+    """A line for each source that brought nothing."""
+    for name, why in failed.items():
+        terminal.note(f"source '{name}': {why}")
+
+
+def crawl_table(crawls: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a crawl did, a row a source, and below it why pages were not kept."""
+    rows = [
+        (
+            name,
+            f"{crawl['asked']:,}",
+            f"{crawl['kept']:,}",
+            f"{crawl['revisits']:,}",
+            f"{crawl['bytes'] / 1e6:,.1f}",
+            f"{crawl['largest_rate']:,.1f}",
+            "–" if crawl["promised_rate"] is None else f"{crawl['promised_rate']:,.1f}",
+            crawl["stopped"],
+        )
+        for name, crawl in crawls.items()
+    ]
+    headers = ("source", "asked", "kept", "as before", "MB", "most a minute", "promised", "stopped by")
+    reasons = [
+        (name, reason, f"{count:,}")
+        for name, crawl in crawls.items()
+        for kind in ("not_kept", "left", "list_problems")
+        for reason, count in crawl[kind].items()
+    ]
+    tables = [text_table(headers, rows)]
+    if reasons:
+        tables.append(text_table(("source", "not kept because", "URLs"), reasons, words=2))
+    return "\n\n".join(tables) + "\n"
