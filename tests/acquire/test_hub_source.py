@@ -1,14 +1,21 @@
 """A data set of a hub: at one commit, whole or refused, whatever happens meanwhile."""
 
+import gzip
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 from hub_server import Hub, hub_server
 from raw_server import ok, raw_server
 
 from ulmkit.acquire import address
 from ulmkit.acquire.blocking import Client
+from ulmkit.acquire.guard import Guard
 from ulmkit.acquire.kinds.hub import fetch
 from ulmkit.errors import InputError, UsageError
 from ulmkit.language.sources import HubSource
@@ -32,8 +39,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with hub_server() as state:
+        monkeypatch.setenv("HF_ENDPOINT", state.url)
         state.commit(FIRST)
         yield state
 
@@ -46,7 +54,7 @@ def source(**keys: object) -> HubSource:
 def brought(hub: Hub, raw: Path, slept: list[float] | None = None, **keys: object):
     waits = slept if slept is not None else []
     client = Client(delay_s=0.0, attempts=3, sleep=waits.append)
-    return fetch(source(**keys), raw, mirror=hub.url, client=client)
+    return fetch(source(**keys), raw, client=client)
 
 
 def contents(files: list[Path], raw: Path, commit: str) -> dict[str, bytes]:
@@ -179,12 +187,13 @@ def test_a_list_that_cannot_be_believed_is_refused(hub: Hub, tmp_path: Path, ent
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def test_a_list_that_goes_on_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_a_list_that_goes_on_elsewhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with hub_server() as hub:
         hub.commit({f"{number}.parquet": b"x" for number in range(9)})
-        real, hub.url = hub.url, "http://example.org"
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.url = "http://example.org"
         with pytest.raises(InputError, match=r"goes on at another server, http://example.org"):
-            fetch(source(), tmp_path, mirror=real, client=Client(delay_s=0.0, sleep=lambda _: None))
+            fetch(source(), tmp_path, client=Client(delay_s=0.0, sleep=lambda _: None))
 
 
 def test_more_than_the_declaration_allows_is_refused_before_the_first_byte(hub: Hub, tmp_path: Path) -> None:
@@ -233,13 +242,15 @@ def test_what_is_not_there_says_so(hub: Hub, tmp_path: Path, revision: str, loca
     with pytest.raises(
         InputError, match=rf"answers 404.*Is there a data set .*{locator}, with a revision '{revision}'"
     ):
-        fetch(spec, tmp_path, mirror=hub.url, client=Client(delay_s=0.0))
+        fetch(spec, tmp_path, client=Client(delay_s=0.0))
 
 
 @pytest.mark.parametrize("answer", [b"[" * 100_000, b"<html>", b"{}", b'{"sha": 5}', b'{"sha": "main"}'])
-def test_an_answer_that_is_no_hubs_is_one_line(tmp_path: Path, answer: bytes) -> None:
-    with raw_server(ok(answer)) as server, pytest.raises(InputError, match=r"JSON|which commit") as error:
-        fetch(source(), tmp_path, mirror=server.url, client=Client(delay_s=0.0, sleep=lambda _: None))
+def test_an_answer_that_is_no_hubs_is_one_line(tmp_path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_server(ok(answer)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        with pytest.raises(InputError, match=r"JSON|which commit") as error:
+            fetch(source(), tmp_path, client=Client(delay_s=0.0, sleep=lambda _: None))
     assert "\n" not in str(error.value)
 
 
@@ -249,11 +260,71 @@ def test_what_is_no_name_of_a_set_is_refused(tmp_path: Path, locator: str) -> No
         fetch(HubSource("the-set", "hub", locator, "CC0-1.0"), tmp_path)
 
 
-def test_without_a_network_what_is_whole_is_used(hub: Hub, tmp_path: Path) -> None:
+def test_without_a_network_what_is_whole_is_used(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = brought(hub, tmp_path)
-    gone = "http://127.0.0.1:1"
+    hub.requests.clear()
+    assert fetch(source(refresh_days=0), tmp_path, guard=Guard(offline=True)).files == fetched.files
+    with pytest.raises(InputError, match="is not asked offline"):
+        fetch(source(files=("*.jsonl",)), tmp_path, guard=Guard(offline=True))
+    assert not hub.requests
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     client = Client(delay_s=0.0, sleep=lambda _: None)
-    assert fetch(source(refresh_days=0), tmp_path, mirror=gone, client=client).files == fetched.files
+    assert fetch(source(refresh_days=0), tmp_path, client=client).files == fetched.files
     fetched.files[0].write_bytes(b"short")
     with pytest.raises(InputError, match="cannot be reached"):
-        fetch(source(refresh_days=0), tmp_path, mirror=gone, client=client)
+        fetch(source(refresh_days=0), tmp_path, client=client)
+
+
+def rows_of(start: int, count: int) -> list[dict[str, str]]:
+    return [{"text": f"Lause {number}. " + "x" * 200, "id": str(number)} for number in range(start, start + count)]
+
+
+def parquet(rows: list[dict[str, str]], group: int) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=group, compression="none")
+    return file.getvalue()
+
+
+def lines(rows: list[dict[str, str]]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+@pytest.mark.parametrize("limit", [1, 999, 1000, 1001, 20_500, 99_999])
+def test_a_first_taste_reads_the_first_rows_by_range(hub: Hub, tmp_path: Path, limit: int) -> None:
+    """As many as there are, over as many files as it takes, and little more than those."""
+    hub.commit({"a.parquet": parquet(rows_of(0, 20_000), 1000), "b.parquet": parquet(rows_of(20_000, 1000), 1000)})
+    hub.requests.clear()
+    client = Client(delay_s=0.0, attempts=3, sleep=lambda _: None)
+    fetched = fetch(source(files=(), max_bytes=1), tmp_path, limit=limit, client=client)
+    found = [row for path in fetched.files for row in pq.read_table(path).to_pylist()]
+    assert found == rows_of(0, min(limit, 21_000))
+    if limit <= 1001:
+        assert all("Range" in headers for path, headers in hub.requests if "/resolve/" in path)
+        assert hub.sent < len(hub.commits[hub.branches["main"]]["a.parquet"]) / 4
+    assert [name.rpartition("/")[2] for name in fetched.names.values()] == ["a.parquet", "b.parquet"][
+        : len(fetched.files)
+    ]
+    asked = len(hub.requests)
+    assert fetch(source(files=(), max_bytes=1), tmp_path, limit=limit, client=client).files == fetched.files
+    assert len(hub.requests) == asked
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_a_first_taste_of_json_lines(hub: Hub, tmp_path: Path, ending: str) -> None:
+    packed = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending](lines(rows_of(0, 5000)))
+    hub.commit({f"a.jsonl{ending}": packed})
+    fetched = fetch(source(files=()), tmp_path, limit=7, client=Client(delay_s=0.0))
+    assert fetched.files[0].read_bytes() == lines(rows_of(0, 7))
+    assert list(fetched.names.values()) == ["first-7/a.jsonl"]
+
+
+def test_a_first_taste_of_what_is_no_table_is_refused(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"train-00000\.parquet: no Parquet file"):
+        fetch(source(), tmp_path, limit=7, client=Client(delay_s=0.0, sleep=lambda _: None))
+    assert not [path for path in tmp_path.rglob("*.parquet") if path.is_file()]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(hub: Hub, tmp_path: Path) -> None:
+    fetched = brought(hub, tmp_path, files=("data/*/train-00000.parquet",))
+    assert list(fetched.names.values()) == ["data/xx/train-00000.parquet", "data/yy/train-00000.parquet"]
+    assert list(fetched.names) == fetched.files

@@ -30,6 +30,7 @@ class Hub:
     faults: dict[str, list[Any]] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
+    sent: int = 0  # bytes of files
 
     def commit(self, files: dict[str, bytes], branch: str = "main") -> str:
         """The branch moves on."""
@@ -101,15 +102,19 @@ class HubHandler(BaseHTTPRequestHandler):
         return self.answer(404, b"", {"X-Error-Code": "RepoNotFound"})
 
     def send_file(self, data: bytes, cut: int | None) -> None:
+        def sent(part: bytes) -> bytes:
+            self.hub.sent += len(part)
+            return part
+
         etag = f'"{hashlib.sha256(data).hexdigest()}"'
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if asked is None or self.headers.get("If-Range", etag) != etag:
-            return self.answer(200, data, {"ETag": etag}, cut)
+            return self.answer(200, sent(data), {"ETag": etag}, cut)
         start, end = int(asked[1]), min(int(asked[2] or len(data)) + 1, len(data))
         if start >= len(data):
             return self.answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         span = {"ETag": etag, "Content-Range": f"bytes {start}-{end - 1}/{len(data)}"}
-        return self.answer(206, data[start:end], span, cut)
+        return self.answer(206, sent(data[start:end]), span, cut)
 
 
 @contextmanager

@@ -251,7 +251,7 @@ class Client:
                 why = f"is not connected to: {head.detail}. --allow-address ADDRESS:PORT lets it"
                 raise FetchError(at.url, why, 310)
             if head.problem == "offline":
-                raise FetchError(at.url, "is not asked without a network")
+                raise FetchError(at.url, "is not asked offline", 0)
             if head.problem == "bad address":
                 raise FetchError(at.url, f"no address that can be asked: {head.detail}")
             location = head.header("Location")

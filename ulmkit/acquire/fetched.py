@@ -7,7 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a source was turned into: files to read, and what pins them down, for the manifest."""
+    """What a source was turned into: files to read, and what pins them down, for the manifest.
+
+    `names`: what files are called in a build whose own name, without their folders, does not tell them apart.
+    """
 
     files: list[Path]
     pins: dict[str, Any] = field(default_factory=dict)
+    names: dict[Path, str] = field(default_factory=dict)

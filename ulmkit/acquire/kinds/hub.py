@@ -23,12 +23,14 @@ from ulmkit.acquire.blocking import Client, FetchError
 from ulmkit.acquire.download import download, require_space
 from ulmkit.acquire.fetched import Fetched
 from ulmkit.acquire.guard import Guard
-from ulmkit.artifacts.atomic import lock, read_json, write_json
-from ulmkit.artifacts.manifest import fits_checksum, with_checksum, without_checksum
+from ulmkit.acquire.ranged import RangedFile
+from ulmkit.artifacts.atomic import atomic_write, lock, read_json, write_json
+from ulmkit.artifacts.manifest import file_sha256, fits_checksum, with_checksum, without_checksum
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.files import open_regular
+from ulmkit.formats.beginning import beginning_name, copy_beginning
 from ulmkit.language.sources import HubSource
-from ulmkit.progress import Report, silent
+from ulmkit.progress import Progress, Report, silent
 
 HUB = "https://huggingface.co"
 ENDPOINT_VARIABLE = "HF_ENDPOINT"  # a mirror, as the hub's own tools call it
@@ -72,50 +74,83 @@ def fetch(
 ) -> Fetched:
     """The files of `spec` under `folder/hub/<its name>/<commit>/`, under their own names.
 
-    `mirror` (or the environment variable) replaces the hub. Before `spec.refresh_days` have passed, files that are
-    whole are not asked after. Without a network, what an earlier run brought whole is used.
+    The environment may name another hub; `mirror` is one of dumps, and nothing to this kind. With `limit`, the first so
+    many rows are read by range, into files of their own. Before `spec.refresh_days` have passed, files that are whole
+    are not asked after. Without a network, or where `guard` is offline, what an earlier run brought whole is used.
     Raises `UsageError` for what is no data set's name, `InputError` for one that is not to be had.
     """
     if not _NAME.fullmatch(spec.locator) or ".." in spec.locator:
         raise UsageError(f"source '{spec.name}': '{spec.locator[:80]}' is no data set. Give owner/name.")
-    base = (mirror or os.environ.get(ENDPOINT_VARIABLE) or HUB).rstrip("/")
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: give the number of documents, 1 or more.")
+    base = (os.environ.get(ENDPOINT_VARIABLE) or HUB).rstrip("/")
     try:
         address_of(base)
     except ValueError as error:
-        raise UsageError(f"--mirror {shown_address(base)}: {error}. Give the address of a hub, https://….") from None
+        raise UsageError(f"{ENDPOINT_VARIABLE}={shown_address(base)}: {error}. Give a hub, https://….") from None
     client = client or Client(delay_s=spec.delay_s, guard=guard if guard and guard.offline else None)
     client.max_wait_s = max(client.max_wait_s, MAX_WAIT_S)
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
         client.authorization = f"Bearer {token}"
     home = folder / "hub" / spec.name
     asked = {"kind": "hub", "locator": spec.locator, "revision": spec.revision, "patterns": list(spec.files)}
+    where = home / (PINNED if limit is None else f"pins-first-{limit}.json")
     with lock(home, f"downloading {spec.locator}"):
-        pins = read_pinned(home, asked)
+        pins = read_pinned(where, asked)
         if pins and all_here(home, pins) and time.time() - pins["resolved"] < spec.refresh_days * 86_400:
-            return fetched(home, pins)
+            return as_fetched(home, pins)
         try:
-            if pins is None or all_here(home, pins):
-                earlier, pins = pins, resolved_pins(client, base, spec, asked)
-                if earlier is None or earlier["commit"] != pins["commit"]:
+            if limit is not None:
+                pins = first_pins(client, base, spec, home, asked, limit, progress)
+                write_json(where, with_checksum(pins))
+            else:
+                if pins is None or all_here(home, pins):
+                    pins = resolved_pins(client, base, spec, asked)
                     require_within(spec, pins)
-                write_json(home / PINNED, with_checksum(pins))
-            bring_files(client, base, spec, home, pins, progress)
+                    write_json(where, with_checksum(pins))
+                bring_files(client, base, spec, home, pins, progress)
         except FetchError as error:
             if error.status == 0 and pins is not None and all_here(home, pins):
-                return fetched(home, pins)
+                return as_fetched(home, pins)
             raise InputError(explained(error, spec, base, home)) from error
-        return fetched(home, pins)
+        return as_fetched(home, pins)
 
 
-def fetched(home: Path, pins: dict[str, Any]) -> Fetched:
-    """What a build reads, and what pins it down."""
-    return Fetched([home / pins["commit"] / path for path in pins["files"]], pins)
+def as_fetched(home: Path, pins: dict[str, Any]) -> Fetched:
+    """What a build reads, called as the data set calls it, and what pins it down."""
+    names = {home / pins["commit"] / path: path for path in pins["files"]}
+    return Fetched(list(names), pins, names)
 
 
-def read_pinned(home: Path, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+def first_pins(
+    client: Client, base: str, spec: HubSource, home: Path, asked: Mapping[str, Any], limit: int, report: Report
+) -> dict[str, Any]:
+    """The first `limit` rows of the files that are wanted, by range, and what pins them. Raises `FetchError`."""
+    pins = resolved_pins(client, base, spec, asked)
+    commit, written, files = pins["commit"], 0, {}
+    for path, entry in pins["files"].items():
+        name = f"first-{limit}/{beginning_name(path)}"
+        file = RangedFile(client, file_url(base, spec, commit, path), size=entry["bytes"])
+        with atomic_write(home / commit / name) as target:
+            written += copy_beginning(file, path, target, limit - written, entry["bytes"])
+        here = home / commit / name
+        # of a part nothing is published that it could be checked by
+        files[name] = {"bytes": here.stat().st_size, "sha256": file_sha256(here)}
+        report(Progress("fetch", written, limit, "rows", spec.locator))
+        if written >= limit:
+            break
+    return {**pins, "files": files, "limit": limit}
+
+
+def file_url(base: str, spec: HubSource, commit: str, path: str) -> str:
+    """Where a file of a commit is."""
+    return f"{base}/datasets/{spec.locator}/resolve/{commit}/{quote(path)}"
+
+
+def read_pinned(where: Path, asked: Mapping[str, Any]) -> dict[str, Any] | None:
     """What an earlier run resolved of the same declaration, if that can be read and is as it was written."""
     try:
-        pins = read_json(home / PINNED)
+        pins = read_json(where)
     except ArtifactError:
         return None
     if not fits_checksum(pins) or any(pins.get(key) != value for key, value in asked.items()):
@@ -241,7 +276,7 @@ def bring_files(
     begun = sum(part.stat().st_size for path in missing if (part := target / f"{path}.download").is_file())
     require_space(target, sum(entry["bytes"] for entry in missing.values()) - begun)
     for path, entry in missing.items():
-        url = f"{base}/datasets/{spec.locator}/resolve/{pins['commit']}/{quote(path)}"
+        url = file_url(base, spec, pins["commit"], path)
         sums = {"sha256": entry["sha256"]} if "sha256" in entry else {}
         download(client, url, target / path, size=entry["bytes"], checksums=sums, report=report)
         if "git" in entry and git_hash(target / path) != entry["git"]:
