@@ -22,6 +22,7 @@ from ulmkit.acquire.source_crawl import SourceCrawl
 from ulmkit.acquire.sources import plan_of
 from ulmkit.document import RawDocument
 from ulmkit.formats.canonical import page_id
+from ulmkit.formats.consent import DEFAULT_RULES, ConsentRules, HostConsent
 from ulmkit.formats.inputs import Input, read_input
 from ulmkit.formats.origin import READING
 from ulmkit.language.sources import FeedSource, SiteSource, SourceSpec
@@ -64,18 +65,26 @@ def site_source(site: Site, **more: Any) -> SiteSource:
 
 
 def crawl(
-    site: Site, folder: Path, spec: SourceSpec, *, limit: int | None = None, steps: Steps | None = None, **guard: Any
+    site: Site,
+    folder: Path,
+    spec: SourceSpec,
+    *,
+    limit: int | None = None,
+    steps: Steps | None = None,
+    consent: ConsentRules = DEFAULT_RULES,
+    **guard: Any,
 ) -> dict[str, Any]:
     """One run; what it did for the source."""
     clock = (steps or Steps()).clock
 
     async def run() -> dict[str, Any]:
         frontier = Frontier(folder / "frontier.sqlite")
+        frontier.reconsider(spec.name)
         frontier.ask_again(spec.name, clock.wall() - spec.refresh_days * 86_400, pages=guard.pop("refresh", False))
         try:
             async with Session(agent="test", guard=Guard(**({"allowed": site.allowed} | guard))) as session:
                 run = SourceCrawl(plan_of(spec), frontier, folder / spec.name, {}, clock.monotonic())
-                done = await Crawl(frontier, [run], session, clock=clock, limit=limit).run()
+                done = await Crawl(frontier, [run], session, clock=clock, limit=limit, consent=consent).run()
                 return done[spec.name]
         finally:
             frontier.close()
@@ -122,6 +131,37 @@ def test_what_robots_txt_forbids_is_not_asked_for(site: Site, tmp_path: Path) ->
     assert "/ai.txt" not in site.asked
     assert done["kept"] == 2
     assert done["not_kept"]["robots.txt"] == 1
+
+
+RESERVED = '[{"location": "/article/2", "tdm-reservation": 1}]'
+TRAINERS = "".join(f"User-agent: {agent}\nDisallow: /article/3\n\n" for agent in ("GPTBot", "CCBot"))
+
+
+def test_a_page_whose_use_its_host_refuses_is_not_asked_for_but_under_another_policy(
+    site: Site, tmp_path: Path
+) -> None:
+    site.put("/robots.txt", TRAINERS, content_type="text/plain")
+    site.put("/.well-known/tdmrep.json", RESERVED, content_type="application/json")
+    site.put_sitemap([site.put_article(number, f"{TEXT} {number}") for number in (1, 2, 3)])
+    spec = site_source(site)
+    done = crawl(site, tmp_path, spec)
+    assert set(documents(tmp_path, spec)) == {f"{site.url}/article/1"}
+    assert not {"/article/2", "/article/3"} & set(site.asked)
+    assert done["not_kept"]["no consent"] == 2
+    site.asked.clear()
+    crawl(site, tmp_path, spec)
+    assert site.asked == {}
+    assert crawl(site, tmp_path, spec, consent=ConsentRules("record"))["kept"] == 2
+    assert site.asked == {"/article/2": 1, "/article/3": 1}
+    terms = {url[-1]: doc.terms.signals for url, doc in documents(tmp_path, spec).items() if doc.terms}
+    assert terms == {"1": "", "2": '{"tdm":"1"}', "3": '{"agents":["CCBot","GPTBot"]}'}
+
+
+def test_what_was_said_to_the_operator_is_held_before_a_page_is_asked_for(site: Site, tmp_path: Path) -> None:
+    site.put_sitemap([site.put_article(1, TEXT)])
+    rules = ConsentRules(listed=(HostConsent("127.0.0.1", "no", "owner@example.org", "2026-12-01"),))
+    assert crawl(site, tmp_path, site_source(site), consent=rules)["not_kept"]["no consent"] == 1
+    assert "/article/1" not in site.asked
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

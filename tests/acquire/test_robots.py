@@ -274,6 +274,8 @@ GROUPS = [
     ("B34", "Disallow: /x\nUser-agent: *\nDisallow: /y", "/x /z /a"),
     ("together", "User-agent: other\nUser-agent: ulmkit\nDisallow: /x\nUser-agent: *\nDisallow: /y", "/y /z /a"),
     ("two of *", "User-agent: *\nDisallow: /x\nUser-agent: *\nDisallow: /y", "/z /a"),
+    ("none is ours", "User-agent: GPTBot\nDisallow: /x\n\nUser-agent: CCBot\nDisallow: /y", "/x /y /z /a"),
+    ("B33 empty, others follow", "User-agent: ulmkit\nDisallow:\n\nUser-agent: GPTBot\nDisallow: /", "/x /y /z /a"),
     ("delay ends one", "User-agent: a\nCrawl-delay: 9\nUser-agent: *\nDisallow: /x", "/y /z /a"),
 ]
 
@@ -354,6 +356,8 @@ def test_crawlers_of_training_data_that_are_kept_out_are_named() -> None:
     assert rules.refused_agents(f"{HOST}/a") == ("CCBot", "GPTBot")
     assert rules.refused_agents(f"{HOST}/news/1") == ("CCBot", "GPTBot", "Kangaroo Bot")
     assert rules.allows(f"{HOST}/news/1")
+    slow = read("User-agent: CCBot\nCrawl-delay: 9\n\nUser-agent: GPTBot\nDisallow: /\n\nUser-agent: *\nAllow: /\n")
+    assert slow.refused_agents(f"{HOST}/a") == ("GPTBot",)
     assert read("User-agent: *\nDisallow: /\n").refused_agents(f"{HOST}/a") == ()
     assert len({agent.lower() for agent in training_agents()}) == len(training_agents()) > 20
 

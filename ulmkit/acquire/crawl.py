@@ -23,6 +23,7 @@ from ulmkit.acquire.origins import Origins, Standing
 from ulmkit.acquire.parse import Parser
 from ulmkit.acquire.plan import MANY, NONE, ONE, Expansion, Reply
 from ulmkit.acquire.source_crawl import SourceCrawl
+from ulmkit.formats.consent import DEFAULT_RULES, NO_CONSENT, ConsentRules, Said, refused_unseen
 from ulmkit.progress import Progress, Report, silent
 
 COMMIT_S, COMMIT_PAGES, COMMIT_BYTES = 1.0, 32, 8_000_000  # whichever is first
@@ -56,11 +57,13 @@ class Crawl:
         *,
         clock: CrawlClock | None = None,
         limit: int | None = None,
+        consent: ConsentRules = DEFAULT_RULES,
         report: Report = silent,
         commit_point: Callable[[str], None] = lambda name: None,
     ) -> None:
         self.frontier, self.runs, self.session, self.limit, self.report = frontier, list(runs), session, limit, report
         self.clock = clock or CrawlClock()
+        self.consent = consent
         self.commit_point = commit_point
         self.hosts = Hosts(self.clock.monotonic, wall=self.clock.wall)
         self.hosts.restore(tuple(row) for row in frontier.host_rows().values())
@@ -212,6 +215,8 @@ class Crawl:
             return Visit(run, task, state="pending", reason="robots.txt unreachable", due=standing.retry_at)
         if not standing.rules.allows(task.url):
             return Visit(run, task, standing, state="refused", reason="robots.txt")
+        if task.role == "page" and self._refused(run, task, standing):
+            return Visit(run, task, standing, state="refused", reason=NO_CONSENT)
         if standing.too_slow:
             return Visit(run, task, standing, state="refused", reason="too slow")
         if not await self.origins.turn(task.host):
@@ -225,6 +230,18 @@ class Crawl:
         digest = hashlib.sha1(answer.body, usedforsecurity=False).digest() if answer.status == 200 else b""
         self.hosts.answered(task.host, answer, digest if task.role == "page" else b"")
         return Visit(run, task, standing, answer)
+
+    def _refused(self, run: SourceCrawl, task: Task, standing: Standing) -> bool:
+        """Whether the use of a page is refused by what is known before it is asked for."""
+        spec = run.plan.spec
+        said = Said(
+            task.url,
+            standing.signals(task.url),
+            declared=spec.licence,
+            agents=spec.ai_agents,
+            rules=self.consent,
+        )
+        return bool(refused_unseen(said))
 
     # what becomes of an answer
 
@@ -323,7 +340,7 @@ class Crawl:
 
     def _response(self, visit: Visit, answer: Answer, when: float, holds: str) -> bytes:
         """The record of an answer; of a redirect or an error that is no document."""
-        signals = visit.standing.signals(visit.task.url) if visit.standing else ""
+        signals = visit.standing.signals(visit.task.url).to_json() if visit.standing else ""
         fields = {
             "WARC-Target-URI": visit.task.url,
             "WARC-IP-Address": answer.address,

@@ -17,6 +17,7 @@ import xxhash
 from ulmkit.acquire.archive import RecordPlace, Segment
 from ulmkit.errors import ArtifactError
 from ulmkit.formats.canonical import canonical
+from ulmkit.formats.consent import NO_CONSENT
 
 FRONTIER_VERSION = 1
 # states of a URL: pending; done, and kept; listed: its text stands in a list that was kept; moved: another URL took its
@@ -272,6 +273,14 @@ class Frontier:
                 "UPDATE urls SET state = 'pending', due = 0, tries = 0, hops = 0 WHERE source = ? AND fetched < ? "
                 f"{roles} AND state IN ('done', 'moved', 'failed', 'gone', 'refused')",
                 (source, before),
+            ).rowcount
+
+    def reconsider(self, source: str) -> int:
+        """Make pending what was refused for want of consent: of another policy it may not be. How many."""
+        with self._damage():
+            return self.db.execute(
+                "UPDATE urls SET state = 'pending', due = 0 WHERE source = ? AND state = 'refused' AND reason = ?",
+                (source, NO_CONSENT),
             ).rowcount
 
     def forget(self, host: str) -> int:

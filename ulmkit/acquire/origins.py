@@ -14,7 +14,7 @@ from ulmkit.acquire.hosts import SLOWEST_S, Hosts
 from ulmkit.acquire.plan import NONE
 from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, next_try, robots_target, rules_of
 from ulmkit.acquire.source_crawl import SourceCrawl, server_of
-from ulmkit.formats.host_signals import host_signals
+from ulmkit.formats.host_signals import HostSignals, host_signals
 
 LOOK_S = 0.5  # while another host of the same machine is answering
 # where a server may reserve its texts, beside robots.txt; each is asked for once a day
@@ -35,16 +35,15 @@ class Standing:
         """Whether it asks for pauses that no crawl holds."""
         return self.rules.delay_s > SLOWEST_S
 
-    def signals(self, url: str) -> str:
-        """What the server said of a page's use, as JSON for the page's record; empty where it said nothing."""
-        said = host_signals(
+    def signals(self, url: str) -> HostSignals:
+        """What the server said of a page's use."""
+        return host_signals(
             url,
             robots=self.rules.signals,
             agents=self.rules.refused_agents(url),
             tdmrep=self.reservations.get("tdmrep", ""),
             ai_txt=self.reservations.get("ai", ""),
         )
-        return said.to_json()
 
 
 class Origins:

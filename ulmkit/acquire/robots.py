@@ -235,7 +235,9 @@ def _alias(number: int) -> str:
 
 
 def _lines(groups: Iterable[_Group], name: str) -> list[str]:
-    return [f"user-agent: {name}", *dict.fromkeys(line for group in groups for line in group.rules), ""]
+    """A group for Protego. A line that is no rule ends it: one without any would be taken together with the next."""
+    rules = dict.fromkeys(line for group in groups for line in group.rules)
+    return [f"user-agent: {name}", *rules, "crawl-delay: 0"]
 
 
 def _read(answer: "Answer", deadline_s: float) -> RobotRules:

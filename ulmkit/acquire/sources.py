@@ -19,6 +19,7 @@ from ulmkit.acquire.source_crawl import server_of
 from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import InputError, Interrupted, LanguageError, UsageError
+from ulmkit.formats.consent import ConsentPolicy, ConsentRules, LicencePolicy, consent_list
 from ulmkit.language.source_mistakes import mistake_in
 from ulmkit.language.sources import SOURCE_TYPES, SourceSpec
 from ulmkit.language.spec import Language
@@ -53,6 +54,10 @@ class Fetching:
     offline: bool = False  # what is on disk, and nothing else
     refresh: bool = False  # ask again for pages that are due
     max_hours: float | None = None
+    consent: ConsentPolicy = (
+        "strict"  # pages whose use is refused by their host's files are asked for under record only
+    )
+    licences: LicencePolicy = "open"
     allowed: frozenset[tuple[str, int]] = frozenset()
 
     def guard(self, ports: Iterable[int] = ()) -> Guard:
@@ -251,7 +256,14 @@ def _crawl(
                     continue
                 folder = layout.raw / spec.name
                 brought.inputs += [
-                    Input(folder / segment.name, spec.name, segment.name, spec.licence, crawled=True)
+                    Input(
+                        folder / segment.name,
+                        spec.name,
+                        segment.name,
+                        spec.licence,
+                        crawled=True,
+                        ai_agents=spec.ai_agents,
+                    )
                     for segment in segments
                 ]
                 brought.pins[spec.name] = {
@@ -291,9 +303,11 @@ async def _crawled(
     from ulmkit.acquire.source_crawl import SourceCrawl
 
     clock = CrawlClock()
+    rules = ConsentRules(how.consent, how.licences, consent_list(layout.consent_list))
     agent = user_agent(language.code, how.contact)
     guard = how.guard(filter(None, map(_own_port, specs)))
     for spec in specs:
+        frontier.reconsider(spec.name)
         frontier.ask_again(spec.name, clock.wall() - spec.refresh_days * 86_400, pages=how.refresh)
     async with Session(agent=agent, guard=guard, contact=how.contact) as session:
         runs = [
@@ -306,7 +320,7 @@ async def _crawled(
             )
             for spec in specs
         ]
-        crawl = Crawl(frontier, runs, session, clock=clock, limit=how.limit, report=report)
+        crawl = Crawl(frontier, runs, session, clock=clock, limit=how.limit, consent=rules, report=report)
         done = await crawl.run()
     if crawl.interrupted:
         raise Interrupted("Interrupted. What came is kept; the same command goes on from there.")

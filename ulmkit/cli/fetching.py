@@ -31,6 +31,22 @@ def fetching(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--limit", type=click.IntRange(min=1), help="Take only so many documents of each source.")
     @click.option("--max-hours", type=click.FloatRange(min=0, min_open=True), help="Crawl for so long at most.")
     @click.option("--delay", type=click.FloatRange(min=0), help="Seconds between two requests to a --site or --feed.")
+    @click.option(
+        "--consent",
+        type=click.Choice(["strict", "open-only", "record"]),
+        default="strict",
+        show_default=True,
+        help="Crawled pages: leave those whose use is refused, take those alone whose use is granted, or take all that "
+        "robots.txt allows, for research under an exception to copyright.",
+    )
+    @click.option(
+        "--licence-policy",
+        "licences",
+        type=click.Choice(["open", "noncommercial"]),
+        default="open",
+        show_default=True,
+        help="Whether licences for uses that are not commercial grant the use of a crawled page.",
+    )
     @click.option("--offline", is_flag=True, help="Ask for nothing: build from what is on disk.")
     @click.option("--refresh", is_flag=True, help="Ask again for pages that are due.")
     @click.option(
@@ -64,7 +80,7 @@ def chosen_fetching(options: dict[str, Any], licence: str) -> "Fetching":
         for kind, urls in (("site", options.pop("sites")), ("feed", options.pop("feeds")))
         for url in urls
     ]
-    names = ("names", "contact", "limit", "max_hours", "offline", "refresh", "mirror")
+    names = ("names", "contact", "limit", "max_hours", "consent", "licences", "offline", "refresh", "mirror")
     return Fetching(extra=tuple(extra), allowed=allowed, **{name: options.pop(name) for name in names})
 
 

@@ -21,7 +21,16 @@ from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import LeftOut, Tally, document_sample
 from ulmkit.document import KEEP, Document, RawDocument, Unreadable, Verdict, drop
 from ulmkit.errors import LanguageError, RuleError
-from ulmkit.formats.consent import PAGE_LICENCE, Consent, ConsentRules, Said, consent_of, header_robots
+from ulmkit.formats.consent import (
+    DEFAULT_RULES,
+    NO_LICENCE,
+    PAGE_LICENCE,
+    Consent,
+    ConsentRules,
+    Said,
+    consent_of,
+    header_robots,
+)
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.host_signals import HostSignals
 from ulmkit.formats.page_marks import NO_MARKS, page_marks
@@ -37,7 +46,6 @@ MAX_FAILURES = 20  # documents that a rule may fail on before more than half are
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
 
 NO_WORDS = np.empty(0, np.uint64)
-NO_LIST = ConsentRules()
 
 
 @dataclass(slots=True)
@@ -113,7 +121,7 @@ class Chain:
         language: Language,
         near_duplicates: bool,
         pii: PiiPolicy = "keep",
-        consent: ConsentRules = NO_LIST,
+        consent: ConsentRules = DEFAULT_RULES,
     ) -> None:
         self.language = language
         self.near_duplicates = near_duplicates
@@ -207,7 +215,7 @@ def usage_allowed(chain: Chain, article: Article, tally: Tally) -> Verdict:
     if reason := chain.consent.refuses(found):
         return drop(reason, found.ground or found.verdict)
     if terms.declared == PAGE_LICENCE and found.verdict == "silent" and chain.consent.policy != "record":
-        return drop("no licence")
+        return drop(NO_LICENCE)
     return KEEP
 
 

@@ -26,12 +26,12 @@ from ulmkit.artifacts.manifest import (
     with_checksum,
 )
 from ulmkit.artifacts.shards import SCHEMA, DocumentRow, native_file
-from ulmkit.corpus.chain import CHAIN, NO_LIST, Chain, Judged, Part, PiiPolicy, chunked
+from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError, InputError
 from ulmkit.formats import reasons
-from ulmkit.formats.consent import CONSENT, ConsentRules
+from ulmkit.formats.consent import CONSENT, DEFAULT_RULES, ConsentRules
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.inputs import ATTEMPTS, DescribedInput, Input, describe_input, read_input, unsteady
 from ulmkit.formats.origin import Reading
@@ -88,7 +88,7 @@ class Staging:
         language: Language,
         near_duplicates: bool,
         pii: PiiPolicy,
-        consent: ConsentRules = NO_LIST,
+        consent: ConsentRules = DEFAULT_RULES,
     ) -> None:
         self.folder = folder
         self.language = language

@@ -8,7 +8,7 @@ declaration of its source.
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from ulmkit.formats.licences import forbids_changes, forbids_trade, is_open, spd
 from ulmkit.formats.page_marks import NO_MARKS, PageMarks
 
 CONSENT = 1  # version of the table below; raised when a row reads anything otherwise
+NO_CONSENT, NO_LICENCE = "no consent", "no licence"  # why a document does not stay
 PAGE_LICENCE = "page"  # declared: each page must say its licence itself
 
 ConsentPolicy = Literal["strict", "open-only", "record"]
@@ -76,8 +77,11 @@ class ConsentRules:
         if self.policy == "record":
             return ""
         if consent.verdict == "no" or (consent.verdict == "silent" and self.policy == "open-only"):
-            return "no consent"
+            return NO_CONSENT
         return ""
+
+
+DEFAULT_RULES = ConsentRules()
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Said:
     own_licence: str = ""  # what the entry of a feed says of itself
     declared: str = "unknown"
     agents: AgentsPolicy = "two"
-    rules: ConsentRules = field(default_factory=ConsentRules)
+    rules: ConsentRules = DEFAULT_RULES
 
     def values(self, name: str) -> list[str]:
         """The header fields of this name."""

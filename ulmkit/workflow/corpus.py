@@ -250,9 +250,10 @@ def build(
     the documents of the inputs, `text_field` is the field or column that holds the text, if it is not found by itself.
     `limit` takes so many articles of each declared source, `mirror` is another server for dumps (else
     ULMKIT_WIKIMEDIA_MIRROR); `fetching` says more of how sources are brought: which of them, who asks (else
-    ULMKIT_CONTACT), offline. What a source could not bring stands in `corpus.failed`. `valid_share` and `test_share`
-    are shares of the documents. `pii` says what becomes of personal data. `workers`: processes; all cores unless told,
-    0 is this process alone. `report` hears of progress, once a second at most: `report=print` shows it.
+    ULMKIT_CONTACT), offline, whose consent is wanted. What a source could not bring stands in `corpus.failed`.
+    `valid_share` and `test_share` are shares of the documents. `pii` says what becomes of personal data. `workers`:
+    processes; all cores unless told, 0 is this process alone. `report` hears of progress, once a second at most:
+    `report=print` shows it.
 
     The same inputs, language and options again are found finished. An interrupted build goes on where it was.
 
@@ -262,14 +263,16 @@ def build(
     expect_language(language)
     layout = Layout(default_root() if root is None else home_expanded(root), language.code)
     report = paced(report, REPORT_SECONDS)
-    brought = Brought()
+    brought, how = Brought(), _fetching(fetching, mirror, limit)
     if inputs is None:
-        brought = fetch_sources(language, layout, _fetching(fetching, mirror, limit), report=report)
+        brought = fetch_sources(language, layout, how, report=report)
         chosen = brought.inputs
     else:
         patterns = [inputs] if isinstance(inputs, str | Path) else inputs
         chosen = named_inputs([str(each) for each in patterns], name=name, licence=licence, text_field=text_field)
-    options = BuildOptions(valid_share, test_share, near_duplicates, pii, workers)
+    options = BuildOptions(
+        valid_share, test_share, near_duplicates, pii, workers, consent=how.consent, licences=how.licences
+    )
     manifest = build_corpus(language, layout, chosen, options=options, pins=brought.pins, report=report)
     return Corpus(layout.corpus, manifest, language, failed=brought.failed)
 
