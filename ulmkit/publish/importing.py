@@ -6,7 +6,6 @@ it is fine-tuned: as the mean of all rows. Training goes on from there; what was
 """
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Any
 
 import torch
 
-from ulmkit.artifacts.atomic import lock, read_json, read_regular, storage_errors, write_json
+from ulmkit.artifacts.atomic import read_json, read_regular, write_json
 from ulmkit.artifacts.manifest import (
     Manifest,
-    describe_files,
     package_versions,
     signature,
-    write_manifest,
 )
+from ulmkit.artifacts.stage import stage
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.checkpoint import build_model, model_sizes, save_checkpoint
 from ulmkit.lm.config import LMConfig
@@ -192,19 +190,7 @@ def config_of(sizes: Mapping[str, int], settings: Path | None) -> LMConfig:
 def _write(folder: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any], line: str) -> None:
     if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
         raise UsageError(f"{folder}: holds a run. Choose another --run name.")
-    with lock(folder, "importing"), storage_errors(folder):
-        try:
-            save_checkpoint(folder / "best", state, None, {**about, "position": {"step": 0}})
-            write_json(folder / "config.json", about)
-            files = [folder / "config.json", *(folder / "best").iterdir()]
-            manifest = {
-                **about,
-                "files": describe_files(folder, files),
-                "versions": package_versions(["torch", "safetensors"]),
-                "signature": line,
-            }
-            write_manifest(folder, "lm", manifest)
-        except BaseException:
-            shutil.rmtree(folder / "best", ignore_errors=True)
-            (folder / "config.json").unlink(missing_ok=True)
-            raise
+    with stage(folder, "lm", doing="importing") as work:
+        save_checkpoint(work.new / "best", state, None, {**about, "position": {"step": 0}})
+        write_json(work.new / "config.json", about)
+        work.finish({**about, "versions": package_versions(["torch", "safetensors"]), "signature": line})
