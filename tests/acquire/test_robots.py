@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from protego import Protego
 from random_cases import examples
 
 from ulmkit.acquire.client import ROBOTS, Answer
@@ -392,6 +393,24 @@ def test_nothing_is_raised_for_what_a_file_holds(data: bytes) -> None:
     assert rules.allows(f"{HOST}/robots.txt")
     rules.allows(f"{HOST}/a%FF?b=%D8")
     rules.refused_agents(f"{HOST}/")
+
+
+PLAIN = st.sampled_from(
+    [*(f"User-agent: {name}" for name in ("*", "ulmkit", "GPTBot", "CCBot", "otherbot")), "", "# x", "Crawl-delay: 1"]
+    + [f"{kind}: {path}" for kind in ("Allow", "Disallow") for path in ("/", "/a", "/a/*b", "/*.html$", "/%D8", "")]
+)
+
+
+@given(st.lists(PLAIN, max_size=30))
+@examples(2000)
+def test_plain_files_are_read_as_by_protego_alone(lines: list[str]) -> None:
+    """It is right where no name is a part of another and every line is a known one."""
+    rules, alone = read("\n".join(lines)), Protego.parse("\n".join(lines))
+    named = {line.rpartition(" ")[2] for line in lines if line.startswith("User-agent")}
+    for path in ("/", "/a", "/a/xb", "/c.html", "/a/b.html", "/%d8%a7"):
+        assert rules.allows(HOST + path) == alone.can_fetch(HOST + path, "ulmkit")
+        refused = {name for name in named & {"GPTBot", "CCBot"} if not alone.can_fetch(HOST + path, name)}
+        assert set(rules.refused_agents(HOST + path)) == refused
 
 
 def test_rules_travel_between_processes() -> None:
