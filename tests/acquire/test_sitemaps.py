@@ -206,6 +206,7 @@ NO_LISTS = [
     (b'<?xml version="1.0"?><svg/>', "not a sitemap: <svg>"),
     (b"", "not a sitemap"),
     (b"404 not found", "not a sitemap"),
+    (b'2000\r\n<html>\n<a href="http://news.example.org/1">\nhttps://news.example.org/2 x\n', "not a sitemap"),
     (b"<", "no XML"),
     (b"\x89PNG\r\n\x1a\n\0\0\0\0", ""),
     (urlset(place("/&a;"), head='<!DOCTYPE urlset [<!ENTITY a "b">]>'), "document type declaration"),

@@ -146,7 +146,14 @@ def test_strange_values_raise_nothing(answer: object):
 
 
 def test_html_is_no_list_of_posts():
-    for page in (b"<!DOCTYPE html><html><body><p>404</p>", b"", b"\x89PNG\0\0\0", b"{" * 100_000, b"[" * 100_000):
+    for page in (
+        b"<!DOCTYPE html><html><body><p>404</p>",
+        b' <html><script>x = [{"link": 1}]</script>',
+        b"",
+        b"\x89PNG\0\0\0",
+        b"{" * 100_000,
+        b"[" * 100_000,
+    ):
         assert read_posts(page, WORDPRESS).problem
 
 

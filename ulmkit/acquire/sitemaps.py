@@ -4,6 +4,7 @@ https://www.sitemaps.org/protocol.html ; news: https://www.google.com/schemas/si
 a tree, so that depth and size cost no memory, and what came before a fault is kept.
 """
 
+import re
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -224,12 +225,19 @@ def _time(text: str, latest: datetime) -> datetime | None:
     return found if found and found <= latest else None
 
 
+_ONE_ADDRESS = re.compile(r"\s*https?://\S+\s*", re.I)
+
+
 def _plain_lines(text: str, taken: _Taken, problem: str) -> Listing:
-    """A sitemap that is one address a line."""
-    for line in text.splitlines():
-        if line.strip():
-            taken.add(line if "://" in line[:LONGEST_URL] else "", "pages", Found(""))
-    return taken.listing(problem or ("" if taken.pages else "not a sitemap"))
+    """A sitemap that is one address a line; what is mostly something else is none."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    right = [line for line in lines if _ONE_ADDRESS.fullmatch(line, 0, 2 * LONGEST_URL)]
+    if not right or 2 * len(right) < len(lines):
+        return Listing(problem=problem or "not a sitemap")
+    for line in right:
+        taken.add(line, "pages", Found(""))
+    taken.left_out += len(lines) - len(right)
+    return taken.listing(problem)
 
 
 def _of_feed(body: bytes, url: str, taken: _Taken, latest: datetime) -> Listing:

@@ -28,6 +28,7 @@ from ulmkit.formats.feeds import (
 from ulmkit.formats.hrefs import absolute
 from ulmkit.formats.licences import spdx_of
 from ulmkit.formats.origin import Origin, Record, moment, scalar
+from ulmkit.formats.xml import is_page
 from ulmkit.text.encoding import Undecodable, decode
 
 PROTECTED = "behind a password"
@@ -48,6 +49,8 @@ def read_posts(body: bytes, url: str, content_type: str = "", *, now: datetime |
         return Feed(problem=f"encoding: {error}")
     if _XML.match(text.lstrip("\ufeff")):
         return read_feed(body, url, content_type, now=now)
+    if is_page(text):
+        return Feed(problem="not a list of posts: a page")
     if too_many_values(text):
         return Feed(problem="too many elements")
     latest = (now or datetime.now(UTC)) + AHEAD
