@@ -21,7 +21,7 @@ from ulmkit.acquire.frontier import Batch, Frontier, Item, Settled, Task
 from ulmkit.acquire.hosts import Hosts
 from ulmkit.acquire.origins import Origins, Standing
 from ulmkit.acquire.parse import Parser
-from ulmkit.acquire.plan import MANY, NONE, ONE, Expansion, Reply
+from ulmkit.acquire.plan import ALL, MANY, NONE, ONE, Expansion, Reply
 from ulmkit.acquire.source_crawl import SourceCrawl
 from ulmkit.formats.consent import DEFAULT_RULES, NO_CONSENT, ConsentRules, Said, refused_unseen
 from ulmkit.progress import Progress, Report, silent
@@ -294,7 +294,7 @@ class Crawl:
             place = run.append(lambda: self._response(visit, answer, when, holds), when)
         if holds == ONE:
             counts.kept += 1
-        elif holds.startswith(MANY):
+        elif holds in (MANY, ALL):
             counts.kept += sum(item.listed for item in expansion.items)
         self.batch.found.append(run.group(expansion.items, expansion.follow, when))
         self._fetched(task, "done", answer, when, place=place, digest=digest)

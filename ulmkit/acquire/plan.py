@@ -12,7 +12,8 @@ from ulmkit.language.sources import SourceSpec
 if TYPE_CHECKING:
     from ulmkit.acquire.robots import RobotRules
 
-MANY, ONE, NONE = "posts", "page", "none"  # documents that a record holds
+# documents that a record holds: of a list those that are whole, or all; a page's; none
+MANY, ALL, ONE, NONE = "posts", "entries", "page", "none"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Plan(Protocol):
         ...
 
     def holds(self, task: Task) -> str:
-        """What the record of a task's answer holds: MANY, ONE or NONE."""
+        """What the record of a task's answer holds: MANY, ALL, ONE or NONE."""
         ...
 
     def reads(self, task: Task) -> bool:

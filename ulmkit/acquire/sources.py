@@ -19,6 +19,7 @@ from ulmkit.acquire.source_crawl import server_of
 from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import InputError, Interrupted, LanguageError, UsageError
+from ulmkit.formats.canonical import page_id
 from ulmkit.formats.consent import ConsentPolicy, ConsentRules, LicencePolicy, consent_list
 from ulmkit.language.source_mistakes import mistake_in
 from ulmkit.language.sources import SOURCE_TYPES, SourceSpec
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 SOURCE_KINDS = {kind: f"ulmkit.acquire.kinds.{kind}" for kind in ("files", "hub", "wikipedia")}
 # kind → the module and the function that plans its crawl
 CRAWL_KINDS = {
+    "blog": ("ulmkit.acquire.kinds.blog", "blog_plan"),
     "feed": ("ulmkit.acquire.kinds.feed", "feed_plan"),
     "site": ("ulmkit.acquire.kinds.site", "site_plan"),
 }
 SOURCE_GROUP = "ulmkit.sources"
 CONTACT = "ULMKIT_CONTACT"
+GONE_S = 7 * 86_400.0  # a page that is gone, and was gone so long before, has left the web
 
 Fetch = Callable[..., Fetched]
 
@@ -54,9 +57,7 @@ class Fetching:
     offline: bool = False  # what is on disk, and nothing else
     refresh: bool = False  # ask again for pages that are due
     max_hours: float | None = None
-    consent: ConsentPolicy = (
-        "strict"  # pages whose use is refused by their host's files are asked for under record only
-    )
+    consent: ConsentPolicy = "strict"  # a page whose use its host refuses is asked for under `record` only
     licences: LicencePolicy = "open"
     allowed: frozenset[tuple[str, int]] = frozenset()
 
@@ -72,6 +73,7 @@ class Brought:
     inputs: list["Input"] = field(default_factory=list)
     pins: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)  # ids of documents whose pages have left the web
 
 
 def fetcher(kind: str) -> Fetch:
@@ -266,6 +268,7 @@ def _crawl(
                     )
                     for segment in segments
                 ]
+                brought.gone += [page_id(spec.name, url) for url in frontier.gone(spec.name, GONE_S)]
                 brought.pins[spec.name] = {
                     "kind": spec.kind,
                     "locator": spec.locator,

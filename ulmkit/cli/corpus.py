@@ -42,6 +42,7 @@ def command() -> None:
     show_default=True,
     help="Personal data (e-mail addresses, telephone and identity numbers …): leave it, mask it, or drop the document.",
 )
+@click.option("--keep-gone", is_flag=True, help="Keep crawled pages that have left the web since.")
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
 @shared
 def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, **options: Any) -> None:

@@ -45,6 +45,7 @@ class BuildOptions:
     deadline_s: float = 120.0  # for a chunk of documents, then for each of them
     consent: ConsentPolicy = "strict"  # crawled pages: not the refused, only the granted, or all that robots.txt allows
     licences: LicencePolicy = "open"  # whether licences that forbid trade let a page stay
+    gone: tuple[str, ...] = ()  # ids of crawled documents whose pages have left the web
 
     @property
     def shaping(self) -> dict[str, Any]:
@@ -188,6 +189,7 @@ class Build:
             tally,
             samples,
             crawled=[unit.crawled for unit in units],
+            gone=self.options.gone,
             valid_share=self.options.valid_share,
             test_share=self.options.test_share,
             report=self.report,

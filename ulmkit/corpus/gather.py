@@ -14,7 +14,7 @@ from ulmkit.artifacts.shards import DocumentRow, ShardRow, logical_hash, write_s
 from ulmkit.corpus.dedup import cluster
 from ulmkit.corpus.split import cluster_number, split_of
 from ulmkit.corpus.staging import Staging
-from ulmkit.corpus.tally import Samples, Tally, duplicate_sample, superseded_sample
+from ulmkit.corpus.tally import GONE, SUPERSEDED, Samples, Tally, duplicate_sample, replaced_sample
 from ulmkit.document import count_joiners
 from ulmkit.progress import Progress, Report
 
@@ -25,10 +25,12 @@ class Captures:
     """Which documents are the newest of their URL, by the number of a document in the order of the units.
 
     A page that was crawled several times is one document, its newest capture: the others are no part of the corpus,
-    nor of the search for duplicates. Only units that were crawled can hold any.
+    nor of the search for duplicates, and neither is a document that is `gone`. Only units that were crawled hold any.
     """
 
-    def __init__(self, staging: Staging, keys: Sequence[str], crawled: Sequence[bool]) -> None:
+    def __init__(
+        self, staging: Staging, keys: Sequence[str], crawled: Sequence[bool], gone: Sequence[str] = ()
+    ) -> None:
         self.lengths = [len(staging.columns(key, ["match"])) for key in keys]
         starts = np.cumsum([0, *self.lengths])
         self.newest = np.ones(starts[-1], bool)
@@ -45,6 +47,8 @@ class Captures:
             ids = table["id"].combine_chunks()
             again = np.flatnonzero(pc.equal(ids[:-1], ids[1:]).to_numpy(zero_copy_only=False))
             self.newest[table["number"].to_numpy()[again]] = False
+            left = pc.is_in(ids, value_set=pa.array(gone, ids.type)).to_numpy(zero_copy_only=False)
+            self.newest[table["number"].to_numpy()[left]] = False
 
     def of(self, unit: int) -> np.ndarray:
         """Which of a unit's documents are the newest of their URL."""
@@ -126,6 +130,7 @@ def gather(
     samples: Samples,
     *,
     crawled: Sequence[bool],
+    gone: Sequence[str] = (),
     valid_share: float,
     test_share: float,
     report: Report,
@@ -136,16 +141,17 @@ def gather(
     each unit whether it is of our own crawl, in which a page may stand several times.
     """
     report(Progress("deduplicate", 0, None, "documents"))
-    captures = Captures(staging, keys, crawled)
+    captures = Captures(staging, keys, crawled, gone)
     duplicates = Duplicates(staging, keys, captures)
     total = len(captures.newest)
     report(Progress("deduplicate", total, total, "documents"))
     writers = {split: ShardWriter(folder, split) for split in SPLITS}
-    number = -1
+    number, left = -1, frozenset(gone)
     for place, row in numbered(staging, keys, total, report):
         if not captures.newest[place]:
-            tally.superseded(row)
-            samples.add([superseded_sample(row)])
+            reason = GONE if row["id"] in left else SUPERSEDED
+            tally.replaced(row, reason)
+            samples.add([replaced_sample(row, reason)])
             continue
         number += 1
         if not duplicates.stays[number]:

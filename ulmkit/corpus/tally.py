@@ -16,6 +16,7 @@ from ulmkit.files import open_regular
 NESTED = ("joiners", "sources", "unread", "consent")
 SAMPLE_CHARACTERS = 600
 SUPERSEDED = "superseded"  # of several captures of a page the newest stays
+GONE = "gone from the web"
 
 # what went: source and reason, and beside them id, detail, url and text of a document that was dropped, or file,
 # place, detail and excerpt of a record that could not be read
@@ -68,9 +69,9 @@ class Tally:
         self._drop_kept(row, "duplicate")
         self.source(row["source"]).update(duplicate=1)
 
-    def superseded(self, row: DocumentRow) -> None:
-        """Count a document that was kept until a newer capture of its page turned up."""
-        self._drop_kept(row, SUPERSEDED)
+    def replaced(self, row: DocumentRow, reason: str) -> None:
+        """Count a document that was kept until a newer capture of its page turned up, or that the page is gone."""
+        self._drop_kept(row, reason)
         self.source(row["source"]).update(dropped=1)
 
     def _drop_kept(self, row: DocumentRow, reason: str) -> None:
@@ -116,9 +117,9 @@ def duplicate_sample(row: DocumentRow, kept: str) -> LeftOut:
     return _row_sample(row, "duplicate", f"of {kept}")
 
 
-def superseded_sample(row: DocumentRow) -> LeftOut:
-    """A row that was dropped for a newer capture of its page."""
-    return _row_sample(row, SUPERSEDED, f"fetched {row['fetched_at']:%Y-%m-%d %H:%M}" if row["fetched_at"] else "")
+def replaced_sample(row: DocumentRow, reason: str) -> LeftOut:
+    """A row that was dropped for a newer capture of its page, or since the page is gone."""
+    return _row_sample(row, reason, f"fetched {row['fetched_at']:%Y-%m-%d %H:%M}" if row["fetched_at"] else "")
 
 
 def _row_sample(row: DocumentRow, reason: str, detail: str) -> LeftOut:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ulmkit.acquire.frontier import Item, Task
-from ulmkit.acquire.plan import MANY, NONE, ONE, Expansion, Reply
+from ulmkit.acquire.plan import ALL, MANY, NONE, ONE, Expansion, Reply
 from ulmkit.acquire.scope import Scope
 from ulmkit.formats.feeds import Entry, Feed, read_feed
 from ulmkit.language.sources import FeedSource
@@ -32,7 +32,8 @@ class FeedPlan:
         return [Item(self.spec.locator, "feed", priority=0, why="source")]
 
     def holds(self, task: Task) -> str:
-        return ONE if task.role == "page" else NONE if self.spec.text == "page" else MANY
+        """Of a feed the entries whose text is whole, all of them where the source says so, or none."""
+        return ONE if task.role == "page" else {"auto": MANY, "entry": ALL, "page": NONE}[self.spec.text]
 
     def reads(self, task: Task) -> bool:
         return task.role == "feed"

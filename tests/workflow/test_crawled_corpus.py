@@ -1,0 +1,195 @@
+"""A corpus from the web: from a site to shards, by name, under a licence, with what was refused left out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from at_prompt import run
+from site_server import Reply, Site, article, serving_site
+
+from ulmkit.artifacts.shards import read_batches
+from ulmkit.language.registry import get
+
+OWN = Path(get("et").samples)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    monkeypatch.delenv("ULMKIT_CONTACT", raising=False)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving_site() as found:
+        yield found
+
+
+def samples(count: int) -> list[tuple[str, str]]:
+    """Title and text of articles that pass the language's filters."""
+    found = []
+    for path in sorted(OWN.glob("*.txt"))[:count]:
+        title, _, text = path.read_text(encoding="utf-8").partition("\n")
+        found.append((title, "\n".join(line for line in text.split("\n") if line)))
+    return found
+
+
+def put_samples(site: Site, count: int, licence: str = "") -> list[str]:
+    paths = []
+    for number, (title, text) in enumerate(samples(count)):
+        mark = f'<a rel="license" href="{licence}">licence</a>' if licence and number % 2 else ""
+        site.put(f"/a/{number}", article(title, text).replace("</article>", f"</article>{mark}"))
+        paths.append(f"/a/{number}")
+    site.put_sitemap(paths)
+    return paths
+
+
+def build(site: Site, root: Path, *more: object) -> int:
+    return run(
+        "corpus", "build", "et", "--root", root, "--allow-address", f"127.0.0.1:{site.port}", "--delay", "0",
+        "--workers", "0", "--valid-share", "0", "--test-share", "0", "-q", *more,
+    )  # fmt: skip
+
+
+def rows(root: Path) -> list[dict[str, object]]:
+    paths = sorted((root / "et" / "corpus").rglob("*.parquet"))
+    return [row for batch in read_batches(paths) for row in batch.to_pylist()]
+
+
+def manifest(root: Path) -> dict:
+    return json.loads((root / "et" / "corpus" / "manifest.json").read_text())
+
+
+def test_a_site_becomes_shards_under_its_licence_and_again_without_a_network(site: Site, tmp_path: Path) -> None:
+    put_samples(site, 8)
+    assert build(site, tmp_path, "--site", site.url, "--licence", "CC-BY-4.0") == 0
+    kept = rows(tmp_path)
+    assert len(kept) == 8
+    assert {row["licence"] for row in kept} == {"CC-BY-4.0"}
+    assert {row["consent"] for row in kept} == {"yes"}
+    assert {row["url"] for row in kept} == {f"{site.url}/a/{number}" for number in range(8)}
+    before, asked = manifest(tmp_path), site.asked.total()
+    assert build(site, tmp_path, "--site", site.url, "--licence", "CC-BY-4.0", "--offline") == 0
+    assert site.asked.total() == asked
+    assert manifest(tmp_path)["signature"] == before["signature"]
+
+
+def test_only_pages_that_name_an_open_licence_stay_where_the_source_leaves_it_to_them(
+    site: Site, tmp_path: Path
+) -> None:
+    put_samples(site, 8, "https://creativecommons.org/licenses/by/4.0/")
+    assert build(site, tmp_path, "--site", site.url, "--licence", "page") == 0
+    assert {row["url"] for row in rows(tmp_path)} == {f"{site.url}/a/{number}" for number in (1, 3, 5, 7)}
+    assert {row["licence"] for row in rows(tmp_path)} == {"CC-BY-4.0"}
+    assert manifest(tmp_path)["counts"]["dropped"]["no licence"] == 4
+
+
+def test_what_a_site_reserves_is_not_asked_for_and_recorded_only_where_that_is_wanted(
+    site: Site, tmp_path: Path
+) -> None:
+    put_samples(site, 6)
+    reserved = json.dumps([{"location": "/a/2", "tdm-reservation": 1}, {"location": "/a/4", "tdm-reservation": 1}])
+    site.put("/.well-known/tdmrep.json", reserved, content_type="application/json")
+    assert build(site, tmp_path / "strict", "--site", site.url, "--licence", "CC-BY-4.0") == 0
+    assert len(rows(tmp_path / "strict")) == 4
+    assert "/a/2" not in site.asked
+    record = tmp_path / "record"
+    assert build(site, record, "--site", site.url, "--licence", "CC-BY-4.0", "--consent", "record") == 0
+    assert len(rows(record)) == 6
+    # the same archive under another policy, without a network
+    asked = site.asked.total()
+    assert build(site, record, "--site", site.url, "--licence", "CC-BY-4.0", "--offline") == 0
+    assert len(rows(record)) == 4
+    assert site.asked.total() == asked
+
+
+def test_a_blogs_posts_come_through_its_platforms_list(site: Site, tmp_path: Path, capsys) -> None:
+    posts = [
+        {
+            "id": number,
+            "link": f"{site.url}/post/{number}",
+            "date_gmt": "2024-03-01T10:00:00",
+            "modified_gmt": "2024-03-02T10:00:00",
+            "title": {"rendered": title},
+            "content": {"rendered": "".join(f"<p>{part}</p>" for part in text.split("\n")), "protected": False},
+        }
+        for number, (title, text) in enumerate(samples(12))
+    ]
+    site.put("/", f'<html><head><link rel="https://api.w.org/" href="{site.url}/wp-json/"></head><body></body></html>')
+    query = "/wp-json/wp/v2/posts?per_page=100&page=1&_fields=id,link,date_gmt,modified_gmt,title,content,license"
+    site.put(query, json.dumps(posts), content_type="application/json", headers={"X-WP-TotalPages": "1"})
+    folder = tmp_path / "languages" / "et"
+    folder.parent.mkdir()
+    import shutil
+
+    shutil.copytree(get("et").folder, folder)
+    block = '\n[[sources]]\nname = "blog"\nkind = "blog"\nlocator = "http://blog.example.org/"\nlicence = "CC-BY-4.0"\n'
+    text = (folder / "language.toml").read_text(encoding="utf-8") + block
+    (folder / "language.toml").write_text(text, encoding="utf-8")
+    from dataclasses import replace
+
+    import ulmkit
+    from ulmkit.acquire.sources import Fetching
+
+    language = ulmkit.load(folder)
+    (spec,) = [each for each in language.sources if each.name == "blog"]
+    how = Fetching(
+        names=("own",), extra=(replace(spec, name="own", locator=f"{site.url}/", delay_s=0.0),), allowed=site.allowed
+    )
+    corpus = ulmkit.build(language, root=tmp_path, fetching=how, workers=0, valid_share=0.0, test_share=0.0)
+    assert {doc.url for doc in corpus} == {f"{site.url}/post/{number}" for number in range(12)}
+    assert not any(path.startswith("/post/") for path in site.asked)
+    assert corpus.manifest["pins"]["own"]["crawl"]["kept"] == 12
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--site", "https://news.example", "--licence", "CC-BY-4.0"), "no contact. Sites such as news.example"),
+        (("--site", "https://news.example.org"), "under which licence? --licence CC-BY-4.0"),
+        (("--site", "ftp://news.example.org", "--licence", "CC-BY-4.0"), "is no URL of the web"),
+        (("--site", "http://10.0.0.1/", "--licence", "CC-BY-4.0"), "is an address inside of a network"),
+        (("--source", "nowhere"), "has no source 'nowhere'. Known:"),
+        (("--site", "https://a.example", "--licence", "CC0-1.0", "--offline"), "nothing was fetched yet, and"),
+        (("--allow-address", "everything"), "give an address and a port, such as 127.0.0.1:8000"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_brought_is_one_line(tmp_path: Path, capsys, options: tuple[str, ...], said: str) -> None:
+    assert run("corpus", "build", "et", "--root", tmp_path, *options) in (1, 2)
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_source_that_fails_is_named_and_the_rest_goes_on(site: Site, tmp_path: Path, capsys) -> None:
+    put_samples(site, 8)
+    with serving_site() as broken:
+        broken.pages["/robots.txt"] = Reply(b"", 500)
+        code = build(
+            site, tmp_path, "--site", site.url, "--site", broken.url, "--licence", "CC-BY-4.0",
+            "--allow-address", f"127.0.0.1:{broken.port}",
+        )  # fmt: skip
+        assert code == 0
+        assert len(rows(tmp_path)) == 8
+        assert build(broken, tmp_path / "b", "--site", broken.url, "--licence", "CC-BY-4.0") == 1
+    assert "robots.txt answers 500, asked again in 60 min" in capsys.readouterr().err
+
+
+def test_a_page_that_left_the_web_leaves_the_corpus(site: Site, tmp_path: Path) -> None:
+    import sqlite3
+
+    paths = put_samples(site, 8)
+    options = ("--site", site.url, "--licence", "CC-BY-4.0")
+    assert build(site, tmp_path, *options) == 0
+    del site.pages[paths[3]]
+    frontier = tmp_path / "et" / "raw" / "frontier.sqlite"
+    for _ in range(2):  # fetched, and gone, ten days before
+        with sqlite3.connect(frontier) as db:
+            db.execute("UPDATE urls SET fetched = fetched - 864000, gone_since = gone_since - 864000")
+        db.close()
+        assert build(site, tmp_path, *options, "--refresh") == 0
+    assert len(rows(tmp_path)) == 7
+    assert manifest(tmp_path)["counts"]["dropped"]["gone from the web"] == 1
+    assert build(site, tmp_path, *options, "--offline", "--keep-gone") == 0
+    assert len(rows(tmp_path)) == 8
