@@ -46,9 +46,9 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("1 yes", {"rules": listed(GRANTED)}, "yes", "the operator's list: editor@example.org, 2026-11-30"),
     ("1 nearest", {"rules": listed(REFUSED, GRANTED)}, "yes", "the operator's list: editor@example.org, 2026-11-30"),
     ("1 elsewhere", {"rules": listed(replace(REFUSED, host="example.org"))}, "silent", ""),
-    ("3 two", {"signals": TWO}, "no", "robots.txt refuses GPTBot, CCBot"),
+    ("3 two", {"signals": TWO}, "no", "robots.txt refuses: GPTBot, CCBot"),
     ("3 one", {"signals": ONE}, "silent", ""),
-    ("3 any", {"signals": ONE, "agents": "any"}, "no", "robots.txt refuses GPTBot"),
+    ("3 any", {"signals": ONE, "agents": "any"}, "no", "robots.txt refuses: GPTBot"),
     ("3 ignore", {"signals": TWO, "agents": "ignore"}, "silent", ""),
     (
         "4 signal",
@@ -165,7 +165,7 @@ def test_a_policy_says_what_stays(policy: Any, refused: list[str]) -> None:
 
 
 def test_a_page_that_is_refused_unseen_is_not_asked_for() -> None:
-    assert refused_unseen(Said(URL, signals=TWO)) == "robots.txt refuses GPTBot, CCBot"
+    assert refused_unseen(Said(URL, signals=TWO)) == "robots.txt refuses: GPTBot, CCBot"
     assert refused_unseen(Said(URL, signals=HostSignals(tdm="1"), declared=OPEN)) == "tdm-reservation: tdmrep.json"
     assert refused_unseen(Said(URL, signals=TWO, rules=ConsentRules("record"))) == ""
     assert refused_unseen(Said(URL, rules=ConsentRules("open-only"))) == ""  # it may name its licence

@@ -196,6 +196,7 @@ class Build:
         )
         samples.write(new / "dropped" / "samples.jsonl")
         unread.write(new / "dropped" / "unread.jsonl")
+        crawled = any(unit.crawled for unit in units)
         manifest = {
             "fingerprint": self.name(units),
             "language": self.language.code,
@@ -204,7 +205,7 @@ class Build:
             "options": self.options.shaping,
             "inputs": inputs,
             "pins": pins,
-            **({"consent_table": CONSENT} if any(unit.crawled for unit in units) else {}),
+            **({"consent_table": CONSENT} if crawled else {}),
             "filters": limits_of(self.language),
             "counts": tally.to_json(),
             "splits": splits,
@@ -213,6 +214,7 @@ class Build:
                 "corpus",
                 language=f"{self.language.code}@{self.language.fingerprint}",
                 inputs=fingerprint(inputs),
+                consent=self.options.consent if crawled else None,
                 documents=sum(split["documents"] for split in splits.values()),
                 splits="/".join(str(splits[split]["documents"]) for split in SPLITS),
             ),

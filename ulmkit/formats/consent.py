@@ -147,7 +147,7 @@ def training_agents_refused(said: Said) -> _Spoken:
     """3: robots.txt keeps crawlers of training data from the page."""
     least = {"any": 1, "two": 2, "ignore": 0}[said.agents]
     if least and len(said.signals.agents) >= least:
-        return "no", f"robots.txt refuses {', '.join(said.signals.agents[:4])}"
+        return "no", f"robots.txt refuses: {', '.join(said.signals.agents[:4])}"
     return None
 
 
