@@ -413,6 +413,13 @@ def test_plain_files_are_read_as_by_protego_alone(lines: list[str]) -> None:
         assert set(rules.refused_agents(HOST + path)) == refused
 
 
+def test_groups_for_a_purpose_are_groups_of_their_own() -> None:
+    rules = read("User-agent: *\nAllow: /\n\nUser-agent-purpose: AI-training\nUser-agent-purpose: x\nDisallow: /news\n")
+    assert rules.allows(f"{HOST}/news/1")
+    assert rules.refused_agents(f"{HOST}/news/1") == ("purpose: ai-training",)
+    assert rules.refused_agents(f"{HOST}/a") == ()
+
+
 def test_rules_travel_between_processes() -> None:
     rules = read("User-agent: *\nDisallow: /b\n\nUser-agent: GPTBot\nDisallow: /\n")
     again = pickle.loads(pickle.dumps(rules))  # noqa: S301 — our own

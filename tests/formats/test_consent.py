@@ -48,6 +48,12 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("1 elsewhere", {"rules": listed(replace(REFUSED, host="example.org"))}, "silent", ""),
     ("3 two", {"signals": TWO}, "no", "robots.txt refuses: GPTBot, CCBot"),
     ("3 one", {"signals": ONE}, "silent", ""),
+    (
+        "3 a purpose",
+        {"signals": HostSignals(agents=("purpose: ai-training",))},
+        "no",
+        "robots.txt refuses: purpose: ai-training",
+    ),
     ("3 any", {"signals": ONE, "agents": "any"}, "no", "robots.txt refuses: GPTBot"),
     ("3 ignore", {"signals": TWO, "agents": "ignore"}, "silent", ""),
     (

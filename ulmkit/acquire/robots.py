@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 from protego import Protego
 
 from ulmkit.formats.canonical import canonical
-from ulmkit.formats.training_agents import training_agents
+from ulmkit.formats.training_agents import PURPOSE, training_agents
 from ulmkit.work.pool import Broken, Pool, Work
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _RULES_AT_HAND = 1000  # of more, Protego reads in a process that can be stopped
 # names of lines as people write them, without spaces and hyphens
 _KINDS = {
     "useragent": "agent",
+    "useragentpurpose": "purpose",  # draft-illyes-rep-purpose: who comes for something, whoever it is
     **dict.fromkeys(("disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"), "disallow"),
     **dict.fromkeys(("sitemap", "sitemaps"), "sitemap"),
     **dict.fromkeys(("contentsignal", "contentsignals"), "content-signal"),
@@ -65,7 +66,7 @@ class RobotRules:
     delay_s: float = 0.0
     sitemaps: tuple[str, ...] = ()
     signals: tuple[tuple[str, str], ...] = ()
-    agents: tuple[str, ...] = ()  # training agents that the file names, in its order
+    agents: tuple[str, ...] = ()  # training agents that the file names, and purposes of training
     matcher: Protego | None = field(default=None, repr=False, compare=False)
 
     def allows(self, url: str) -> bool:
@@ -196,11 +197,11 @@ def _parsed(text: str) -> _Parsed:
         kind, value = _field(line.partition("#")[0])
         if kind == "sitemap":
             parsed.sitemaps.append(value)
-        elif kind == "agent":
+        elif kind in ("agent", "purpose"):
             if not names_follow:
                 parsed.groups.append(_Group())
                 names_follow = True
-            parsed.groups[-1].names |= _names(value)
+            parsed.groups[-1].names |= _names(value) if kind == "agent" else {f"{PURPOSE}{value.lower()}"}
         elif kind:
             names_follow = False
             parsed.add(kind, value)
@@ -255,7 +256,8 @@ def _read(answer: "Answer", deadline_s: float) -> RobotRules:
     ours = [group for group in parsed.groups if TOKEN in group.names]
     ours = ours or [group for group in parsed.groups if "*" in group.names]
     named = {name for group in parsed.groups for name in group.names}
-    agents = tuple(agent for agent in training_agents() if agent.lower() in named)
+    purposes = sorted(name for name in named if name.startswith(PURPOSE) and "train" in name)[:MOST_SIGNALS]
+    agents = (*purposes, *(agent for agent in training_agents() if agent.lower() in named))
     signals = (*parsed.everybody, *(signal for group in ours for signal in group.signals))[:MOST_SIGNALS]
     lines = _lines(ours, TOKEN)
     for number, agent in enumerate(agents):

@@ -19,6 +19,7 @@ from ulmkit.files import open_regular
 from ulmkit.formats.host_signals import NOTHING_SAID, HostSignals
 from ulmkit.formats.licences import forbids_changes, forbids_trade, is_open, spdx_of
 from ulmkit.formats.page_marks import NO_MARKS, PageMarks
+from ulmkit.formats.training_agents import PURPOSE
 
 CONSENT = 1  # version of the table below; raised when a row reads anything otherwise
 NO_CONSENT, NO_LICENCE = "no consent", "no licence"  # why a document does not stay
@@ -144,9 +145,9 @@ def operators_list(said: Said) -> _Spoken:
 
 
 def training_agents_refused(said: Said) -> _Spoken:
-    """3: robots.txt keeps crawlers of training data from the page."""
+    """3: robots.txt keeps crawlers of training data from the page; all that come for it count as more than one."""
     least = {"any": 1, "two": 2, "ignore": 0}[said.agents]
-    if least and len(said.signals.agents) >= least:
+    if least and sum(2 if agent.startswith(PURPOSE) else 1 for agent in said.signals.agents) >= least:
         return "no", f"robots.txt refuses: {', '.join(said.signals.agents[:4])}"
     return None
 

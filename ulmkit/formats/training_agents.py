@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+PURPOSE = "purpose: "  # before what a group of a robots.txt is for, where it is for all who come for that
+
 
 @cache
 def training_agents() -> tuple[str, ...]:
