@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,11 @@ from ulmkit.acquire import address
 from ulmkit.acquire.blocking import Client
 from ulmkit.acquire.guard import Guard
 from ulmkit.acquire.kinds.hub import fetch
+from ulmkit.acquire.sources import Fetching, fetch_sources
+from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import InputError, UsageError
+from ulmkit.language.load import load_language
+from ulmkit.language.places import bundled
 from ulmkit.language.sources import HubSource
 
 FIRST = {
@@ -328,3 +333,13 @@ def test_files_of_one_name_are_told_apart_by_their_folders(hub: Hub, tmp_path: P
     fetched = brought(hub, tmp_path, files=("data/*/train-00000.parquet",))
     assert list(fetched.names.values()) == ["data/xx/train-00000.parquet", "data/yy/train-00000.parquet"]
     assert list(fetched.names) == fetched.files
+
+
+def test_a_build_reads_a_set_by_its_column_and_its_names(hub: Hub, tmp_path: Path) -> None:
+    language = replace(load_language(bundled() / "et"), sources=(source(text_field="body", files=()),))
+    hub.commit({"xx/a.parquet": parquet(rows_of(0, 3), 3), "yy/a.parquet": parquet(rows_of(3, 3), 3)})
+    brought = fetch_sources(language, Layout(tmp_path, "et"), Fetching(names=("the-set",)))
+    assert [(item.key, item.source, item.text_field) for item in brought.inputs] == [
+        ("xx/a.parquet", "the-set", "body"),
+        ("yy/a.parquet", "the-set", "body"),
+    ]

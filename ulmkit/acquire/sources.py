@@ -229,7 +229,10 @@ def _bring(spec: SourceSpec, layout: Layout, how: Fetching, brought: Brought, re
     except InputError as error:
         brought.failed[spec.name] = str(error)
         return
-    brought.inputs += [Input(path, spec.name, path.name, spec.licence) for path in fetched.files]
+    column = getattr(spec, "text_field", "") or None
+    brought.inputs += [
+        Input(path, spec.name, fetched.names.get(path, path.name), spec.licence, column) for path in fetched.files
+    ]
     brought.pins[spec.name] = fetched.pins
 
 
