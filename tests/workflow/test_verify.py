@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from corpus_text import articles
 
+from ulmkit.artifacts.atomic import lock
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import with_checksum, write_manifest
 from ulmkit.corpus.build import BuildOptions, build_corpus
-from ulmkit.errors import ArtifactError
+from ulmkit.errors import ArtifactError, BusyError
 from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.registry import get
 from ulmkit.workflow.corpus import Corpus
@@ -69,6 +70,15 @@ def test_what_killed_writers_left_is_not_named(layout: Layout) -> None:
 def test_a_folder_without_its_manifest_is_named(layout: Layout) -> None:
     (layout.corpus / "manifest.json").unlink()
     assert problems(layout) == [f"{layout.corpus}: no manifest.json. Run the stage again"]
+
+
+def test_a_stage_that_is_being_put_in_its_place_is_busy_and_not_damaged(layout: Layout) -> None:
+    """Its manifest goes first and comes last; the lock says that somebody is at it."""
+    layout.tokens.mkdir()
+    (layout.tokens / "train.bin").touch()
+    with lock(layout.tokens, "encoding"), pytest.raises(BusyError, match=r"tokens: is being written \(pid \d+ on .*\)"):
+        verify_stages(layout)
+    assert problems(layout) == [f"{layout.tokens}: no manifest.json. Run the stage again"]
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"stage": "corpus", "format": 2}', "[" * 10**5])

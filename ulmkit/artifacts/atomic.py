@@ -135,6 +135,19 @@ def lock(folder: Path, what: str) -> Iterator[None]:
         yield
 
 
+def lock_holder(folder: Path) -> str | None:
+    """Who holds the lock of `folder` at this moment; None where nobody does."""
+    try:
+        with open_regular(folder / ".lock") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(200).decode("utf-8", "replace").strip() or "another process"
+    except OSError:  # no lock, or none that can be looked at
+        pass
+    return None
+
+
 def _open_lock(path: str, flags: int) -> int:
     """A descriptor of the lock, made where it is not there; what is no regular file is refused, and not waited for."""
     if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ulmkit.artifacts.atomic import read_json
+from ulmkit.artifacts.atomic import lock_holder, read_json
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import MANIFEST, fits_checksum, verify_folder
 from ulmkit.artifacts.steady import read_again_if_changed
 from ulmkit.corpus.staging import unit_problems
-from ulmkit.errors import ArtifactError
+from ulmkit.errors import ArtifactError, BusyError
 from ulmkit.files import open_regular
 
 DIGESTS = ("sha256", "sha1", "md5")  # in the order of trust
@@ -36,7 +36,7 @@ class Verified:
 def verify_stages(layout: Layout) -> list[Verified]:
     """What there is of a language under `layout`, in the order of the work, each compared with what it should be.
 
-    Raises `ArtifactError` where nothing is there.
+    Raises `ArtifactError` where nothing is there, `BusyError` where a stage is just being put in its place.
     """
     found = list(_looked_at(layout))
     if all(item.note == ABSENT for item in found):
@@ -82,6 +82,8 @@ def _is_whole(found: Verified) -> bool:
 
 def _finished(stage: str, folder: Path) -> Verified:
     if not (folder / MANIFEST).exists():
+        if holder := lock_holder(folder):  # the manifest is what comes last
+            raise BusyError(f"{folder}: is being written ({holder}). Wait for it, then verify again.")
         return Verified(folder, (f"{folder}: no {MANIFEST}. Run the stage again",))
     try:
         return Verified(folder, tuple(verify_folder(folder, stage)))
