@@ -252,7 +252,7 @@ def _crawl(
         try:
             done: dict[str, Any] = {}
             if not how.offline:
-                done = _on_a_loop(_crawled(language, layout, specs, how, frontier, report))
+                done = on_a_loop(_crawled(language, layout, specs, how, frontier, report))
             for spec in specs:
                 segments = frontier.segments(spec.name)
                 summary = done.get(spec.name, {})
@@ -284,7 +284,7 @@ def _crawl(
             frontier.close()
 
 
-def _on_a_loop(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+def on_a_loop[T](work: Coroutine[Any, Any, T]) -> T:
     """What `work` gives; on a loop in another thread where one runs here, as in a notebook."""
     try:
         asyncio.get_running_loop()
@@ -311,7 +311,7 @@ async def _crawled(
     clock = CrawlClock()
     rules = ConsentRules(how.consent, how.licences, consent_list(layout.consent_list))
     agent = user_agent(language.code, how.contact)
-    guard = how.guard(filter(None, map(_own_port, specs)))
+    guard = how.guard(own_ports(specs))
     for spec in specs:
         frontier.reconsider(spec.name)
         frontier.ask_again(spec.name, clock.wall() - spec.refresh_days * 86_400, pages=how.refresh)
@@ -333,8 +333,9 @@ async def _crawled(
     return done
 
 
-def _own_port(spec: SourceSpec) -> int | None:
-    return urlsplit(spec.locator).port
+def own_ports(specs: Sequence[SourceSpec]) -> list[int]:
+    """The ports that the locators of sources name."""
+    return [port for spec in specs if (port := urlsplit(spec.locator).port)]
 
 
 def _why_nothing(summary: dict[str, Any], offline: bool) -> str:

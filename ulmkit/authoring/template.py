@@ -193,6 +193,7 @@ def _source(found: Facts) -> Iterator[str]:
         'kind = "wikipedia"',
         f"locator = {toml_string(wiki_database(found.code))}",
         'licence = "CC-BY-SA-4.0"',
+        'ground = "https://dumps.wikimedia.org/legal.html, and the footer of the wiki"',
         f'attribution = "Authors of the {found.name} Wikipedia, https://{found.code.lower()}.wikipedia.org"',
         "",
         "[lm]",

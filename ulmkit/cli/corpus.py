@@ -9,6 +9,7 @@ from ulmkit.cli.fetching import chosen_fetching, crawl_table, fetching, show_fai
 from ulmkit.document import JOINERS
 from ulmkit.names import readable
 
+DECLARED = "declared"  # --probe without a URL
 JOINER_STAGES = ("extracted", "normalized", "kept")
 
 
@@ -105,6 +106,47 @@ def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], 
     files = [str(item.path) for item in brought.inputs]
     terminal.note(f"{len(files):,} files under {terminal.layout(code).raw}.")
     terminal.finish({"files": files, "pins": brought.pins, "failed": brought.failed})
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option(
+    "--probe",
+    is_flag=False,
+    flag_value=DECLARED,
+    metavar="[URL]",
+    help="Ask each a dozen times what it would give; with a URL, that site, and print a block to declare it.",
+)
+@click.option("--licence", default="unknown", show_default=True, help="SPDX licence of --site and --feed.")
+@fetching
+@shared
+def sources(terminal: Terminal, code: str, probe: str | None, licence: str, **options: Any) -> None:
+    """The sources of LANGUAGE: what is declared, under which licence, and what is here of it.
+
+    \b
+    ulmkit corpus sources fa
+    ulmkit corpus sources fa --probe --source global-voices --contact you@example.org
+    ulmkit corpus sources fa --probe https://example.org --contact you@example.org
+    """
+    from ulmkit.cli.sources import probe_table, source_block, sources_table
+    from ulmkit.workflow import sources as workflow
+
+    language = terminal.language(code)
+    if probe is None:
+        states = workflow.source_states(language, terminal.root)
+        terminal.print(sources_table(states))
+        terminal.finish({"sources": [workflow.as_row(state) for state in states]})
+        return
+    if probe != DECLARED:
+        options["sites"] = (*options["sites"], probe)
+        licence = "page" if licence == "unknown" else licence
+    with terminal.progress() as report:
+        found = workflow.probe(language, chosen_fetching(options, licence), report=report)
+    terminal.print(probe_table(found))
+    if probe != DECLARED:
+        for each in found:
+            terminal.print("\n" + source_block(each))
+    terminal.finish({"probed": [each.to_json() for each in found]})
 
 
 def corpus_tables(manifest: dict[str, Any], language: Any) -> str:

@@ -148,7 +148,10 @@ def html_page(text: str) -> str:
 
 
 def licences(subject: Subject) -> Outcome:
-    """SOURCES.md says of every file and crawl source where it comes from, and under which licence."""
+    """SOURCES.md says of every file and crawl source where it comes from, and under which licence.
+
+    An enabled source says in `ground` where its licence or its terms stand, and when somebody read them.
+    """
     folder = subject.language.folder
     path = folder / "SOURCES.md"
     if not path.is_file():
@@ -170,6 +173,12 @@ def licences(subject: Subject) -> Outcome:
     if absent:
         return failed(
             f"SOURCES.md does not name {absent[0]}", f"Say where {', '.join(absent)} comes from, and its licence."
+        )
+    silent = [source.name for source in subject.language.sources if source.enabled and not source.ground]
+    if silent:
+        return missing(
+            f"source '{silent[0]}' does not say where its licence stands",
+            f'Give {", ".join(silent)} a ground: ground = "https://… read YYYY-MM-DD".',
         )
     return ok(f"{len(wanted)} files and sources")
 
