@@ -9,7 +9,7 @@ from ulmkit.cli.fetching import chosen_fetching, crawl_table, fetching, show_fai
 from ulmkit.document import JOINERS
 from ulmkit.names import readable
 
-DECLARED = "declared"  # --probe without a URL
+_DECLARED = "declared"  # --probe without a URL
 JOINER_STAGES = ("extracted", "normalized", "kept")
 
 
@@ -113,7 +113,7 @@ def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], 
 @click.option(
     "--probe",
     is_flag=False,
-    flag_value=DECLARED,
+    flag_value=_DECLARED,
     metavar="[URL]",
     help="Ask each a dozen times what it would give; with a URL, that site, and print a block to declare it.",
 )
@@ -137,13 +137,13 @@ def sources(terminal: Terminal, code: str, probe: str | None, licence: str, **op
         terminal.print(sources_table(states))
         terminal.finish({"sources": [workflow.as_row(state) for state in states]})
         return
-    if probe != DECLARED:
+    if probe != _DECLARED:
         options["sites"] = (*options["sites"], probe)
         licence = "page" if licence == "unknown" else licence
     with terminal.progress() as report:
         found = workflow.probe(language, chosen_fetching(options, licence), report=report)
     terminal.print(probe_table(found))
-    if probe != DECLARED:
+    if probe != _DECLARED:
         for each in found:
             terminal.print("\n" + source_block(each))
     terminal.finish({"probed": [each.to_json() for each in found]})

@@ -29,7 +29,7 @@ from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 
 REQUESTS = 12  # of a source, robots.txt and its like among them
-LISTS = 4
+MOST_LISTS = 4
 LONGEST_WAIT_S = 60.0
 
 
@@ -152,7 +152,7 @@ class _Prober:
         """Read lists until one names pages, and look at one of those."""
         waiting, seen, page = list(seeds), 0, ""
         newest = 0.0
-        while waiting and seen < LISTS and self.run.counts.asked < REQUESTS - 4:
+        while waiting and seen < MOST_LISTS and self.run.counts.asked < REQUESTS - 4:
             item = waiting.pop(0)
             seen += 1
             expansion = await self._expanded(item)
@@ -161,7 +161,7 @@ class _Prober:
             newest = max([newest, *(each.changed for each in pages if each.changed)])
             page = page or next((each.url for each in pages), "")
             further = [each for each in expansion.items if each.role != "page"]
-            waiting = further[:LISTS] + waiting if not pages else waiting + further[:LISTS]
+            waiting = further[:MOST_LISTS] + waiting if not pages else waiting + further[:MOST_LISTS]
         if newest:
             self.found.newest = datetime.fromtimestamp(newest, UTC).date().isoformat()
         if page:
