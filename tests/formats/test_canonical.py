@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_cases import examples
 
-from ulmkit.formats.canonical import LONGEST_URL, canonical, page_id
+from ulmkit.formats.canonical import LONGEST_URL, canonical, page_id, percent_encoded
 
 ONE_PAGE = [
     ("HTTP://Example.ORG", "http://example.org/"),
@@ -181,6 +181,17 @@ def test_any_bytes_of_a_path_are_equal_to_their_encoding(data: bytes) -> None:
     raw = data.translate(None, b"\t\r\n\\#?%/.:@$&+,;=") + b"x"
     url = f"http://example.org/{raw.decode('utf-8', 'surrogateescape')}"
     assert canonical(url) == canonical("http://example.org/" + quote(raw))
+
+
+@given(ANY_TEXT)
+@examples(1000)
+def test_one_encoding_whether_or_not_some_is_there_already(text: str) -> None:
+    try:
+        one = percent_encoded(text)
+    except UnicodeEncodeError:
+        return
+    assert percent_encoded(one) == one
+    assert percent_encoded(f"%C3{text}") == f"%C3{one}"
 
 
 def test_a_document_is_called_alike_in_every_crawl() -> None:
