@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 Send = Callable[[bytes], Awaitable[None]]
-Behaviour = bytes | Callable[[Send, bytes], Awaitable[None]]
+Behaviour = bytes | Callable[..., Awaitable[None]]  # of `send` and the request; a proxy takes the streams as well
 
 
 @dataclass
@@ -59,6 +60,8 @@ def raw_server(behaviour: Behaviour, *, keep: bool = False, tls: ssl.SSLContext 
                 state.requests.append(request)
                 if isinstance(behaviour, bytes):
                     await send(behaviour)
+                elif len(inspect.signature(behaviour).parameters) == 4:
+                    await behaviour(send, request, reader, writer)
                 else:
                     await behaviour(send, request)
                 if not keep:
