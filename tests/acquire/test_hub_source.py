@@ -21,6 +21,8 @@ from ulmkit.acquire.kinds.hub import fetch
 from ulmkit.acquire.sources import Fetching, fetch_sources
 from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import InputError, UsageError
+from ulmkit.formats.inputs import read_input
+from ulmkit.formats.origin import READING
 from ulmkit.language.load import load_language
 from ulmkit.language.places import bundled
 from ulmkit.language.sources import HubSource
@@ -336,10 +338,15 @@ def test_files_of_one_name_are_told_apart_by_their_folders(hub: Hub, tmp_path: P
 
 
 def test_a_build_reads_a_set_by_its_column_and_its_names(hub: Hub, tmp_path: Path) -> None:
-    language = replace(load_language(bundled() / "et"), sources=(source(text_field="body", files=()),))
-    hub.commit({"xx/a.parquet": parquet(rows_of(0, 3), 3), "yy/a.parquet": parquet(rows_of(3, 3), 3)})
+    language = replace(
+        load_language(bundled() / "et"), sources=(source(text_field="text", licence_field="Terms", files=()),)
+    )
+    rows = [row | {"Terms": terms} for row, terms in zip(rows_of(0, 3), ("CC-BY-4.0", "", None), strict=True)]
+    hub.commit({"xx/a.parquet": parquet(rows, 3), "yy/a.jsonl": lines(rows)})
     brought = fetch_sources(language, Layout(tmp_path, "et"), Fetching(names=("the-set",)))
     assert [(item.key, item.source, item.text_field) for item in brought.inputs] == [
-        ("xx/a.parquet", "the-set", "body"),
-        ("yy/a.parquet", "the-set", "body"),
+        ("xx/a.parquet", "the-set", "text"),
+        ("yy/a.jsonl", "the-set", "text"),
     ]
+    licences = [record.licence for item in brought.inputs for record in read_input(item, READING)]
+    assert licences == ["CC-BY-4.0", "ODC-By-1.0", "ODC-By-1.0"] * 2

@@ -229,9 +229,12 @@ def _bring(spec: SourceSpec, layout: Layout, how: Fetching, brought: Brought, re
     except InputError as error:
         brought.failed[spec.name] = str(error)
         return
-    column = getattr(spec, "text_field", "") or None
+    columns: dict[str, Any] = {
+        "text_field": getattr(spec, "text_field", "") or None,
+        "licence_field": getattr(spec, "licence_field", ""),
+    }
     brought.inputs += [
-        Input(path, spec.name, fetched.names.get(path, path.name), spec.licence, column) for path in fetched.files
+        Input(path, spec.name, fetched.names.get(path, path.name), spec.licence, **columns) for path in fetched.files
     ]
     brought.pins[spec.name] = fetched.pins
 

@@ -220,6 +220,11 @@ def fact(record: Mapping[str, Any], names: Iterable[str]) -> str:
     return scalar(value) if isinstance(value, str) else ""
 
 
+def licence_fields(origin: Origin) -> tuple[str, ...]:
+    """Where a record may say its own licence, in lower case: the field that was named, and the usual ones."""
+    return (origin.licence_field.lower(), *LICENCE_FIELDS) if origin.licence_field else LICENCE_FIELDS
+
+
 def _document(origin: Origin, kind: Kind, number: int, record: Mapping[str, Any], text: str) -> Record:
     """One record with the facts beside its text."""
     lower = {key.lower(): value for key, value in record.items() if isinstance(key, str)}
@@ -235,7 +240,7 @@ def _document(origin: Origin, kind: Kind, number: int, record: Mapping[str, Any]
         record=number,
         title=title,
         url=url,
-        licence=licence_name(first_of(lower, LICENCE_FIELDS)),
+        licence=licence_name(first_of(lower, licence_fields(origin))),
         fetched_at=moment(first_of(lower, FETCHED_FIELDS)),
         published_at=moment(first_of(lower, PUBLISHED_FIELDS)),
     )

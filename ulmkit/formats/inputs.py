@@ -35,6 +35,7 @@ class Input:
     key: str
     licence: str = "unknown"
     text_field: str | None = None
+    licence_field: str = ""
     crawled: bool = False
     ai_agents: Literal["any", "two", "ignore"] = "two"
 
@@ -100,6 +101,7 @@ def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None]
         key=item.key,
         licence=item.licence,
         text_field=item.text_field,
+        licence_field=item.licence_field,
         crawled=item.crawled,
         ai_agents=item.ai_agents,
         reading=reading,
@@ -136,6 +138,7 @@ def describe_input(item: Input) -> DescribedInput:
             "source": item.source,
             "licence": item.licence,
             "text_field": item.text_field,
+            **({"licence_field": item.licence_field} if item.licence_field else {}),
             **({"crawled": True, "ai_agents": item.ai_agents} if item.crawled else {}),
             "bytes": file_size(item.path),
             "xxh3": file_hash(item.path),

@@ -58,6 +58,7 @@ class Origin:
     name: str = ""  # of the file or member, for its suffix
     licence: str = "unknown"
     text_field: str | None = None
+    licence_field: str = ""  # where records say their own licence, beside the fields that are usual for it
     crawled: bool = False
     terms: UsageTerms | None = None
     reading: Reading = READING

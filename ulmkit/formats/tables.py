@@ -12,7 +12,6 @@ from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.fields import (
     FETCHED_FIELDS,
-    LICENCE_FIELDS,
     NEVER_TEXT,
     PUBLISHED_FIELDS,
     TEXT_FIELDS,
@@ -21,6 +20,7 @@ from ulmkit.formats.fields import (
     NumberedRecord,
     choose,
     documents,
+    licence_fields,
 )
 from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, Record
@@ -208,7 +208,7 @@ def _columns(file: Any, origin: Origin) -> list[str]:
     names = list(file.schema_arrow.names)
     if choice is None or choice.path[0] not in names:
         raise UsageError(f"columns: {', '.join(names)[:150]}. Say which with --text-field")
-    facts = {*TITLE_FIELDS, *URL_FIELDS, *PUBLISHED_FIELDS, *FETCHED_FIELDS, *LICENCE_FIELDS}
+    facts = {*TITLE_FIELDS, *URL_FIELDS, *PUBLISHED_FIELDS, *FETCHED_FIELDS, *licence_fields(origin)}
     return [choice.path[0], *(name for name in names if name.lower() in facts and name != choice.path[0])]
 
 
