@@ -40,7 +40,7 @@ faults: .venv/.installed ## the full figures of the fault rows, in hours rather 
 	$(BIN)/python tests/support/damage.py kills --times 200
 	$(BIN)/python tests/support/damage.py changes --times 100
 	$(BIN)/python tests/support/damage.py pairs --times 1320
-	ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests $(ARGS)
+	ULMKIT_CRAWL_KILLS=200 ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests $(ARGS)
 
 docs: .venv/.installed ## docs/cli.md from --help, the schema from sections.py, docs/normalization.md from a language folder, docs/filters.md, docs/sources.md
 	$(BIN)/python docs/make_cli.py

@@ -1,11 +1,16 @@
 """A crawl asks for each page once, keeps what it is sent, and goes on where it was."""
 
 import asyncio
+import contextlib
 import json
+import os
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -331,12 +336,13 @@ POINTS = ("before sync", "before commit", "after commit", "before close", "renam
 
 def run_killed(site: Site, folder: Path, point: str, nth: int) -> int:
     """A run in a process of its own that is killed when it comes to a point for the n-th time; its exit code."""
+    return start_killed(site, folder, point, nth).wait()
+
+
+def start_killed(site: Site, folder: Path, point: str, nth: int) -> "subprocess.Popen[bytes]":
     code = KILLED.format(paths=[path for path in sys.path if path])
-    return subprocess.run(
-        [sys.executable, "-c", code, str(site.port), str(folder), point, str(nth)],
-        check=False,
-        stderr=subprocess.DEVNULL,
-    ).returncode
+    command = [sys.executable, "-c", code, str(site.port), str(folder), point, str(nth)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.slow
@@ -358,6 +364,43 @@ def test_killed_at_a_commit_point_it_loses_nothing_and_asks_for_nothing_twice_af
     assert not list(folder.rglob("*.open"))
     listed = json.loads((folder / "s" / "segments.json").read_text())["segments"]
     assert [entry["name"] for entry in listed] == sorted(path.name for path in (folder / "s").glob("*.warc.gz"))
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_archive_is_as_of_an_undisturbed_run(site: Site, tmp_path: Path) -> None:
+    """`ULMKIT_CRAWL_KILLS` says how many kills."""
+    draw = random.Random(7)
+    wanted, kills, round_ = int(os.environ.get("ULMKIT_CRAWL_KILLS", "6")), 0, 0
+    paths = [site.put_article(number, f"{TEXT} {number}") for number in range(150)]
+    site.put_sitemap(paths)
+    assert run_killed(site, tmp_path / "whole", "never", 1) == 0
+    whole = kept_pages(tmp_path / "whole" / "s")
+    assert len(whole) == 150
+    while kills < wanted:
+        folder, round_ = tmp_path / f"killed{round_}", round_ + 1
+        for _ in range(min(6, wanted - kills)):
+            asked = site.asked.total()
+            child = start_killed(site, folder, "never", 1)
+            while child.poll() is None and site.asked.total() == asked:  # until it has begun to ask
+                time.sleep(0.01)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=draw.uniform(0, 1.0))
+            child.kill()
+            kills += child.wait() != 0
+        assert run_killed(site, folder, "never", 1) == 0
+        assert kept_pages(folder / "s") == whole
+        shutil.rmtree(folder)
+
+
+def kept_pages(folder: Path) -> list[tuple[str, str]]:
+    """URL and payload digest of every page that is kept, in order: one that is kept twice stands there twice."""
+    found = []
+    for head in uncut_records(folder):
+        url = re.search(rb"WARC-Target-URI: (\S+)", head)
+        digest = re.search(rb"WARC-Payload-Digest: (\S+)", head)
+        if url and digest and b"/article/" in url[1]:
+            found.append((url[1].decode(), digest[1].decode()))
+    return sorted(found)
 
 
 def uncut_records(folder: Path) -> list[bytes]:
