@@ -3,8 +3,8 @@
     python benchmarks/crawl.py [--articles 2000] [--rounds 3]
 
 Three news sites, four blogs, a calendar without end and a mirror stand on loopback (tests/support/synthetic_web.py),
-and know what was written in them. Both crawlers ask for the same lists and pages, hold robots.txt, keep every answer as WARC
-on disk, and could be killed and go on (Scrapy by its JOBDIR). Each runs in a process of its own, by turns.
+and know what was written in them. Both crawlers ask for the same lists and pages, hold robots.txt, keep every answer as
+WARC on disk, and could be killed and go on (Scrapy by its JOBDIR). Each runs in a process of its own, by turns.
 """
 
 import argparse
@@ -65,7 +65,6 @@ def scrapy(sites: dict[str, str], root: Path) -> dict[str, Any]:
 
     from scrapy import Request, Spider
     from scrapy.crawler import CrawlerProcess
-    from scrapy.http import TextResponse
     from scrapy.utils.sitemap import Sitemap
 
     archive = open(root / "pages.warc.gz", "ab")  # noqa: SIM115 - until the process ends
@@ -80,7 +79,7 @@ def scrapy(sites: dict[str, str], root: Path) -> dict[str, Any]:
         f"{sites['listed']}sitemap.txt",
     ]
 
-    def keep(response: TextResponse) -> None:
+    def keep(response: Any) -> None:
         head = f"WARC/1.1\r\nWARC-Type: response\r\nWARC-Target-URI: {response.url}\r\n"
         head += f"Content-Length: {len(response.body)}\r\n\r\n"
         archive.write(gzip.compress(head.encode() + response.body + b"\r\n\r\n", 6))
@@ -93,7 +92,7 @@ def scrapy(sites: dict[str, str], root: Path) -> dict[str, Any]:
             for url in starts:
                 yield Request(url, callback=self.parse_list)
 
-        def parse_list(self, response: TextResponse) -> Any:
+        def parse_list(self, response: Any) -> Any:
             keep(response)
             url, body = response.url, response.body
             if url.endswith(".txt"):
@@ -121,7 +120,7 @@ def scrapy(sites: dict[str, str], root: Path) -> dict[str, Any]:
                     to = self.parse_list if "sitemap" in location else self.parse_page
                     yield Request(location, callback=to)
 
-        def parse_page(self, response: TextResponse) -> None:
+        def parse_page(self, response: Any) -> None:
             keep(response)
 
     process = CrawlerProcess(
