@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import threading
 import time
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from raw_server import Behaviour, Send, ok, raw_server
 
 import ulmkit.acquire.connections  # noqa: F401 – loaded before a clock runs
-from ulmkit.acquire.blocking import Client, FetchError
+from ulmkit.acquire.address import address_of
+from ulmkit.acquire.blocking import Client, FetchError, opened_for
 from ulmkit.acquire.download import download
+from ulmkit.acquire.guard import Guard
 from ulmkit.errors import InputError
 
 
@@ -103,3 +106,15 @@ def test_a_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
     with pytest.raises(InputError, match="no proxy that can be asked"):
         client().read("http://mirror.example/x", 100)
+
+
+def test_a_server_of_the_internet_has_one_guard_and_one_inside_is_let_through_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def guard_of(*addresses: str) -> Guard:
+        found = [(2, 1, 6, "", (address, 80)) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        return opened_for(address_of("http://mirror.example/"))
+
+    assert guard_of("8.8.8.8") == guard_of("93.184.216.34", "8.8.4.4") == Guard()
+    assert guard_of("8.8.8.8", "10.0.0.5").allowed == {("10.0.0.5", 80)}

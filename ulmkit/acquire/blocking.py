@@ -316,13 +316,17 @@ def _web_ports() -> frozenset[int]:
 
 
 def opened_for(at: Address) -> Guard:
-    """A guard that lets through what a user named: the addresses that its name has now, at its port."""
+    """A guard that lets through what a user named: beside the internet, the addresses that its name has now.
+
+    A server of the internet has the same guard, and so the same session, whichever of its addresses it is today.
+    """
+    guard = Guard(ports=_web_ports() | {at.port})
     try:
         found = socket.getaddrinfo(at.host.strip("[]"), at.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return Guard(ports=_web_ports() | {at.port})  # the session says that there is no such host
-    pairs = frozenset((str(entry[4][0]), at.port) for entry in found)
-    return Guard(allowed=pairs, ports=_web_ports() | {at.port})
+        return guard  # the session says that there is no such host
+    inside = {str(entry[4][0]) for entry in found if not guard.permits(str(entry[4][0]), at.port)}
+    return replace(guard, allowed=frozenset((address, at.port) for address in inside))
 
 
 def reason_of(answer: Answer) -> str:
