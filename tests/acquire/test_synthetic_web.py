@@ -162,6 +162,15 @@ def test_pages_give_their_article_without_what_is_around_it(web: Web, name: str)
         assert [line for line in page.text.split("\n") if line] == list(post.article.paragraphs)
 
 
+def test_near_copies_lead_to_their_articles(web: Web):
+    assert len(web.copies) == 5
+    for copy, original in web.copies.items():
+        page = html_to_text(get(web.sites["news-fa"], copy).body.decode())
+        first, *rest = [line for line in page.text.split("\n") if line]
+        assert first.startswith(web.truth[original].paragraphs[0])
+        assert rest == list(web.truth[original].paragraphs[1:])
+
+
 def test_the_calendar_has_no_end(web: Web):
     site = web.sites["trap"]
     known, waiting = {site.origin + "/"}, [site.origin + "/"]

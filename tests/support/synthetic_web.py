@@ -567,6 +567,16 @@ class Web:
             for url, text in site.truth.items()
         }
 
+    @property
+    def copies(self) -> dict[str, str]:
+        """Canonical address of each near copy -> of the article that it is one of."""
+        return {
+            canonical(site.url(path)): canonical(site.url(original))
+            for site in self.sites.values()
+            if isinstance(site, NewsWithSitemaps)
+            for path, original in site.copies.items()
+        }
+
     def note(self, site: str, target: str, status: int) -> None:
         with self.lock:
             self.requests[site, target] += 1

@@ -1,12 +1,14 @@
 """What a sitemap lists: addresses with when they changed, and further sitemaps. Bytes in, nothing fetched or raised.
 
 https://www.sitemaps.org/protocol.html ; news: https://www.google.com/schemas/sitemap-news/0.9/ . Read by expat without
-a tree, so that depth and size cost no memory, and what came before a fault is kept.
+a tree and a piece at a time, so that depth and size cost no memory, and what came before a fault is kept.
 """
 
+import codecs
+import itertools
 import re
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -18,17 +20,23 @@ from ulmkit.formats.hrefs import absolute, host_of, without_fragment
 from ulmkit.formats.origin import moment
 from ulmkit.formats.xml import (
     DECLARES_TYPE,
+    SECTION,
     ampersands_mended,
     declares_type,
     is_page,
     without_declaration,
-    xml_text,
+    without_forbidden,
+    xml_encoding,
 )
 from ulmkit.text.encoding import Undecodable
 
 MAX_LIST_BYTES = 50_000_000  # unpacked; the protocol's own limits, as is the next
 MAX_FOUND = 50_000
 MAX_LISTS = 2_000  # in one index
+MAX_LOOKED_AT = 150_000  # addresses, right ones or not; more are counted
+MAX_LIST_ELEMENTS = 2_000_000
+LIST_PIECE = 1 << 18  # bytes that are looked at at a time
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,42 +71,97 @@ def read_sitemap(body: bytes, url: str, *, hosts: Collection[str] = (), now: dat
     Dates past `now` are none.
     """
     latest = (now or datetime.now(UTC)) + AHEAD
-    body, problem = _unpacked(body)
-    try:
-        text = xml_text(body)
-    except Undecodable as error:
-        return Listing(problem=problem or f"encoding: {error}")
     taken = _Taken(url, {host_of(url), *(host.lower().removeprefix("www.") for host in hosts)})
-    if not text.startswith("<"):
-        return _plain_lines(text, taken, problem)
-    if is_page(text):
+    source = _Pieces(body)
+    try:
+        pieces = iter(_text_of(source))
+        first = next(pieces, "")
+    except Undecodable as error:
+        return Listing(problem=source.problem or f"encoding: {error}")
+    if not first.startswith("<"):
+        return _plain_lines(itertools.chain([first], pieces), taken, source)
+    if is_page(first):
         return Listing(problem="not a sitemap: a page")
-    if declares_type(text):
+    if declares_type(first):
         return Listing(problem=DECLARES_TYPE)
     reader = _Reader(taken, latest)
-    fault = reader.read(ampersands_mended(text))
+    fault = reader.read(_mended(itertools.chain([without_declaration(first)], pieces)))
     if reader.root in ("rss", "feed", "rdf"):
-        return _of_feed(body, url, taken, latest)
-    return taken.listing(problem or fault)
+        return _of_feed(b"".join(_Pieces(body)), url, taken, latest)
+    return taken.listing(source.problem or fault)
 
 
-def _unpacked(body: bytes) -> tuple[bytes, str]:
-    """`body` without its gzip, at most `MAX_LIST_BYTES` of it, and what is wrong."""
-    if not body.startswith(b"\x1f\x8b"):
-        return body[:MAX_LIST_BYTES], f"over {MAX_LIST_BYTES:,} bytes" if len(body) > MAX_LIST_BYTES else ""
-    parts: list[bytes] = []
-    left = MAX_LIST_BYTES
-    while body.startswith(b"\x1f\x8b") and left > 0:  # members in a row are one file
+class _Pieces:
+    """The bytes of a list without their gzip, a piece at a time and at most `MAX_LIST_BYTES`; then what is wrong."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.problem = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        packed = self.body.startswith(_GZIP)
+        given = 0
+        for piece in self._unpacked() if packed else _slices(self.body):
+            yield piece[: MAX_LIST_BYTES - given]
+            given += len(piece)
+            if given > MAX_LIST_BYTES:
+                self.problem = "expands too much" if packed else f"over {MAX_LIST_BYTES:,} bytes"
+                return
+
+    def _unpacked(self) -> Iterator[bytes]:
+        """Members in a row are one file; what comes before a fault is given."""
         inflate = zlib.decompressobj(31)
         try:
-            parts.append(inflate.decompress(body, left))
+            for packed in _slices(self.body):
+                while packed:
+                    if inflate.eof:
+                        if not packed.startswith(_GZIP):
+                            return  # padding
+                        inflate = zlib.decompressobj(31)
+                    if piece := inflate.decompress(packed, LIST_PIECE):
+                        yield piece
+                    packed = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
         except zlib.error as error:
-            return b"".join(parts), f"gzip: {error}"
-        left -= len(parts[-1])
+            self.problem = f"gzip: {error}"
+            return
         if not inflate.eof:
-            return b"".join(parts), "expands too much" if left <= 0 else "gzip: breaks off"
-        body = inflate.unused_data
-    return b"".join(parts), "expands too much" if left <= 0 else ""
+            self.problem = "gzip: breaks off"
+
+
+def _slices(data: bytes) -> Iterator[bytes]:
+    return (data[start : start + LIST_PIECE] for start in range(0, len(data), LIST_PIECE))
+
+
+def _text_of(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Bytes as text, without what XML cannot hold and without space in front. Raises `Undecodable`."""
+    decoder: codecs.IncrementalDecoder | None = None
+    begun = False
+    for piece in pieces:
+        if decoder is None:
+            name = xml_encoding(piece)
+            decoder = codecs.getincrementaldecoder(name)("replace")
+        text = without_forbidden(decoder.decode(piece))
+        if not begun:
+            text = text.lstrip("\ufeff \t\r\n")
+            begun = bool(text)
+        if text:
+            yield text
+
+
+def _mended(pieces: Iterable[str]) -> Iterator[str]:
+    """Text with its ampersands mended, cut where neither a tag nor a section nor an address is in the middle."""
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        end = text.rfind(">") + 1
+        section = text.rfind(SECTION)
+        if section >= 0 and text.find("]]>", section) < 0:
+            end = min(end, section)
+        if len(text) - end > 2 * LIST_PIECE:
+            end = len(text)  # nothing of ours is so long
+        yield ampersands_mended(text[:end])
+        held = text[end:]
+    yield ampersands_mended(held)
 
 
 class _Taken:
@@ -115,7 +178,7 @@ class _Taken:
     def add(self, place: str, kind: Literal["pages", "lists"], told: Found) -> None:
         """The address that `place` is, with what is `told` of it, unless it may not be listed here."""
         self.looked_at += 1
-        url = absolute(self.url, place) if place and self.looked_at <= 3 * MAX_FOUND else ""
+        url = absolute(self.url, place) if place and self.looked_at <= MAX_LOOKED_AT else ""
         kept, most = (self.pages, MAX_FOUND) if kind == "pages" else (self.lists, MAX_LISTS)
         if kind == "lists" and url and without_fragment(url) == without_fragment(self.url):
             return  # an index that holds itself
@@ -140,13 +203,14 @@ class _Reader:
         self.taken, self.latest = taken, latest
         self.root = ""
         self.depth = 0
+        self.elements = 0
         self.entry = 0  # depth of the entry that is open
         self.block = ""  # the element below it that is open
         self.told: dict[str, str] = {}
         self.others: dict[str, str] = {}  # address -> language
         self.text: list[str] | None = None
 
-    def read(self, text: str) -> str:
+    def read(self, pieces: Iterable[str]) -> str:
         """All entries up to a fault, which is returned."""
         parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
@@ -155,7 +219,9 @@ class _Reader:
         parser.CharacterDataHandler = self.characters
         parser.StartDoctypeDeclHandler = self.declared
         try:
-            parser.Parse(without_declaration(text).encode(), True)
+            for piece in pieces:
+                parser.Parse(piece.encode(), False)
+            parser.Parse(b"", True)
         except _Stop as stop:
             return str(stop)
         except expat.ExpatError as error:
@@ -168,6 +234,9 @@ class _Reader:
     def begun(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2].lower()
         self.depth += 1
+        self.elements += 1
+        if self.elements > MAX_LIST_ELEMENTS:
+            raise _Stop("too many elements")
         if self.depth == 1:
             self.root = local
             if local not in ("urlset", "sitemapindex"):
@@ -228,16 +297,26 @@ def _time(text: str, latest: datetime) -> datetime | None:
 _ONE_ADDRESS = re.compile(r"\s*https?://\S+\s*", re.I)
 
 
-def _plain_lines(text: str, taken: _Taken, problem: str) -> Listing:
+def _plain_lines(pieces: Iterable[str], taken: _Taken, source: _Pieces) -> Listing:
     """A sitemap that is one address a line; what is mostly something else is none."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    right = [line for line in lines if _ONE_ADDRESS.fullmatch(line, 0, 2 * LONGEST_URL)]
-    if not right or 2 * len(right) < len(lines):
-        return Listing(problem=problem or "not a sitemap")
-    for line in right:
-        taken.add(line, "pages", Found(""))
-    taken.left_out += len(lines) - len(right)
-    return taken.listing(problem)
+    wrong = right = 0
+    held = ""
+    for piece in itertools.chain(pieces, ["\n"]):
+        if taken.looked_at > MAX_LOOKED_AT:
+            taken.left_out += piece.count("\n")
+            continue
+        *lines, held = (held + piece).split("\n")
+        held = held[: 2 * LIST_PIECE]
+        for line in lines:
+            if _ONE_ADDRESS.fullmatch(line, 0, 2 * LONGEST_URL):
+                right += 1
+                taken.add(line, "pages", Found(""))
+            else:
+                wrong += bool(line.strip())
+    if right <= wrong:
+        return Listing(problem=source.problem or "not a sitemap")
+    taken.left_out += wrong
+    return taken.listing(source.problem)
 
 
 def _of_feed(body: bytes, url: str, taken: _Taken, latest: datetime) -> Listing:

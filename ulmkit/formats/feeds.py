@@ -29,7 +29,7 @@ from ulmkit.formats.xml import (
 )
 from ulmkit.text.encoding import Undecodable
 
-MAX_FEED_BYTES = 50_000_000
+MAX_FEED_BYTES = 20_000_000  # four times in memory, and ten seconds
 MAX_ENTRIES = 50_000
 MAX_ELEMENTS = 300_000  # of a feed: each takes feedparser some 30 µs, however small
 MAX_BROKEN = 5_000_000  # characters of a feed that is no XML, and

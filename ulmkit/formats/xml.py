@@ -3,17 +3,22 @@
 import html
 import re
 
-from ulmkit.text.encoding import decode
+from ulmkit.text.encoding import declared_in, decode, guess
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _NO_REFERENCE = re.compile(r"&(?!#\d{1,7};|#x[0-9a-fA-F]{1,6};|[A-Za-z][A-Za-z0-9]{1,31};)")
 _NAME_OF_HTML = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[A-Za-z][A-Za-z0-9]{1,31};")
 _DECLARATION = re.compile(r"\A<\?xml[^>]{0,300}\?>")
-_SECTION = "<![CDATA["
+SECTION = "<![CDATA["
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.I)
 DECLARES_TYPE = "document type declaration"
 # how "<" begins in encodings that nothing marks: https://www.w3.org/TR/xml/#sec-guessing
 _STARTS = ((b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
+
+
+def xml_encoding(head: bytes) -> str:
+    """The encoding of what begins with `head`; raises `Undecodable`."""
+    return next((name for start, name in _STARTS if head.startswith(start)), "") or guess(head, declared_in(head))
 
 
 def xml_text(data: bytes, declared: str = "") -> str:
@@ -76,11 +81,11 @@ def ampersands_mended(text: str) -> str:
     """
     if "&" not in text:
         return text
-    if _SECTION in text:
-        first, *rest = text.split(_SECTION)
+    if SECTION in text:
+        first, *rest = text.split(SECTION)
         parts = [part.partition("]]>") for part in rest]
         text = first + "".join(
-            html.escape(inside, quote=False) + after if end else _SECTION + inside for inside, end, after in parts
+            html.escape(inside, quote=False) + after if end else SECTION + inside for inside, end, after in parts
         )
     return _NAME_OF_HTML.sub(_character, _NO_REFERENCE.sub("&amp;", text))
 
