@@ -295,6 +295,25 @@ def test_fastai_before_1_had_other_names_and_no_bias(tmp_path: Path) -> None:
     assert not load_model(tmp_path / "run")[0].decoder_bias.any()
 
 
+def test_an_import_that_was_cut_is_done_again_and_a_run_is_never_written_over(tmp_path: Path) -> None:
+    """Cut between the files that are put in their place: what lies there is all of an import's own, and no manifest."""
+    weights, itos = published(tmp_path, PIECES)
+    tokenizer, run = make_tokenizer(tmp_path / "tokenizer"), tmp_path / "run"
+    import_fastai(weights, itos, tokenizer, run)
+    whole = {path.relative_to(run): path.read_bytes() for path in run.rglob("*.safetensors")}
+    with pytest.raises(UsageError, match="holds a run"):
+        import_fastai(weights, itos, tokenizer, run)
+    for missing in ("manifest.json", "config.json", "best/state.json"):
+        (run / "manifest.json").unlink(missing_ok=True)
+        (run / missing).unlink(missing_ok=True)
+        import_fastai(weights, itos, tokenizer, run)
+        assert {path.relative_to(run): path.read_bytes() for path in run.rglob("*.safetensors")} == whole
+    (run / "manifest.json").unlink()
+    (run / "audit.json").touch()  # of a training that has saved nothing yet
+    with pytest.raises(UsageError, match="holds a run"):
+        import_fastai(weights, itos, tokenizer, run)
+
+
 # how the files differ → what the refusal names
 MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "a word too few": ({"words": PIECES[:-1]}, r"29 words, fwd\.pth has 30"),

@@ -14,11 +14,7 @@ from typing import Any
 import torch
 
 from ulmkit.artifacts.atomic import read_json, read_regular, write_json
-from ulmkit.artifacts.manifest import (
-    Manifest,
-    package_versions,
-    signature,
-)
+from ulmkit.artifacts.manifest import MANIFEST, Manifest, package_versions, signature
 from ulmkit.artifacts.stage import stage
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.lm.checkpoint import build_model, model_sizes, save_checkpoint
@@ -188,9 +184,11 @@ def config_of(sizes: Mapping[str, int], settings: Path | None) -> LMConfig:
 
 
 def _write(folder: Path, state: Mapping[str, torch.Tensor], about: Mapping[str, Any], line: str) -> None:
-    if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
-        raise UsageError(f"{folder}: holds a run. Choose another --run name.")
     with stage(folder, "lm", doing="importing") as work:
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        # what lies there without a manifest and is all of an import's own was cut short, and is written again
+        if MANIFEST in names or not names <= {"best", "config.json"}:
+            raise UsageError(f"{folder}: holds a run. Choose another --run name.")
         save_checkpoint(work.new / "best", state, None, {**about, "position": {"step": 0}})
         write_json(work.new / "config.json", about)
         work.finish({**about, "versions": package_versions(["torch", "safetensors"]), "signature": line})
