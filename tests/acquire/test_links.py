@@ -162,4 +162,4 @@ BOMBS = {
 def test_nothing_takes_long(page: str):
     start = time.process_time()
     read(page)
-    assert time.process_time() - start < 6
+    assert time.process_time() - start < 20

@@ -144,7 +144,7 @@ def test_of_50001_entries_50000_are_taken_in_little_time_and_memory():
     body = urlset("".join(place(f"/{i}", news) for i in range(50_001)))
     start = time.process_time()
     listing = read(body)
-    assert time.process_time() - start < 6
+    assert time.process_time() - start < 20
     assert (len(listing.found), listing.left_out) == (50_000, 1)
 
 
@@ -287,4 +287,4 @@ BOMBS = {
 def test_nothing_takes_long(body: bytes):
     start = time.process_time()
     read(body)
-    assert time.process_time() - start < 8
+    assert time.process_time() - start < 20

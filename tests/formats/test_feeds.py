@@ -406,7 +406,7 @@ def test_a_feed_of_too_many_elements_is_refused_at_once():
     assert read_feed(rss("<a/>" * (MAX_ELEMENTS + 1)), URL).problem == "too many elements"
     assert read_feed(rss("<a>" * 200_000), URL).problem.endswith("too large to be read so")
     assert read_feed(rss("<![CDATA[]]" + "x" * 5_000_000), URL).problem.endswith("too large to be read so")
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
 
 
 BOMBS = {
@@ -431,4 +431,4 @@ BOMBS = {
 def test_nothing_takes_long(body: bytes):
     start = time.process_time()
     read_feed(body, URL)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20

@@ -164,7 +164,7 @@ BOMBS = [b"[{" * 300_000, b'[{"a":' * 300_000, b"[" + b"{}," * 10_000_000, b"[" 
 def test_nothing_takes_long(body: bytes):
     start = time.process_time()
     assert read_posts(body, WORDPRESS).problem
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 20
 
 
 def records(tmp_path: Path, body: bytes, role: str, *, crawled: bool = True, status: int = 200) -> list[object]:
