@@ -182,3 +182,18 @@ def test_a_chunk_that_is_none_ends_a_body_at_once() -> None:
         answer = asked(server, bounds=Bounds(total_s=20))
     assert (answer.problem, answer.body) == ("bad http", b"")
     assert answer.seconds < 10
+
+
+def test_a_connection_that_was_closed_meanwhile_costs_one_more_request_and_no_page() -> None:
+    async def hangs_up(send: Send, request: bytes) -> None:
+        if len(server.requests) in (2, 5, 6):
+            raise ConnectionResetError
+        await send(ok(b"page"))
+
+    with raw_server(hangs_up, keep=True) as server:
+
+        async def ask() -> list[tuple[str, int]]:
+            async with Session(agent="x", guard=opened_to(server)) as session:
+                return [((await session.get(server.url)).problem, len(server.requests)) for _ in range(4)]
+
+        assert asyncio.run(ask()) == [("", 1), ("", 3), ("", 4), ("broken off", 6)]
