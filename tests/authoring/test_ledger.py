@@ -10,7 +10,11 @@ from at_prompt import run
 
 from ulmkit.authoring.ablation import Fit
 from ulmkit.authoring.ledger import account, changed_bytes, is_held_out, keep_ledger, visible
-from ulmkit.errors import UsageError
+from ulmkit.authoring.measure import read_documents
+from ulmkit.document import Unreadable
+from ulmkit.errors import InputError, UsageError
+from ulmkit.formats import reasons
+from ulmkit.formats.inputs import named_inputs
 from ulmkit.language.registry import get
 
 PERSIAN = get("fa").normalizer("standard")
@@ -116,3 +120,12 @@ def test_the_command_counts_ablates_and_writes(tmp_path: Path, capsys: pytest.Ca
     assert "| required |" in page
     assert run("language", "ledger", "fa", "--input", source, "--no-ablate", "-q") == 0
     assert "idle" in capsys.readouterr().out
+
+
+def test_a_file_that_the_disk_does_not_give_is_not_left_out_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A ledger, or limits, of what happened to be readable would be another one."""
+    (tmp_path / "a.txt").write_text("متن\n", encoding="utf-8")
+    lost = Unreadable("news/a.txt", reasons.STORAGE, "Input/output error")
+    monkeypatch.setattr("ulmkit.authoring.measure.read_input", lambda *_, **__: iter([lost]))
+    with pytest.raises(InputError, match=r"a\.txt: cannot be read \(Input/output error\)"):
+        list(read_documents(get("fa"), named_inputs([str(tmp_path / "a.txt")])))

@@ -21,7 +21,7 @@ from ulmkit.corpus.shingles import WordHasher
 from ulmkit.document import Document, RawDocument
 from ulmkit.errors import InputError
 from ulmkit.files import open_regular
-from ulmkit.formats.inputs import Input, read_input
+from ulmkit.formats.inputs import Input, read_input, refusing_storage
 from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
@@ -61,7 +61,8 @@ def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Docu
 
 def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:
     for item in inputs:
-        yield from (record for record in read_input(item, Reading.of(language)) if isinstance(record, RawDocument))
+        records = refusing_storage(item, read_input(item, Reading.of(language)))
+        yield from (record for record in records if isinstance(record, RawDocument))
 
 
 def measure_texts(language: Language, texts: Sequence[Text]) -> dict[str, np.ndarray]:

@@ -29,11 +29,18 @@ from ulmkit.artifacts.shards import SCHEMA, DocumentRow, native_file
 from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
-from ulmkit.errors import ArtifactError, InputError
-from ulmkit.formats import reasons
+from ulmkit.errors import ArtifactError
 from ulmkit.formats.consent import CONSENT, DEFAULT_RULES, ConsentRules
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.inputs import ATTEMPTS, DescribedInput, Input, describe_input, read_input, unsteady
+from ulmkit.formats.inputs import (
+    ATTEMPTS,
+    DescribedInput,
+    Input,
+    describe_input,
+    read_input,
+    refusing_storage,
+    unsteady,
+)
 from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.work.pool import Broken
@@ -186,10 +193,7 @@ class Staging:
             def progress(count: int, item: Input = item) -> None:
                 advance(item, count)
 
-            for record in read_input(item, self.reading, progress=progress):
-                if isinstance(record, Unreadable) and record.reason == reasons.STORAGE:
-                    # the disk's fault, not the file's: what the bytes are that were hashed is not known
-                    raise InputError(f"{item.path}: cannot be read ({record.detail}). Leave it out or mend the disk.")
+            for record in refusing_storage(item, read_input(item, self.reading, progress=progress)):
                 if isinstance(record, Unreadable):
                     refuse(item, record)
                 else:

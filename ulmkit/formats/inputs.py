@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +12,10 @@ from typing import Any, Literal
 import xxhash
 
 from ulmkit.artifacts.steady import FileState, state_of
+from ulmkit.document import Unreadable
 from ulmkit.errors import InputError, system_error
 from ulmkit.files import open_regular, require_regular
+from ulmkit.formats import reasons
 from ulmkit.formats.origin import Reading, Record
 from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
 from ulmkit.names import home_expanded, stored_name
@@ -91,6 +93,14 @@ def in_units(inputs: Sequence[Input]) -> list[list[Input]]:
             result.append([item])
             size = bytes_
     return result
+
+
+def refusing_storage(item: Input, records: Iterable[Record]) -> Iterator[Record]:
+    """`records` of `item`; an `InputError` where the disk does not give them, which is its fault and not the file's."""
+    for record in records:
+        if isinstance(record, Unreadable) and record.reason == reasons.STORAGE:
+            raise InputError(f"{item.path}: cannot be read ({record.detail}). Leave it out or mend the disk.")
+        yield record
 
 
 def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None] | None = None) -> Iterator[Record]:
