@@ -144,7 +144,8 @@ def measured(mode: str, sites: dict[str, str], root: Path) -> dict[str, Any]:
     """One crawler in a process of its own: CPU and wall seconds, the most memory in MB, what it says."""
     begun = time.monotonic()
     command = [sys.executable, __file__, "--mode", mode, "--sites", json.dumps(sites), "--root", str(root)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "no_proxy": "127.0.0.1"})
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, env={**environment, "no_proxy": "127.0.0.1"})
     assert child.stdout is not None
     said = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)

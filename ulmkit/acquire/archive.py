@@ -97,6 +97,7 @@ class Archive:
         self.length = 0
         self.records = 0
         self._file: int | None = None
+        self._synced = -1  # bytes of the open segment that are on disk for sure
 
     def recover(self, name: str, length: int, records: int) -> None:
         """Go on with the open segment `name`, of which `length` bytes were committed.
@@ -116,7 +117,7 @@ class Archive:
         self._open(path)
         os.ftruncate(self._file_number, length)
         os.lseek(self._file_number, length, os.SEEK_SET)
-        self.name, self.length, self.records = name, length, records
+        self.name, self.length, self.records, self._synced = name, length, records, -1
 
     @property
     def _file_number(self) -> int:
@@ -133,7 +134,7 @@ class Archive:
         self._open(self.folder / (name + OPEN))
         os.ftruncate(self._file_number, 0)
         sync_folder(self.folder)
-        self.name, self.length, self.records = name, 0, 0
+        self.name, self.length, self.records, self._synced = name, 0, 0, -1
         block = "".join(f"{key}: {' '.join(value.split())}\r\n" for key, value in self.info.items() if value)
         fields = {"WARC-Filename": name, "Content-Type": "application/warc-fields"}
         self.append(warc_member("warcinfo", when, block.encode(), fields))
@@ -157,8 +158,9 @@ class Archive:
 
     def sync(self) -> None:
         """What was added is on disk when this returns."""
-        if self._file is not None:
+        if self._file is not None and self._synced != self.length:
             os.fsync(self._file)
+            self._synced = self.length
 
     def close(self, first: str, last: str) -> Segment:
         """The open segment under its final name. May be repeated after a kill (see `recover`)."""

@@ -22,7 +22,7 @@ from ulmkit.acquire.hosts import Hosts
 from ulmkit.acquire.origins import Origins, Standing
 from ulmkit.acquire.parse import Parser
 from ulmkit.acquire.plan import ALL, MANY, NONE, ONE, Expansion, Reply
-from ulmkit.acquire.source_crawl import SourceCrawl
+from ulmkit.acquire.source_crawl import SourceCrawl, server_of
 from ulmkit.formats.consent import DEFAULT_RULES, NO_CONSENT, ConsentRules, Said, refused_unseen
 from ulmkit.progress import Progress, Report, silent
 
@@ -133,6 +133,8 @@ class Crawl:
             standing = await self.origins.standing(locator, run)
             seeds = run.plan.seeds(standing.rules)
             self.batch.found.append(run.group(tuple(seeds)))
+            if standing.retry_at is not None:
+                run.hold(server_of(locator), standing.retry_at)
         self._commit()
 
     def _start(self) -> None:
@@ -251,6 +253,8 @@ class Crawl:
         when = self.clock.wall()
         if answer is None:
             run.counts.reasons[visit.reason] += 1
+            if visit.due:
+                run.hold(task.host, visit.due)
             self.batch.fetched.append(Settled(task, visit.state, visit.reason, due=visit.due, when=when))
             return
         counts = run.counts

@@ -53,6 +53,7 @@ class SourceCrawl:
         self.stopped = ""  # why nothing more is asked for
         self.first, self.last = "", ""  # dates of the open segment's records
         self.wakes: dict[str, float] = dict.fromkeys(frontier.pending_hosts(self.name), 0.0)  # host -> when to look
+        self.held: dict[str, float] = {}  # host -> until when nothing can come of it, in seconds since 1970
         self.queues: dict[str, deque[Task]] = {}
         self.taken: dict[int, str] = {}  # id -> host: asked for, and not committed yet
         if segment := frontier.open_segment(self.name):
@@ -77,6 +78,11 @@ class SourceCrawl:
         else:
             self.wakes[host] = due
         return None
+
+    def hold(self, host: str, until: float) -> None:
+        """Ask nothing of a host before `until`: its robots.txt cannot be had."""
+        self.held[host] = self.wakes[host] = until
+        self.queues.pop(host, None)
 
     def give_back(self) -> None:
         """What waits in memory is pending: it was not asked for."""
@@ -111,11 +117,12 @@ class SourceCrawl:
         """Look again at the hosts that a commit has changed."""
         for fetched in batch.fetched:
             if fetched.task.source == self.name:
-                self.wakes[self.taken.pop(fetched.task.id, fetched.task.host)] = 0.0
+                host = self.taken.pop(fetched.task.id, fetched.task.host)
+                self.wakes[host] = self.held.get(host, 0.0)
         for group in batch.found:
             if group.source == self.name:
                 for host, _ in (*group.items, *((group.follow,) if group.follow else ())):
-                    self.wakes[host] = 0.0
+                    self.wakes[host] = self.held.get(host, 0.0)
                     queue = self.queues.get(host)
                     if queue and len(queue) < QUEUE // 2:  # what was found may be more urgent
                         queue.clear()

@@ -5,7 +5,7 @@ import dataclasses
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +74,16 @@ class Brought:
     pins: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)  # ids of documents whose pages have left the web
+
+
+class NothingBroughtError(InputError):
+    """No source could be had; `failed` says of each why."""
+
+    def __init__(self, failed: Mapping[str, str]) -> None:
+        only = next(iter(failed.items())) if len(failed) == 1 else None
+        what = f"source '{only[0]}': {only[1]}" if only else f"none of {len(failed)} sources brought anything."
+        super().__init__(what if only else f"{what} Give files at hand with --input.")
+        self.failed = dict(failed)
 
 
 def fetcher(kind: str) -> Fetch:
@@ -150,10 +160,7 @@ def fetch_sources(language: Language, layout: Layout, how: Fetching, *, report: 
         if spec.kind not in CRAWL_KINDS:
             _bring(spec, layout, how, brought, report)
     if not brought.inputs:
-        reasons = "; ".join(f"{name}: {why}" for name, why in brought.failed.items())
-        if len(brought.failed) == 1:
-            raise InputError(reasons)
-        raise InputError(f"no source brought anything ({reasons}). Give files at hand with --input.")
+        raise NothingBroughtError(brought.failed)
     brought.inputs.sort(key=lambda item: [spec.name for spec in specs].index(item.source))
     return brought
 

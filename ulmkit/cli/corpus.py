@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
-from ulmkit.cli.fetching import chosen_fetching, crawl_table, fetching, show_failures
+from ulmkit.cli.fetching import chosen_fetching, crawl_table, failures_shown, fetching, show_failures
 from ulmkit.document import JOINERS
 from ulmkit.names import readable
 
@@ -62,7 +62,7 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
 
     language = terminal.language(code)
     how = chosen_fetching(options, licence)
-    with terminal.progress() as report:
+    with failures_shown(terminal), terminal.progress() as report:
         corpus = workflow.build(
             language, inputs or None, root=terminal.root, licence=licence, fetching=how, report=report, **options
         )
@@ -96,7 +96,7 @@ def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], 
     from ulmkit.workflow.fetching import bring_sources
 
     language = terminal.language(code)
-    with terminal.progress() as report:
+    with failures_shown(terminal), terminal.progress() as report:
         brought = bring_sources(
             language, terminal.root, chosen_fetching(options, licence), forget=forget, report=report
         )

@@ -1,8 +1,9 @@
 """The options that say how sources are brought, and what came of it as a table."""
 
+import contextlib
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -95,6 +96,19 @@ def show_failures(terminal: Terminal, failed: Mapping[str, str]) -> None:
     """A line for each source that brought nothing."""
     for name, why in failed.items():
         terminal.note(f"source '{name}': {why}")
+
+
+@contextlib.contextmanager
+def failures_shown(terminal: Terminal) -> Iterator[None]:
+    """Where no source brought anything, say of each why, a line each, before the error."""
+    from ulmkit.acquire.sources import NothingBroughtError
+
+    try:
+        yield
+    except NothingBroughtError as error:
+        if len(error.failed) > 1:
+            show_failures(terminal, error.failed)
+        raise
 
 
 def crawl_table(crawls: Mapping[str, Mapping[str, Any]]) -> str:

@@ -58,7 +58,8 @@ class SitePlan:
 
     def expand(self, task: Task, reply: Reply) -> Expansion:
         if task.role == "sitemap":
-            return self._of_sitemap(task, read_sitemap(reply.body, reply.url))
+            hosts = [host.removeprefix("*.") for host in self.scope.hosts]
+            return self._of_sitemap(task, read_sitemap(reply.body, reply.url, hosts=hosts))
         if task.role == "feed":
             feed = read_feed(reply.body, reply.url, reply.content_type)
             entries = [
