@@ -26,6 +26,7 @@ RETRIED = (429, 500, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
 MAX_WAIT = 120.0  # seconds that a Retry-After may ask for
+LEAST_DELAY, SLOWEST_DELAY = 0.5, 60.0  # seconds between requests to a server that was busy
 _REASON = 80  # characters of a server's own words in an error
 NETWORK_ERRORS = (ConnectionError, TimeoutError)
 
@@ -139,10 +140,12 @@ class Client:
     window_s: float = 30.0
     deadline_s: float = 120.0  # for a page that is read whole
     max_wait_s: float = MAX_WAIT  # that a busy server may ask for
+    busy: frozenset[int] = frozenset()  # statuses that are tried again, and after which pauses are twice as long
     authorization: str = field(default="", repr=False)
     guard: Guard | None = None
     sleep: Callable[[float], None] = time.sleep
     last: float = float("-inf")
+    requests: int = 0  # that were made, with those that were not answered
     reached: bool = False  # whether any server has answered yet
     _thread: LoopThread | None = field(default=None, repr=False)
 
@@ -182,6 +185,7 @@ class Client:
         if pause > 0:
             self.sleep(pause)
         self.last = time.monotonic()
+        self.requests += 1
 
     @contextmanager
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Incoming]:
@@ -215,7 +219,9 @@ class Client:
             head = incoming.head
             if head.status and not head.problem:
                 self.reached = True
-                if head.status not in RETRIED:
+                if head.status in self.busy:
+                    self.delay_s = min(max(self.delay_s, LEAST_DELAY) * 2, SLOWEST_DELAY)
+                elif head.status not in RETRIED:
                     return incoming
                 problem = answered(head)
                 asked = retry_after(head.header("Retry-After"), time.time(), self.max_wait_s)

@@ -232,6 +232,12 @@ class Frontier:
                 ),
             )  # fmt: skip
 
+    def knows(self, source: str, url: str) -> bool:
+        """Whether a source has this URL already."""
+        with self._damage():
+            row = self.db.execute("SELECT 1 FROM urls WHERE source = ? AND key = ?", (source, key_of(url))).fetchone()
+        return row is not None
+
     def take(self, source: str, host: str, now: float, count: int, without: Iterable[int] = ()) -> list[Task]:
         """Pending URLs of a source on a host that are due, the most urgent first, except those with the ids given."""
         left_out = ",".join(str(int(each)) for each in without)

@@ -7,13 +7,14 @@ import io
 import re
 
 from ulmkit.acquire.blocking import Client, FetchError
+from ulmkit.formats.crawl_index import SpannedFile
 
 RANGE_BLOCK = 1 << 18  # bytes asked for at least: a round trip costs more than their transfer
 RANGE_LIMIT = 1 << 26  # bytes asked for at once
 _SPAN = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(SpannedFile):
     """The file at `url`. `requests` and `received` say what it cost. Reads raise `FetchError`."""
 
     def __init__(self, client: Client, url: str, *, size: int | None = None, block: int = RANGE_BLOCK) -> None:
@@ -67,8 +68,9 @@ class RangedFile(io.RawIOBase):
         return len(data)
 
     def _fill(self, end: int) -> None:
-        """Hold the bytes from here to `end`, a block of them at least."""
-        last = min(max(end, self.at + self.block), self.at + RANGE_LIMIT, self.size)
+        """Hold the bytes from here to `end`, a block of them at least, or the rest of a span that was named."""
+        least = next((last for first, last in self.spans if first <= self.at < last), self.at + self.block)
+        last = min(max(end, least), self.at + RANGE_LIMIT, self.size)
         self._ask(f"bytes={self.at}-{last - 1}", self.at)
 
     def _ask(self, span: str, start: int | None) -> None:

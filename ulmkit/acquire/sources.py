@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ulmkit.formats.inputs import Input
 
 # kind → the module whose `fetch` brings it; an installed package adds its own under the entry-point group below
-SOURCE_KINDS = {kind: f"ulmkit.acquire.kinds.{kind}" for kind in ("files", "hub", "wikipedia")}
+SOURCE_KINDS = {kind: f"ulmkit.acquire.kinds.{kind}" for kind in ("commoncrawl", "files", "hub", "wikipedia")}
 # kind → the module and the function that plans its crawl
 CRAWL_KINDS = {
     "blog": ("ulmkit.acquire.kinds.blog", "blog_plan"),
@@ -239,6 +239,7 @@ def _bring(spec: SourceSpec, layout: Layout, how: Fetching, brought: Brought, re
     columns: dict[str, Any] = {
         "text_field": getattr(spec, "text_field", "") or None,
         "licence_field": getattr(spec, "licence_field", ""),
+        **({"crawled": True, "ai_agents": spec.ai_agents} if fetched.crawled else {}),
     }
     brought.inputs += [
         Input(path, spec.name, fetched.names.get(path, path.name), spec.licence, **columns) for path in fetched.files

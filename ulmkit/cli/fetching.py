@@ -61,7 +61,7 @@ def fetching(function: Callable[..., Any]) -> Callable[..., Any]:
         "--mirror",
         envvar="ULMKIT_WIKIMEDIA_MIRROR",
         show_envvar=True,
-        help="Dump server to use instead of Wikimedia's own.",
+        help="Server to use instead of Wikimedia's own, or Common Crawl's.",
     )
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> Any:

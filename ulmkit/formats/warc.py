@@ -267,7 +267,7 @@ def with_terms(origin: Origin, headers: dict[str, str], block: bytes) -> Origin:
     terms = replace(
         origin.terms,
         signals=headers.get("warc-ulmkit-signals", ""),
-        fields=usage_fields(block),
+        fields=usage_fields(block) if block[:5].upper() == b"HTTP/" else (),  # the text of a WET has none
         listed=headers.get("warc-ulmkit-role") in LISTS_OF_POSTS,
     )
     return replace(origin, terms=terms)

@@ -63,9 +63,10 @@ class BlogSource(SourceSpec):
 class CommonCrawlSource(SourceSpec):
     """Pages of a crawl of Common Crawl, found by its columnar index."""
 
+    delay_s: float = 1.0  # least seconds between two requests to Common Crawl
     tld: tuple[str, ...] = ()  # top-level domains; one of tld, domains, content_language
     domains: tuple[str, ...] = ()  # registered domains
-    content_language: str = ""  # ISO 639-3, as the index has it; reads a column of every file of the index
+    content_language: str = ""  # ISO 639-3, the page's main one; reads a column of every file of the index
     form: Literal["warc", "wet"] = "warc"  # pages, or the plain text that was made of them
     mime: tuple[str, ...] = ("text/html", "application/xhtml+xml")
     respect_robots_now: bool = True  # a domain whose robots.txt refuses us today is left out
