@@ -21,8 +21,8 @@ test-slow: .venv/.installed ## the rest: kills, full disks, several processes, c
 	ULMKIT_THOROUGH=1 $(SUITE) -m "slow or thorough" $(ARGS)
 
 check: .venv/.check ## format, lint, types
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --no-cache --check . # its cache of so many files is not always written
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 
 format: .venv/.check
