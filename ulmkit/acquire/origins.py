@@ -12,7 +12,8 @@ from ulmkit.acquire.clock import CrawlClock
 from ulmkit.acquire.frontier import Batch, Frontier
 from ulmkit.acquire.hosts import SLOWEST_S, Hosts
 from ulmkit.acquire.plan import NONE
-from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, next_try, robots_target, rules_of
+from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, robots_target, rules_of
+from ulmkit.acquire.robots_kept import kept_answer, robots_row
 from ulmkit.acquire.source_crawl import SourceCrawl, server_of
 from ulmkit.formats.host_signals import HostSignals, host_signals
 
@@ -84,14 +85,7 @@ class Origins:
         self, origin: str, row: dict[str, Any], body: bytes, run: SourceCrawl
     ) -> tuple[Standing, float]:
         """What the frontier keeps, as when it was asked for."""
-        answer = Answer(
-            row["url"],
-            row["status"],
-            fields=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in row["fields"]),
-            body=body,
-            problem=row["problem"],
-            bounds=ROBOTS,
-        )
+        answer = kept_answer(row, body)
         rules = await self._rules(answer, run)
         self._pace(origin, rules, run)
         return Standing(rules, row["reservations"], row["retry_at"]), row["asked"]
@@ -119,10 +113,9 @@ class Origins:
             url, hops = target, hops + 1
         rules = await self._rules(answer, run)
         self._pace(origin, rules, run)
-        previous = self.frontier.robots(origin)
         wall = self.clock.wall()
         if rules.state == "unreachable":
-            return await self._unreachable(origin, rules, answer, previous, run)
+            return self._unreachable(origin, rules, answer, run)
         reservations = {}
         for name, path in RESERVATIONS.items():
             place = urljoin(origin, path)
@@ -131,39 +124,18 @@ class Origins:
                 text = _text_of(found)
                 if text:
                     reservations[name] = text
-        row = {
-            "asked": wall,
-            "url": answer.url,
-            "status": answer.status,
-            "problem": answer.problem,
-            "fields": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.fields
-                       if name.lower() in (b"content-encoding", b"location", b"content-type")],
-            "failures": 0,
-            "retry_at": None,
-            "reservations": reservations,
-        }  # fmt: skip
+        row = robots_row(answer, wall) | {"reservations": reservations}
         self.batch().robots[origin] = (row, answer.body)
         return Standing(rules, reservations)
 
-    async def _unreachable(
-        self, origin: str, rules: RobotRules, answer: Answer, previous: tuple[Any, bytes] | None, run: SourceCrawl
-    ) -> Standing:
-        """What holds while robots.txt cannot be had: a copy of less than a day, or that nothing is asked for."""
-        wall = self.clock.wall()
-        row, body = previous or ({"asked": 0.0, "failures": 0, "reservations": {}, "problem": "none"}, b"")
-        failures = row["failures"] + 1
-        again = wall + next_try(failures)
-        if not row["problem"] and row.get("status") and abs(wall - row["asked"]) < ROBOTS_AGE_S:
-            self.batch().robots[origin] = (row | {"failures": failures}, body)
-            standing, asked = await self._restored(origin, row, body, run)
-            self.known[origin] = (standing, asked)
-            return standing
-        kept: dict[str, Any] = {"url": answer.url, "status": 0, "problem": answer.problem or rules.why, "fields": []}
-        row = {"asked": wall, "reservations": {}} | kept | {"failures": failures, "retry_at": again}
+    def _unreachable(self, origin: str, rules: RobotRules, answer: Answer, run: SourceCrawl) -> Standing:
+        """Nothing is asked for while robots.txt cannot be had; one that is less than a day old is not asked for anew."""
+        before, _ = self.frontier.robots(origin) or ({"failures": 0}, b"")
+        row = robots_row(answer, self.clock.wall(), failures=before["failures"] + 1) | {"reservations": {}}
         self.batch().robots[origin] = (row, b"")
-        minutes = round((again - wall) / 60)
+        minutes = round((row["retry_at"] - row["asked"]) / 60)
         run.counts.problems[f"{origin}/robots.txt {rules.why}, asked again in {minutes} min"] += 1
-        return Standing(rules, retry_at=again)
+        return Standing(rules, retry_at=row["retry_at"])
 
     async def _get(self, url: str, run: SourceCrawl, bounds: Bounds) -> Answer:
         """Ask for a file that is no document, in the host's turn, and keep the answer."""

@@ -10,12 +10,12 @@ from ulmkit.acquire.blocking import LoopThread
 from ulmkit.acquire.client import ROBOTS, Answer
 from ulmkit.acquire.frontier import Batch, Frontier
 from ulmkit.acquire.guard import Guard
-from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, next_try, robots_target, rules_of
+from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, robots_target, rules_of
+from ulmkit.acquire.robots_kept import kept_answer, robots_row
 from ulmkit.acquire.source_crawl import server_of
 from ulmkit.language.sources import SourceSpec
 
 PAUSE_S = 1.0  # between two servers: many names may be one machine
-_KEPT_FIELDS = (b"content-encoding", b"content-type", b"location")
 
 Ask = Callable[[str], Answer]
 
@@ -55,9 +55,7 @@ class RobotsToday:
             return None
         if row["retry_at"] is not None and self.wall() >= row["retry_at"]:
             return None
-        fields = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in row["fields"])
-        answer = Answer(row["url"], row["status"], fields=fields, body=body, problem=row["problem"], bounds=ROBOTS)
-        return RulesToday(rules_of(answer, denied=self.spec.robots_denied), row["retry_at"])
+        return RulesToday(rules_of(kept_answer(row, body), denied=self.spec.robots_denied), row["retry_at"])
 
     def _asked(self, origin: str) -> RulesToday:
         """Ask a server, its redirects followed, and keep what it says."""
@@ -72,22 +70,9 @@ class RobotsToday:
         rules = rules_of(answer, denied=self.spec.robots_denied)
         before, _ = self.frontier.robots(origin) or ({}, b"")
         failures = before.get("failures", 0) + 1 if rules.state == "unreachable" else 0
-        retry_at = self.wall() + next_try(failures) if failures else None
-        row = {
-            "asked": self.wall(),
-            "url": answer.url,
-            "status": answer.status,
-            "problem": answer.problem,
-            "fields": [
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in answer.fields
-                if name.lower() in _KEPT_FIELDS
-            ],
-            "failures": failures,
-            "retry_at": retry_at,
-        }
+        row = robots_row(answer, self.wall(), failures=failures)
         self.frontier.commit(Batch(robots={origin: (row, answer.body)}))
-        return RulesToday(rules, retry_at)
+        return RulesToday(rules, row["retry_at"])
 
 
 @contextmanager
