@@ -129,7 +129,7 @@ class Origins:
         return Standing(rules, reservations)
 
     def _unreachable(self, origin: str, rules: RobotRules, answer: Answer, run: SourceCrawl) -> Standing:
-        """Nothing is asked for while robots.txt cannot be had; one that is less than a day old is not asked for anew."""
+        """Nothing is asked for while robots.txt cannot be had; one of less than a day is not asked for anew."""
         before, _ = self.frontier.robots(origin) or ({"failures": 0}, b"")
         row = robots_row(answer, self.clock.wall(), failures=before["failures"] + 1) | {"reservations": {}}
         self.batch().robots[origin] = (row, b"")

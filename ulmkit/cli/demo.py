@@ -49,9 +49,10 @@ def command(terminal: Terminal, code: str, seed: int) -> None:
     terminal.print("It writes (a model this small learns the sound of a language, not its sense):\n")
     for text in model.texts:
         terminal.print(f"  {text}\n")
+    first = next((f"--source {source.name} --limit 20000   or   " for source in language.sources if source.enabled), "")
     terminal.print(
-        f"Now with a real corpus, from Wikipedia or from files of your own:\n\n"
-        f"  ulmkit corpus build {code} --limit 20000       or   ulmkit corpus build {code} --input FILE_OR_FOLDER\n"
+        f"Now with a real corpus, from what the language declares or from files of your own:\n\n"
+        f"  ulmkit corpus build {code} {first}--input FILE_OR_FOLDER\n"
         f"  ulmkit tokenizer train {code} --vocab {language.tokenizer.vocabulary}\n"
         f"  ulmkit lm pretrain {code} --preset small       or, on a GPU,   ulmkit lm pretrain {code}\n"
     )
