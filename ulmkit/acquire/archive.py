@@ -51,9 +51,14 @@ class RecordPlace:
     length: int
 
 
-def payload_digest(body: bytes) -> str:
-    """The digest of a payload as WARC writes it: SHA-1 in base 32."""
-    return "sha1:" + base64.b32encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode("ascii")
+def payload_digest(body: bytes) -> bytes:
+    """The digest of a payload: SHA-1, as archives everywhere have it."""
+    return hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def digest_text(digest: bytes) -> str:
+    """A digest as WARC writes it, in base 32."""
+    return "sha1:" + base64.b32encode(digest).decode("ascii")
 
 
 def http_block(status: int, reason: bytes, fields: tuple[tuple[bytes, bytes], ...], body: bytes) -> bytes:
@@ -75,7 +80,7 @@ def warc_member(kind: str, when: float, block: bytes, fields: Mapping[str, str])
         "WARC-Record-ID": f"<urn:uuid:{name}>",
         "WARC-Date": date,
         **{key: " ".join(value.split()) for key, value in fields.items() if value},
-        "WARC-Block-Digest": payload_digest(block),
+        "WARC-Block-Digest": digest_text(payload_digest(block)),
         "Content-Length": str(len(block)),
     }
     text = "WARC/1.1\r\n" + "".join(f"{key}: {value}\r\n" for key, value in head.items()) + "\r\n"

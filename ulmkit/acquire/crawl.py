@@ -6,7 +6,6 @@ transaction (see `frontier`). What was not committed when the process dies is as
 
 import asyncio
 import contextlib
-import hashlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ulmkit.acquire.answers import PageOutcome, page_outcome
-from ulmkit.acquire.archive import HTTP, IDENTICAL, NOT_MODIFIED, http_block, payload_digest, warc_member
+from ulmkit.acquire.archive import HTTP, IDENTICAL, NOT_MODIFIED, digest_text, http_block, payload_digest, warc_member
 from ulmkit.acquire.client import LIST, PAGE, Answer, Session
 from ulmkit.acquire.clock import CrawlClock
 from ulmkit.acquire.frontier import Batch, Frontier, Item, Settled, Task
@@ -41,6 +40,7 @@ class Visit:
     task: Task
     standing: Standing | None = None
     answer: Answer | None = None
+    digest: bytes = b""  # of the answer's body
     state: str = ""  # without an answer: what becomes of the URL
     reason: str = ""
     due: float = 0.0
@@ -229,9 +229,9 @@ class Crawl:
         if task.modified:
             headers["If-Modified-Since"] = task.modified
         answer = await self.session.get(task.url, headers, PAGE if task.role == "page" else LIST)
-        digest = hashlib.sha1(answer.body, usedforsecurity=False).digest() if answer.status == 200 else b""
-        self.hosts.answered(task.host, answer, digest if task.role == "page" else b"")
-        return Visit(run, task, standing, answer)
+        digest = payload_digest(answer.body)
+        self.hosts.answered(task.host, answer, digest if answer.status == 200 and task.role == "page" else b"")
+        return Visit(run, task, standing, answer, digest)
 
     def _refused(self, run: SourceCrawl, task: Task, standing: Standing) -> bool:
         """Whether the use of a page is refused by what is known before it is asked for."""
@@ -290,8 +290,7 @@ class Crawl:
         if expansion.problem:
             counts.problems[expansion.problem] += 1
         holds = run.plan.holds(task)
-        digest = hashlib.sha1(answer.body, usedforsecurity=False).digest()
-        if digest == task.digest:
+        if visit.digest == task.digest:
             counts.revisits += 1
             place = run.append(lambda: self._revisit(visit, answer, when, IDENTICAL), when)
         else:
@@ -301,7 +300,7 @@ class Crawl:
         elif holds in (MANY, ALL):
             counts.kept += sum(item.listed for item in expansion.items)
         self.batch.found.append(run.group(expansion.items, expansion.follow, when))
-        self._fetched(task, "done", answer, when, place=place, digest=digest)
+        self._fetched(task, "done", answer, when, place=place, digest=visit.digest)
 
     def _redirect(self, visit: Visit, answer: Answer, outcome: PageOutcome, when: float) -> None:
         run, task = visit.run, visit.task
@@ -349,7 +348,7 @@ class Crawl:
             "WARC-Target-URI": visit.task.url,
             "WARC-IP-Address": answer.address,
             "Content-Type": HTTP,
-            "WARC-Payload-Digest": payload_digest(answer.body),
+            "WARC-Payload-Digest": digest_text(visit.digest),
             "WARC-Truncated": answer.truncated,
             "WARC-Ulmkit-Role": holds,
             "WARC-Ulmkit-Signals": signals,
@@ -366,7 +365,7 @@ class Crawl:
             "Content-Type": HTTP,
             "WARC-Profile": profile,
             "WARC-Refers-To-Target-URI": visit.task.url,
-            "WARC-Payload-Digest": payload_digest(answer.body) if profile == IDENTICAL else "",
+            "WARC-Payload-Digest": digest_text(visit.digest) if profile == IDENTICAL else "",
         }
         return warc_member("revisit", when, http_block(answer.status, answer.reason, answer.fields, b""), fields)
 

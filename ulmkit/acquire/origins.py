@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from ulmkit.acquire.archive import HTTP, http_block, payload_digest, warc_member
+from ulmkit.acquire.archive import HTTP, digest_text, http_block, payload_digest, warc_member
 from ulmkit.acquire.client import ROBOTS, Answer, Bounds, Session
 from ulmkit.acquire.clock import CrawlClock
 from ulmkit.acquire.frontier import Batch, Frontier
@@ -151,7 +151,7 @@ class Origins:
                 "WARC-Target-URI": url,
                 "WARC-IP-Address": answer.address,
                 "Content-Type": HTTP,
-                "WARC-Payload-Digest": payload_digest(answer.body),
+                "WARC-Payload-Digest": digest_text(payload_digest(answer.body)),
                 "WARC-Truncated": answer.truncated,
                 "WARC-Ulmkit-Role": NONE,
             }

@@ -76,13 +76,13 @@ def next_posts(url: str, posts: Feed, fields: Mapping[str, str] | None = None) -
     query = dict(parse_qsl(urlsplit(url).query))
     if "start-index" in query:
         start = _number(query["start-index"], 1)
-        return _with(url, "start-index", str(start + len(posts.entries)))
+        return with_parameter(url, "start-index", str(start + len(posts.entries)))
     if "per_page" in query:
         page = _number(query.get("page", ""), 1)
         told = next((value for name, value in (fields or {}).items() if name.lower() == "x-wp-totalpages"), "")
         if len(posts.entries) < _number(query["per_page"], 10) and page >= _number(told, page + 1):
             return ""
-        return _with(url, "page", str(page + 1))
+        return with_parameter(url, "page", str(page + 1))
     return posts.next
 
 
@@ -94,15 +94,21 @@ def fewer_posts(url: str) -> str:
     """
     query = dict(parse_qsl(urlsplit(url).query))
     fewer = _FEWER.get(query.get("per_page", ""), "")
-    return _with(url, "per_page", fewer) if fewer and query.get("page", "1") == "1" else ""
+    return with_parameter(url, "per_page", fewer) if fewer and query.get("page", "1") == "1" else ""
 
 
 def _number(text: str, otherwise: int) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
 
 
-def _with(url: str, name: str, value: str) -> str:
-    """`url` with one parameter of its query set, in its place."""
+def with_parameter(url: str, name: str, value: str) -> str:
+    """`url` with one parameter of its query set, in its place, or at the end.
+
+    >>> with_parameter("https://a.example/feed?x=1", "paged", "2")
+    'https://a.example/feed?x=1&paged=2'
+    """
     parts = urlsplit(url)
-    query = {**dict(parse_qsl(parts.query, keep_blank_values=True)), name: value}
+    query = [(key, value if key == name else old) for key, old in parse_qsl(parts.query, keep_blank_values=True)]
+    if name not in dict(query):
+        query.append((name, value))
     return urlunsplit(parts._replace(query=urlencode(query, safe=",/")))

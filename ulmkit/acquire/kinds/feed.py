@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ulmkit.acquire.frontier import Item, Task
 from ulmkit.acquire.plan import ALL, MANY, NONE, ONE, Expansion, Reply
+from ulmkit.acquire.platforms import with_parameter
 from ulmkit.acquire.scope import Scope
 from ulmkit.formats.feeds import Entry, Feed, read_feed
 from ulmkit.language.sources import FeedSource
@@ -89,17 +89,6 @@ def next_page(feed: Feed, task: Task, reply: Reply, paging: str) -> Item | None:
     elif "{n}" in paging:
         url, note = paging.replace("{n}", str(count + 1)), str(count + 1)
     return Item(url, "feed", task.depth + 1, priority=1, why="feed", note=note) if url else None
-
-
-def with_parameter(url: str, name: str, value: str) -> str:
-    """`url` with one parameter of its query set.
-
-    >>> with_parameter("https://a.example/feed?x=1", "paged", "2")
-    'https://a.example/feed?x=1&paged=2'
-    """
-    parts = urlsplit(url)
-    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
-    return urlunsplit(parts._replace(query=urlencode([*query, (name, value)])))
 
 
 def feed_plan(spec: FeedSource) -> FeedPlan:
