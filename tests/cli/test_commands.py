@@ -137,7 +137,8 @@ def test_json_says_errors_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_without_a_network_the_error_names_what_works_without(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     # the discard port of this machine: nothing listens there
-    assert run("corpus", "build", "fa", "--root", tmp_path, "--mirror", "http://127.0.0.1:9", "-q") == 1
+    where = ("--root", tmp_path, "--mirror", "http://127.0.0.1:9")
+    assert run("corpus", "build", "fa", "--source", "wikipedia", *where, "-q") == 1
     errors = capsys.readouterr().err.strip()
     assert "\n" not in errors
     assert "--input" in errors
