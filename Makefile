@@ -17,7 +17,7 @@ demo: .venv/.installed ## the main job on the bundled samples, without a network
 test: .venv/.installed ## every test but the slow ones, in under five minutes on two cores
 	$(SUITE) -m "not slow" $(ARGS)
 
-test-slow: .venv/.installed ## the rest: kills, full disks, several processes, compilers, all random cases
+test-slow: .venv/.installed ## the rest: kills, full disks, several processes, compilers, waits, huge inputs, all random cases
 	ULMKIT_THOROUGH=1 $(SUITE) -m "slow or thorough" $(ARGS)
 
 check: .venv/.check ## format, lint, types

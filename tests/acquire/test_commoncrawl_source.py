@@ -196,6 +196,7 @@ def test_a_wet_file_goes_on_where_a_limit_stopped_it(crawl: CommonCrawl, tmp_pat
     assert len(crawl.asked_for("part-00000.warc.wet.gz")) == 0
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_run_again_it_is_as_if_it_never_was(crawl: CommonCrawl, tmp_path: Path) -> None:
     whole = documents(brought(crawl, tmp_path / "whole"))
     crawl.requests.clear()

@@ -129,6 +129,7 @@ def test_a_page_is_read_in_its_own_encoding():
     assert read_links("<a href=/x>".encode("utf-16"), URL).links == ("https://blog.example.org/x",)
 
 
+@pytest.mark.slow
 def test_of_a_million_links_5000_are_read():
     found = read('<link rel="next" href="/n">' + "".join(f"<a href=/{i}>x</a>" for i in range(1_000_000)))
     assert len(found.links) == MAX_LINKS == 5_000
@@ -158,6 +159,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", BOMBS.values(), ids=BOMBS.keys())
 def test_nothing_takes_long(page: str):
     start = time.process_time()

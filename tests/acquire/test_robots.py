@@ -167,6 +167,7 @@ def test_what_is_past_half_a_mebibyte_is_left_b21() -> None:
     assert read(half).allows(f"{HOST}/a")  # not the half of a line that is left of `/last`
 
 
+@pytest.mark.slow
 def test_twenty_thousand_patterns_are_read_in_a_process_that_ends_b22() -> None:
     text = "User-agent: *\n" + "".join(f"Disallow: /*a{n}*b{n}$\n" for n in range(20_000))
     rules = rules_of(file(text), deadline_s=60)

@@ -139,6 +139,7 @@ def test_of_2001_sitemaps_in_an_index_2000_are_taken():
     assert (len(listing.lists), listing.left_out) == (2000, 1)
 
 
+@pytest.mark.slow
 def test_of_50001_entries_50000_are_taken_in_little_time_and_memory():
     news = "<news:news><news:publication_date>2026-11-30</news:publication_date></news:news>"
     body = urlset("".join(place(f"/{i}", news) for i in range(50_001)))
@@ -148,6 +149,7 @@ def test_of_50001_entries_50000_are_taken_in_little_time_and_memory():
     assert (len(listing.found), listing.left_out) == (50_000, 1)
 
 
+@pytest.mark.slow
 def test_a_list_of_51_mb_is_read_for_50():
     body = urlset(place("/1") + " " * 51_000_000 + place("/2"))
     listing = read(body)
@@ -283,6 +285,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
 def test_nothing_takes_long(body: bytes):
     start = time.process_time()

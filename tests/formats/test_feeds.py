@@ -427,6 +427,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
 def test_nothing_takes_long(body: bytes):
     start = time.process_time()

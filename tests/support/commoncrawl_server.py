@@ -179,6 +179,7 @@ def filler(number: int, tld: str) -> dict[str, Any]:
 class CommonCrawlHandler(BaseHTTPRequestHandler):
     crawl: CommonCrawl
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # header and body in one packet: apart, the second waits 40 ms for what the first is answered
 
     def log_message(self, *args: object) -> None:
         pass

@@ -82,6 +82,7 @@ def test_only_the_guilty_item_is_set_aside(bad: str, reason: str):
     assert done.index(broken[0]) == 3
 
 
+@pytest.mark.slow
 def test_a_start_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch):
     """A worker that takes long to load its language costs no document; one that never does is given up."""
     with Pool(slow_setup, workers=1, deadline_s=4.0) as pool:
@@ -196,6 +197,7 @@ def test_a_unit_that_ends_its_worker_comes_back_and_the_others_go_on(bad: str, r
         assert flat(pool.map([["g"]])) == ["g"]
 
 
+@pytest.mark.slow
 def test_a_unit_has_time_as_long_as_it_goes_on():
     """Four steps of 2.5 seconds, each well within the deadline of a step."""
     with Pool(setup, workers=1, deadline_s=6.0) as pool:
