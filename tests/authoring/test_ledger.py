@@ -104,6 +104,7 @@ def test_too_few_documents_are_refused():
         keep_ledger(PERSIAN, TEXTS[:1], model=ByHand())
 
 
+@pytest.mark.slow
 def test_the_command_counts_ablates_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source, out = tmp_path / "a.jsonl", tmp_path / "out"
     texts = [text.read_text(encoding="utf-8") for text in sorted(get("fa").samples.glob("*.txt"))]

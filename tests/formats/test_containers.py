@@ -358,6 +358,7 @@ def test_progress_hears_every_byte(tmp_path: Path) -> None:
     assert sum(heard) == path.stat().st_size
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_a_large_member(tmp_path: Path) -> None:
     """Forty megabytes in a tar.gz pass through a few."""
     import tracemalloc

@@ -61,6 +61,7 @@ with kept_memory():
     assert seen["kept"] < 0.5 * BLOCK
 
 
+@pytest.mark.slow
 def test_everything_is_given_back_at_the_end() -> None:
     """A process that has trained is no larger than before, also when two trainings overlapped."""
     seen = measured("""

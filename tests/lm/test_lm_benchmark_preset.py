@@ -71,6 +71,7 @@ class Paper(nn.Module):
         return {"embedding": self.encoder.weight, "decoder_bias": self.decoder.bias} | layers
 
 
+@pytest.mark.slow
 def test_its_steps_are_those_of_torchs_sgd_with_the_papers_loss() -> None:
     """Windows drawn anew, the rate in proportion; AR and TAR; the clip before the decay, which biases share."""
     train = ordered()

@@ -290,9 +290,12 @@ CPU_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "error", CPU_ERRORS, ids=["cuda", "cpu", "cpu, other words", "c++", "onednn", "library", "map", "numpy"]
-)
+WORDS = ["cuda", "cpu", "cpu, other words", "c++", "onednn", "library", "map", "numpy"]
+IN_OTHER_WORDS = [pytest.param(error, id=words, marks=[] if words in ("cuda", "numpy") else pytest.mark.slow)
+                  for error, words in zip(CPU_ERRORS, WORDS, strict=True)]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", IN_OTHER_WORDS)
 @pytest.mark.parametrize(
     ("room", "advice"), [(5, "--batch-size 4 fits with a quarter to spare"), (0, "Not even a step of one row")]
 )

@@ -36,6 +36,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:CUDA is not available", "ignore:torch.cuda.amp.GradScaler is enabled")
 def test_part_one_measures_everything_and_goes_on_where_it_stopped(gpu: Any, tmp_path: Path) -> None:
     sheet = gpu.Sheet(tmp_path / "gpu.json", 300)

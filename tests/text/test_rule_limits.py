@@ -84,6 +84,7 @@ def test_what_a_rule_does_wrong_is_named_with_its_line(make, name: str, monkeypa
     assert language.normalize("even") == "even"
 
 
+@pytest.mark.slow
 def test_a_rule_is_not_blamed_for_a_program_that_stood_still(make, monkeypatch: pytest.MonkeyPatch) -> None:
     """^Z while a rule runs, for longer than it may wait, and then `fg`."""
     monkeypatch.setattr(own_rules, "WAITING", 20)  # of 0.2 s

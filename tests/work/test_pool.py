@@ -71,7 +71,9 @@ def test_results_come_in_order_from_several_workers():
         assert flat(pool.map(chunks)) == [item for chunk in chunks for item in chunk]
 
 
-@pytest.mark.parametrize(("bad", "reason"), [("die", "crash"), ("raise", "error"), ("hang", "timeout")])
+@pytest.mark.parametrize(
+    ("bad", "reason"), [("die", "crash"), ("raise", "error"), pytest.param("hang", "timeout", marks=pytest.mark.slow)]
+)
 def test_only_the_guilty_item_is_set_aside(bad: str, reason: str):
     chunks = [["a", "b"], ["c", bad, "d"], ["e"]]
     with Pool(setup, workers=2, deadline_s=600 if bad != "hang" else 6) as pool:
@@ -187,7 +189,9 @@ def test_without_workers_units_are_done_here():
     assert heard == ["a", "b"]
 
 
-@pytest.mark.parametrize(("bad", "reason"), [("die", "crash"), ("raise", "error"), ("hang", "timeout")])
+@pytest.mark.parametrize(
+    ("bad", "reason"), [("die", "crash"), ("raise", "error"), pytest.param("hang", "timeout", marks=pytest.mark.slow)]
+)
 def test_a_unit_that_ends_its_worker_comes_back_and_the_others_go_on(bad: str, reason: str):
     names = ["a b", f"c {bad} d", "e f"]
     with Pool(setup, workers=2, deadline_s=600 if bad != "hang" else 6) as pool:
