@@ -392,6 +392,24 @@ def test_killed_at_random_moments_the_archive_is_as_of_an_undisturbed_run(site: 
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
+def test_interrupted_it_asks_for_nothing_new_and_keeps_what_it_asked_for(site: Site, tmp_path: Path) -> None:
+    paths = [site.put_article(number, f"{TEXT} {number}") for number in range(200)]
+    site.put_sitemap(paths)
+    child = start_killed(site, tmp_path, "never", 1)
+    while site.asked_for_pages.get(paths[20]) is None:
+        assert child.poll() is None
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) == 0
+    asked = {f"{site.url}{path}" for path in site.asked if path in paths}
+    assert {url for url, _ in kept_pages(tmp_path / "s")} == asked
+    assert len(asked) < 200
+    assert not list(tmp_path.rglob("*.open"))
+    assert run_killed(site, tmp_path, "never", 1) == 0
+    assert all(site.asked[path] == 1 for path in paths)
+
+
 def kept_pages(folder: Path) -> list[tuple[str, str]]:
     """URL and payload digest of every page that is kept, in order: one that is kept twice stands there twice."""
     found = []

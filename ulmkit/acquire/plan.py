@@ -34,7 +34,6 @@ class Expansion:
     follow: Item | None = None  # the list's next page, asked for where some of `items` is new
     left: Mapping[str, int] = field(default_factory=dict)  # why URLs were left -> how many
     problem: str = ""  # what was wrong with the list itself
-    noindex: bool = False  # the page asks not to be kept
 
 
 class Plan(Protocol):

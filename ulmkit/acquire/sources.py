@@ -340,7 +340,7 @@ async def _crawled(
         crawl = Crawl(frontier, runs, session, clock=clock, limit=how.limit, consent=rules, report=report)
         done = await crawl.run()
     if crawl.interrupted:
-        raise Interrupted("Interrupted. What came is kept; the same command goes on from there.")
+        raise Interrupted("The crawl was interrupted.")
     return done
 
 

@@ -107,7 +107,7 @@ class SitePlan:
                 else:
                     reason = reason or "too deep"
                     left[reason] = left.get(reason, 0) + 1
-        return Expansion(tuple(items), None, left, page.problem, noindex=page.noindex)
+        return Expansion(tuple(items), None, left, page.problem)
 
     def instead(self, task: Task, reason: str) -> list[Item]:
         """The next place in which a sitemap may lie, where the one that was guessed is not there."""
