@@ -120,6 +120,19 @@ def test_every_page_of_a_sitemap_is_asked_for_once_and_is_called_by_its_url(site
     assert not list(tmp_path.rglob("*.open"))
 
 
+def test_other_readers_find_our_records_whole_and_their_digests_right(site: Site, tmp_path: Path) -> None:
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    site.put_sitemap([site.put_article(number, f"{TEXT} می‌رود {number}") for number in range(3)])
+    crawl(site, tmp_path, site_source(site))
+    (segment,) = (tmp_path / "s").glob("*.warc.gz")
+    with segment.open("rb") as file:
+        assert all(record.verify_block_digest() for record in ArchiveIterator(file, parse_http=False))
+        file.seek(0)
+        answers = [r.verify_payload_digest() for r in ArchiveIterator(file, record_types=WarcRecordType.response)]
+    assert answers == [True] * site.asked.total()
+
+
 def test_a_second_run_within_the_days_of_refreshing_asks_for_nothing(site: Site, tmp_path: Path) -> None:
     site.put_sitemap([site.put_article(1, TEXT)])
     crawl(site, tmp_path, site_source(site))

@@ -20,7 +20,7 @@ DOCUMENTS = st.lists(
 
 
 class Staged:
-    """Units of documents as `Staging` gives them, without signatures."""
+    """Units of documents as `Staging` gives them, without signatures, each of a source that is called as it is."""
 
     language = SimpleNamespace(dedup=Dedup())
 
@@ -31,6 +31,7 @@ class Staged:
         ids, characters, match = zip(*self.units[key], strict=True) if self.units[key] else ((), (), ())
         table = {
             "id": pa.array(ids, pa.string()),
+            "source": pa.array([key] * len(ids), pa.dictionary(pa.int32(), pa.string())),
             "characters": pa.array(characters, pa.int32()),
             "match": pa.array(match, pa.uint64()),
             "fetched_at": pa.array([1_000_000 * each for each in characters], pa.timestamp("us", tz="UTC")),
@@ -78,3 +79,22 @@ def test_the_longest_stays_and_the_smallest_id_names_the_cluster(documents: list
         assert found.smallest_id(number, id_) == min(other[0] for _, other in alike)
         if len(alike) > 1:
             assert found.kept_id(number) == best[1][0]
+
+
+@given(DOCUMENTS, st.integers(0, 24))
+def test_the_overlap_counts_the_documents_of_a_source_that_say_what_one_of_another_says(
+    documents: list[tuple[str, int, int]], cut: int
+):
+    units = {"a": documents[:cut], "b": documents[cut:]}
+    found = duplicates(Staged(units), [False, False])
+    wanted: dict[str, dict[str, int]] = {}
+    for name, mine in units.items():
+        for other, theirs in units.items():
+            matches = Counter(match for _, _, match in theirs)
+            same = sum(matches[match] > (name == other) for _, _, match in mine)
+            if same:
+                wanted.setdefault(name, {})[other] = same
+    assert found.overlap() == wanted
+    for number, (_, _, match) in enumerate(documents):
+        names = {name for name, mine in units.items() if match in {each[2] for each in mine}}
+        assert found.is_shared(number) == (len(names) > 1)

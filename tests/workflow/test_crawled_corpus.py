@@ -193,3 +193,43 @@ def test_a_page_that_left_the_web_leaves_the_corpus(site: Site, tmp_path: Path) 
     assert manifest(tmp_path)["counts"]["dropped"]["gone from the web"] == 1
     assert build(site, tmp_path, *options, "--offline", "--keep-gone") == 0
     assert len(rows(tmp_path)) == 8
+
+
+def test_the_report_says_what_each_source_brought_and_what_two_of_them_share(
+    site: Site, tmp_path: Path, capsys
+) -> None:
+    put_samples(site, 8)
+    with serving_site() as other:
+        paths = put_samples(other, 3)
+        title, text = samples(9)[8]
+        other.put("/own", article(title, text))
+        other.put("/short", article("Lühike", "Tere!"))
+        other.put_sitemap([*paths, "/own", "/short", "/nowhere"], dates={"/own": "2024-05-06"})
+        options = ("--site", site.url, "--site", other.url, "--licence", "CC-BY-4.0",
+                   "--allow-address", f"127.0.0.1:{other.port}")  # fmt: skip
+        assert build(site, tmp_path, *options) == 0
+        out = capsys.readouterr().out
+        names = [f"127.0.0.1-{each.port}" for each in (site, other)]
+    first, second = (manifest(tmp_path)["yields"][name] for name in names)
+    assert (first["overlap"], second["overlap"]) == ({names[1]: 3}, {names[0]: 3})
+    assert first["documents"] + second["documents"] == 9
+    alone = dict.fromkeys(names, 0)
+    for row in rows(tmp_path):
+        if row["url"] not in {f"{each}/a/{number}" for each in (site.url, other.url) for number in range(3)}:
+            alone[row["source"]] += row["characters"]
+    assert {names[0]: first["own_characters"], names[1]: second["own_characters"]} == alone
+    assert first["dropped"].get("duplicate", 0) + second["dropped"].get("duplicate", 0) == 3
+    assert second["dropped"]["no main text"] == 1
+    assert second["licences"] == {"CC-BY-4.0": second["documents"]}
+    assert second["consent"] == {"yes": second["documents"]}
+    # robots.txt, tdmrep.json and ai.txt are answers as well, and so is the page that was not there
+    assert second["answers"] == other.asked.total()
+    assert second["characters_per_answer"] == round(second["characters"] / second["answers"], 1)
+    crawl = manifest(tmp_path)["pins"][names[1]]["crawl"]
+    assert crawl["requests"] == other.asked.total()
+    assert crawl["largest_rate"] > 0
+    assert crawl["promised_rate"] is None
+    card = (tmp_path / "et" / "corpus" / "README.md").read_text(encoding="utf-8")
+    matrix = {tuple(sorted(names)).index(name): name for name in names}
+    assert f"| {matrix[0]} | 0 | 3 |\n| {matrix[1]} | 3 | 0 |" in card.replace("\\", "")
+    assert max(len(line) for line in out.splitlines() if not line.startswith("corpus|")) <= 80, out

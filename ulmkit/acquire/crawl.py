@@ -97,7 +97,7 @@ class Crawl:
                 await asyncio.gather(*self.pending, return_exceptions=True)
                 self._commit()
                 self._close()
-        return {run.name: run.summary() | self._pace(run) for run in self.runs}
+        return {run.name: run.summary(self.clock.monotonic()) | self._pace(run) for run in self.runs}
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -150,14 +150,16 @@ class SourceCrawl:
             return f"max_hours of {spec.max_hours:g}"
         return ""
 
-    def summary(self) -> dict[str, Any]:
-        """What the run did, for the manifest and the screen."""
+    def summary(self, now: float) -> dict[str, Any]:
+        """What the run did until `now`, of the clock that it began by, for the manifest and the screen."""
         counts = self.counts
         return {
             "asked": counts.asked,
             "kept": counts.kept,
             "revisits": counts.revisits,
             "bytes": counts.bytes,
+            "requests": counts.statuses.total(),  # robots.txt and its like among them
+            "seconds": round(now - self.began, 1),
             "answer_seconds": round(counts.seconds, 3),
             "statuses": dict(sorted(counts.statuses.items())),
             "not_kept": dict(counts.reasons.most_common()),

@@ -289,6 +289,7 @@ def _crawl(
                     "segments": {segment.name: segment.sha256 for segment in segments},
                     "first": min(segment.first for segment in segments),
                     "last": max(segment.last for segment in segments),
+                    "answers": sum(segment.records - 1 for segment in segments),  # the first record says who wrote it
                     "crawl": summary,
                 }
         finally:

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
-from ulmkit.cli.fetching import chosen_fetching, crawl_table, failures_shown, fetching, show_failures
+from ulmkit.cli.crawl_report import crawl_tables, yield_tables
+from ulmkit.cli.fetching import chosen_fetching, failures_shown, fetching, show_failures
 from ulmkit.document import JOINERS
 from ulmkit.names import readable
 
@@ -68,9 +69,10 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
         )
     manifest = corpus.manifest
     show_failures(terminal, corpus.failed)
-    if crawls := {name: pins["crawl"] for name, pins in manifest["pins"].items() if pins.get("crawl")}:
-        terminal.print(crawl_table(crawls) + "\n")
+    if told := crawl_tables(manifest["pins"]):
+        terminal.print(told)
     terminal.print(corpus_tables(manifest, language))
+    terminal.print(yield_tables(manifest["yields"]))
     terminal.print(unread_table(manifest["counts"]["unread"], read_samples(corpus.folder / "dropped" / "unread.jsonl")))
     if manifest.get("unchanged"):
         terminal.note(f"{corpus.folder} is up to date.")
@@ -101,8 +103,8 @@ def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], 
             language, terminal.root, chosen_fetching(options, licence), forget=forget, report=report
         )
     show_failures(terminal, brought.failed)
-    if crawls := {name: pins["crawl"] for name, pins in brought.pins.items() if pins.get("crawl")}:
-        terminal.print(crawl_table(crawls))
+    if told := crawl_tables(brought.pins):
+        terminal.print(told)
     files = [str(item.path) for item in brought.inputs]
     terminal.note(f"{len(files):,} files under {terminal.layout(code).raw}.")
     terminal.finish({"files": files, "pins": brought.pins, "failed": brought.failed})

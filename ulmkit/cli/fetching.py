@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal, text_table
+from ulmkit.cli.common import Terminal
 
 if TYPE_CHECKING:
     from ulmkit.acquire.sources import Fetching
@@ -109,31 +109,3 @@ def failures_shown(terminal: Terminal) -> Iterator[None]:
         if len(error.failed) > 1:
             show_failures(terminal, error.failed)
         raise
-
-
-def crawl_table(crawls: Mapping[str, Mapping[str, Any]]) -> str:
-    """What a crawl did, a row a source, and below it why pages were not kept."""
-    rows = [
-        (
-            name,
-            f"{crawl['asked']:,}",
-            f"{crawl['kept']:,}",
-            f"{crawl['revisits']:,}",
-            f"{crawl['bytes'] / 1e6:,.1f}",
-            f"{crawl['largest_rate']:,.1f}",
-            "–" if crawl["promised_rate"] is None else f"{crawl['promised_rate']:,.1f}",
-            crawl["stopped"],
-        )
-        for name, crawl in crawls.items()
-    ]
-    headers = ("source", "asked", "kept", "as before", "MB", "most a minute", "promised", "stopped by")
-    reasons = [
-        (name, reason, f"{count:,}")
-        for name, crawl in crawls.items()
-        for kind in ("not_kept", "left", "list_problems")
-        for reason, count in crawl[kind].items()
-    ]
-    tables = [text_table(headers, rows)]
-    if reasons:
-        tables.append(text_table(("source", "not kept because", "URLs"), reasons, words=2))
-    return "\n\n".join(tables) + "\n"

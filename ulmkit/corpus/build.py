@@ -21,6 +21,7 @@ from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.staging import Staging, Unit, stage_unit
 from ulmkit.corpus.tally import Samples, Tally
+from ulmkit.corpus.yields import Yields
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.formats.consent import CONSENT, ConsentPolicy, ConsentRules, LicencePolicy, consent_list
 from ulmkit.formats.inputs import Input, in_units
@@ -172,7 +173,7 @@ class Build:
         """Steps 6 to 8 over all units, and the finished corpus in its place."""
         keys = [self.staging.key(unit) for unit in units]
         inputs = [entry for unit in units for entry in unit.entries]
-        tally, samples, unread = Tally(), Samples.dropped(), Samples.unread()
+        tally, samples, unread, yields = Tally(), Samples.dropped(), Samples.unread(), Yields()
         for key in keys:
             counts, dropped, refused = self.staging.counted(key)
             tally.add(counts)
@@ -188,6 +189,7 @@ class Build:
             new,
             tally,
             samples,
+            yields,
             crawled=[unit.crawled for unit in units],
             gone=self.options.gone,
             valid_share=self.options.valid_share,
@@ -208,6 +210,7 @@ class Build:
             **({"consent_table": CONSENT} if crawled else {}),
             "filters": limits_of(self.language),
             "counts": tally.to_json(),
+            "yields": yields.to_json(tally, pins),
             "splits": splits,
             "versions": package_versions(PACKAGES),
             "signature": signature(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.corpus.yields import source_tables
 from ulmkit.language.spec import Language
 from ulmkit.names import code_span, markdown_text, yaml_text
 
@@ -35,6 +36,7 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
             for name, c in sorted(counts["sources"].items())
         ),
         "",
+        *source_tables(manifest.get("yields", {})),
         *_consent(manifest),
         f"Licences of the inputs, as stated by whoever gave them: {', '.join(map(markdown_text, licences))}.",
         "",

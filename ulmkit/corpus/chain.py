@@ -78,7 +78,7 @@ class Part:
         self.tally.source(raw.source)["read"] += 1
 
     def drop(self, doc: RawDocument | Document, reason: str, detail: str, text: str) -> None:
-        self.tally.dropped[reason] += 1
+        self.tally.drop(doc.source, reason)
         self.tally.source(doc.source)["dropped"] += 1
         self.samples.append(document_sample(doc, reason, detail, text))
 

@@ -15,6 +15,7 @@ from ulmkit.corpus.dedup import cluster
 from ulmkit.corpus.split import cluster_number, split_of
 from ulmkit.corpus.staging import Staging
 from ulmkit.corpus.tally import GONE, SUPERSEDED, Samples, Tally, duplicate_sample, replaced_sample
+from ulmkit.corpus.yields import Yields
 from ulmkit.document import count_joiners
 from ulmkit.progress import Progress, Report
 
@@ -73,6 +74,11 @@ class Duplicates:
         self.roots = cluster(match[captures.newest], signatures, staging.language.dedup)
         self.sizes = np.bincount(self.roots, minlength=len(self.roots)).astype(np.int32)  # by root
         copies = self._copies(staging, keys)
+        names = copies["source"].cast(pa.string())  # each unit numbers its sources by itself
+        copies = copies.set_column(copies.column_names.index("source"), "source", names)
+        self.by_source = copies.group_by(["root", "source"]).aggregate([("number", "count")])
+        several = self.by_source.group_by("root").aggregate([("source", "count")])
+        self.shared = np.sort(several.filter(pc.greater(several["source_count"], 1))["root"].to_numpy())  # roots
         # the longest stays, and of equals the smallest id: both hold whatever the order of the inputs. Arrow orders
         # strings by their bytes, which in UTF-8 is the order of their code points
         order = [("root", "ascending"), ("characters", "descending"), ("id", "ascending"), ("number", "ascending")]
@@ -90,11 +96,11 @@ class Duplicates:
         return len(self.roots)
 
     def _copies(self, staging: Staging, keys: Sequence[str]) -> pa.Table:
-        """Number, root, id and characters of every document that is not alone in its cluster."""
+        """Number, root, id, source and characters of every document that is not alone in its cluster."""
         several = self.sizes[self.roots] > 1
         parts, start = [], 0
         for unit, key in enumerate(keys):
-            table = staging.columns(key, ["id", "characters"])
+            table = staging.columns(key, ["id", "source", "characters"])
             if not (newest := self.captures.of(unit)).all():
                 table = table.filter(pa.array(newest))
             here = np.flatnonzero(several[start : start + len(table)])
@@ -109,6 +115,22 @@ class Duplicates:
     def size(self, number: int) -> int:
         """How many documents say what the document `number` says, itself among them."""
         return int(self.sizes[self.roots[number]])
+
+    def is_shared(self, number: int) -> bool:
+        """Whether a document of another source says what the document `number` says."""
+        place = int(np.searchsorted(self.shared, self.roots[number]))
+        return place < len(self.shared) and bool(self.shared[place] == self.roots[number])
+
+    def overlap(self) -> dict[str, dict[str, int]]:
+        """Source → source → how many documents of the first say what one of the second, or another of it, says."""
+        pairs = self.by_source.join(self.by_source, "root", right_suffix="_other", join_type="inner")
+        other = pc.not_equal(pairs["source"], pairs["source_other"])
+        pairs = pairs.filter(pc.or_(other, pc.greater(pairs["number_count"], 1)))
+        counted = pairs.group_by(["source", "source_other"]).aggregate([("number_count", "sum")])
+        found: dict[str, dict[str, int]] = {}
+        for row in counted.to_pylist():
+            found.setdefault(row["source"], {})[row["source_other"]] = row["number_count_sum"]
+        return found
 
     def smallest_id(self, number: int, own: str) -> str:
         """The smallest id in the cluster of `number`, whose own id is `own`: it decides the split."""
@@ -128,6 +150,7 @@ def gather(
     folder: Path,
     tally: Tally,
     samples: Samples,
+    yields: Yields,
     *,
     crawled: Sequence[bool],
     gone: Sequence[str] = (),
@@ -137,12 +160,13 @@ def gather(
 ) -> dict[str, dict[str, Any]]:
     """Write one document of each cluster, the longest, to the shards of its split; the splits for the manifest.
 
-    What goes as a duplicate, or as an older capture of a page, is added to `tally` and `samples`. `crawled` says of
-    each unit whether it is of our own crawl, in which a page may stand several times.
+    What goes as a duplicate, or as an older capture of a page, is added to `tally` and `samples`, and what stays to
+    `yields`. `crawled` says of each unit whether it is of our own crawl, in which a page may stand several times.
     """
     report(Progress("deduplicate", 0, None, "documents"))
     captures = Captures(staging, keys, crawled, gone)
     duplicates = Duplicates(staging, keys, captures)
+    yields.overlap = duplicates.overlap()
     total = len(captures.newest)
     report(Progress("deduplicate", total, total, "documents"))
     writers = {split: ShardWriter(folder, split) for split in SPLITS}
@@ -160,6 +184,7 @@ def gather(
             continue
         cluster_id = cluster_number(duplicates.smallest_id(number, row["id"]))
         writer = writers[split_of(cluster_id, valid_share, test_share)]
+        yields.add(row, shared=duplicates.is_shared(number))
         writer.add({**row, "cluster": cluster_id, "cluster_size": duplicates.size(number)})
     return {split: writer.close() for split, writer in writers.items()}
 

@@ -114,6 +114,7 @@ class Staging:
                 "pii": self.pii,
                 "chain": CHAIN,
                 "format": str(STAGED),
+                "counts": [each.name for each in dataclasses.fields(Tally)],
                 **({"consent": [CONSENT, dataclasses.asdict(self.consent)]} if unit.crawled else {}),
             }
         )

@@ -13,7 +13,7 @@ from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
 from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import open_regular
 
-NESTED = ("joiners", "sources", "unread", "consent")
+NESTED = ("joiners", "sources", "unread", "consent", "dropped_of")
 SAMPLE_CHARACTERS = 600
 SUPERSEDED = "superseded"  # of several captures of a page the newest stays
 GONE = "gone from the web"
@@ -40,6 +40,7 @@ class Tally:
     sources: dict[str, Counter[str]] = field(default_factory=dict)
     unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
     consent: dict[str, Counter[str]] = field(default_factory=dict)  # of crawled pages, by source: verdict and ground
+    dropped_of: dict[str, Counter[str]] = field(default_factory=dict)  # `dropped` by source
 
     def add(self, other: "Tally") -> None:
         for name in ("read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines"):
@@ -52,7 +53,7 @@ class Tally:
                 mine.setdefault(key, Counter()).update(counts)
 
     def nested(self) -> tuple[dict[str, Counter[str]], ...]:
-        return self.joiners, self.sources, self.unread, self.consent
+        return self.joiners, self.sources, self.unread, self.consent, self.dropped_of
 
     def count_joiners(self, stage: str, texts: Iterable[str]) -> None:
         self.joiners.setdefault(stage, Counter()).update(count_joiners(texts))
@@ -63,6 +64,11 @@ class Tally:
     def consents(self, name: str) -> Counter[str]:
         """Verdicts of a source's pages, with their grounds."""
         return self.consent.setdefault(name, Counter())
+
+    def drop(self, source: str, reason: str) -> None:
+        """Count a document of a source that does not stay."""
+        self.dropped[reason] += 1
+        self.dropped_of.setdefault(source, Counter())[reason] += 1
 
     def duplicate(self, row: DocumentRow) -> None:
         """Count a document that was kept until another turned out to be the same."""
@@ -77,7 +83,7 @@ class Tally:
     def _drop_kept(self, row: DocumentRow, reason: str) -> None:
         self.kept -= 1
         self.characters_kept -= row["characters"]
-        self.dropped[reason] += 1
+        self.drop(row["source"], reason)
         self.source(row["source"]).update(kept=-1)
         self.joiners.setdefault("kept", Counter()).subtract(count_joiners([row["text"]]))
 

@@ -418,6 +418,7 @@ class Retrieval:
             "segments": {segment.name: segment.sha256 for segment in segments},
             "first": min(segment.first for segment in segments),
             "last": max(segment.last for segment in segments),
+            "answers": sum(segment.records - 1 for segment in segments),
             "run": self.summary(),
         }
         return Fetched([self.home / segment.name for segment in segments], pins, crawled=True)
