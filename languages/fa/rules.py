@@ -1,8 +1,10 @@
 """Rules of Persian that need context; the character table does the rest."""
 
 # ruff: noqa: SIM905 (a list of words reads better as one string)
+import importlib.util
 import re
 from functools import cache
+from pathlib import Path
 
 # letters of Urdu, Kurdish and Pashto: a word that holds one is not Persian, and its yeh is its own
 _FOREIGN = "ٹڈڑںڕڵۆێڤټډړښږځڅڼګ"
@@ -66,11 +68,13 @@ _PLURAL = re.compile(f" (ها|هایی|های){_END}")
 _ENDING = re.compile(f"(?<=ه) (ایم|اید|اند|ام|ات|اش|ای){_END}")
 _SILENT = re.compile("(?<=[ءآأؤإاةدذرزژو])\u200c")  # `joiners` deletes it
 _NUMERALS = tuple("0123456789۰۱۲۳۴۵۶۷۸۹\ufdd0")
+_IMPERFECTIVE = re.compile("^ن?می\u200c")
 _LONGEST = 40  # letters of a word that is looked at
 
 # the word before the month of May: می is no prefix there
 _BEFORE_MAY = frozenset("ماه اول اوایل اواسط اواخر نیمه نیمه\u0654 یکم آوریل".split())
-_IMPERSONAL = frozenset(f"{prefix}\u200c{stem}" for prefix in ("می", "نمی") for stem in ("توان", "بایست", "شاید"))
+_IMPERSONAL = ("توان", "بایست", "شاید")
+_ENDINGS = ("م", "ی", "یم", "ید", "ند")  # of persons, but for the third singular
 # nouns that may be wet (تر), where hazm calls them adjectives too
 _WET = frozenset("آب چشم لب دست هوا هوای چوب نان گل زمین میوه خاک علف".split())
 # function words in ه take no ending
@@ -83,12 +87,22 @@ _NOMINAL, _GRADED = frozenset({"N", "AJ", "0"}), frozenset({"AJ", "ADV", "0"})
 
 @cache
 def _hazm() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
-    """hazm's conjugated verbs, and its words with their parts of speech; 10 CPU-seconds, most of it hazm's imports."""
-    from hazm import Lemmatizer
-    from hazm.utils import words_list
+    """Verb forms that می and نمی stand before, and words with their parts of speech, from the two lists in hazm's folder.
 
-    verbs = frozenset(Lemmatizer(joined_verb_parts=False).verbs) | _IMPERSONAL
-    return verbs, {word: frozenset(tags) for word, _, tags in words_list()}
+    The files are read and hazm is not imported, which takes 4 CPU seconds and 700 MB in every process. A root of its
+    list that has a prefix is taken without it, and a root that is missing makes no forms.
+    """
+    spec = importlib.util.find_spec("hazm")
+    if not spec or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'hazm'", name="hazm")
+    data = Path(spec.submodule_search_locations[0]) / "data"
+    forms = set(_IMPERSONAL)
+    for line in (data / "verbs.dat").read_text("utf-8").splitlines():
+        past, _, present = (root.removeprefix("می\u200c") for root in line.strip().partition("#"))
+        forms |= {f"{past}{ending}" for ending in ("", *_ENDINGS, "ه") if past}
+        forms |= {f"{present}{ending}" for ending in ("د", *_ENDINGS) if present}
+    rows = (line.strip().split("\t") for line in (data / "words.dat").read_text("utf-8").splitlines())
+    return frozenset(forms), {row[0]: frozenset(row[2].split(",")) for row in rows if len(row) == 3}
 
 
 def half_space(text: str) -> str:
@@ -120,7 +134,7 @@ def _word_before(text: str, end: int) -> str:
 
 def _verb(match: re.Match[str]) -> bool:
     prefix = _word_before(match.string, match.start())
-    if f"{prefix}\u200c{match[1]}" not in _hazm()[0] or prefix not in ("می", "نمی"):
+    if prefix not in ("می", "نمی") or match[1] not in _hazm()[0]:
         return False
     end = match.start() - len(prefix) - 1
     before = match.string[max(0, end - 1) : end]
@@ -145,7 +159,9 @@ def _plural(match: re.Match[str]) -> bool:
     stem = _word_before(match.string, match.start())
     if not stem or stem.endswith(("ها", "های", "هایی")):
         return False
-    if match[1] == "ها" and stem in _hazm()[0]:  # after a verb it may be the spoken language's "mind you"
+    if (
+        match[1] == "ها" and _IMPERFECTIVE.sub("", stem) in _hazm()[0]
+    ):  # after a verb it may be the spoken language's "mind you"
         return False
     return bool(_tags(stem) & _NOMINAL)
 

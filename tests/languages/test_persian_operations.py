@@ -1,5 +1,9 @@
 """Persian's operations, code point by code point: what each of the list's entries does to each of its characters."""
 
+import re
+import runpy
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -217,6 +221,8 @@ HALF_SPACES = [
     ("کار ها ها", "کارها ها"),
     ("می رفته ام", "می\u200cرفته\u200cام"),
     ("آب.سر ها", "آب.سر ها"),
+    ("نمی گویم ها", "نمی\u200cگویم ها"),
+    ("رفتن ها و بدهی ها", "رفتن\u200cها و بدهی\u200cها"),
 ]
 
 
@@ -225,6 +231,25 @@ def test_half_spaces_are_set_where_only_one_reading_is_left(raw: str, normal: st
     repair = PERSIAN.normalizer("half_space")
     assert repair(raw) == normal
     assert repair(normal) == normal
+
+
+def test_the_words_of_hazm_are_read_without_importing_it() -> None:
+    """Its import takes seconds and hundreds of MB in every process."""
+    code = "from ulmkit.language.registry import get; import sys; get('fa').normalizer('half_space')('می رود');"
+    code += "assert not {'hazm', 'nltk', 'sklearn', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_verb_forms_are_those_that_hazm_conjugates() -> None:
+    """Apart from what its list writes wrongly: two roots with their prefix, one of two words, and one that is empty."""
+    from hazm import Lemmatizer
+
+    conjugated = Lemmatizer(joined_verb_parts=False).verbs
+    forms = {verb[3:] for verb in conjugated if re.fullmatch("می\u200c[ء-ی]+", verb)}
+    known = runpy.run_path(str(PERSIAN.file("rules.py")))["_hazm"]()[0]
+    assert forms - known == {"راندن", "زیدن", "م", "ند", "ه", "ی", "ید", "یم"}
+    assert {form for form in known - forms if " " not in form} == {"توان"}
 
 
 RUNS = [
