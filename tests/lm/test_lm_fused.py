@@ -114,7 +114,7 @@ def test_outputs_states_and_gradients_are_those_of_the_equations_in_float64(
 
 
 @pytest.mark.parametrize("chunk", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("masked", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_wavefront_is_layer_after_layer(chunk: int, masked: bool) -> None:
     """One chunk of all time is layer after layer; in float64 nothing but the products' order of sums may differ."""
     case = stack([4, 6, 5, 3], 5, 2, masked=masked)

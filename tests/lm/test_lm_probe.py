@@ -1,6 +1,7 @@
 """A machine trains with what is right, then with what is fastest; a run keeps what it began with."""
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,14 @@ OPEN = LMConfig(
 )
 
 
-@pytest.mark.parametrize("precision", TOLERANCE)
-@pytest.mark.parametrize("backend", ulmkit.lm.kernels.BACKENDS)
+@pytest.mark.parametrize(
+    ("backend", "precision"),
+    [
+        # its kernels are interpreted here, which takes seconds
+        pytest.param(*pair, marks=[pytest.mark.slow] if pair[0] == "fused" and pair[1] != "fp32" else [])
+        for pair in itertools.product(ulmkit.lm.kernels.BACKENDS, TOLERANCE)
+    ],
+)
 def test_every_backend_is_right(backend: str, precision: Any) -> None:
     assert relative_error(backend, precision, CPU) < TOLERANCE[precision]
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,11 +58,11 @@ class Page:
     record_url: str = ""  # of its record, where that is another's
     header: str = ""  # a further line of its answer
 
-    @property
+    @cached_property
     def host(self) -> str:
         return urlsplit(self.url).hostname or ""
 
-    @property
+    @cached_property
     def surt(self) -> str:
         return ",".join(reversed(self.host.split("."))) + ")" + urlsplit(self.url).path
 

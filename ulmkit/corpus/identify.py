@@ -200,6 +200,7 @@ def own_share(text: str, language: Language) -> float:
     return main.share if main.label in wanted else float("nan")
 
 
+@functools.cache
 def known_labels() -> frozenset[str]:
     """The labels that the identifiers give; pycld2 names a hundred more, which it never says."""
     from py3langid import langid
