@@ -87,7 +87,7 @@ _NOMINAL, _GRADED = frozenset({"N", "AJ", "0"}), frozenset({"AJ", "ADV", "0"})
 
 @cache
 def _hazm() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
-    """Verb forms that می and نمی stand before, and words with their parts of speech, from the two lists in hazm's folder.
+    """Verb forms that می stands before, and words with their parts of speech, from the two lists in hazm's folder.
 
     The files are read and hazm is not imported, which takes 4 CPU seconds and 700 MB in every process. A root of its
     list that has a prefix is taken without it, and a root that is missing makes no forms.
