@@ -123,8 +123,8 @@ class CommonCrawl:
     sent: int = 0
     url: str = ""
 
-    def publish(self, pages: list[Page], crawl: str = CRAWL) -> None:
-        """Make the crawl's files: a third of the top-level domains in each file of the index."""
+    def publish(self, pages: list[Page], crawl: str = CRAWL, filler: int = FILLER) -> None:
+        """Make the crawl's files: a third of the top-level domains, and `filler` other rows, in each of the index."""
         segment = SEGMENT.replace(CRAWL, crawl)
         rows: list[dict[str, Any]] = []
         for number in range(2):
@@ -139,10 +139,10 @@ class CommonCrawl:
             self.files[file] = data.getvalue()
             self.files[file.replace("/warc/", "/wet/").replace(".warc.gz", ".warc.wet.gz")] = b"".join(texts)
         paths = []
-        for number, (first, last) in enumerate((("a", "d"), ("e", "h"), ("i", "z"))):
+        for number, (first, last) in enumerate((("0", "d"), ("e", "h"), ("i", "z"))):
             path = f"cc-index/table/cc-main/warc/crawl={crawl}/subset=warc/part-{number:05d}-x.c000.gz.parquet"
             mine = [each for each in rows if first <= each["url_host_tld"][0] <= last]
-            mine += [*fillers(f"{first}{last}m"), *fillers(f"{last}um")]
+            mine += [*fillers(f"{first}{last}m", filler // 2), *fillers(f"{last}um", filler // 2)]
             mine.sort(key=lambda each: each["url_surtkey"])
             table = pa.Table.from_pylist(mine, SCHEMA)
             out = io.BytesIO()
@@ -166,9 +166,9 @@ def lines(paths: list[str]) -> bytes:
 
 
 @cache
-def fillers(tld: str) -> list[dict[str, Any]]:
+def fillers(tld: str, count: int) -> list[dict[str, Any]]:
     """Rows of pages that nobody asks for."""
-    return [filler(number, tld) for number in range(FILLER // 2)]
+    return [filler(number, tld) for number in range(count)]
 
 
 def filler(number: int, tld: str) -> dict[str, Any]:
@@ -217,17 +217,17 @@ class CommonCrawlHandler(BaseHTTPRequestHandler):
 
 
 @cache
-def published(pages: tuple[Page, ...]) -> dict[str, bytes]:
+def published(pages: tuple[Page, ...], filler: int) -> dict[str, bytes]:
     """The files of a crawl with these pages."""
     crawl = CommonCrawl()
-    crawl.publish(list(pages))
+    crawl.publish(list(pages), filler=filler)
     return crawl.files
 
 
 @contextmanager
-def commoncrawl_server(pages: list[Page]) -> Iterator[CommonCrawl]:
+def commoncrawl_server(pages: list[Page], filler: int = FILLER) -> Iterator[CommonCrawl]:
     """A crawl with these pages on a free loopback port."""
-    crawl = CommonCrawl(dict(published(tuple(pages))))
+    crawl = CommonCrawl(dict(published(tuple(pages), filler)))
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (CommonCrawlHandler,), {"crawl": crawl}))
     http.daemon_threads = True
     crawl.url = f"http://127.0.0.1:{http.server_address[1]}"

@@ -1,11 +1,13 @@
 """A corpus from the web: from a site to shards, by name, under a licence, with what was refused left out."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from at_prompt import run
+from commoncrawl_server import Page, commoncrawl_server
 from site_server import Reply, Site, article, serving_site
 
 from ulmkit.artifacts.shards import read_batches
@@ -121,8 +123,6 @@ def test_a_blogs_posts_come_through_its_platforms_list(site: Site, tmp_path: Pat
     site.put(query, json.dumps(posts), content_type="application/json", headers={"X-WP-TotalPages": "1"})
     folder = tmp_path / "languages" / "et"
     folder.parent.mkdir()
-    import shutil
-
     shutil.copytree(get("et").folder, folder)
     block = '\n[[sources]]\nname = "blog"\nkind = "blog"\nlocator = "http://blog.example.org/"\nlicence = "CC-BY-4.0"\n'
     text = (folder / "language.toml").read_text(encoding="utf-8") + block
@@ -233,3 +233,44 @@ def test_the_report_says_what_each_source_brought_and_what_two_of_them_share(
     matrix = {tuple(sorted(names)).index(name): name for name in names}
     assert f"| {matrix[0]} | 0 | 3 |\n| {matrix[1]} | 3 | 0 |" in card.replace("\\", "")
     assert max(len(line) for line in out.splitlines() if not line.startswith("corpus|")) <= 80, out
+
+
+def own_folder(tmp_path: Path, block: str) -> Path:
+    """A folder of languages, in which one declares one more source."""
+    folders = tmp_path / "languages"
+    for name in ("et", "_scripts"):
+        shutil.copytree(get("et").folder.parent / name, folders / name)
+    path = folders / "et" / "language.toml"
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{block}", encoding="utf-8")
+    return folders
+
+
+@pytest.mark.parametrize("selection", ['domains = ["0.1"]', 'content_language = "est"'])
+def test_pages_of_common_crawl_become_shards_and_the_report_says_what_they_cost(
+    site: Site, tmp_path: Path, capsys, selection: str
+) -> None:
+    site.put("/robots.txt", "User-agent: ulmkit\nDisallow: /a/7", content_type="text/plain")
+    texts = [text for _, text in samples(8)]
+    pages = [Page(f"{site.url}/a/{number}", "est", text) for number, text in enumerate(texts)]
+    pages += [Page(f"http://x.org/{number}", "eng", "Other.") for number in range(4)]
+    block = '[[sources]]\nname = "cc"\nkind = "commoncrawl"\nlocator = "latest"\nlicence = "CC-BY-4.0"\ndelay_s = 0.0\n'
+    with commoncrawl_server(pages, filler=60) as crawl:
+        options = ("--source", "cc", "--mirror", crawl.url, "--contact", "me@example.org",
+                   "--languages", own_folder(tmp_path, f"{block}{selection}\n"))  # fmt: skip
+        assert build(site, tmp_path, *options) == 0
+        out = capsys.readouterr().out
+        sent, requests = crawl.sent, len(crawl.requests)
+    assert {row["url"] for row in rows(tmp_path)} == {f"{site.url}/a/{number}" for number in range(7)}
+    pins = manifest(tmp_path)["pins"]["cc"]
+    assert (pins["resolved"], pins["answers"]) == ("CC-MAIN-2026-43", 7)
+    assert pins["run"]["urls"]["page"] == {"done": 7, "refused: robots.txt refuses today": 1}
+    assert pins["run"]["requests"] == requests
+    assert pins["run"]["index"]["bytes"] + pins["run"]["records"]["bytes"] < sent  # and two lists
+    assert (pins["run"]["robots_asked"], pins["run"]["servers_refusing"]) == (1, 1)
+    assert [path for path, _ in site.heard] == ["/robots.txt"]
+    assert site.heard[0][1]["From"] == "me@example.org"
+    assert "me@example.org" in site.heard[0][1]["User-Agent"]
+    lines = out.splitlines()
+    assert next(line.split()[1] for line in lines if line.startswith("records")) == "7"
+    assert any(line.startswith("CC-MAIN-2026-43, ") for line in lines)
+    assert max(len(line) for line in lines if not line.startswith("corpus|")) <= 80, out

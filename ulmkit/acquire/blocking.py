@@ -85,7 +85,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.sessions: dict[tuple[str, Guard], Session] = {}
+        self.sessions: dict[tuple[str, Guard, str], Session] = {}
         self.thread = threading.Thread(target=self.loop.run_forever, name="network", daemon=True)
         self.thread.start()
 
@@ -98,12 +98,13 @@ class LoopThread:
             future.cancel()
             raise
 
-    async def session(self, proxy: str, guard: Guard) -> Session:
-        """The session of this guard and proxy, opened where it is none yet."""
-        if (proxy, guard) not in self.sessions:
-            made = Session(agent=user_agent(), guard=guard, proxy=proxy)
-            self.sessions[proxy, guard] = await made.__aenter__()
-        return self.sessions[proxy, guard]
+    async def session(self, proxy: str, guard: Guard, contact: str = "") -> Session:
+        """The session of this guard and proxy, opened where it is none yet; `contact` is whom a server may write to."""
+        key = proxy, guard, contact
+        if key not in self.sessions:
+            made = Session(agent=user_agent(contact=contact), guard=guard, contact=contact, proxy=proxy)
+            self.sessions[key] = await made.__aenter__()
+        return self.sessions[key]
 
     def end(self) -> None:
         """Close all connections and let the thread end."""
@@ -142,6 +143,7 @@ class Client:
     max_wait_s: float = MAX_WAIT  # that a busy server may ask for
     busy: frozenset[int] = frozenset()  # statuses that are tried again, and after which pauses are twice as long
     authorization: str = field(default="", repr=False)
+    contact: str = ""  # whom a server's owner may write to
     guard: Guard | None = None
     sleep: Callable[[float], None] = time.sleep
     last: float = float("-inf")
@@ -175,9 +177,9 @@ class Client:
                 through = address_of(proxy)
             except ValueError as error:
                 raise FetchError(proxy, f"no proxy that can be asked: {error}") from None
-            return self.thread.result(self.thread.session(proxy, opened_for(through)))
+            return self.thread.result(self.thread.session(proxy, opened_for(through), self.contact))
         guard = self.guard or (opened_for(at) if named else Guard(ports=_web_ports()))
-        return self.thread.result(self.thread.session("", guard))
+        return self.thread.result(self.thread.session("", guard, self.contact))
 
     def wait_turn(self) -> None:
         """Hold the pause between two requests."""

@@ -76,14 +76,14 @@ class RobotsToday:
 
 
 @contextmanager
-def asking(guard: Guard) -> Iterator[Ask]:
-    """Asks any server that `guard` permits, on a loop of its own."""
+def asking(guard: Guard, contact: str = "") -> Iterator[Ask]:
+    """Asks any server that `guard` permits, on a loop of its own; `contact` is whom its owner may write to."""
     threads: list[LoopThread] = []
 
     def ask(url: str) -> Answer:
         if not threads:
             threads.append(LoopThread())
-        session = threads[0].result(threads[0].session("", guard))
+        session = threads[0].result(threads[0].session("", guard, contact))
         return threads[0].result(session.get(url, {}, ROBOTS))
 
     try:

@@ -104,14 +104,17 @@ def fetch_source(
     mirror: str | None = None,
     limit: int | None = None,
     guard: Guard | None = None,
+    contact: str = "",
     progress: Report = silent,
 ) -> Fetched:
     """The files of a declared source, brought to `folder` (the language's `raw`), and what pins them down.
 
     `guard` says what may be connected to; with one that is offline, what an earlier run brought whole is used.
-    Raises `InputError` where it cannot be had.
+    `contact` is whom the owner of a server may write to. Raises `InputError` where it cannot be had.
     """
-    return fetcher(spec.kind)(spec, folder, mirror=mirror, limit=limit, guard=guard or Guard(), progress=progress)
+    fetch = fetcher(spec.kind)
+    how: dict[str, Any] = {"mirror": mirror, "limit": limit, "guard": guard or Guard(), "contact": contact}
+    return fetch(spec, folder, **how, progress=progress)
 
 
 def plan_of(spec: SourceSpec) -> "Plan":
@@ -151,8 +154,7 @@ def fetch_sources(language: Language, layout: Layout, how: Fetching, *, report: 
     if how.max_hours is not None:
         specs = [dataclasses.replace(spec, max_hours=min(spec.max_hours, how.max_hours)) for spec in specs]
     crawled = [spec for spec in specs if spec.kind in CRAWL_KINDS]
-    if crawled and not how.offline:
-        require_contact(crawled, how)
+    require_contact([] if how.offline else [spec.locator for spec in crawled], how)
     brought = Brought()
     if crawled:
         _crawl(language, layout, crawled, how, brought, report)
@@ -214,13 +216,13 @@ def forget_hosts(layout: Layout, hosts: Sequence[str]) -> int:
             frontier.close()
 
 
-def require_contact(specs: Sequence[SourceSpec], how: Fetching) -> None:
-    """Refuse to ask other people's servers without saying who asks."""
+def require_contact(urls: Iterable[str], how: Fetching) -> None:
+    """Refuse to ask the servers of `urls`, where they are other people's, without saying who asks."""
     own = {address for address, _ in how.allowed}
-    strangers = [spec for spec in specs if urlsplit(spec.locator).hostname not in own]
+    strangers = [host for url in urls if (host := urlsplit(url).hostname) not in own]
     if strangers and not how.contact:
         raise UsageError(
-            f"no contact. Sites such as {urlsplit(strangers[0].locator).hostname} want to know who asks: "
+            f"no contact. Sites such as {strangers[0]} want to know who asks: "
             f"--contact you@example.org (or {CONTACT}); --offline builds from what is here."
         )
     if how.contact and not (how.contact.isascii() and how.contact.isprintable() and len(how.contact) <= 200):
@@ -232,9 +234,10 @@ def _bring(spec: SourceSpec, layout: Layout, how: Fetching, brought: Brought, re
     from ulmkit.formats.inputs import Input
 
     try:
-        fetched = fetch_source(spec, layout.raw, mirror=how.mirror, limit=how.limit, guard=how.guard(), progress=report)
+        asked: dict[str, Any] = {"mirror": how.mirror, "limit": how.limit, "guard": how.guard()}
+        fetched = fetch_source(spec, layout.raw, **asked, contact=how.contact, progress=report)
     except InputError as error:
-        brought.failed[spec.name] = str(error)
+        brought.failed[spec.name] = str(error).removeprefix(f"source '{spec.name}': ")
         return
     columns: dict[str, Any] = {
         "text_field": getattr(spec, "text_field", "") or None,

@@ -178,6 +178,25 @@ def facts(code: str) -> Facts:
     return Facts(code, iso, name, native, script, direction, Exemplars(*cells[1:]), origins)
 
 
+def likely_territory(code: str) -> str:
+    """Where most of those live who write the language `code`, as CLDR has it (ISO 3166-1); empty where it does not."""
+    from babel.core import get_global
+
+    base, _, script = code.partition("-")
+    likely = get_global("likely_subtags")
+    found = (likely.get(f"{base}_{script}") if script else None) or likely.get(base) or ""
+    return found.rpartition("_")[2] if found.count("_") == 2 else ""
+
+
+def members_of(iso639_3: str) -> list[str]:
+    """The languages of a macrolanguage that are called as it is (ISO 639-3); none where it is no macrolanguage."""
+    import iso639
+
+    names = [each.name for each in iso639.ALL_LANGUAGES if each.part3 == iso639_3]
+    own = names[0].partition(" (")[0] if names else ""
+    return sorted(each.part3 for each in iso639.ALL_LANGUAGES if each.macrolanguage == iso639_3 and own in each.name)
+
+
 def labels_for(code: str, script: str, known: Collection[str]) -> tuple[tuple[str, ...], str]:
     """Those of the labels `known` to identifiers that mean the language `code` in `script`, and a remark on them.
 

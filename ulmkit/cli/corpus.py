@@ -6,7 +6,7 @@ import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
 from ulmkit.cli.crawl_report import crawl_tables, yield_tables
-from ulmkit.cli.fetching import chosen_fetching, failures_shown, fetching, show_failures
+from ulmkit.cli.fetching import addresses, allowing, chosen_fetching, failures_shown, fetching, show_failures
 from ulmkit.document import JOINERS
 from ulmkit.names import readable
 
@@ -149,6 +149,59 @@ def sources(terminal: Terminal, code: str, probe: str | None, licence: str, **op
         for each in found:
             terminal.print("\n" + source_block(each))
     terminal.finish({"probed": [each.to_json() for each in found]})
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option(
+    "--contact",
+    envvar="ULMKIT_CONTACT",
+    show_envvar=True,
+    default="",
+    help="Mail address or URL at which the owners of servers reach you.",
+)
+@click.option("--crawl", default="latest", show_default=True, help="Crawl of Common Crawl whose index is sampled.")
+@click.option(
+    "--files",
+    type=click.IntRange(0, 100),
+    default=12,
+    show_default=True,
+    help="Files of its index to look at; 0: none.",
+)
+@click.option(
+    "--look", type=click.IntRange(0, 20), default=5, show_default=True, help="Front pages of sites to look at; 0: none."
+)
+@click.option("--wikis", envvar="ULMKIT_WIKIMEDIA_API", show_envvar=True, help="Server that lists Wikimedia's wikis.")
+@click.option("--hub", envvar="HF_ENDPOINT", show_envvar=True, help="Hub of data sets.")
+@click.option("--mirror", metavar="URL", help="Server to use instead of Common Crawl's own.")
+@allowing
+@shared
+def discover(terminal: Terminal, code: str, contact: str, allow_addresses: tuple[str, ...], **options: Any) -> None:
+    """Where text of LANGUAGE could come from, as [[sources]] blocks to paste; it needs no folder yet.
+
+    Asks Wikimedia for its wikis, the hub for data sets that name the language, and a sample of Common Crawl's index for
+    the sites with most pages in it; of some of those the front page. What cannot be asked is named, the rest goes on.
+
+    \b
+    ulmkit corpus discover fa --contact you@example.org
+    ulmkit corpus discover sw --files 4 --look 0 --contact you@example.org
+    """
+    from ulmkit.acquire.sources import Fetching
+    from ulmkit.cli.sources import discovered
+    from ulmkit.workflow.discover import Places
+    from ulmkit.workflow.discover import discover as found_by
+
+    places = Places(**{name: value for name, value in options.items() if value is not None})
+    how = Fetching(contact=contact, allowed=addresses(allow_addresses))
+    with terminal.progress() as report:
+        found = found_by(code, how, places, languages=terminal.languages, report=report)
+    for place, why in found.failed.items():
+        terminal.note(f"{place}: {why}")
+    for place, problems in found.problems.items():
+        for problem in problems:
+            terminal.note(f"{place}: {problem}")
+    terminal.print(discovered(found))
+    terminal.finish(found.to_json())
 
 
 def corpus_tables(manifest: dict[str, Any], language: Any) -> str:

@@ -17,7 +17,7 @@ def crawl_tables(pins: Mapping[str, Mapping[str, Any]]) -> str:
     """What this run asked for, by source: what came, how fast, and why not more; empty where nothing was crawled."""
     crawls = {name: each["crawl"] for name, each in pins.items() if each.get("crawl")}
     found = [_asked(crawls), _not_kept(crawls)] if crawls else []
-    found += [_archive(name, each["run"]) for name, each in pins.items() if each.get("kind") == "commoncrawl"]
+    found += [_archive(name, each) for name, each in pins.items() if each.get("kind") == "commoncrawl"]
     return "".join(f"{table}\n\n" for table in found if table)
 
 
@@ -63,18 +63,21 @@ def _not_kept(crawls: Mapping[str, Mapping[str, Any]]) -> str:
     return text_table(("source", "not kept because", "URLs"), rows, words=2) if rows else ""
 
 
-def _archive(name: str, run: Mapping[str, Any]) -> str:
+def _archive(name: str, pins: Mapping[str, Any]) -> str:
     """What pages of somebody else's crawl cost: their index, and their records."""
+    run = pins["run"]
     rows = [
         (what, f"{run[key]['requests']:,}", f"{run[key]['bytes'] / 1e6:,.2f}")
         for what, key in (("index, by range", "index"), ("records", "records"))
     ]
     rows.append(("robots.txt, of today", f"{run['robots_asked']:,}", ""))
-    tables = [text_table((readable(name, _NAME), "requests", "MB"), rows)]
-    states = run["urls"].get("page", {})
-    tables.append(
-        text_table(("pages of the index", "URLs"), [(readable(k, _WHY), f"{n:,}") for k, n in states.items()])
-    )
+    wanted = ", ".join(f"{key} {_words(value)}" for key, value in pins["selection"].items())
+    tables = [
+        text_table((readable(name, _NAME), "requests", "MB"), rows),
+        text_table(
+            (readable(f"{pins['resolved']}, {wanted}", _WHY), "pages"), _counts(run["urls"].get("page", {}), _WHY)
+        ),
+    ]
     if run["not_kept"]:
         tables.append(text_table(("not kept because", "URLs"), _counts(run["not_kept"], _WHY)))
     if run["stopped"]:
@@ -147,6 +150,10 @@ def _overlap(yields: Mapping[str, Mapping[str, Any]]) -> str:
     if len(pairs) > _PAIRS:
         rows.append((f"{len(pairs) - _PAIRS:,} more", "", ""))
     return text_table(("documents of", "that stand in", "how many"), rows, words=2) if rows else ""
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _counts(counts: Mapping[str, int], width: int) -> list[tuple[str, str]]:

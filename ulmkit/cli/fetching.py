@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from ulmkit.acquire.sources import Fetching
 
 _PAIR = re.compile(r"\[?([0-9a-fA-F.:]+?)\]?:([0-9]{1,5})")
+
+
+def allowing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--allow-address`."""
+    return click.option(
+        "--allow-address",
+        "allow_addresses",
+        multiple=True,
+        metavar="ADDRESS:PORT",
+        help="Connect to this address inside of a network, such as 127.0.0.1:8000.",
+    )(function)
+
+
+def addresses(pairs: Iterable[str]) -> frozenset[tuple[str, int]]:
+    """What `--allow-address` names."""
+    return frozenset(map(_pair, pairs))
 
 
 def fetching(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,13 +66,7 @@ def fetching(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--offline", is_flag=True, help="Ask for nothing: build from what is on disk.")
     @click.option("--refresh", is_flag=True, help="Ask again for pages that are due.")
-    @click.option(
-        "--allow-address",
-        "allow_addresses",
-        multiple=True,
-        metavar="ADDRESS:PORT",
-        help="Connect to this address inside of a network, such as 127.0.0.1:8000.",
-    )
+    @allowing
     @click.option(
         "--mirror",
         envvar="ULMKIT_WIKIMEDIA_MIRROR",
@@ -74,7 +84,7 @@ def chosen_fetching(options: dict[str, Any], licence: str) -> "Fetching":
     """What `fetching` added, taken out of a command's options."""
     from ulmkit.acquire.sources import Fetching, source_at
 
-    allowed = frozenset(map(_pair, options.pop("allow_addresses")))
+    allowed = addresses(options.pop("allow_addresses"))
     delay = options.pop("delay")
     extra = [
         source_at(url, kind, licence, delay_s=delay, allowed=allowed)

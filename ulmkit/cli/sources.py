@@ -1,12 +1,16 @@
 """Sources as tables, and one that was probed as a block to paste into language.toml."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ulmkit.cli.common import text_table, word_table
 from ulmkit.names import readable
 
 if TYPE_CHECKING:
+    from ulmkit.acquire.candidates import Sample
+    from ulmkit.language.sources import SourceSpec
+    from ulmkit.workflow.discover import Discovery
     from ulmkit.workflow.probe import Probe
     from ulmkit.workflow.sources import SourceState
 
@@ -78,3 +82,44 @@ def source_block(probe: "Probe") -> str:
     if licence == "unknown":
         lines.append("enabled = false  # until its licence is known")
     return "\n".join(lines) + "\n"
+
+
+def declaration(spec: "SourceSpec", remark: str = "") -> str:
+    """The `[[sources]]` block that declares `spec`, with a remark: what is as it is anyway is left out."""
+    lines = [f"[[sources]] # {readable(remark, None)}" if remark else "[[sources]]"]
+    for each in dataclasses.fields(spec):
+        value = getattr(spec, each.name)
+        if value not in ("", (), {}, each.default):
+            lines.append(f"{each.name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    from ulmkit.authoring.template import toml_string
+
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return toml_string(readable(value, None)) if isinstance(value, str) else str(value)
+
+
+def discovered(found: "Discovery") -> str:
+    """What was found, a part a place: its sample, and its candidates as blocks to paste."""
+    parts = []
+    for place, candidates in found.candidates.items():
+        parts.append(f"# {place}: {len(candidates)} candidates")
+        if place == "common crawl" and found.sample is not None:
+            parts.append(sample_table(found.sample))
+        parts += [declaration(each.spec, each.remark) for each in candidates]
+    return "\n".join(parts)
+
+
+def sample_table(sample: "Sample") -> str:
+    """Pages in the language by top-level domain, as comments: the whole stays TOML."""
+    head = (
+        f"{sample.crawl}: {sample.files} files of its index, {sample.requests} requests, {sample.bytes / 1e6:,.1f} MB"
+    )
+    rows = [(f".{tld}", f"{count:,}") for tld, count in sample.by_tld.most_common(10)]
+    lines = [head, *text_table(("top-level domain", "pages in the language"), rows).split("\n")]
+    return "".join(f"# {line}\n" for line in lines)

@@ -96,6 +96,38 @@ class CrawlIndex:
         with self._sound():
             return [number for number in range(self.groups) if self._may_have(number, selection.bounds)]
 
+    def extent(self) -> tuple[str, str] | None:
+        """The least and the greatest top-level domain in the file, by its statistics; None where they are not there."""
+        found: list[str] = []
+        for number in range(self.groups):
+            group = self.table.metadata.row_group(number)
+            for each in (group.column(place) for place in range(group.num_columns)):
+                statistics = each.statistics if each.path_in_schema == TLD and each.is_stats_set else None
+                if statistics is not None and statistics.has_min_max:
+                    found += [str(statistics.min), str(statistics.max)]
+        return (min(found), max(found)) if found else None
+
+    def domains(self, group: int, language: str) -> dict[str, tuple[int, int]]:
+        """Registered domain → pages of a row group that are mainly in a language, and pages; of domains that have some.
+
+        The languages' column is read first, and the domains' where it has a wanted row.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        missing = {DOMAIN, LANGUAGES} - set(self.table.schema_arrow.names)
+        if missing:
+            raise InputError(f"{self.name}: no column {min(missing)}.")
+        with self._sound():
+            wanted = self._in_language(self._read(group, (LANGUAGES,)).column(0), language)
+            if not pc.any(wanted).as_py():
+                return {}
+            domains = self._read(group, (DOMAIN,)).column(0).cast(pa.string())
+            counted = pa.table({"domain": domains, "wanted": wanted.cast(pa.int64())}).group_by("domain")
+            rows = counted.aggregate([("wanted", "sum"), ("wanted", "count")]).to_pylist()
+        found = {row["domain"]: (row["wanted_sum"], row["wanted_count"]) for row in rows if row["wanted_sum"]}
+        return {domain: counts for domain, counts in found.items() if isinstance(domain, str) and domain}
+
     def captures(self, group: int, selection: Selection) -> list[IndexedPage]:
         """The wanted rows of a row group; a row that says no place of a record is left."""
         if group >= self.groups:
@@ -117,12 +149,10 @@ class CrawlIndex:
 
         deciding = self._read(group, (selection.column,)).column(0)
         if selection.column == LANGUAGES:
-            # languages stand in the order of their share of the page
-            alone, first = pc.equal(deciding, selection.language), pc.starts_with(deciding, f"{selection.language},")
-            wanted = pc.or_kleene(alone, first)
+            wanted = self._in_language(deciding, selection.language)
         else:
             wanted = pc.is_in(deciding, value_set=pa.array(selection.tld or selection.domains, deciding.type))
-        wanted = pc.fill_null(wanted, False)
+            wanted = pc.fill_null(wanted, False)
         if not pc.any(wanted).as_py():
             return None
         rows = self._read(group, NEEDED).filter(wanted)
@@ -131,6 +161,14 @@ class CrawlIndex:
             kinds = rows.column("content_mime_detected")
             good = pc.and_kleene(good, pc.is_in(kinds, value_set=pa.array(selection.mime, kinds.type)))
         return rows.filter(pc.fill_null(good, False))
+
+    @staticmethod
+    def _in_language(column: "pa.ChunkedArray", language: str) -> "pa.ChunkedArray":
+        """Which pages are mainly in a language: languages stand in the order of their share of the page."""
+        import pyarrow.compute as pc
+
+        mainly = pc.or_kleene(pc.equal(column, language), pc.starts_with(column, f"{language},"))
+        return pc.fill_null(mainly, False)
 
     def _read(self, group: int, columns: tuple[str, ...]) -> "pa.Table":
         """Columns of a row group; those that lie together are read at once."""

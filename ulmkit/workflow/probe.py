@@ -70,14 +70,24 @@ def probe_sources(
     language: Language, specs: Sequence[SourceSpec], how: Fetching, *, report: Report = silent
 ) -> list[Probe]:
     """What each source would give. At most `REQUESTS` requests of each, in its hosts' pace; nothing is kept."""
-    work: Coroutine[Any, Any, list[Probe]] = _probed(language, specs, how, report)
+    work: Coroutine[Any, Any, list[Probe]] = _probed(language.code, language, specs, how, report)
     return on_a_loop(work)
 
 
-async def _probed(language: Language, specs: Sequence[SourceSpec], how: Fetching, report: Report) -> list[Probe]:
+def look_at(code: str, specs: Sequence[SourceSpec], how: Fetching, *, report: Report = silent) -> list[Probe]:
+    """What the front page of each source tells, for a corpus in the language `code`: whether robots.txt lets us,
+    platform, licence marks. At most seven requests of each; nothing is kept.
+    """
+    work: Coroutine[Any, Any, list[Probe]] = _probed(code, None, specs, how, report)
+    return on_a_loop(work)
+
+
+async def _probed(
+    code: str, language: Language | None, specs: Sequence[SourceSpec], how: Fetching, report: Report
+) -> list[Probe]:
     clock = CrawlClock()
     found = []
-    agent = user_agent(language.code, how.contact)
+    agent = user_agent(code, how.contact)
     with tempfile.TemporaryDirectory() as scratch:
         async with Session(agent=agent, guard=how.guard(own_ports(specs)), contact=how.contact) as session:
             for number, spec in enumerate(specs):
@@ -93,10 +103,10 @@ async def _probed(language: Language, specs: Sequence[SourceSpec], how: Fetching
 
 
 class _Prober:
-    """One source: its robots.txt, its front page, a few lists, one page."""
+    """One source: its robots.txt, its front page, and for a known language a few lists and one page."""
 
     def __init__(
-        self, language: Language, run: SourceCrawl, session: Session, clock: CrawlClock, frontier: Frontier
+        self, language: Language | None, run: SourceCrawl, session: Session, clock: CrawlClock, frontier: Frontier
     ) -> None:
         self.language, self.run, self.session, self.clock = language, run, session, clock
         self.hosts = Hosts(clock.monotonic, wall=clock.wall)
@@ -116,7 +126,8 @@ class _Prober:
             found.problem = f"wants {standing.rules.delay_s:g} s between two requests"
         else:
             await self._front_page()
-            await self._lists(plan.seeds(standing.rules))
+            if self.language is not None:
+                await self._lists(plan.seeds(standing.rules), self.language)
         found.requests = self.run.counts.asked + sum(self.run.counts.statuses.values())
         return found
 
@@ -148,7 +159,7 @@ class _Prober:
         self.found.platform = platform.name if platform else page.generator
         self.found.licences = page_marks(body).licences
 
-    async def _lists(self, seeds: list[Item]) -> None:
+    async def _lists(self, seeds: list[Item], language: Language) -> None:
         """Read lists until one names pages, and look at one of those."""
         waiting, seen, page = list(seeds), 0, ""
         newest = 0.0
@@ -165,7 +176,7 @@ class _Prober:
         if newest:
             self.found.newest = datetime.fromtimestamp(newest, UTC).date().isoformat()
         if page:
-            await self._page(page)
+            await self._page(page, language)
         elif not self.found.problem:
             self.found.problem = "no list names a page"
 
@@ -179,7 +190,7 @@ class _Prober:
         fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.fields}
         return self.run.plan.expand(task, Reply(item.url, body, answer.header("Content-Type"), fields))
 
-    async def _page(self, url: str) -> None:
+    async def _page(self, url: str, language: Language) -> None:
         """What one page holds: its text, in which language, under which licence."""
         body = _content(await self._get(url, PAGE))
         if body is None:
@@ -188,11 +199,11 @@ class _Prober:
         found.page = url
         found.licences = tuple(dict.fromkeys([*page_marks(body).licences, *found.licences]))
         raw = RawDocument(url, body, "html", found.name, url=url)
-        document = extract(raw, self.language.extraction, decode=Reading.of(self.language).decode)
+        document = extract(raw, language.extraction, decode=Reading.of(language).decode)
         if isinstance(document, Document):
             found.characters = len(document.text)
             found.joiners = 1000 * document.text.count(JOINERS["U+200C"]) / max(len(document.text), 1)
-            found.in_language = identify(document.text, self.language).keep
+            found.in_language = identify(document.text, language).keep
 
 
 def _content(answer: Answer | None) -> bytes | None:

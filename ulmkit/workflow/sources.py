@@ -57,7 +57,7 @@ def probe(language: Language, how: Fetching, *, report: Report = silent) -> list
     """
     how = replace(how, contact=how.contact or os.environ.get(CONTACT, ""))
     specs = [spec for spec in chosen_sources(language, how) if spec.kind in CRAWL_KINDS]
-    require_contact(specs, how)
+    require_contact([spec.locator for spec in specs], how)
     return probe_sources(language, specs, how, report=report)
 
 

@@ -62,13 +62,14 @@ def fetch(
     progress: Report = silent,
     client: Client | None = None,
     guard: Guard | None = None,
+    contact: str = "",
     ask: Ask | None = None,
 ) -> Fetched:
     """The wanted pages of a crawl, as segments of WARC under `folder/<its name>/`, and what they cost.
 
     `mirror` is a server with the same files, its collinfo.json among them. `limit` is of pages in all, the budgets of
-    `spec` are of a run. `ask` replaces how robots.txt files are asked for, which `guard` otherwise decides on.
-    Raises `InputError` where nothing is to be had.
+    `spec` are of a run. `contact` is said to every server that is asked. `ask` replaces how robots.txt files are asked
+    for, which `guard` otherwise decides on. Raises `InputError` where nothing is to be had.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: give the number of documents, 1 or more.")
@@ -77,7 +78,9 @@ def fetch(
         mirror = None
     if client is None:
         least = 0.0 if mirror else BETWEEN_S
-        client = Client(delay_s=max(spec.delay_s, least), backoff_s=BUSY_PAUSE_S, max_wait_s=BUSY_WAIT_S)
+        client = Client(
+            delay_s=max(spec.delay_s, least), backoff_s=BUSY_PAUSE_S, max_wait_s=BUSY_WAIT_S, contact=contact
+        )
         client.guard = guard if guard.offline else None
     client.busy = BUSY_STATUSES
     home = folder / spec.name
@@ -85,7 +88,7 @@ def fetch(
         stack.enter_context(lock(home, f"reading {spec.locator}"))
         frontier = Frontier(home / LEDGER)
         stack.callback(frontier.close)
-        robots = RobotsToday(spec, frontier, ask or stack.enter_context(asking(guard)), client.sleep)
+        robots = RobotsToday(spec, frontier, ask or stack.enter_context(asking(guard, contact)), client.sleep)
         run = Retrieval(spec, home, client, frontier, robots, limit, progress, (mirror or "").rstrip("/"))
         stack.callback(run.archive.abandon)
         try:
@@ -415,6 +418,7 @@ class Retrieval:
             "locator": self.spec.locator,
             "resolved": self.crawl,
             "form": self.spec.form,
+            "selection": {name: value for name, value in asdict(self.selection).items() if value and name != "mime"},
             "segments": {segment.name: segment.sha256 for segment in segments},
             "first": min(segment.first for segment in segments),
             "last": max(segment.last for segment in segments),

@@ -33,6 +33,7 @@ def fetch(
     progress: Report = silent,
     client: Client | None = None,
     guard: Guard | None = None,
+    contact: str = "",
 ) -> Fetched:
     """The files of `spec` under `folder/files/<its name>/`, with their hashes.
 
@@ -44,7 +45,7 @@ def fetch(
     wanted = declared(spec)
     guard = guard or Guard()
     opened = replace(guard, ports=guard.ports | {address_of(url).port for url in wanted})
-    client = client or Client(delay_s=spec.delay_s, guard=opened)
+    client = client or Client(delay_s=spec.delay_s, guard=opened, contact=contact)
     home = folder / "files" / spec.name
     try:
         with lock(home, f"downloading {spec.name}"):

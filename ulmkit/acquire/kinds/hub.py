@@ -71,6 +71,7 @@ def fetch(
     progress: Report = silent,
     client: Client | None = None,
     guard: Guard | None = None,
+    contact: str = "",
 ) -> Fetched:
     """The files of `spec` under `folder/hub/<its name>/<commit>/`, under their own names.
 
@@ -88,7 +89,7 @@ def fetch(
         address_of(base)
     except ValueError as error:
         raise UsageError(f"{ENDPOINT_VARIABLE}={shown_address(base)}: {error}. Give a hub, https://….") from None
-    client = client or Client(delay_s=spec.delay_s, guard=guard if guard and guard.offline else None)
+    client = client or Client(delay_s=spec.delay_s, guard=guard if guard and guard.offline else None, contact=contact)
     client.max_wait_s = max(client.max_wait_s, MAX_WAIT_S)
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
         client.authorization = f"Bearer {token}"

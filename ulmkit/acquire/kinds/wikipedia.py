@@ -75,6 +75,7 @@ def fetch(
     mirror: str | None = None,
     limit: int | None = None,
     guard: Guard | None = None,
+    contact: str = "",
     progress: Report = silent,
     client: Client | None = None,
 ) -> Fetched:
@@ -96,7 +97,7 @@ def fetch(
         if earlier := brought_before(home, wiki, limit):
             return earlier
         raise InputError(f"nothing of {wiki} was fetched yet, and --offline asks for nothing.")
-    client = client or Client(delay_s=spec.delay_s)
+    client = client or Client(delay_s=spec.delay_s, contact=contact)
     try:
         with lock(home, f"downloading {wiki}"):
             try:
