@@ -1,9 +1,12 @@
 """WARC, WET and ARC: pages with their addresses and times, and everything else counted."""
 
 import gzip
+import zipfile
 import zlib
+from io import BytesIO
 from pathlib import Path
 
+import lz4.frame
 import pytest
 import zstandard
 from fastwarc.stream_io import BrotliWriter
@@ -208,3 +211,141 @@ def test_no_archive_raises(tmp_path_factory: pytest.TempPathFactory, data: st.Da
     path = tmp_path_factory.getbasetemp() / "archive"
     path.write_bytes(fixture)
     assert all(isinstance(r, RawDocument) or r.reason in reasons.MEANING for r in read_file(path))
+
+
+def warc_gz(*bodies: bytes) -> list[bytes]:
+    return [gzip.compress(warc("response", http(body), f"http://e.ee/{n}")) for n, body in enumerate(bodies)]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/html,text/html",
+        "text/html charset=utf-8",
+        "html",
+        "*/*",
+        "application/octet-stream",
+        "text/css",
+        "image/png",
+    ],
+)
+def test_a_page_is_told_by_its_bytes(tmp_path: Path, content_type: str) -> None:
+    """Where the header is wrong, doubled or says nothing; its charset is still heard."""
+    (document,), complaints = read(tmp_path, warc("response", http(PAGE, f"Content-Type: {content_type}\r\n")))
+    assert (document.content, document.kind, complaints) == (PAGE, "html", [])
+    assert document.encoding == ("utf-8" if "charset" in content_type else "")
+
+
+def test_xml_whose_root_is_html_is_a_page_and_programs_that_hold_pages_are_none(tmp_path: Path) -> None:
+    """A feed, a program with a page in a string, a PDF sent as a page: none of them is one."""
+    xml = b'<?xml version="1.0"?><?xml-stylesheet href="a"?>\n<!-- x --><html xmlns="a"><p>Tere.</p></html>'
+    cases = [
+        (xml, "application/xml", 1),
+        (b"\xef\xbb\xbf" + PAGE, "application/json", 1),
+        ("\ufeff<html><p>Tere.</p></html>".encode("utf-16-le"), "*/*", 1),
+        (b"<div><p>Tere.</p><p>Head aega.</p></div>", "application/octet-stream", 1),
+        (b"var a = '<html><body>';", "text/javascript", 0),
+        (b"<?xml version='1.0'?><rss><title>a</title><title>b</title></rss>", "application/octet-stream", 0),
+        (b"%PDF-1.4 nothing to read", "text/html", 0),
+    ]
+    for body, kind, pages in cases:
+        documents, complaints = read(tmp_path, warc("response", http(body, f"Content-Type: {kind}\r\n")))
+        assert (len(documents), len(complaints)) == (pages, 1 - pages), (body, kind)
+
+
+def test_interim_answers_are_passed_over_and_203_is_a_page(tmp_path: Path) -> None:
+    """However many stand before the one that counts; its own status and headers are what count."""
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    data = warc("response", interim + http(PAGE)) + warc("response", http(PAGE, status="203 Non-Authoritative"))
+    documents, complaints = read(tmp_path, data + warc("response", interim + http(b"", status="404 Not Found")))
+    assert [document.content for document in documents] == [PAGE, PAGE]
+    assert [complaint.reason for complaint in complaints] == [reasons.STATUS]
+
+
+def test_a_packed_body_is_told_by_its_bytes(tmp_path: Path) -> None:
+    """The header says nothing, names another packing, or packs twice; plain text under a header that lies stays."""
+    html = "Content-Type: text/html\r\n"
+    brotli = BytesIO()
+    with BrotliWriter(brotli) as writer:
+        writer.write(PAGE)
+    chunked = b"%x\r\n" % len(PAGE) + PAGE + b"\r\n0\r\n\r\n"
+    cases = [
+        (gzip.compress(PAGE), html),
+        (gzip.compress(gzip.compress(PAGE)), html + "Content-Encoding: gzip\r\n"),
+        (zstandard.compress(PAGE), html + "Content-Encoding: gzip\r\n"),
+        (gzip.compress(PAGE), html + "Content-Encoding: br\r\n"),
+        (brotli.getvalue(), html + "Content-Encoding: gzip\r\n"),
+        (zlib.compress(PAGE), html + "Content-Encoding: br\r\n"),
+        (PAGE, html + "Content-Encoding: deflate\r\n"),
+        (PAGE, html + "Content-Encoding: br\r\n"),
+        (chunked, html),
+        (PAGE, html + "Transfer-Encoding: chunked\r\n"),
+    ]
+    for body, headers in cases:
+        documents, _ = read(tmp_path, warc("response", http(body, headers)))
+        assert [document.content for document in documents] == [PAGE], headers
+    (document,), _ = read(
+        tmp_path, warc("response", http(b"12\r\nmonths make a year.", html + "Transfer-Encoding: chunked\r\n"))
+    )
+    assert document.content == b"12\r\nmonths make a year."
+
+
+def test_a_damaged_member_costs_itself(tmp_path: Path) -> None:
+    """Wherever the damage lies: the members behind it are read, the gap is counted, and no garbled page is kept."""
+    members = warc_gz(*(PAGE.replace(b"Kevadel", b"Kevadel %d" % n) for n in range(4)))
+    whole = {f"http://e.ee/{n}" for n in range(4)}
+    broken = members[1]
+    for damaged in (
+        broken[:-30],
+        broken[:40] + bytes(20) + broken[60:],
+        broken[:-6] + b"abcdef",
+        b"\x1f\x8b\x08" + broken[9:],
+        broken[:200] + broken[230:],
+    ):
+        documents, complaints = read(tmp_path, b"".join([members[0], damaged, *members[2:]]), "a.warc.gz")
+        assert {document.url for document in documents} == whole - {"http://e.ee/1"}
+        assert {complaint.reason for complaint in complaints} == {reasons.DAMAGED}
+        assert "packed bytes passed over" in " ".join(complaint.detail for complaint in complaints)
+    records = [gzip.compress(record) for record in (ARC_HEAD, arc(http(PAGE)), arc(http(PAGE), "http://e.ee/2"))]
+    documents, complaints = read(tmp_path, records[0] + records[1][:-20] + records[2], "a.arc.gz")
+    assert [document.url for document in documents] == ["http://e.ee/2"]
+
+
+def test_an_archive_in_zstd_frames_with_a_dictionary_of_its_own(tmp_path: Path) -> None:
+    """The dictionary stands in a frame of its own before the others, packed or not."""
+    samples = [warc("response", http(PAGE.replace(b"Kevadel", b"%d" % n)), f"http://e.ee/{n}") for n in range(300)]
+    trained = zstandard.train_dictionary(2048, samples)
+    packer = zstandard.ZstdCompressor(dict_data=trained)
+    frames = [packer.compress(sample) for sample in samples[:3]]
+    for held in (trained.as_bytes(), zstandard.compress(trained.as_bytes())):
+        head = b"\x5d\x2a\x4d\x18" + len(held).to_bytes(4, "little") + held
+        documents, complaints = read(tmp_path, head + b"".join(frames), "a.warc.zst")
+        assert (len(documents), complaints) == (3, [])
+        documents, _ = read(tmp_path, head + frames[0] + frames[1][:-9] + frames[2], "a.warc.zst")
+        assert [document.url for document in documents] == ["http://e.ee/0", "http://e.ee/2"]
+
+
+def test_lz4_frames_are_read_a_piece_at_a_time(tmp_path: Path) -> None:
+    """One frame or one a record; a bomb is refused like any other."""
+    records = [warc("response", http(PAGE), f"http://e.ee/{n}") for n in range(3)]
+    for data in (lz4.frame.compress(b"".join(records)), b"".join(map(lz4.frame.compress, records))):
+        documents, complaints = read(tmp_path, data, "a.warc.lz4")
+        assert ([document.url for document in documents], complaints) == ([f"http://e.ee/{n}" for n in range(3)], [])
+    limits = Limits(floor=1 << 16, ratio=10)
+    _, complaints = read(tmp_path, lz4.frame.compress(b"a\n" * (1 << 20)), "a.txt.lz4", limits=limits)
+    assert [complaint.reason for complaint in complaints] == [reasons.BOMB]
+
+
+def test_a_collection_is_read_from_its_archive_alone(tmp_path: Path) -> None:
+    """WACZ: indexes and the lists of pages, which hold their text once more, are no second source."""
+    index = 'ee,e)/1 20240518015810 {"url": "http://e.ee/1"}\n'
+    with zipfile.ZipFile(tmp_path / "a.wacz", "w") as collection:
+        collection.writestr("archive/data.warc.gz", warc_gz(PAGE)[0])
+        collection.writestr("indexes/index.cdx.gz", gzip.compress(index.encode()))
+        collection.writestr("pages/pages.jsonl", '{"url": "http://e.ee/1", "text": "Kevadel."}\n' * 2)
+        collection.writestr("datapackage.json", "{}")
+    documents, complaints = read(tmp_path, (tmp_path / "a.wacz").read_bytes(), "a.wacz")
+    assert [document.url for document in documents] == ["http://e.ee/0"]
+    assert {complaint.reason for complaint in complaints} == {reasons.NOT_A_PAGE}
+    for text in (index, " CDX N b a m s k r M S V g\nee,e)/1 2024 http://e.ee/1\n"):
+        assert read(tmp_path, text.encode(), "index.cdxj")[1][0].reason == reasons.NOT_A_PAGE

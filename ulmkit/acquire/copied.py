@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ulmkit.acquire.archive import warc_member
 from ulmkit.acquire.plan import ONE
+from ulmkit.formats.http_message import HEADER_LINE, HEADER_LINES, header_fields
 from ulmkit.formats.origin import moment
-from ulmkit.formats.warc import HEADER_LINE, HEADER_LINES, header_fields
 
 LONGEST = 1 << 26  # bytes of an unpacked record
 EXPANSION = 100  # bytes that a file's may unpack to

@@ -37,7 +37,7 @@ from ulmkit.formats.page_marks import NO_MARKS, page_marks
 from ulmkit.language.spec import Language
 from ulmkit.text.encoding import decode, repair
 
-CHAIN = 4  # raised when the chain changes what it makes of the same input
+CHAIN = 5  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"

@@ -33,6 +33,9 @@ TAR_BLOCK = 512
 HEADER_LIMIT = 1 << 20  # bytes of one long name or extended header
 REGULAR = (b"0", b"\0", b"7")
 _SPECIAL = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "device", b"6": "pipe", b"S": "sparse file"}
+# a collection of web archives (WACZ): the archive, and beside it lists of its pages with their text once more
+_ARCHIVE = re.compile(r"(?:\A|/)archive/[^/]+\.w?arc(?:\.[a-z0-9]{2,4})?\Z")
+_BESIDE_ARCHIVE = re.compile(r"(?:pages|indexes|logs)/|(?:datapackage|datapackage-digest|fuzzy)\.json\Z")
 Member = tuple[str, Stream] | Unreadable
 
 
@@ -213,9 +216,13 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         yield origin.unreadable(reasons.UNSUPPORTED, "an office document; save it as text or HTML first")
         return
+    of_archive = any(_ARCHIVE.search(entry.filename) for entry in entries)
     for entry in entries:
         name = zip_name(entry)
         if entry.is_dir() or hidden(name):
+            continue
+        if of_archive and _BESIDE_ARCHIVE.match(name):
+            yield origin.member(name).unreadable(reasons.NOT_A_PAGE, "what a web archive collection says of its pages")
             continue
         mode = entry.external_attr >> 16 if entry.create_system == 3 else 0
         if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG):

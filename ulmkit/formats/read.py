@@ -39,7 +39,7 @@ READERS: dict[str, Reader] = {
     "markdown": read_markdown,
     "text": read_plain_text,
 }
-SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".bgz", ".gzip")
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".bgz", ".gzip", ".lz4")
 _SHORT = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tzst": ".tar"}
 
 

@@ -27,7 +27,6 @@ def refused(reason: str, detail: str) -> Format:
 FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", reasons.UNSUPPORTED, "7-Zip is not read; unpack it first"),
     (b"Rar!\x1a\x07", reasons.UNSUPPORTED, "RAR is not read; unpack it first"),
-    (b"\x04\x22\x4d\x18", reasons.UNSUPPORTED, "LZ4 is not read; unpack it first"),
     (b"\x1f\x9d", reasons.UNSUPPORTED, "compress (.Z) is not read; unpack it first"),
     (b"LZIP", reasons.UNSUPPORTED, "lzip is not read; unpack it first"),
     (b"%PDF-", reasons.UNSUPPORTED, "PDF is not read; convert it to text first"),
@@ -69,6 +68,10 @@ TREEBANK = re.compile(r"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n")
 SQL = re.compile(
     r"(?>\s|--[^\n]*\n|/\*.*?\*/;?)*+(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|COPY\s+\S+|SET\s+\w+|BEGIN|USE)\b[^\n]*[(;=]",
     re.I | re.S,
+)
+# CDX and CDXJ: what a web archive holds and where, sorted by addresses turned round
+ARCHIVE_INDEX = re.compile(
+    r" CDX [A-Za-z ]{3,60}\r?\n|(?:!meta[^\n]*\n)*(?:[^\s(){}]{1,500}\)/\S*|\S+://\S+) \d{14} (?:\{\"|\S+ \S+ \d{3} )"
 )
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
 
@@ -113,6 +116,8 @@ def recognise_text(text: str, name: str) -> Format:
     start = text.lstrip("\ufeff \t\r\n")
     if MARKDOWN.search(name):
         return Format("markdown")
+    if ARCHIVE_INDEX.match(text):
+        return refused(reasons.NOT_A_PAGE, "the index of a web archive")
     if start.startswith("<"):
         return recognise_markup(start, name)
     if start.startswith(("{", "[")) and (json_format := recognise_json(start, lines=bool(JSON_LINES.search(name)))):

@@ -8,6 +8,7 @@ import bz2
 import io
 import lzma
 import zlib
+from collections import deque
 from collections.abc import Buffer, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import EXCERPT_LENGTH, excerpt
 
 BUFFER = 1 << 18  # bytes looked at to recognise a format, and read at a time
+_REMEMBERED = 4  # reads of a member that are kept, so that the one after a damaged one can be found in them
+_MEMBER_START = 1 << 12  # bytes by which a member is known for one
+_CANDIDATES = 50_000  # places that look like a member's start and are tried, before the rest is given up
+_DICTIONARY_LIMIT = 1 << 24  # bytes of a dictionary that zstd frames are packed with
 SLICE = 1 << 12  # zstd cannot be told to stop: 4 KB of it hold at most 1,024 blocks of 128 KB
 
 
@@ -63,6 +68,11 @@ class RawBytes(io.RawIOBase):
         self.failure: Failure | None = None
         self.delivered = 0
         self.last = b""  # what was delivered last: what stands before a cut
+        self.unsound = 0  # bytes delivered whose checksum has not been seen
+
+    def resumed(self, begins: Callable[[bytes], bool]) -> str:
+        """See `Stream.resumed`."""
+        return ""
 
     def readable(self) -> bool:
         return True
@@ -97,6 +107,19 @@ class Stream(io.BufferedReader):
     @property
     def failure(self) -> Failure | None:
         return self.source.failure
+
+    @property
+    def unsound(self) -> int:
+        """Bytes of the damaged member, where one ended the stream: the last ones delivered before the failure."""
+        return self.source.unsound if self.failure and self.failure.reason == reasons.DAMAGED else 0
+
+    def resumed(self, begins: Callable[[bytes], bool]) -> str:
+        """Behind a damaged member, read on at the next one whose content `begins` knows: says what was passed over.
+
+        Empty where there is none, or where nothing was damaged.
+        """
+        damaged = self.failure is not None and self.failure.reason == reasons.DAMAGED
+        return self.source.resumed(begins) if damaged else ""
 
     def failed(self) -> Failure:
         """The failure, with how far the stream came."""
@@ -187,10 +210,11 @@ class Inflate:
 class Zstandard:
     """zstd in the shape of bz2 and lzma; fed in slices, since its output cannot be bounded."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, dictionary: bytes = b"") -> None:
         import zstandard
 
-        self.inner = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+        trained = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        self.inner = zstandard.ZstdDecompressor(dict_data=trained, max_window_size=window).decompressobj()
         self.ready = memoryview(b"")  # decompressed, not yet handed out
         self.waiting = memoryview(b"")  # compressed, not yet fed
 
@@ -222,7 +246,7 @@ class Codec:
 
     name: str
     magic: tuple[bytes, ...]
-    new: Callable[[Limits], Decoder]
+    new: Callable[..., Decoder]  # of the limits and, where frames are packed with one, their dictionary
     single: bool = False  # no second member may follow the first
 
     def starts(self, data: bytes) -> bool:
@@ -239,10 +263,21 @@ CODECS: dict[str, Codec] = {
             "zstd",
             # a frame, or a skippable frame in front of one
             (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))),
-            lambda limits: Zstandard(limits.window),
+            lambda limits, dictionary=b"": Zstandard(limits.window, dictionary),
         ),
+        Codec("lz4", (b"\x04\x22\x4d\x18",), lambda limits: _lz4()),
     )
 }
+
+DICTIONARY_FRAME = b"\x5d\x2a\x4d\x18"  # of a web archive: https://iipc.github.io/warc-specifications/ (WARC, zstd)
+
+
+def _lz4() -> Decoder:
+    from lz4.frame import LZ4FrameDecompressor
+
+    decoder: Decoder = LZ4FrameDecompressor()
+    return decoder
+
 
 BROKEN = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
@@ -251,7 +286,7 @@ def decoding_errors() -> tuple[type[Exception], ...]:
     """What the decoders raise on damaged input; zstandard's own error is known only once it is loaded."""
     import zstandard
 
-    return (*BROKEN, zstandard.ZstdError)
+    return (*BROKEN, zstandard.ZstdError, RuntimeError)  # the last is what LZ4 raises
 
 
 class DecompressedBytes(RawBytes):
@@ -262,6 +297,8 @@ class DecompressedBytes(RawBytes):
         self.outer, self.codec, self.limits, self.budget = outer, codec, limits, budget
         self.decoder: Decoder | None = None
         self.rest = b""  # read from outer, not yet given to a decoder
+        self.given: deque[bytes] = deque(maxlen=_REMEMBERED)  # what the decoder was given last
+        self.dictionary = b""
         self.begun = False
         self.errors = decoding_errors()
 
@@ -276,6 +313,8 @@ class DecompressedBytes(RawBytes):
                 if not data:
                     self.failure = self.outer.failure or Failure(reasons.TRUNCATED, f"{self.codec.name} data ends")
                     return b""
+            if data:
+                self.given.append(data)
             try:
                 out = self.decoder.decompress(data, size)
             except self.errors as error:
@@ -284,12 +323,69 @@ class DecompressedBytes(RawBytes):
             if not self.budget.spend(len(out)):
                 self.failure = Failure(reasons.BOMB, f"more than {self.budget.allowed:,} bytes")
                 return b""
+            self.unsound += len(out)
             if self.decoder.eof:
-                self.rest = self.decoder.unused_data
+                self.rest = self.decoder.unused_data or b""
                 self.decoder = None
+                self.unsound = 0
             if out:
                 return out
         return b""
+
+    def resumed(self, begins: Callable[[bytes], bool]) -> str:
+        if self.codec.single:
+            return ""
+        data = b"".join(self.given) + self.rest
+        at = 1 if self.given else 0  # the damaged member's own start is no other's
+        passed = 0
+        for _ in range(_CANDIDATES):
+            while (place := self._magic_in(data, at)) < 0 or len(data) - place < _MEMBER_START:
+                if not (more := self.outer.read1(BUFFER)):
+                    break
+                if place < 0:  # its last bytes may be the first ones of a magic number
+                    passed, data, at = passed + max(0, len(data) - 3), data[-3:], 0
+                data += more
+            if place < 0:
+                break
+            if self._begins(data[place : place + _MEMBER_START], begins):
+                self.rest, self.decoder, self.failure, self.unsound = data[place:], None, None, 0
+                self.given.clear()
+                return f"{passed + place:,} packed bytes passed over"
+            at = place + 1
+        return ""
+
+    def _magic_in(self, data: bytes, at: int) -> int:
+        return min((place for magic in self.codec.magic if (place := data.find(magic, at)) >= 0), default=-1)
+
+    def _begins(self, data: bytes, begins: Callable[[bytes], bool]) -> bool:
+        """Whether a member starts here that is sound as far as its first bytes go."""
+        try:
+            return begins(self._decoder().decompress(data, _MEMBER_START))
+        except self.errors:
+            return False
+
+    def _decoder(self) -> Decoder:
+        return self.codec.new(self.limits, self.dictionary) if self.dictionary else self.codec.new(self.limits)
+
+    def _take_dictionary(self) -> None:
+        """The frame at the start of a web archive that holds what its other frames are packed with."""
+        import zstandard
+
+        while len(self.rest) < 8 and (more := self.outer.read1(BUFFER)):
+            self.rest += more
+        size = int.from_bytes(self.rest[4:8], "little")
+        if size > _DICTIONARY_LIMIT:
+            return
+        while len(self.rest) < 8 + size and (more := self.outer.read1(BUFFER)):
+            self.rest += more
+        data = self.rest[8 : 8 + size]
+        if data.startswith(b"\x28\xb5\x2f\xfd"):
+            try:
+                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_DICTIONARY_LIMIT)
+            except zstandard.ZstdError:
+                return
+        if data.startswith(b"\x37\xa4\x30\xec"):
+            self.dictionary, self.rest = data, self.rest[8 + size :]
 
     def next_member(self) -> bool:
         """Begin the member that follows; false at the end. Zero bytes are padding, anything else is damage."""
@@ -297,12 +393,16 @@ class DecompressedBytes(RawBytes):
             if not self.begun:
                 self.begun, self.decoder = True, self.codec.new(self.limits)
             return self.decoder is not None
+        self.given.clear()
         longest = max(map(len, self.codec.magic))
         while len(self.rest) < longest and (more := self.outer.read1(BUFFER)):
             self.rest = (self.rest + more).lstrip(b"\0")
         self.rest = self.rest.lstrip(b"\0")
+        if not self.begun and self.codec.name == "zstd" and self.rest.startswith(DICTIONARY_FRAME):
+            self._take_dictionary()
+        self.begun = True
         if self.codec.starts(self.rest):
-            self.decoder = self.codec.new(self.limits)
+            self.decoder = self._decoder()
             return True
         if self.outer.failure:
             self.failure = self.outer.failure

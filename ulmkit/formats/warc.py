@@ -1,170 +1,63 @@
 """Web archives: WARC and WET records, and the older ARC, with the HTTP messages inside them.
 
-A record that contradicts its own length is left, the next one looked for, and the gap counted.
+A record that contradicts its own length is left, the next one looked for, and the gap counted; a damaged member of a
+packed archive costs the records in it, and reading goes on at the next.
 WARC 1.1: https://iipc.github.io/warc-specifications/ ; ARC: https://archive.org/web/researcher/ArcFileFormat.php
 """
 
-import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import cast
 
-from ulmkit.document import Kind
+from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.consent import USAGE_FIELDS
 from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.http_message import (
+    DELIVERED,
+    HEADER_LINE,
+    HEADER_LINES,
+    INTERIM,
+    PAGE_TYPES,
+    has_page,
+    header_fields,
+    is_page_body,
+    media_type,
+    message,
+    not_text,
+)
 from ulmkit.formats.origin import Origin, Record, moment
 from ulmkit.formats.posts import post_documents
-from ulmkit.formats.streams import CODECS, ByteBudget, Codec, Failure, Inflate, RawBytes, SectionBytes, Stream
-from ulmkit.formats.streams import decompressed as one_layer_off
+from ulmkit.formats.streams import Stream
 
-HEADER_LINE = 1 << 15
-HEADER_LINES = 500
-_PAGE = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.I)
 PAGE_ADDRESS = re.compile(r"(?:https?|ftp|file|gopher)://|/", re.I)
 ARC_LINE = re.compile(rb"(\S.*) (\S+) (\d{8,18}) (\S+)((?: \S+)*) (-?\w+)\s*")
 ARC_HEADER = re.compile(rb"[a-z][a-z0-9+.-]*:.* \d{8,18} \S+ ", re.I)
+_BEHIND = 1 << 10  # bytes behind a record after which it is no longer held
 _LENGTH = re.compile(r"[0-9]{1,18}")
 NOT_PAGES = frozenset(("warcinfo", "request", "metadata", "continuation"))
 
 
-@dataclass(frozen=True)
-class Message:
-    """An HTTP response: status, header fields in lower case, body as the server meant it."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    failure: Failure | None = None
-
-
-def header_fields(lines: list[bytes]) -> dict[str, str]:
-    """`Name: value` lines as a dictionary; continued lines are joined, the first of equal names stays."""
-    fields: dict[str, str] = {}
-    last = ""
-    for line in lines:
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
-        if text[:1] in " \t" and last:
-            fields[last] += " " + text.strip()
-            continue
-        name, colon, value = text.partition(":")
-        last = name.strip().lower() if colon else ""
-        if last and last not in fields:
-            fields[last] = value.strip()
-    return fields
-
-
-def message(block: bytes, limit: int) -> Message:
-    """The HTTP response in a record's block; a block that is none is a body without headers (HTTP/0.9)."""
-    if block[:5].upper() != b"HTTP/":
-        return Message(200, {}, block)
-    file = io.BytesIO(block)
-    first = file.readline(HEADER_LINE)
-    lines: list[bytes] = []
-    while (line := file.readline(HEADER_LINE)) not in (b"", b"\n", b"\r\n"):
-        lines.append(line)
-        if len(lines) > HEADER_LINES:
-            return Message(0, {}, b"", Failure(reasons.DAMAGED, "no end of the HTTP header"))
-    status = re.match(rb"HTTP/[\d.]+\s+(\d{3})", first, re.I)
-    headers = header_fields(lines)
-    body = file.read()
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        body = unchunked(body)
-    failure = None
-    for coding in reversed(headers.get("content-encoding", "").lower().split(",")):
-        body, failure = uncompressed(body, coding.strip(), limit)
-        if failure:
-            break
-    return Message(int(status[1]) if status else 0, headers, body, failure)
-
-
 def usage_fields(block: bytes) -> tuple[tuple[str, str], ...]:
-    """The header fields of a response that say something of its use, in their order, doubles kept."""
-    head = re.split(rb"\r?\n\r?\n", block[: HEADER_LINE * 8], maxsplit=1)[0]
+    """The header fields of a response that say something of its use, in their order, doubles kept.
+
+    Those of interim answers before it are among them: none says that a page may be used.
+    """
+    head = b""
+    rest = block[: HEADER_LINE * 8]
+    for _ in range(INTERIM):
+        start, *more = re.split(rb"\r?\n\r?\n", rest, maxsplit=1)
+        head += start + b"\n"
+        rest = more[0] if more else b""
+        if not re.match(rb"HTTP/[\d.]+\s+1\d\d", start, re.I) or rest[:5].upper() != b"HTTP/":
+            break
     found = []
     for line in re.sub(rb"\r?\n[ \t]+", b" ", head).split(b"\n"):
         name, colon, value = line.decode("utf-8", "replace").partition(":")
         if colon and name.strip().lower() in USAGE_FIELDS:
             found.append((name.strip().lower(), value.strip()))
     return tuple(found)
-
-
-def unchunked(body: bytes) -> bytes:
-    """The data of a chunked body. One stored already joined comes back as it is; one that breaks, to the break."""
-    file = io.BytesIO(body)
-    parts: list[bytes] = []
-    while True:
-        match = re.fullmatch(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\n]*)?\r?\n", file.readline(1024))
-        if match is None:
-            return b"".join(parts) if parts else body
-        size = int(match[1], 16)
-        if not size:
-            return b"".join(parts)
-        parts.append(file.read(size))
-        if len(parts[-1]) < size:
-            return b"".join(parts)
-        file.readline(3)
-
-
-DEFLATE = {
-    "zlib": Codec("deflate", (b"",), lambda limits: Inflate(15), single=True),
-    "bare": Codec("deflate", (b"",), lambda limits: Inflate(-15), single=True),
-}
-
-
-def uncompressed(body: bytes, coding: str, limit: int) -> tuple[bytes, Failure | None]:
-    """`body` with a content coding undone; one stored already plain comes back as it is. At most `limit` bytes."""
-    from ulmkit.formats.streams import LIMITS
-
-    codec: Codec | None = None
-    if coding in ("gzip", "x-gzip"):
-        codec = CODECS["gzip"]
-    elif coding == "zstd":
-        codec = CODECS["zstd"]
-    elif coding == "deflate" and body:
-        codec = DEFLATE["zlib" if body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0 else "bare"]
-    elif coding == "br":
-        return unbrotlied(body, limit)
-    if codec is None or not codec.starts(body):
-        return body, None
-    raw = cast(RawBytes, SectionBytes(io.BytesIO(body), len(body)))
-    plain = one_layer_off(Stream(raw), codec, LIMITS, ByteBudget(len(body), LIMITS))
-    data = plain.read(limit + 1)
-    if len(data) > limit:
-        return b"", Failure(reasons.BOMB, f"a page over {limit:,} bytes")
-    if plain.failure and plain.failure.reason == reasons.BOMB:
-        return b"", plain.failure
-    # a page cut off in transit is a page as far as it goes
-    return (data, None) if data else (b"", plain.failure)
-
-
-def unbrotlied(body: bytes, limit: int) -> tuple[bytes, Failure | None]:
-    """`body` with Brotli undone, by fastwarc's reader."""
-    from fastwarc.stream_io import BrotliReader
-
-    try:
-        reader = BrotliReader(io.BytesIO(body))
-        data = bytearray()
-        while chunk := reader.read(min(1 << 16, limit + 1 - len(data))):
-            data += chunk
-            if len(data) > limit:
-                return b"", Failure(reasons.BOMB, f"a page over {limit:,} bytes")
-    except Exception as error:  # whatever the native reader raises, the record alone is lost
-        return body, None if _PAGE.search(body[:4096]) else Failure(reasons.DAMAGED, f"brotli: {error}")
-    return bytes(data), None
-
-
-def media_type(value: str) -> tuple[str, str]:
-    """Type and charset of a Content-Type.
-
-    >>> media_type('text/html; charset="UTF-8"')
-    ('text/html', 'UTF-8')
-    """
-    kind, _, rest = value.partition(";")
-    charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", rest, re.I)
-    return kind.strip().lower(), charset[1] if charset else ""
 
 
 def as_page(
@@ -174,20 +67,19 @@ def as_page(
     response = message(block, origin.limits.record)
     if response.failure:
         return origin.unreadable(*response.failure, number)
-    if response.status != 200:
+    if response.status not in DELIVERED:
         return origin.unreadable(reasons.STATUS, f"{response.status} {url}", number)
     kind, charset = media_type(response.headers.get("content-type", content_type))
     body = response.body
-    looks_like_page = bool(_PAGE.search(body[:4096]))
-    if b"\0" in body[:1024] and not body.startswith((b"\xff\xfe", b"\xfe\xff")) and not looks_like_page:
-        return origin.unreadable(reasons.NOT_TEXT, f"{kind} {url}", number)
+    if (foreign := not_text(body)) and not has_page(body):
+        said = f"{foreign} sent as {kind}" if kind in (*PAGE_TYPES, "text/plain") else kind or foreign
+        return origin.unreadable(reasons.NOT_TEXT, f"{said} {url}", number)
     if kind == "text/plain" and url.endswith("/robots.txt"):
         return origin.unreadable(reasons.NOT_A_PAGE, url, number)
-    if kind in ("text/html", "application/xhtml+xml") or (not kind and looks_like_page):
+    if kind in PAGE_TYPES or is_page_body(body, kind) or (kind in ("", "text/plain") and has_page(body)):
         return origin.document(body, "html", record=number, url=url, encoding=charset, fetched_at=fetched_at)
     if kind == "text/plain":
-        page: Kind = "html" if looks_like_page else "text"
-        return origin.document(body, page, record=number, url=url, encoding=charset, fetched_at=fetched_at)
+        return origin.document(body, "text", record=number, url=url, encoding=charset, fetched_at=fetched_at)
     return origin.unreadable(reasons.NOT_TEXT, f"{kind or 'no type'} {url}", number)
 
 
@@ -204,21 +96,73 @@ def skip(stream: Stream, count: int) -> int:
     return count
 
 
+@dataclass
+class _Place:
+    """How far the reading of an archive has come: which record, and the last one that was read whole.
+
+    It is held until the bytes behind it are seen: where they are the end of a damaged member, it was in it.
+    """
+
+    number: int = 0
+    held: list[Record] = field(default_factory=list)
+    behind: int = 0  # bytes read behind the held record
+    lost: bool = False  # among bytes that belong to no record
+
+    def passed(self, line: bytes, begins: bool) -> list[Record]:
+        """What is certain once `line` was read: the held record, where a record begins or much stands between."""
+        self.behind += len(line)
+        return self.released() if begins or self.behind > _BEHIND else []
+
+    def released(self) -> list[Record]:
+        held, self.held, self.behind = self.held, [], 0
+        return held
+
+    def at_end(self, stream: Stream, origin: Origin) -> list[Record]:
+        """The held record, or the complaint that it lay in a damaged member."""
+        if stream.unsound <= self.behind:
+            return self.released()
+        return [
+            origin.unreadable(reasons.DAMAGED, "a record in a damaged member", self.number) for _ in self.released()
+        ]
+
+
+def _whatever_is_left(
+    read: Callable[[Stream, Origin, _Place], Iterator[Record]],
+    stream: Stream,
+    origin: Origin,
+    begins: Callable[[bytes], bool],
+) -> Iterator[Record]:
+    """All records that `read` finds, before and behind damaged members, each gap with its complaint."""
+    place = _Place()
+    while True:
+        yield from read(stream, origin, place)
+        yield from place.at_end(stream, origin)
+        why = stream.failure.detail if stream.failure else ""
+        if not (gap := stream.resumed(begins)):
+            return
+        yield origin.unreadable(reasons.DAMAGED, f"{why}: {gap}", place.number)
+
+
 def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
     """A document a page: responses with status 200, resources, and the plain text of WET files."""
-    number = 0
-    lost = False
+    yield from _whatever_is_left(_warc_records, stream, origin, lambda start: start.startswith(b"WARC/"))
+
+
+def _warc_records(stream: Stream, origin: Origin, place: _Place) -> Iterator[Record]:
     while line := stream.readline(HEADER_LINE):
-        if not line.startswith(b"WARC/"):
-            if line.strip() and not lost:
-                lost = True
-                yield origin.unreadable(reasons.DAMAGED, "bytes between records", number, shown=excerpt(line))
+        begins = line.startswith(b"WARC/")
+        yield from place.passed(line, begins)
+        if not begins:
+            if line.strip() and not place.lost:
+                place.lost = True
+                yield origin.unreadable(reasons.DAMAGED, "bytes between records", place.number, shown=excerpt(line))
             continue
-        lost = False
+        place.lost = False
         lines: list[bytes] = []
         while (line := stream.readline(HEADER_LINE)) not in (b"", b"\n", b"\r\n") and len(lines) < HEADER_LINES:
             lines.append(line)
-        number += 1
+        place.number += 1
+        number = place.number
         headers = header_fields(lines)
         length = headers.get("content-length", "")
         if not line:
@@ -229,18 +173,11 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
             yield origin.unreadable(
                 reasons.DAMAGED, "a record without its length", number, shown=excerpt(b"".join(lines))
             )
-            lost = True
+            place.lost = True
             continue
-        size = int(length)
         kind = headers.get("warc-type", "").lower()
-        complaint = None
-        if kind in NOT_PAGES or kind not in ("response", "resource", "conversion", "revisit"):
-            complaint = origin.unreadable(reasons.NOT_A_PAGE, kind, number)
-        elif kind == "revisit":
-            complaint = origin.unreadable(reasons.REVISIT, headers.get("warc-target-uri", ""), number)
-        elif size > origin.limits.record:
-            complaint = origin.unreadable(reasons.TOO_LARGE, f"{size:,} bytes", number)
-        block, missing = (b"", skip(stream, size)) if complaint else whole(stream, size)
+        complaint = _left_out(kind, int(length), headers, origin, number)
+        block, missing = (b"", skip(stream, int(length))) if complaint else whole(stream, int(length))
         if missing:
             if stream.failure is None:
                 yield origin.unreadable(
@@ -252,9 +189,20 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
             continue
         own = with_terms(origin, headers, block)
         if origin.crawled and headers.get("warc-ulmkit-role") in LISTS_OF_POSTS:
-            yield from _posts(headers, block, own, number)
+            place.held = list(_posts(headers, block, own, number))
         else:
-            yield warc_record(kind, headers, block, own, number)
+            place.held = [warc_record(kind, headers, block, own, number)]
+
+
+def _left_out(kind: str, size: int, headers: dict[str, str], origin: Origin, number: int) -> Unreadable | None:
+    """Why a record is passed over unread."""
+    if kind in NOT_PAGES or kind not in ("response", "resource", "conversion", "revisit"):
+        return origin.unreadable(reasons.NOT_A_PAGE, kind, number)
+    if kind == "revisit":
+        return origin.unreadable(reasons.REVISIT, headers.get("warc-target-uri", ""), number)
+    if size > origin.limits.record:
+        return origin.unreadable(reasons.TOO_LARGE, f"{size:,} bytes", number)
+    return None
 
 
 def with_terms(origin: Origin, headers: dict[str, str], block: bytes) -> Origin:
@@ -283,7 +231,7 @@ def _posts(headers: dict[str, str], block: bytes, origin: Origin, number: int) -
     response = message(block, origin.limits.record)
     if response.failure:
         yield origin.unreadable(*response.failure, number)
-    elif response.status != 200:
+    elif response.status not in DELIVERED:
         yield origin.unreadable(reasons.STATUS, f"{response.status} {url}", number)
     else:
         yield from post_documents(
@@ -318,24 +266,28 @@ def warc_record(kind: str, headers: dict[str, str], block: bytes, origin: Origin
 
 def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
     """A document a page of an ARC file, whose records start with one line: address, IP, time, type, …, length."""
-    number = 0
-    lost = False
+    yield from _whatever_is_left(_arc_records, stream, origin, lambda start: bool(ARC_HEADER.match(start)))
+
+
+def _arc_records(stream: Stream, origin: Origin, place: _Place) -> Iterator[Record]:
     while line := stream.readline(HEADER_LINE):
+        match = ARC_LINE.fullmatch(line) if ARC_HEADER.match(line) else None
+        yield from place.passed(line, match is not None)
         if not line.strip():
             continue
-        match = ARC_LINE.fullmatch(line)
-        if match is None or not ARC_HEADER.match(line):
-            if not lost:
-                lost = True
-                yield origin.unreadable(reasons.DAMAGED, "bytes between records", number, shown=excerpt(line))
+        if match is None:
+            if not place.lost:
+                place.lost = True
+                yield origin.unreadable(reasons.DAMAGED, "bytes between records", place.number, shown=excerpt(line))
             continue
-        number += 1
+        place.number += 1
+        number = place.number
         url, kind = match[1].decode("utf-8", "replace"), match[4].decode("ascii", "replace")
         if not _LENGTH.fullmatch(match[6].decode("ascii", "replace")):
             yield origin.unreadable(reasons.DAMAGED, f"no length: {url}", number, shown=excerpt(line))
-            lost = True
+            place.lost = True
             continue
-        lost = False
+        place.lost = False
         size = int(match[6])
         when = moment(match[3][:14].decode())
         complaint = None
@@ -352,4 +304,7 @@ def read_arc(stream: Stream, origin: Origin) -> Iterator[Record]:
                     reasons.TRUNCATED, f"{missing:,} bytes of {url} are missing", number, shown=stream.tail()
                 )
             return
-        yield complaint or as_page(block, kind, origin, number=number, url=url, fetched_at=when)
+        if complaint:
+            yield complaint
+        else:
+            place.held = [as_page(block, kind, origin, number=number, url=url, fetched_at=when)]
