@@ -1,6 +1,5 @@
 """A crawl asks for each page once, keeps what it is sent, and goes on where it was."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -13,24 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from crawl_runs import Steps, crawl, documents, site_source
 from site_server import Reply, Site, serving_site
 
-from ulmkit.acquire.client import Session
-from ulmkit.acquire.clock import CrawlClock
-from ulmkit.acquire.crawl import Crawl
 from ulmkit.acquire.frontier import Frontier
-from ulmkit.acquire.guard import Guard
-from ulmkit.acquire.source_crawl import SourceCrawl
-from ulmkit.acquire.sources import plan_of
-from ulmkit.document import RawDocument
 from ulmkit.formats.canonical import page_id
-from ulmkit.formats.consent import DEFAULT_RULES, ConsentRules, HostConsent
-from ulmkit.formats.inputs import Input, read_input
-from ulmkit.formats.origin import READING
-from ulmkit.language.sources import FeedSource, SiteSource, SourceSpec
+from ulmkit.formats.consent import ConsentRules, HostConsent
+from ulmkit.language.sources import FeedSource
 
 TEXT = "Kevad tuli sel aastal vara. Jõgi tõusis üle kallaste ja koolimaja ees õitsesid ülased."
 
@@ -44,67 +34,6 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def site() -> Iterator[Site]:
     with serving_site() as found:
         yield found
-
-
-class Steps:
-    """A clock of which sleeping costs nothing: it is set forward, and others may run."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.days = 1_700_000_000.0
-
-    async def sleep(self, seconds: float) -> None:
-        before = self.now
-        await asyncio.sleep(0.002)  # for answers on their way
-        if self.now == before:
-            self.now += seconds
-            self.days += seconds
-
-    @property
-    def clock(self) -> CrawlClock:
-        return CrawlClock(lambda: self.now, lambda: self.days, self.sleep)
-
-
-def site_source(site: Site, **more: Any) -> SiteSource:
-    return SiteSource("s", "site", f"{site.url}/", "CC0-1.0", **({"delay_s": 0.0} | more))
-
-
-def crawl(
-    site: Site,
-    folder: Path,
-    spec: SourceSpec,
-    *,
-    limit: int | None = None,
-    steps: Steps | None = None,
-    consent: ConsentRules = DEFAULT_RULES,
-    **guard: Any,
-) -> dict[str, Any]:
-    """One run; what it did for the source."""
-    clock = (steps or Steps()).clock
-
-    async def run() -> dict[str, Any]:
-        frontier = Frontier(folder / "frontier.sqlite")
-        frontier.reconsider(spec.name)
-        frontier.ask_again(spec.name, clock.wall() - spec.refresh_days * 86_400, pages=guard.pop("refresh", False))
-        try:
-            async with Session(agent="test", guard=Guard(**({"allowed": site.allowed} | guard))) as session:
-                run = SourceCrawl(plan_of(spec), frontier, folder / spec.name, {}, clock.monotonic())
-                done = await Crawl(frontier, [run], session, clock=clock, limit=limit, consent=consent).run()
-                return done[spec.name]
-        finally:
-            frontier.close()
-
-    return asyncio.run(run())
-
-
-def documents(folder: Path, spec: SourceSpec) -> dict[str, RawDocument]:
-    """URL → the newest document of it, as a build reads them."""
-    found: dict[str, RawDocument] = {}
-    for path in sorted((folder / spec.name).glob("*.warc.gz")):
-        for record in read_input(Input(path, spec.name, path.name, spec.licence, crawled=True), READING):
-            if isinstance(record, RawDocument):
-                found[record.url] = record
-    return found
 
 
 def test_every_page_of_a_sitemap_is_asked_for_once_and_is_called_by_its_url(site: Site, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class Site:
     asked: Counter[str] = field(default_factory=Counter)
     heard: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
+    otherwise: Callable[[str], Reply] = lambda path: Reply(b"nothing here", 404)  # what stands at any other path
 
     @property
     def url(self) -> str:
@@ -77,7 +78,7 @@ def serving_site() -> Iterator[Site]:
         path = request.path_qs
         site.asked[path] += 1
         site.heard.append((path, dict(request.headers)))
-        reply = site.pages.get(path) or Reply(b"nothing here", 404)
+        reply = site.pages.get(path) or site.otherwise(path)
         if callable(reply):
             reply = reply(dict(request.headers))
         headers = {"Content-Type": reply.content_type, **reply.headers}

@@ -6,16 +6,18 @@ transaction (see `frontier`). What was not committed when the process dies is as
 
 import asyncio
 import contextlib
+import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ulmkit.acquire.answers import PageOutcome, page_outcome
 from ulmkit.acquire.archive import HTTP, IDENTICAL, NOT_MODIFIED, digest_text, http_block, payload_digest, warc_member
 from ulmkit.acquire.client import LIST, PAGE, Answer, Session
 from ulmkit.acquire.clock import CrawlClock
+from ulmkit.acquire.entries import MOST_APART, entries_apart
 from ulmkit.acquire.frontier import Batch, Frontier, Item, Settled, Task
 from ulmkit.acquire.hosts import Hosts
 from ulmkit.acquire.origins import Origins, Standing
@@ -72,6 +74,7 @@ class Crawl:
         self.parser = Parser()
         self.busy: set[str] = set()  # hosts that are being asked
         self.pending: dict[asyncio.Task[Visit], str] = {}
+        self.seeding: dict[asyncio.Task[None], str] = {}  # hosts of which it is found out where to begin
         self.committed_at = self.clock.monotonic()
         self.uncommitted = 0  # bytes
         self.interrupted = False
@@ -84,17 +87,17 @@ class Crawl:
         """Crawl until every source is done or stopped; by source, what was done."""
         with self._signals():
             try:
-                await self._seed()
+                self._seed()
                 while not self.interrupted:
                     self._start()
-                    if not self.pending and not await self._idle():
+                    if not (self.pending or self.seeding) and not await self._idle():
                         break
                     await self._wait()
                 await self._drain()
             finally:
-                for task in self.pending:
+                for task in (*self.pending, *self.seeding):
                     task.cancel()
-                await asyncio.gather(*self.pending, return_exceptions=True)
+                await asyncio.gather(*self.pending, *self.seeding, return_exceptions=True)
                 self._commit()
                 self._close()
         return {run.name: run.summary(self.clock.monotonic()) | self._pace(run) for run in self.runs}
@@ -126,16 +129,24 @@ class Crawl:
 
     # what is asked for next
 
-    async def _seed(self) -> None:
-        """Where each source begins: its lists, which the frontier knows already where it was crawled before."""
+    def _seed(self) -> None:
+        """Find out where each source begins, those of different hosts side by side: a slow one holds up its own."""
+        by_host: dict[str, list[SourceCrawl]] = {}
         for run in self.runs:
-            locator = run.plan.spec.locator
-            standing = await self.origins.standing(locator, run)
-            seeds = run.plan.seeds(standing.rules)
-            self.batch.found.append(run.group(tuple(seeds)))
-            if standing.retry_at is not None:
-                run.hold(server_of(locator), standing.retry_at)
-        self._commit()
+            by_host.setdefault(server_of(run.plan.spec.locator), []).append(run)
+        turns = asyncio.Semaphore(IN_FLIGHT)
+        for host, runs in by_host.items():
+            self.busy.add(host)
+            self.seeding[asyncio.ensure_future(self._begin(host, runs, turns))] = host
+
+    async def _begin(self, host: str, runs: Sequence[SourceCrawl], turns: asyncio.Semaphore) -> None:
+        """The lists of sources on one host, which the frontier knows already where they were crawled before."""
+        async with turns:
+            for run in runs:
+                standing = await self.origins.standing(run.plan.spec.locator, run)
+                self.batch.found.append(run.group(tuple(run.plan.seeds(standing.rules))))
+                if standing.retry_at is not None:
+                    run.hold(host, standing.retry_at)
 
     def _start(self) -> None:
         """Ask for as much as may be asked now."""
@@ -176,7 +187,7 @@ class Crawl:
 
     async def _wait(self) -> None:
         """Take what has come, and commit where it is time."""
-        if not self.pending:
+        if not (self.pending or self.seeding):
             return
         pauses = [COMMIT_S] if self._dirty() else [WATCH_S]
         now = self.clock.monotonic()
@@ -190,13 +201,16 @@ class Crawl:
             pauses += [pause for pause in ready if pause > 0]
         timer = asyncio.ensure_future(self.clock.sleep(min(pauses)))
         try:
-            done, _ = await asyncio.wait({*self.pending, timer}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({*self.pending, *self.seeding, timer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
-        for task in done:
-            if task is not timer:
-                await self._take(task)  # type: ignore[arg-type]
-        if self._due():
+        begun = [task for task in self.seeding if task in done]
+        for seeded in begun:
+            self.busy.discard(self.seeding.pop(seeded))
+            seeded.result()
+        for task in self.pending.keys() & done:
+            await self._take(task)
+        if begun or self._due():
             self._commit()
 
     async def _take(self, task: "asyncio.Task[Visit]") -> None:
@@ -286,20 +300,29 @@ class Crawl:
             fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.fields}
             reply = Reply(task.url, body, answer.header("Content-Type"), fields)
             expansion = await self.parser.expand(run.plan, task, reply)
+        items: tuple[Item, ...] = expansion.items
+        apart: tuple[str, ...] = ()
+        if visit.standing is not None and any(item.listed for item in items):
+            at_hand = functools.partial(self.origins.at_hand, run=run)
+            items, apart = await entries_apart(items, task.url, visit.standing, at_hand)
         counts.left.update(expansion.left)
         if expansion.problem:
             counts.problems[expansion.problem] += 1
-        holds = run.plan.holds(task)
+        holds = run.plan.holds(task) if len(apart) <= MOST_APART else NONE
         if visit.digest == task.digest:
             counts.revisits += 1
             place = run.append(lambda: self._revisit(visit, answer, when, IDENTICAL), when)
         else:
-            place = run.append(lambda: self._response(visit, answer, when, holds), when)
+            place = run.append(lambda: self._response(visit, answer, when, holds, apart), when)
+        if apart and holds == NONE:
+            items = tuple(replace(item, listed=False) for item in items)
+        found = run.group(items, expansion.follow, when)
         if holds == ONE:
             counts.kept += 1
-        elif holds in (MANY, ALL):
-            counts.kept += sum(item.listed for item in expansion.items)
-        self.batch.found.append(run.group(expansion.items, expansion.follow, when))
+        elif holds in (MANY, ALL):  # a list may name again what another did
+            new = (each for each in found.items if each.item.listed)
+            counts.kept += sum(not self.frontier.knows(run.name, each.key) for each in new)
+        self.batch.found.append(found)
         self._fetched(task, "done", answer, when, place=place, digest=visit.digest)
 
     def _redirect(self, visit: Visit, answer: Answer, outcome: PageOutcome, when: float) -> None:
@@ -341,8 +364,8 @@ class Crawl:
             )
         )
 
-    def _response(self, visit: Visit, answer: Answer, when: float, holds: str) -> bytes:
-        """The record of an answer; of a redirect or an error that is no document."""
+    def _response(self, visit: Visit, answer: Answer, when: float, holds: str, apart: Sequence[str] = ()) -> bytes:
+        """The record of an answer; of a redirect or an error that is no document. `apart`: entries not to be taken."""
         signals = visit.standing.signals(visit.task.url).to_json() if visit.standing else ""
         fields = {
             "WARC-Target-URI": visit.task.url,
@@ -352,6 +375,7 @@ class Crawl:
             "WARC-Truncated": answer.truncated,
             "WARC-Ulmkit-Role": holds,
             "WARC-Ulmkit-Signals": signals,
+            "WARC-Ulmkit-Apart": " ".join(apart) if holds != NONE else "",
         }
         return warc_member(
             "response", when, http_block(answer.status, answer.reason, answer.fields, answer.body), fields

@@ -105,12 +105,26 @@ class OpenSegment:
 
 
 @dataclass(frozen=True)
+class PlacedItem:
+    """A URL that was found, with its host and with what the frontier knows it by."""
+
+    item: Item
+    host: str
+    key: bytes
+
+    @classmethod
+    def at(cls, item: Item, host: str) -> "PlacedItem":
+        """`item` on `host`. Raises `ValueError` where it has no address of the web."""
+        return cls(item, host, key_of(item.url))
+
+
+@dataclass(frozen=True)
 class ListedUrls:
-    """What one answer listed, each with its host; and the list's next page, which is of use if some of it is new."""
+    """What one answer listed, and the list's next page, which is of use if some of it is new."""
 
     source: str
-    items: tuple[tuple[str, Item], ...] = ()
-    follow: tuple[str, Item] | None = None
+    items: tuple[PlacedItem, ...] = ()
+    follow: PlacedItem | None = None
     when: float = 0.0
 
 
@@ -190,17 +204,18 @@ class Frontier:
         """Add what a list named; how much of it is new. The list's next page is added where some is."""
         new = self._insert_items(group.source, group.items)
         if group.follow and (new or not group.items):
-            host, item = group.follow
+            follow = group.follow
             if new == len(group.items):  # so much is new that the next page has changed as well
-                item = replace(item, changed=group.when)
-            new += self._insert_items(group.source, [(host, item)])
+                follow = replace(follow, item=replace(follow.item, changed=group.when))
+            new += self._insert_items(group.source, [follow])
         return new
 
-    def _insert_items(self, source: str, items: Sequence[tuple[str, Item]]) -> int:
+    def _insert_items(self, source: str, items: Sequence[PlacedItem]) -> int:
         rows = [
-            (source, key_of(item.url), item.url, host, item.role, item.depth, item.priority, item.hops, item.note,
+            (source, each.key, item.url, each.host, item.role, item.depth, item.priority, item.hops, item.note,
              item.why, item.changed, "listed" if item.listed else "pending")
-            for host, item in items
+            for each in items
+            for item in (each.item,)
         ]  # fmt: skip
         before = self.db.total_changes
         self.db.executemany(
@@ -232,10 +247,10 @@ class Frontier:
                 ),
             )  # fmt: skip
 
-    def knows(self, source: str, url: str) -> bool:
-        """Whether a source has this URL already."""
+    def knows(self, source: str, key: bytes) -> bool:
+        """Whether a source has the URL with this key already."""
         with self._damage():
-            row = self.db.execute("SELECT 1 FROM urls WHERE source = ? AND key = ?", (source, key_of(url))).fetchone()
+            row = self.db.execute("SELECT 1 FROM urls WHERE source = ? AND key = ?", (source, key)).fetchone()
         return row is not None
 
     def take(self, source: str, host: str, now: float, count: int, without: Iterable[int] = ()) -> list[Task]:

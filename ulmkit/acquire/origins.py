@@ -14,9 +14,10 @@ from ulmkit.acquire.hosts import SLOWEST_S, Hosts
 from ulmkit.acquire.plan import NONE
 from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, robots_target, rules_of
 from ulmkit.acquire.robots_kept import kept_answer, robots_row
-from ulmkit.acquire.source_crawl import SourceCrawl, server_of
+from ulmkit.acquire.source_crawl import DAY_S, SourceCrawl, server_of
 from ulmkit.formats.host_signals import HostSignals, host_signals
 
+LOST_DAYS = 30  # after which a server that cannot be asked is reported as gone; it is never taken for open
 LOOK_S = 0.5  # while another host of the same machine is answering
 # where a server may reserve its texts, beside robots.txt; each is asked for once a day
 RESERVATIONS = {"tdmrep": "/.well-known/tdmrep.json", "ai": "/ai.txt"}
@@ -81,6 +82,14 @@ class Origins:
         self.known[origin] = (standing, self.clock.wall())
         return standing
 
+    async def at_hand(self, url: str, run: SourceCrawl) -> Standing | None:
+        """What the server of `url` said when it was asked last; None where it never was, or did not answer."""
+        origin = f"{urlsplit(url).scheme}://{server_of(url)}"
+        if origin not in self.known and (kept := self.frontier.robots(origin)):
+            self.known[origin] = await self._restored(origin, *kept, run)
+        standing = self.known[origin][0] if origin in self.known else None
+        return standing if standing is not None and standing.retry_at is None else None
+
     async def _restored(
         self, origin: str, row: dict[str, Any], body: bytes, run: SourceCrawl
     ) -> tuple[Standing, float]:
@@ -130,11 +139,14 @@ class Origins:
 
     def _unreachable(self, origin: str, rules: RobotRules, answer: Answer, run: SourceCrawl) -> Standing:
         """Nothing is asked for while robots.txt cannot be had; one of less than a day is not asked for anew."""
+        wall = self.clock.wall()
         before, _ = self.frontier.robots(origin) or ({"failures": 0}, b"")
-        row = robots_row(answer, self.clock.wall(), failures=before["failures"] + 1) | {"reservations": {}}
+        since = before.get("since", wall) if before["failures"] else wall
+        row = robots_row(answer, wall, failures=before["failures"] + 1) | {"reservations": {}, "since": since}
         self.batch().robots[origin] = (row, b"")
-        minutes = round((row["retry_at"] - row["asked"]) / 60)
-        run.counts.problems[f"{origin}/robots.txt {rules.why}, asked again in {minutes} min"] += 1
+        minutes, days = round((row["retry_at"] - row["asked"]) / 60), int((wall - since) / DAY_S)
+        told = f"asked again in {minutes} min" if days < LOST_DAYS else f"for {days} days: is the site gone?"
+        run.counts.problems[f"{origin}/robots.txt {rules.why}, {told}"] += 1
         return Standing(rules, retry_at=row["retry_at"])
 
     async def _get(self, url: str, run: SourceCrawl, bounds: Bounds) -> Answer:

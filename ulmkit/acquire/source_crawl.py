@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ulmkit.acquire.archive import Archive, RecordPlace, segment_name, warc_date, write_segments
-from ulmkit.acquire.frontier import Batch, Frontier, Item, ListedUrls, OpenSegment, Task
+from ulmkit.acquire.frontier import Batch, Frontier, Item, ListedUrls, OpenSegment, PlacedItem, Task
 from ulmkit.acquire.plan import Plan
 
 QUEUE = 64  # URLs of a host in memory
@@ -18,11 +18,12 @@ DAY_S = 86_400.0
 def server_of(url: str) -> str:
     """Host and port of a URL, as the frontier knows it.
 
-    >>> server_of("http://Example.org:80/x"), server_of("http://127.0.0.1:8000/")
-    ('example.org', '127.0.0.1:8000')
+    >>> server_of("http://Example.org:80/x"), server_of("http://127.0.0.1:8000/"), server_of("http://[2606:4700::1]/")
+    ('example.org', '127.0.0.1:8000', '[2606:4700::1]')
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
+    host = f"[{host}]" if ":" in host else host
     port = parts.port
     return host if port in (None, 80, 443) else f"{host}:{port}"
 
@@ -98,13 +99,16 @@ class SourceCrawl:
         return self.archive.append(record())
 
     def group(self, items: tuple[Item, ...], follow: Item | None = None, when: float = 0.0) -> ListedUrls:
-        """Found URLs with their hosts."""
-        return ListedUrls(
-            self.name,
-            tuple((server_of(item.url), item) for item in items),
-            (server_of(follow.url), follow) if follow else None,
-            when,
-        )
+        """Found URLs with their hosts. What is no address of the web, whoever wrote it, is left out and counted."""
+        placed = tuple(each for item in items if (each := self._placed(item)) is not None)
+        return ListedUrls(self.name, placed, self._placed(follow) if follow else None, when)
+
+    def _placed(self, item: Item) -> PlacedItem | None:
+        try:
+            return PlacedItem.at(item, server_of(item.url))
+        except ValueError:
+            self.counts.left["bad address"] += 1
+            return None
 
     def open_segment(self) -> OpenSegment | None:
         """What a commit says of the open segment."""
@@ -121,9 +125,9 @@ class SourceCrawl:
                 self.wakes[host] = self.held.get(host, 0.0)
         for group in batch.found:
             if group.source == self.name:
-                for host, _ in (*group.items, *((group.follow,) if group.follow else ())):
-                    self.wakes[host] = self.held.get(host, 0.0)
-                    queue = self.queues.get(host)
+                for each in (*group.items, *((group.follow,) if group.follow else ())):
+                    self.wakes[each.host] = self.held.get(each.host, 0.0)
+                    queue = self.queues.get(each.host)
                     if queue and len(queue) < QUEUE // 2:  # what was found may be more urgent
                         queue.clear()
 

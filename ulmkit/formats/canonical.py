@@ -75,6 +75,11 @@ def page_id(source: str, url: str) -> str:
     return f"{source}/{xxhash.xxh3_128_hexdigest(canonical(url).encode())}"
 
 
+def short_name(url: str) -> str:
+    """What a page is called where many are named in a line: 16 digits. Raises `ValueError` as `canonical` does."""
+    return xxhash.xxh3_64_hexdigest(canonical(url).encode())
+
+
 @lru_cache(1 << 14)
 def _origin(scheme: str, authority: str) -> str:
     """`scheme://host`, and the port where it is not the scheme's own."""

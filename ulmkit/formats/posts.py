@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ulmkit.formats import reasons
+from ulmkit.formats.canonical import short_name
 from ulmkit.formats.feeds import (
     AHEAD,
     MAX_ENTRIES,
@@ -157,16 +158,18 @@ def post_documents(
     url: str,
     fetched_at: datetime | None,
     also_cut: bool = False,
+    apart: frozenset[str] = frozenset(),
 ) -> Iterator[Record]:
     """A document for each whole entry of a list that a crawl has kept; those that are cut are left to their pages.
 
-    With `also_cut` their text is taken as it is. An entry without an address is called by its place in the record.
+    With `also_cut` their text is taken as it is. Those that `apart` names (by `short_name`) are left to their pages as
+    well: other terms hold for them. An entry without an address is called by its place in the record.
     """
     posts = read_posts(body, url, content_type, now=fetched_at)
     if posts.problem:
         yield origin.unreadable(reasons.BAD_RECORD, f"{posts.problem}: {url}", number)
     for place, entry in enumerate(posts.entries):
-        if entry.whole or (also_cut and entry.html):
+        if (entry.whole or (also_cut and entry.html)) and not (apart and _name_of(entry.url) in apart):
             yield origin.document(
                 f"<body>{entry.html}</body>",
                 "text",  # a piece that is nothing but the article: all of it is taken
@@ -177,3 +180,11 @@ def post_documents(
                 fetched_at=fetched_at,
                 published_at=entry.published,
             )
+
+
+def _name_of(url: str) -> str:
+    """What the page of an entry is called in a list's record; empty where it has no address."""
+    try:
+        return short_name(url)
+    except ValueError:
+        return ""

@@ -242,6 +242,7 @@ def _posts(headers: dict[str, str], block: bytes, origin: Origin, number: int) -
             url=url,
             fetched_at=moment(headers.get("warc-date")),
             also_cut=headers["warc-ulmkit-role"] == "entries",
+            apart=frozenset(headers.get("warc-ulmkit-apart", "").split()),
         )
 
 

@@ -83,7 +83,7 @@ class BlogPlan:
     def instead(self, task: Task, reason: str) -> list[Item]:
         """A list with fewer posts a request, then sitemaps and feed, where the platform gives none."""
         if task.role == "posts" and task.depth == 0:
-            if fewer := fewer_posts(task.url):
+            if reason != "forbidden" and (fewer := fewer_posts(task.url)):
                 return [Item(fewer, "posts", priority=0, why="fewer")]
             return list(self._fallback())
         if task.role == "home":

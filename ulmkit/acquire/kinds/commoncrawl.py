@@ -26,7 +26,7 @@ from ulmkit.acquire.copied import LONGEST, ForeignRecord, NotTheRecordError, rec
 from ulmkit.acquire.crawl_lists import DATA, listed_paths, newest_crawl
 from ulmkit.acquire.download import download
 from ulmkit.acquire.fetched import Fetched
-from ulmkit.acquire.frontier import Batch, Frontier, Item, ListedUrls, OpenSegment, Settled, Task
+from ulmkit.acquire.frontier import Batch, Frontier, Item, ListedUrls, OpenSegment, PlacedItem, Settled, Task, key_of
 from ulmkit.acquire.guard import Guard
 from ulmkit.acquire.kinds.wikipedia import MIRROR as WIKIMEDIA_MIRROR
 from ulmkit.acquire.ranged import RangedFile
@@ -347,7 +347,7 @@ class Retrieval:
         """A text of a WET file, kept, if it is wanted and not here."""
         wanted = self.selection.wants(urlsplit(record.url).hostname or "", record.language)
         item = Item(record.url, PAGE, listed=True, note=file) if wanted and _is_address(record.url) else None
-        if item is None or self.frontier.knows(self.label, record.url):
+        if item is None or self.frontier.knows(self.label, key_of(record.url)):
             return None
         said = self.allowed(record.url)
         if said is None or said.retry_at is not None:
@@ -387,7 +387,7 @@ class Retrieval:
         if archive.is_open:
             archive.sync()
             segments[self.spec.name] = OpenSegment(archive.name, archive.length, archive.records, self.first, self.last)
-        found = [ListedUrls(self.label, tuple((_HOST, item) for item in items))] if items else []
+        found = [ListedUrls(self.label, tuple(PlacedItem.at(item, _HOST) for item in items))] if items else []
         new = self.frontier.commit(Batch(found, settled, segments=segments))
         if items and items[0].role == PAGE:
             self.known += new

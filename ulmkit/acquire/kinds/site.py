@@ -107,6 +107,8 @@ class SitePlan:
                 else:
                     reason = reason or "too deep"
                     left[reason] = left.get(reason, 0) + 1
+            if page.left_out:
+                left["beyond the limit"] = page.left_out
         return Expansion(tuple(items), None, left, page.problem)
 
     def instead(self, task: Task, reason: str) -> list[Item]:
