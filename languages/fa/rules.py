@@ -122,6 +122,7 @@ def half_space(text: str) -> str:
 half_space.triggers = [("یه", " "), (" ", "هت")]
 half_space.enables = ["joiners"]
 half_space.prepare = _hazm
+half_space.packages = ["hazm"]
 
 
 def _word_before(text: str, end: int) -> str:

@@ -19,6 +19,7 @@ from ulmkit.corpus.card import write_card
 from ulmkit.corpus.chain import RULE_FAILED, Chain, Judged, Part, PiiPolicy
 from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
+from ulmkit.corpus.libraries import SAMPLED, VERSIONED, library_marks
 from ulmkit.corpus.staging import Staging, Unit, stage_unit
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.corpus.yields import Yields
@@ -31,7 +32,7 @@ from ulmkit.progress import Progress, Report, silent
 from ulmkit.work.cores import available_cores
 from ulmkit.work.pool import Broken, Pool
 
-PACKAGES = ["pyarrow", "sentencepiece", "trafilatura", "pycld2", "py3langid", "rensa", "xxhash"]  # that shape a corpus
+PACKAGES = ["pyarrow", *VERSIONED, *SAMPLED]  # that shape a corpus
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,7 @@ class Build:
             "counts": tally.to_json(),
             "yields": yields.to_json(tally, pins),
             "splits": splits,
+            "libraries": library_marks(self.language),
             "versions": package_versions(PACKAGES),
             "signature": signature(
                 "corpus",

@@ -27,6 +27,7 @@ from ulmkit.artifacts.manifest import (
 )
 from ulmkit.artifacts.shards import SCHEMA, DocumentRow, native_file
 from ulmkit.corpus.chain import CHAIN, Chain, Judged, Part, PiiPolicy, chunked
+from ulmkit.corpus.libraries import library_marks
 from ulmkit.corpus.tally import LeftOut, Samples, Tally, unread_sample
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import ArtifactError
@@ -113,6 +114,7 @@ class Staging:
                 "near_duplicates": self.near_duplicates,
                 "pii": self.pii,
                 "chain": CHAIN,
+                "libraries": library_marks(self.language),
                 "format": str(STAGED),
                 "counts": [each.name for each in dataclasses.fields(Tally)],
                 **({"consent": [CONSENT, dataclasses.asdict(self.consent)]} if unit.crawled else {}),
