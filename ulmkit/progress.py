@@ -9,7 +9,9 @@ from ulmkit.names import readable
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` (None where nobody can know) in `unit`, within the named stage.
+    """`done` of `total` (None where nobody can know) in `unit`, within the named stage; stages may run side by side.
+
+    `pause_s`: least seconds between two lines about this stage, where it goes on for days.
 
     >>> str(Progress("read", 1_500_000, 3_000_000, "bytes", "news.jsonl"))
     'read: 1.5 of 3.0 MB news.jsonl'
@@ -20,6 +22,7 @@ class Progress:
     total: int | None
     unit: str = ""
     detail: str = ""
+    pause_s: float = 0.0
 
     @property
     def amount(self) -> str:
@@ -42,14 +45,13 @@ def silent(_: Progress) -> None:
 
 
 def paced(report: Report, seconds: float) -> Report:
-    """`report`, called at most once in so many seconds, for the first time when they have passed."""
-    last = time.monotonic()
+    """`report`, called of each stage at most once in so many seconds, for the first time when they have passed."""
+    due = {"": time.monotonic() + seconds}  # by stage; of none yet: when the first may be heard of
 
     def seldom(progress: Progress) -> None:
-        nonlocal last
         now = time.monotonic()
-        if now - last >= seconds:
-            last = now
+        if now >= due.get(progress.stage, due[""]):
+            due[progress.stage] = now + max(seconds, progress.pause_s)
             report(progress)
 
     return seldom

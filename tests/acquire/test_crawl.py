@@ -21,6 +21,7 @@ from ulmkit.acquire.frontier import Frontier
 from ulmkit.formats.canonical import page_id
 from ulmkit.formats.consent import ConsentRules, HostConsent
 from ulmkit.language.sources import FeedSource
+from ulmkit.progress import Progress
 
 TEXT = "Kevad tuli sel aastal vara. Jõgi tõusis üle kallaste ja koolimaja ees õitsesid ülased."
 
@@ -130,6 +131,33 @@ def test_a_server_is_asked_no_faster_than_declared_and_than_robots_txt_says(site
     assert done["kept"] == 10
     assert done["largest_rate"] <= 30.0  # the first requests, before robots.txt is known, are at the declared pace
     assert steps.now - begun >= 5 * 12
+
+
+def test_a_line_says_how_far_a_source_is_and_how_long_the_rest_takes(site: Site, tmp_path: Path) -> None:
+    paths = [site.put_article(number, f"{TEXT} {number}") for number in range(40)]
+    site.put_sitemap([*paths, "/gone"])
+    heard: list[Progress] = []
+    done = crawl(site, tmp_path, site_source(site, delay_s=30.0), report=heard.append)
+    assert done["kept"] == 40
+    middle = heard[len(heard) // 2]
+    assert middle.stage == "s"
+    assert middle.total is not None
+    assert 0 < middle.done < middle.total
+    found = re.fullmatch(r"(\d+) kept · \d\.\d/min · (\d+) min left · \d\.\d MB.*", middle.detail)
+    assert found, middle.detail
+    half_minutes = 41 - int(found[1])
+    assert abs(half_minutes / 2 - int(found[2])) <= 3  # what is pending is counted now and then
+    assert re.search(r" · done · .*\(404 \d\)$", heard[-1].detail), heard[-1].detail
+    assert all(len(each.detail) <= 100 for each in heard)
+
+
+def test_a_line_says_why_a_source_stands_still(site: Site, tmp_path: Path) -> None:
+    site.put_sitemap([site.put_article(number, f"{TEXT} {number}") for number in range(50)])
+    site.pages["/article/3"] = Reply(b"", 503, headers={"Retry-After": "600"})
+    heard: list[Progress] = []
+    crawl(site, tmp_path, site_source(site, delay_s=2.0, max_pages=20), report=heard.append)
+    assert any("waits 10 min" in each.detail for each in heard)
+    assert "stopped by max_pages of 20" in heard[-1].detail
 
 
 def test_a_redirect_is_a_new_url_under_all_rules(site: Site, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ulmkit.formats.consent import DEFAULT_RULES, ConsentRules
 from ulmkit.formats.inputs import Input, read_input
 from ulmkit.formats.origin import READING
 from ulmkit.language.sources import SiteSource, SourceSpec
+from ulmkit.progress import Report, silent
 
 
 class Steps:
@@ -58,6 +59,7 @@ def crawl_all(
     consent: ConsentRules = DEFAULT_RULES,
     refresh: bool = False,
     resolver: Any = None,
+    report: Report = silent,
     **guard: Any,
 ) -> dict[str, Any]:
     """One run of several sources; by source, what it did."""
@@ -71,7 +73,8 @@ def crawl_all(
         try:
             async with Session(agent="test", guard=Guard(**guard), resolver=resolver) as session:
                 runs = [SourceCrawl(plan_of(s), frontier, folder / s.name, {}, clock.monotonic()) for s in specs]
-                return await Crawl(frontier, runs, session, clock=clock, limit=limit, consent=consent).run()
+                how: dict[str, Any] = {"clock": clock, "limit": limit, "consent": consent, "report": report}
+                return await Crawl(frontier, runs, session, **how).run()
         finally:
             frontier.close()
 

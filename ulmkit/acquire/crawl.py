@@ -17,6 +17,7 @@ from ulmkit.acquire.answers import PageOutcome, page_outcome
 from ulmkit.acquire.archive import HTTP, IDENTICAL, NOT_MODIFIED, digest_text, http_block, payload_digest, warc_member
 from ulmkit.acquire.client import LIST, PAGE, Answer, Session
 from ulmkit.acquire.clock import CrawlClock
+from ulmkit.acquire.crawl_progress import SourceProgress
 from ulmkit.acquire.entries import MOST_APART, entries_apart
 from ulmkit.acquire.frontier import Batch, Frontier, Item, Settled, Task
 from ulmkit.acquire.hosts import Hosts
@@ -25,10 +26,11 @@ from ulmkit.acquire.parse import Parser
 from ulmkit.acquire.plan import ALL, MANY, NONE, ONE, Expansion, Reply
 from ulmkit.acquire.source_crawl import SourceCrawl, server_of
 from ulmkit.formats.consent import DEFAULT_RULES, NO_CONSENT, ConsentRules, Said, refused_unseen
-from ulmkit.progress import Progress, Report, silent
+from ulmkit.progress import Report, silent
 
 COMMIT_S, COMMIT_PAGES, COMMIT_BYTES = 1.0, 32, 8_000_000  # whichever is first
 IN_FLIGHT = 16
+TELL_S = 1.0  # between two reports
 PATIENCE_S = 1_200.0  # a run waits so long for what is due later (the last try after a server's error is), not longer
 GRACE_S = 10.0  # for answers in flight after an interruption
 WATCH_S = 5.0  # the longest pause before the state is looked at again
@@ -72,6 +74,8 @@ class Crawl:
         self.batch = Batch()
         self.origins = Origins(self.session, self.hosts, self.frontier, self.clock, self.batch_of)
         self.parser = Parser()
+        self.told_at = float("-inf")
+        self.told = {run.name: SourceProgress(run, self.hosts) for run in self.runs}
         self.busy: set[str] = set()  # hosts that are being asked
         self.pending: dict[asyncio.Task[Visit], str] = {}
         self.seeding: dict[asyncio.Task[None], str] = {}  # hosts of which it is found out where to begin
@@ -99,6 +103,7 @@ class Crawl:
                     task.cancel()
                 await asyncio.gather(*self.pending, *self.seeding, return_exceptions=True)
                 self._commit()
+                self._tell(last=True)
                 self._close()
         return {run.name: run.summary(self.clock.monotonic()) | self._pace(run) for run in self.runs}
 
@@ -421,7 +426,15 @@ class Crawl:
             run.committed(batch)
             if run.archive.is_full:
                 run.close_segment(self.commit_point)
-            self._tell(run)
+        self._tell()
+
+    def _tell(self, *, last: bool = False) -> None:
+        """Report of each source how far it is, once in a second or so."""
+        now = self.clock.monotonic()
+        if last or now - self.told_at >= TELL_S:
+            self.told_at = now
+            for run in self.runs:
+                self.report(self.told[run.name].at(now, self.clock.wall(), self.limit, last=last))
 
     def _close(self) -> None:
         """Close all segments: the next step reads them."""
@@ -429,12 +442,6 @@ class Crawl:
         for run in self.runs:
             run.give_back()
             run.close_segment(self.commit_point)
-
-    def _tell(self, run: SourceCrawl) -> None:
-        counts = run.counts
-        known = len(run.wakes)
-        detail = f"{run.name}: {counts.asked:,} asked, {known} hosts"
-        self.report(Progress("crawl", counts.kept, self.limit, "pages", detail))
 
     def _pace(self, run: SourceCrawl) -> dict[str, Any]:
         """The largest measured rate of requests to one host, beside the one promised, in requests a minute."""

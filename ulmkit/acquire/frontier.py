@@ -7,6 +7,7 @@ so that a page which was found and fetched in one batch is not pending again. Wh
 import contextlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -177,12 +178,14 @@ class Frontier:
                 f"{self.path}: {error}. {advice}; pages that were kept stay in their segments."
             ) from error
 
-    def commit(self, batch: Batch) -> int:
-        """One transaction; how many of the found URLs were new, or are asked for again since they changed."""
+    def commit(self, batch: Batch) -> Counter[str]:
+        """One transaction; by source, how many of the found URLs were new, or are asked for again as they changed."""
+        new: Counter[str] = Counter()
         with self._damage():
             self.db.execute("BEGIN IMMEDIATE")
             try:
-                new = sum(map(self._insert, batch.found))
+                for group in batch.found:
+                    new[group.source] += self._insert(group)
                 self._mark(batch.fetched)
                 rows = [(host, json.dumps(row)) for host, row in batch.hosts.items()]
                 self.db.executemany("INSERT OR REPLACE INTO hosts VALUES (?, ?)", rows)
@@ -273,6 +276,15 @@ class Frontier:
                 "SELECT min(due) FROM urls WHERE source = ? AND host = ? AND state = 'pending'", (source, host)
             ).fetchone()
         return None if row[0] is None else float(row[0])
+
+    def pending(self, source: str) -> dict[str, int]:
+        """Host → how many URLs of a source are pending on it."""
+        with self._damage():
+            return dict(
+                self.db.execute(
+                    "SELECT host, count(*) FROM urls WHERE source = ? AND state = 'pending' GROUP BY host", (source,)
+                ).fetchall()
+            )
 
     def pending_hosts(self, source: str) -> list[str]:
         """The hosts on which URLs of a source are pending."""

@@ -144,7 +144,7 @@ def bars() -> Iterator[Report]:
                 tasks[progress.stage],
                 completed=progress.done,
                 total=progress.total,
-                said=f"{progress.amount} {readable(progress.detail, 40)}".rstrip(),
+                said=f"{progress.amount} {readable(progress.detail, 70)}".rstrip(),
             )
 
         yield report

@@ -388,7 +388,7 @@ class Retrieval:
             archive.sync()
             segments[self.spec.name] = OpenSegment(archive.name, archive.length, archive.records, self.first, self.last)
         found = [ListedUrls(self.label, tuple(PlacedItem.at(item, _HOST) for item in items))] if items else []
-        new = self.frontier.commit(Batch(found, settled, segments=segments))
+        new = self.frontier.commit(Batch(found, settled, segments=segments)).total()
         if items and items[0].role == PAGE:
             self.known += new
         self.kept += sum(each.task.role == PAGE and each.state == "done" for each in settled)
