@@ -1,13 +1,16 @@
 """Bytes to text: the right letters, no invented ones, and a refusal where nothing fits."""
 
+import codecs
 import random
 
 import pytest
+import webencodings
 from hypothesis import given
 from hypothesis import strategies as st
 from random_cases import examples
 
-from ulmkit.text.encoding import Undecodable, declared_in, decode, guess, python_name, repair
+from ulmkit.text.encoding import Undecodable, byte_table, declared_in, decode, guess, python_name
+from ulmkit.text.mojibake import repair
 
 ET = (
     "Täna õhtul sõidame šokolaadi täis autoga Žürii juurde, kus külm öö ootab meid ees. Jõe ääres on vaikne ja "
@@ -145,3 +148,73 @@ def test_random_joiners_survive_repair() -> None:
     words = FA.split()
     text = " ".join(f"{rng.choice(words)}\u200c{rng.choice(words)}" for _ in range(500))
     assert repair(text) == text
+
+
+def test_every_label_of_the_web_is_known():
+    """All 228 of them, but for those that browsers refuse, which would hide markup."""
+    refused = {
+        "hz-gb-2312",
+        "iso-2022-cn",
+        "iso-2022-cn-ext",
+        "iso-2022-kr",
+        "csiso2022kr",
+        "replacement",
+        "x-user-defined",
+    }
+    unknown = {label for label in webencodings.LABELS if not python_name(label)}
+    assert len(webencodings.LABELS) == 228
+    assert unknown == refused
+    assert [python_name(label) for label in ("dos-874", "logical", "koi", "iso885915", "x-cp1250", "GBK")] == [
+        "cp874", "iso-8859-8", "koi8-r", "iso-8859-15", "windows-1250", "gb18030",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-15", "windows-1257"])
+def test_the_sample_lies_where_the_letters_are(encoding: str):
+    """A style sheet of a hundred kilobytes says nothing about the sentences behind it."""
+    text = "p{color:red}" * 8000 + " Šokolaadivabriku žürii kiitis džinnikoogi retsepti, mille saatis Žanna."
+    assert decode(text.encode(encoding), "", BALTIC, LETTERS)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [(RU, "koi8-r"), (RU, "iso8859-5"), ("Η γάτα κοιμάται δίπλα στο παράθυρο όλη μέρα.", "iso8859-7"),
+     ("แมวนอนหลับอยู่ข้างหน้าต่าง", "cp874"), ("猫は窓のそばで眠っていて、外では雨が降っている。", "euc_jp"),
+     ("猫は窓のそばで眠っている。", "iso2022_jp")],
+)  # fmt: skip
+def test_encodings_that_no_folder_declares(text: str, encoding: str):
+    """A new language's folder declares none: chardet proposes, and how well it reads decides."""
+    assert decode(text.encode(encoding))[0] == text
+
+
+def test_three_cyrillic_tables_are_told_apart():
+    """Small letters of one are capitals of another; words that begin small and go on large are nobody's."""
+    for encoding in ("windows-1251", "koi8-r", "iso8859-5"):
+        for text in (RU, "Россия и Беларусь"):
+            assert decode(text.encode(encoding), "", ["windows-1251", "koi8-r", "iso8859-5"])[0] == text
+
+
+def test_a_byte_that_the_encoding_lacks_costs_itself():
+    """One undefined byte turns no page into another language's letters."""
+    data = ET.replace("„", "").replace("“", "").encode("windows-1257")
+    assert (
+        decode(data[:100] + b"\x81" + data[100:], "", BALTIC, LETTERS)[0].replace("\x81", "").encode("windows-1257")
+        == data
+    )
+    japanese = "猫は窓のそばで眠っている。" * 80
+    assert decode(japanese.encode("cp932") + b"\x81 .", "shift_jis") == (f"{japanese} .", "cp932, mended")
+
+
+BALTIC_MOJIBAKE = codecs.charmap_decode(
+    ET.replace("„", "").replace("“", "").encode(), "strict", byte_table("windows-1257").replace("\ufffe", "\xa1")
+)[0]
+
+
+def test_mojibake_through_the_language_s_own_encoding_is_undone():
+    """UTF-8 once read as windows-1257; a line that holds anything else stays whole as it is."""
+    own = ET.replace("„", "").replace("“", "")
+    assert repair(BALTIC_MOJIBAKE, BALTIC) == own
+    assert repair(f"{ET}\n{BALTIC_MOJIBAKE}\n{ET}", BALTIC) == f"{ET}\n{own}\n{ET}"
+    assert repair(f"{BALTIC_MOJIBAKE} öö", BALTIC) == f"{BALTIC_MOJIBAKE} öö"
+    for text in (ET, FA, RU, "„LÖÖ” ja TÖ” ning Å” on Äe—", "Ähvardus: „Ööö…”"):
+        assert repair(text, (*BALTIC, "windows-1256", "windows-1251")) == text

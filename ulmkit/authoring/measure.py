@@ -25,7 +25,7 @@ from ulmkit.formats.inputs import Input, read_input, refusing_storage
 from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
-from ulmkit.text.encoding import repair
+from ulmkit.text.mojibake import repair
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Docu
     for raw in _records(language, inputs):
         doc = extract(raw, language.extraction, decode=Reading.of(language).decode)
         if isinstance(doc, Document) and doc.text.strip():
-            yield dataclasses.replace(doc, text=repair(doc.text))
+            yield dataclasses.replace(doc, text=repair(doc.text, language.extraction.encodings))
 
 
 def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:

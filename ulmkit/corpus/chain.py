@@ -35,7 +35,8 @@ from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.host_signals import HostSignals
 from ulmkit.formats.page_marks import NO_MARKS, page_marks
 from ulmkit.language.spec import Language
-from ulmkit.text.encoding import decode, repair
+from ulmkit.text.encoding import decode
+from ulmkit.text.mojibake import repair
 
 CHAIN = 5  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
@@ -225,7 +226,7 @@ def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
     doc = extract(article.doc, chain.language.extraction, decode=chain.decode, wanted=chain.wanted)
     if isinstance(doc, Unreadable):
         return drop(doc.reason, doc.detail)
-    article.doc, article.text = doc, repair(doc.text)
+    article.doc, article.text = doc, repair(doc.text, chain.language.extraction.encodings)
     tally.characters_read += len(article.text)
     tally.bytes_read += len(article.text.encode("utf-8", "surrogatepass"))
     return KEEP

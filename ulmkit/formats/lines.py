@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.origin import Origin
-from ulmkit.formats.streams import Stream, as_utf8
-from ulmkit.text.encoding import Undecodable, guess, is_utf8, marked
+from ulmkit.formats.origin import Origin, Reading
+from ulmkit.formats.streams import Stream, as_utf8, with_line_feeds
+from ulmkit.text.encoding import Undecodable, decode_line, guess, is_utf8, marked, read_as
 
 UTF = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+BY_STREAM = (*UTF, "iso2022_jp")  # in which a line end is more than its byte
 
 
 def mostly_utf8_lines(head: bytes) -> bool:
@@ -20,9 +21,8 @@ def mostly_utf8_lines(head: bytes) -> bool:
     return good > 0 and 2 * good >= len(lines)
 
 
-def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unreadable:
-    """`stream` as UTF-8 without a mark; the encoding is found on its first bytes."""
-    head = stream.head()
+def found_encoding(head: bytes, origin: Origin, declared: str = "") -> str | Unreadable:
+    """The encoding of a file by its first bytes: UTF-8 also where a few of its records are not."""
     try:
         encoding = guess(head, declared, origin.reading.encodings, origin.reading.letters)
     except Undecodable as error:
@@ -31,11 +31,55 @@ def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unre
         encoding = "utf-8"
     if encoding not in ("utf-8", *UTF) and mostly_utf8_lines(head):
         encoding = "utf-8"
+    return encoding
+
+
+def unified(stream: Stream, origin: Origin, declared: str = "") -> Stream | Unreadable:
+    """`stream` as UTF-8 without a mark; the encoding is found on its first bytes."""
+    head = stream.head()
+    encoding = found_encoding(head, origin, declared)
+    if isinstance(encoding, Unreadable):
+        return encoding
     _, length = marked(head)
     stream.read(length)
     if codecs.lookup(encoding).name == "utf-8":
         return stream
     return as_utf8(stream, encoding)
+
+
+def ends_in_carriage_returns(head: bytes) -> bool:
+    """Whether lines end in a carriage return alone, as on old Macs; line feeds may stand inside of cells."""
+    feeds = head.count(b"\n")
+    return head.count(b"\r") - head.count(b"\r\n") > feeds
+
+
+class LineDecoder:
+    """Lines of bytes as text: most in the file's encoding, some perhaps in UTF-8 or in another of the language's."""
+
+    def __init__(self, encoding: str, reading: Reading) -> None:
+        self.encoding, self.reading = encoding, reading
+        self.other = ""  # what lines in another encoding were in so far
+
+    def __call__(self, line: bytes) -> str:
+        """`line` as text without NULs; raises `Undecodable`."""
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            text = self._older(line, error)
+        else:
+            # a few bytes can be both
+            if self.encoding != "utf-8" and not line.isascii() and sum(char > "\x7f" for char in text) < 3:
+                text = read_as(line, self.encoding) or text
+        return text.replace("\0", "") if "\0" in text else text
+
+    def _older(self, line: bytes, error: UnicodeDecodeError) -> str:
+        if self.encoding != "utf-8" and (text := read_as(line, self.encoding)) is not None:
+            return text
+        try:
+            text, self.other = decode_line(line, self.other, self.reading.encodings, self.reading.letters)
+        except Undecodable as noise:
+            raise Undecodable(f"not {self.encoding} at byte {error.start}; {noise}") from None
+        return text
 
 
 def skip_line(stream: Stream, limit: int) -> None:
@@ -50,10 +94,19 @@ def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tupl
     `before` lines have been read already.
     A last line without its end is held back where the stream was cut: it is half a record.
     """
-    even = unified(stream, origin)
-    if isinstance(even, Unreadable):
-        yield 0, even
+    head = stream.head()
+    encoding = found_encoding(head, origin)
+    if isinstance(encoding, Unreadable):
+        yield 0, encoding
         return
+    _, length = marked(head)
+    stream.read(length)
+    even = stream
+    if encoding in BY_STREAM:
+        even, encoding = as_utf8(stream, encoding), "utf-8"
+    if ends_in_carriage_returns(even.head()):
+        even = with_line_feeds(even)
+    decode = LineDecoder(encoding, origin.reading)
     limit = origin.limits.record
     number = before
     while line := even.readline(limit):
@@ -68,9 +121,8 @@ def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tupl
         if not line.endswith(b"\n") and even.failure:
             break
         try:
-            yield number, line.decode()
-        except UnicodeDecodeError as error:
-            detail = f"not utf-8 at byte {error.start}: {error.reason}"
-            yield number, origin.unreadable(reasons.ENCODING, detail, number, shown=excerpt(line, error.start))
+            yield number, decode(line)
+        except Undecodable as error:
+            yield number, origin.unreadable(reasons.ENCODING, error, number, shown=excerpt(line))
     if even is not stream and even.failure and stream.failure is None:
         yield number, origin.unreadable(*even.failed(), number, shown=even.tail())

@@ -46,6 +46,7 @@ FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\xca\xfe\xba\xbe", reasons.NOT_TEXT, "a program"),
     (b"\x80\x04\x95", reasons.NOT_TEXT, "a Python pickle"),
 )
+MOST_CONTROLS = 0.02  # share of control characters in a text
 ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")
 
@@ -101,7 +102,8 @@ def recognise(head: bytes, name: str) -> Format:
             return refused(reasons.NOT_TEXT, "binary data")
         # markup may lie around letters that only the reader's own list of encodings can tell
         text, encoding = head.decode("latin-1"), ""
-    if "\0" in text[:4096] or (not encoding and control_share(text) > 0.02):
+    # a few NULs are in many a table that a database wrote; readers leave them out
+    if control_share(text[:4096] if encoding else text) > MOST_CONTROLS:
         return refused(reasons.NOT_TEXT, "binary data")
     return recognise_text(text, name.lower())
 

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple, Protocol
 
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import EXCERPT_LENGTH, excerpt
+from ulmkit.text.encoding import byte_table
 
 BUFFER = 1 << 18  # bytes looked at to recognise a format, and read at a time
 _REMEMBERED = 4  # reads of a member that are kept, so that the one after a damaged one can be found in them
@@ -424,7 +425,11 @@ class RecodedBytes(RawBytes):
 
         super().__init__()
         self.outer, self.encoding = outer, encoding
-        self.decoder = codecs.getincrementaldecoder(encoding)("strict")
+        table = byte_table(encoding)
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self.text_of: Callable[[bytes, bool], str] = (
+            (lambda data, final: codecs.charmap_decode(data, "strict", table)[0]) if table else decoder.decode
+        )
         self.ready = b""
         self.ended = False
 
@@ -433,7 +438,7 @@ class RecodedBytes(RawBytes):
             data = self.outer.read1(BUFFER)
             self.ended = not data
             try:
-                text = self.decoder.decode(data, final=self.ended)
+                text = self.text_of(data, self.ended)
             except UnicodeDecodeError as error:
                 # half a character at a cut is the cut's, not the encoding's
                 cut = self.ended and self.outer.failure
@@ -444,6 +449,29 @@ class RecodedBytes(RawBytes):
             self.failure = self.outer.failure
         out, self.ready = self.ready[:size], self.ready[size:]
         return out
+
+
+class LineEndBytes(RawBytes):
+    """UTF-8 with each carriage return as the end of a line."""
+
+    def __init__(self, outer: Stream) -> None:
+        super().__init__()
+        self.outer = outer
+        self.cut = False  # whether the last bytes ended in a carriage return, which a line feed may follow
+
+    def produce(self, size: int) -> bytes:
+        data = self.outer.read1(size)
+        if self.cut and data.startswith(b"\n"):
+            data = data[1:] or self.outer.read1(size)
+        if not data:
+            self.failure = self.outer.failure
+        self.cut = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def with_line_feeds(stream: Stream) -> Stream:
+    """`stream`, whose lines end in carriage returns, with line feeds."""
+    return Stream(LineEndBytes(stream))
 
 
 def as_utf8(stream: Stream, encoding: str) -> Stream:

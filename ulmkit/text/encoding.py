@@ -10,26 +10,24 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
+import webencodings
+
 CANDIDATES = ("windows-1252", "windows-1256", "windows-1257", "iso-8859-13", "iso-8859-15", "windows-1251")
 
 SAMPLE_BYTES = 1 << 16  # bytes that a guess looks at
+PROPOSED_BYTES = 1 << 14  # of them, that chardet looks at
 WORDS = 3000  # distinct words that a guess scores
 MIN_SCORE = 0.25  # of 1.0 a character: below it the text is noise in every encoding that was tried
+MIN_LINE_SCORE = 0.5  # of a line in a file of another encoding
+LEAST_BYTES = 12  # that are not ASCII, in a line of whose language nothing is known
+LOST_AT_MOST = 500  # characters for each that a text of many bytes a character may have lost
 MARGIN = 0.15  # how much better another encoding must read before a declared one is not believed
 
-# https://encoding.spec.whatwg.org/#names-and-labels: what pages say, and what browsers read
-AS_BROWSERS_READ = {
-    "ascii": "windows-1252",
-    "iso8859-1": "windows-1252",
-    "iso8859-9": "windows-1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-}
-NOT_OF_PAGES = ("unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna", "undefined")
+# what browsers refuse, or what is no encoding of text; UTF-7 and HZ hide markup from who looks at bytes
+NOT_OF_PAGES = frozenset(
+    ("unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna", "undefined", "hz", "iso2022-kr")
+)
+REFUSED_BY_BROWSERS = ("replacement", "x-user-defined")
 EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH")
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -46,6 +44,7 @@ DECLARED = re.compile(
 FREQUENT = frozenset("éèêäöüõåøæáíóúñçàâîôùûšžčßãąęłėżśćńųūāēī")
 LESS_FREQUENT = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØÆČĀĒĪŪÁÍÓÚÑÇ")
 MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00a0\u200c\u200d\u200e\u200f،؛؟€£©®™×½¼²³ºª´¿¡")
+NON_ASCII = re.compile(rb"[\x80-\xff]")
 WORD = re.compile(r"\w*[^\x00-\x7f]\w*", re.S)
 
 
@@ -56,16 +55,27 @@ class Undecodable(ValueError):  # noqa: N818 — reads as what the bytes are
 def python_name(label: str) -> str:
     """The codec behind a label as browsers read it; empty where there is none, or none for text.
 
-    >>> python_name("ISO-8859-1"), python_name("no-such-thing")
-    ('windows-1252', '')
+    The labels are those of https://encoding.spec.whatwg.org/#names-and-labels, and beside them Python's own.
+
+    >>> python_name("ISO-8859-1"), python_name("dos-874"), python_name("no-such-thing")
+    ('windows-1252', 'cp874', '')
     """
-    try:
-        info = codecs.lookup(label.strip().strip("\"'"))
-    except (LookupError, ValueError):
+    label = label.strip().strip("\"'")
+    found = webencodings.lookup(label)
+    if found is None:
+        try:
+            info = codecs.lookup(label)
+        except (LookupError, ValueError):
+            return ""
+        if not info._is_text_encoding or info.name.replace("_", "-") in NOT_OF_PAGES:
+            return ""
+        found = webencodings.lookup(info.name.replace("_", "-"))
+        name = found.codec_info.name if found else info.name
+    elif found.name in REFUSED_BY_BROWSERS:
         return ""
-    if not info._is_text_encoding or info.name.replace("_", "-") in NOT_OF_PAGES:
-        return ""
-    name = AS_BROWSERS_READ.get(info.name, info.name)
+    else:
+        name = found.codec_info.name
+    name = "gb18030" if name == "gbk" else name  # which holds all of it
     return re.sub(r"^cp(?=125\d$)", "windows-", re.sub("^iso8859", "iso-8859", name))
 
 
@@ -94,6 +104,13 @@ def is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def with_escapes(data: bytes) -> str:
+    """`iso2022_jp` where ASCII holds its escapes and can be read by them, else nothing."""
+    if b"\x1b$" not in data or not data.isascii() or read_as(data, "iso2022_jp", whole=False) is None:
+        return ""
+    return "iso2022_jp"
 
 
 def utf16_without_mark(data: bytes) -> str:
@@ -132,6 +149,8 @@ def _word_score(word: str, letters: frozenset[str]) -> tuple[float, int]:
     kinds = [_kind(char) for char in word]
     scripts = {kind for kind in kinds if kind.isupper()}
     mixed = len(scripts - {"CJK"}) > 1  # Latin stands among Chinese without a space
+    # KOI8-R's small letters are windows-1251's capitals
+    shouted = 0.1 if len(word) > 1 and word.isupper() else 0.0
     score, count = 0.0, 0
     for i, (char, kind) in enumerate(zip(word, kinds, strict=True)):
         if char < "\x80":
@@ -146,16 +165,16 @@ def _word_score(word: str, letters: frozenset[str]) -> tuple[float, int]:
             score -= 2 if inside else 0.7
         elif mixed:
             score -= 2
-        elif char in letters:
-            score += 1.2 if len(word) > 1 else 0.6
         elif i and char.isupper() and word[i - 1].islower():
             score -= 1.5
+        elif char in letters:
+            score += (1.2 if len(word) > 1 else 0.6) - shouted
         elif kind == "LATIN":
             score += 0.3 if len(word) == 1 else 0.9 if char in FREQUENT else 0.7 if char in LESS_FREQUENT else 0.3
             score -= 0.8 if letters else 0
         else:
             # scripts whose words are made of nothing else: a single foreign letter is no word
-            score += 0.9 if len(word) > 1 else 0.3
+            score += 0.9 - shouted if len(word) > 1 else 0.3
     return score, count
 
 
@@ -177,34 +196,107 @@ def plausibility(text: str, letters: frozenset[str] = frozenset()) -> float:
     return total / characters if characters else 1.0
 
 
-def _try(data: bytes, name: str, *, whole: bool) -> str | None:
+@lru_cache(maxsize=256)
+def byte_table(name: str) -> str:
+    """What each byte is in a single-byte encoding of ASCII's family, as browsers read it; empty for any other encoding.
+
+    A byte below A0 that the encoding has no character for is the control character of its number; one above is U+FFFE,
+    which no text holds.
+    """
+    every = bytes(range(256))
+    text = every.decode(name, "replace")
+    if len(text) != 256 or name.startswith("utf") or text[:128] != every[:128].decode("ascii"):
+        return ""
+    return "".join(
+        char if char != "\ufffd" else chr(byte) if byte < 0xA0 else "\ufffe" for byte, char in enumerate(text)
+    )
+
+
+def read_as(data: bytes, name: str, *, whole: bool = True) -> str | None:
+    """`data` read in the encoding `name`; None where it holds what that encoding does not.
+
+    Not `whole`: a character cut off at the end is left out.
+    """
+    table = byte_table(name)
     try:
+        if table:
+            return codecs.charmap_decode(data, "strict", table)[0]
         return codecs.getincrementaldecoder(name)().decode(data, final=whole)
     except UnicodeError:  # UnicodeDecodeError, and plain UnicodeError from UTF-16 that wants a mark
         return None
 
 
+def mostly_in(data: bytes, name: str) -> str | None:
+    """`data` read in `name` without the bytes that are wrong there, where they are few; else None."""
+    replaced = data.decode(name, "replace")
+    if replaced.count("\ufffd") * LOST_AT_MOST > len(replaced):
+        return None
+    return data.decode(name, "ignore")
+
+
+def sample_of(data: bytes) -> bytes:
+    """The part of `data` that tells its encoding: all of a short text, of a longer one the words that are not ASCII.
+
+    Style sheets and scripts stand in front of many a page's first letter.
+    """
+    if len(data) <= SAMPLE_BYTES:
+        return data
+    words: list[bytes] = []
+    size = 0
+    for line in data.splitlines():
+        if not line.isascii():
+            words += (kept := [word for word in line.split() if not word.isascii()])
+            size += sum(map(len, kept)) + len(kept)
+            if size >= SAMPLE_BYTES:
+                break
+    return b" ".join(words)[:SAMPLE_BYTES]
+
+
+def proposed(sample: bytes) -> list[str]:
+    """What chardet takes `sample` for, where that is an encoding of text and holds ASCII."""
+    import chardet
+
+    found = chardet.detect(sample[:PROPOSED_BYTES], prefer_superset=False)["encoding"]
+    name = python_name(found or "")
+    printable = bytes(range(32, 127))
+    return [name] if name and read_as(printable, name, whole=True) == printable.decode() else []
+
+
 def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), letters: str = "") -> str:
-    """The encoding of `data` (a sample will do), or `Undecodable`."""
+    """The encoding of `data` (a sample will do), or `Undecodable`.
+
+    Without `candidates`, which a language declares, chardet proposes one beside the usual ones; how well the text reads
+    decides between all of them.
+    """
     name, _ = marked(data)
     if name:
         return name
     if name := utf16_without_mark(data):
         return name
     if is_utf8(data):
-        return "utf-8"
-    sample = data[:SAMPLE_BYTES]
-    alphabet = frozenset(letters + letters.upper()) - frozenset(map(chr, range(128)))
+        return with_escapes(data) or "utf-8"
+    sample = sample_of(data)
+    alphabet = alphabet_of(letters)
     scores: dict[str, float] = {}
     said = python_name(declared)
-    for candidate in dict.fromkeys((said, *(python_name(c) for c in candidates or CANDIDATES))):
-        if candidate and (text := _try(sample, candidate, whole=False)) is not None:
+    likely = [] if candidates else proposed(sample)
+    usual = map(python_name, candidates) if candidates else (*likely, *CANDIDATES)
+    for candidate in dict.fromkeys((said, *usual)):
+        if not candidate:
+            continue
+        text = read_as(sample, candidate, whole=False)
+        if text is None and candidate == said:
+            text = mostly_in(sample, candidate)
+        if text is not None:
             scores[candidate] = plausibility(text, alphabet)
     if not scores:
         raise Undecodable("no encoding fits")
     best = max(scores, key=scores.__getitem__)  # the first of equals: candidates come in order of preference
-    if said in scores and scores[said] >= scores[best] - MARGIN:
-        best = said
+    # where no letters are known, the score alone cannot tell one script of small letters from another
+    for believed in (said, *([] if letters else likely)):
+        if believed in scores and scores[believed] >= scores[best] - MARGIN:
+            best = believed
+            break
     if scores[best] < MIN_SCORE:
         raise Undecodable(f"reads like noise in {best}")
     return best
@@ -243,69 +335,53 @@ def decode(data: bytes, declared: str = "", candidates: Sequence[str] = (), lett
     """
     name, length = marked(data)
     if name:
-        text = _try(data[length:], name, whole=False)
+        text = read_as(data[length:], name, whole=False)
         if text is not None:
             return text, name
         data = data[length:]
     if unmarked := utf16_without_mark(data):
         # UTF-16 is whole characters; Arabic script in it can look like UTF-8
-        if (text := _try(data, unmarked, whole=False)) is not None:
+        if (text := read_as(data, unmarked, whole=False)) is not None:
             return text, unmarked
     elif is_utf8(data):
-        return codecs.getincrementaldecoder("utf-8")().decode(data), "utf-8"
+        name = with_escapes(data) or "utf-8"
+        return codecs.getincrementaldecoder(name)().decode(data), name
     declared = declared or declared_in(data)
     if (text := _mostly_utf8(data, candidates)) is not None:
         return text, "utf-8, mended"
     name = guess(data, declared, candidates, letters)
-    for attempt in (name, python_name(declared), *candidates, *CANDIDATES):
-        # the sample was in `name`; the rest may hold a byte it does not have
-        if attempt and (text := _try(data, attempt, whole=False)) is not None:
+    if (text := read_as(data, name, whole=False)) is not None:
+        return text, name
+    # the sample was in `name`; the rest holds bytes it does not have
+    if (text := mostly_in(data, name)) is not None:
+        return text, f"{name}, mended"
+    for attempt in map(python_name, (declared, *candidates, *CANDIDATES)):
+        if attempt and (text := read_as(data, attempt, whole=False)) is not None:
             return text, attempt
     raise Undecodable(f"starts in {name}, then does not")
 
 
-# one class in front, which `re` searches fast; what it was is asked afterwards
-SUSPICIOUS = re.compile(
-    r"[ÂÃÄÅÐÑØÙÚÛâãïðطظعغ](?:(?<=[ÂÃÄÅÐÑØÙÚÛâãïð])[\u0080-\uffff]|(?<=[طظعغ])[\u0080-\uffff][طظعغ])"
-)
-DOUBLED = ("windows-1256",)  # encodings that ftfy does not undo
+def decode_line(data: bytes, likely: str = "", candidates: Sequence[str] = (), letters: str = "") -> tuple[str, str]:
+    """A line that is not in its file's encoding, and the encoding it is in; `Undecodable` unless it reads well.
 
-
-def _undo(line: str) -> str:
-    """`line` before UTF-8 was read as windows-1256, where that is certain, else `line`."""
-    for name in DOUBLED:
-        try:
-            text = line.encode(name).decode("utf-8")
-        except UnicodeError:
-            continue
-        # three characters that all happen to be well-formed UTF-8 do not happen by chance
-        if sum(char > "\x7f" for char in text) >= 3:
-            return text
-    return line
-
-
-def repair(text: str) -> str:
-    """`text` with UTF-8 that was once read as another encoding put right, line by line, where it is certain.
-
-    Quotes stay curled and joiners stay: only the encoding is undone (ftfy, and windows-1256 by hand).
-
-    >>> repair("TÃ¤na on ilus Ãµhtu"), repair("“Ära”")
-    ('Täna on ilus õhtu', '“Ära”')
+    `likely` is what other such lines were in. Words in UTF-8 among those in an older encoding stay what they are.
     """
-    if not SUSPICIOUS.search(text):
-        return text
-    from ftfy import TextFixerConfig, fix_encoding_and_explain
-    from ftfy.badness import badness
+    if (text := _mostly_utf8(data, candidates)) is not None:
+        return text, "utf-8, mended"
+    alphabet = alphabet_of(letters)
+    if not (likely or candidates or letters) and len(NON_ASCII.findall(data)) < LEAST_BYTES:
+        raise Undecodable("too little to tell another encoding by")
+    if not likely or plausibility(read_as(data, likely) or "\ufffe", alphabet) < MIN_LINE_SCORE:
+        likely = guess(data, likely, candidates, letters)
+    parts = re.split(rb"([\x00-\x7f]+)", data)
+    mixed = "".join(part.decode() if is_utf8(part) else read_as(part, likely) or "\ufffe" for part in parts)
+    readings = [text for text in (read_as(data, likely), mixed) if text is not None and "\ufffe" not in text]
+    score, text = max(((plausibility(text, alphabet), text) for text in readings), default=(0.0, ""))
+    if score < MIN_LINE_SCORE:
+        raise Undecodable(f"reads like noise in {likely}")
+    return text, likely
 
-    config = TextFixerConfig(replace_lossy_sequences=False, fix_c1_controls=False, unescape_html=False)
-    lines = text.split("\n")
-    for i, line in enumerate(lines):
-        if SUSPICIOUS.search(line) is None:
-            continue
-        undone = _undo(line)
-        if undone == line and badness(line):
-            fixed = fix_encoding_and_explain(line, config).text
-            if "\ufffd" not in fixed and not badness(fixed):
-                undone = fixed
-        lines[i] = undone
-    return "\n".join(lines)
+
+def alphabet_of(letters: str) -> frozenset[str]:
+    """The letters in both cases, without those of ASCII."""
+    return frozenset(letters + letters.upper()) - frozenset(map(chr, range(128)))

@@ -1,0 +1,90 @@
+"""UTF-8 that was once read as another encoding, put right line by line where that is certain."""
+
+import codecs
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ulmkit.text.encoding import byte_table, python_name
+
+# one class in front, which `re` searches fast; what it was is asked afterwards
+SUSPICIOUS = re.compile("[ÂÃÄÅÐÑØÙÚÛâãïð][\u0080-\uffff]")
+LEFT_OVER = re.compile("[ÂÃÄÅĆØÙÚÛ][\u0080-\u009f¡-ª¬-º¼-¾]")  # a line that holds it was put right in half
+ALWAYS = ("windows-1256",)  # which ftfy does not undo
+# of UTF-8: what may begin a character of two or three bytes below U+3000, or U+FE00 and more; and what goes on
+_FIRST, _FURTHER = bytes([*range(0xC3, 0xE0), 0xE0, 0xE1, 0xE2, 0xEF]), bytes(range(0x80, 0xC0))
+
+
+@dataclass(frozen=True)
+class Misreading:
+    """How UTF-8 looks when it is read in a single-byte encoding, and what turns its characters into bytes again."""
+
+    pattern: re.Pattern[str]
+    bytes_of: Any  # for `codecs.charmap_encode`
+
+    def undone(self, line: str) -> str:
+        """`line` before its UTF-8 was misread, where all of it was, else `line`."""
+        try:
+            data, _ = codecs.charmap_encode(line, "strict", self.bytes_of)
+            text = data.decode()
+        except UnicodeError:
+            return line
+        # three characters that all happen to be well-formed UTF-8 do not happen by chance
+        return text if sum(char > "\x7f" for char in text) >= 3 else line
+
+
+@lru_cache(maxsize=64)
+def misreadings(encodings: tuple[str, ...]) -> tuple[Misreading, ...]:
+    """One for each single-byte encoding among `encodings`.
+
+    Where many of its further bytes are letters, only two characters of UTF-8 in a row are a sign of it.
+    """
+    found = []
+    for name in dict.fromkeys(python_name(label) for label in encodings):
+        if not name or not (table := byte_table(name)):
+            continue
+        # what the encoding lacks was left as it was by those who misread it
+        table = "".join(chr(byte) if char == "\ufffe" else char for byte, char in enumerate(table))
+        first, further = ("".join(map(table.__getitem__, some)) for some in (_FIRST, _FURTHER))
+        times = "{2}" if sum(map(str.isalpha, further)) > 8 else ""
+        pattern = re.compile(f"(?:[{re.escape(first)}][{re.escape(further)}]){times}")
+        found.append(Misreading(pattern, codecs.charmap_build(table)))
+    return tuple(found)
+
+
+def repair(text: str, encodings: Sequence[str] = ()) -> str:
+    """`text` with UTF-8 that was once read as another encoding put right, a whole line or not at all.
+
+    Tried are `encodings`, which are those the language was written in, windows-1256, and what ftfy knows. Quotes stay
+    curled and joiners stay: only the encoding is undone.
+
+    >>> repair("TÃ¤na on ilus Ãµhtu"), repair("“Ära”")
+    ('Täna on ilus õhtu', '“Ära”')
+    >>> repair("tĆ¶Ć¶d on ööd, krĆµbe", ["windows-1257"]), repair("tĆ¶Ć¶d ja krĆµbe", ["windows-1257"])
+    ('tĆ¶Ć¶d on ööd, krĆµbe', 'tööd ja krõbe')
+    """
+    others = [other for other in misreadings((*encodings, *ALWAYS)) if other.pattern.search(text)]
+    if not others and not SUSPICIOUS.search(text):
+        return text
+    lines = text.split("\n")
+    for i, line in enumerate(lines):
+        if line.isascii():
+            continue
+        readings = (other.undone(line) for other in others if other.pattern.search(line))
+        lines[i] = next((undone for undone in readings if undone != line), "") or _undone_by_ftfy(line)
+    return "\n".join(lines)
+
+
+def _undone_by_ftfy(line: str) -> str:
+    if SUSPICIOUS.search(line) is None:
+        return line
+    from ftfy import TextFixerConfig, fix_encoding_and_explain
+    from ftfy.badness import badness
+
+    if not badness(line):
+        return line
+    config = TextFixerConfig(replace_lossy_sequences=False, fix_c1_controls=False, unescape_html=False)
+    fixed = fix_encoding_and_explain(line, config).text
+    return line if "\ufffd" in fixed or badness(fixed) or LEFT_OVER.search(fixed) else fixed
