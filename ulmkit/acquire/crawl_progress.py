@@ -8,7 +8,7 @@ from ulmkit.acquire.source_crawl import SourceCrawl
 from ulmkit.progress import Progress
 
 LOG_PAUSE_S = 60.0  # between two lines of one source where there is no terminal: a crawl goes on for days
-COUNTED_S = 10.0  # so old may the count of what is pending be
+COUNTED_S = 60.0  # so old may the count of what is pending be: of a million it takes a tenth of a second
 _WINDOW_S = 60.0  # over which the pace is taken
 _REASONS = 2  # that are named
 
@@ -21,13 +21,14 @@ class SourceProgress:
     hosts: Hosts
     pending: dict[str, int] = field(default_factory=dict)  # by host
     counted_at: float = float("-inf")
+    asked_then: int = 0  # when it was counted
     asked: deque[tuple[float, int]] = field(default_factory=deque)  # when -> how many were asked for
 
     def at(self, now: float, wall: float, limit: int | None, *, last: bool = False) -> Progress:
         """How far it is; `last` where nothing comes after."""
         counts = self.run.counts
         self._count(now, last)
-        waiting = sum(self.pending.values())
+        waiting = self.waiting
         said = [f"{counts.kept:,} kept", self._state(now, wall, limit)]
         said.append(f"{counts.bytes / 1e6:,.1f} MB")
         if (hosts := len(self.pending)) > 1:
@@ -40,9 +41,15 @@ class SourceProgress:
     def _count(self, now: float, last: bool) -> None:
         if now - self.counted_at >= COUNTED_S or last:
             self.pending, self.counted_at = self.run.frontier.pending(self.run.name), now
+            self.asked_then = self.run.counts.asked
         self.asked.append((now, self.run.counts.asked))
         while len(self.asked) > 2 and now - self.asked[1][0] >= _WINDOW_S:
             self.asked.popleft()
+
+    @property
+    def waiting(self) -> int:
+        """How many are pending, near enough."""
+        return max(sum(self.pending.values()) - (self.run.counts.asked - self.asked_then), 0)
 
     @property
     def pace(self) -> float:
@@ -75,7 +82,9 @@ class SourceProgress:
             count * max(self.hosts.current_delay(host), self._answer_s()) for host, count in self.pending.items()
         )
         each = left / max(sum(self.pending.values()), 1)
-        left = min(left, (spec.max_pages - counts.asked) * each, spec.max_hours * 3600 - (now - self.run.began))
+        left = min(
+            each * self.waiting, (spec.max_pages - counts.asked) * each, spec.max_hours * 3600 - (now - self.run.began)
+        )
         if limit is not None and counts.kept:
             left = min(left, (limit - counts.kept) * each * counts.asked / counts.kept)
         return max(left, 0.0)

@@ -119,7 +119,7 @@ def _licences(yields: Mapping[str, Mapping[str, Any]]) -> str:
         (readable(name, _NAME), kind, readable(value, 40), f"{count:,}")
         for name, each in sorted(yields.items())
         for kind, counts in (("licence", each["licences"]), ("consent", each["consent"]))
-        for value, count in counts.items()
+        for value, count in sorted(counts.items(), key=lambda each: -each[1])
     ]
     return text_table(("source", "", "", "documents"), rows, words=3)
 
@@ -132,7 +132,7 @@ def _dropped(yields: Mapping[str, Mapping[str, Any]]) -> str:
     for name, each in sorted(yields.items()):
         reasons = _counts(each["dropped"], _WHY)
         rows += [(readable(name, _NAME), *reason) for reason in reasons[:_REASONS]]
-        if left := sum(count for count in list(each["dropped"].values())[_REASONS:]):
+        if left := sum(sorted(each["dropped"].values(), reverse=True)[_REASONS:]):
             rows.append((readable(name, _NAME), "for other reasons", f"{left:,}"))
     return text_table(("source", "dropped because", "documents"), rows, words=2) if rows else ""
 
@@ -157,5 +157,6 @@ def _words(value: object) -> str:
 
 
 def _counts(counts: Mapping[str, int], width: int) -> list[tuple[str, str]]:
-    """Names with their counts."""
-    return [(readable(name, width), f"{count:,}") for name, count in counts.items()]
+    """Names with their counts, the commonest first."""
+    order = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [(readable(name, width), f"{count:,}") for name, count in order]
