@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ulmkit.corpus.page import Page, quantile, runs
+from ulmkit.corpus.genre import quantile
+from ulmkit.corpus.page import Page, runs
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.language.registry import get
 
@@ -36,16 +37,18 @@ def test_repetition_is_measured_in_characters_of_words():
     words = [*run, "الف", "ب", "پ", "ت", "ث", *run]
     page = of_words(words)
     again = sum(map(len, words[:6]))
-    assert page.duplicated_share(5) == pytest.approx(again / sum(map(len, words)))
-    assert page.top_share(2) == 0.0  # twice is a headline said again
-    assert page.duplicated_share(7) == 0.0
+    assert page.duplicated_share(5, 1) == pytest.approx(again / sum(map(len, words)))
+    assert page.duplicated_share(7, 1) == 0.0
+    assert page.top_share(2) == page.duplicated_share(5, 2) == 0.0  # twice is a headline said again
+    page = of_words([*words, *run])
+    assert page.duplicated_share(5, 2) == pytest.approx(again / sum(map(len, page.words)))
 
 
-@given(st.lists(st.sampled_from(["a", "bb", "ccc"]), min_size=1, max_size=60), st.integers(1, 12))
-def test_longer_runs_that_occurred_before_cover_no_more(words: list[str], n: int):
+@given(st.lists(st.sampled_from(["a", "bb", "ccc"]), min_size=1, max_size=60), st.integers(1, 12), st.integers(1, 3))
+def test_longer_runs_that_occurred_before_cover_no_more(words: list[str], n: int, times: int):
     """Which is why the filters stop asking for longer ones once a shorter one is in order."""
     page = of_words(words)
-    assert page.duplicated_share(n + 1) <= page.duplicated_share(n)
+    assert page.duplicated_share(n + 1, times) <= page.duplicated_share(n, times)
 
 
 @pytest.mark.parametrize(

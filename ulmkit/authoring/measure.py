@@ -71,10 +71,9 @@ def measure_texts(language: Language, texts: Sequence[Text]) -> dict[str, np.nda
     rows = {limit: filters_of(limit) for limit in calibrated_limits()}
     values: dict[str, list[list[float]]] = {limit: [] for limit in rows}
     for text in texts:
-        folded = language.fold(text.normal).split()
-        page = Page(text.normal, folded, hasher(folded), language)
+        page = Page.of(text.normal, language, hasher)
         for limit, of_limit in rows.items():
-            values[limit].append([row.applied(page) if folded else float("nan") for row in of_limit])
+            values[limit].append([row.applied(page) if page.words else float("nan") for row in of_limit])
     measured = {limit: np.array(found, np.float64).reshape(-1, len(rows[limit])) for limit, found in values.items()}
     return measured | {IDENTIFICATION: np.array([[text.identified] for text in texts], np.float64)}
 

@@ -267,9 +267,13 @@ def personal_data(chain: Chain, article: Article, tally: Tally) -> Verdict:
 
 def filter_page(chain: Chain, article: Article, _: Tally) -> Verdict:
     """Whether what is left is an article worth learning from."""
-    words = chain.language.fold(article.text).split()
-    article.hashes = chain.hasher(words)
-    return judge(Page(article.text, words, article.hashes, chain.language))
+    page = Page.of(article.text, chain.language, chain.hasher)
+    verdict = judge(page)
+    if verdict.keep:
+        # which texts are one is asked of all their words, addresses among them
+        whole = page.said is article.text
+        article.hashes = page.hashes if whole else chain.hasher(chain.language.fold(article.text).split())
+    return verdict
 
 
 # in order; the first that drops an article gives the reason. After some of them the joiners in the text are counted

@@ -14,19 +14,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ulmkit.corpus.page import Page
+from ulmkit.corpus.genre import FEW_LINES, listed, printed_lines
+from ulmkit.corpus.page import NAN, Page
 from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.sections import Filters
 from ulmkit.language.spec import Language
-from ulmkit.text.census import letter_mask
+from ulmkit.text.census import digit_mask, letter_mask
 from ulmkit.text.rules import pattern_limit
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
+LETTER = re.compile(r"[^\W\d_]")
+LINE_NUMBER = re.compile(r"^(?=[^\s\d]*\d)(?:(?![^\W\d_])\S)+(?= \S)", re.MULTILINE)  # 3. of a list, (3) of a statute
 BLANK, LINE_END = ord(" "), ord("\n")
-NAN = float("nan")  # a measure that does not apply to a page; it is over no limit and under none
 
 Direction = Literal["at least", "at most"]
+TextKind = Literal["verse", "prose"]  # of text, as `Page` tells it
 
 
 class DecidedBy(Enum):
@@ -48,7 +51,7 @@ class Filter:
     reason: str  # what a page that is turned away is counted under
     decided_by: DecidedBy
     part: int | None = None  # which number of the limit, where it holds several
-    verse: bool = True  # whether it is asked of verse too
+    spares: tuple[TextKind, ...] = ()  # kinds of text that are not asked
     falling: bool = False  # it measures no more than the row before does
 
     @property
@@ -62,8 +65,12 @@ class Filter:
         return value if self.part is None else value[self.part]
 
     def applied(self, page: Page) -> float:
-        """What `measure` gives; NaN where the page is verse and verse is not asked."""
-        return NAN if not self.verse and page.verse else self.measure(page)
+        """What `measure` gives; NaN where the page is of a kind that is not asked."""
+        return NAN if self.spared(page) else self.measure(page)
+
+    def spared(self, page: Page) -> bool:
+        """Whether the page is of a kind of text that this is not asked of."""
+        return any(getattr(page, kind) for kind in self.spares)
 
     @property
     def about(self) -> str:
@@ -114,20 +121,22 @@ def stop_words_found(page: Page) -> float:
 
 def stop_word_share(page: Page) -> float:
     """The share of the words that are stop words; NaN where the language has none."""
-    return page.language.stop_word_share(page.words) if page.language.stop_words else NAN
+    return page.stop_word_share
 
 
 def symbol_word_ratio(page: Page) -> float:
-    """`#`, `…` and `...` for each word."""
-    return (page.text.count("#") + page.text.count("…") + page.text.count("...")) / len(page.words)
+    """`#`, and lines that break off in an ellipsis, for each word."""
+    return (page.text.count("#") + sum(page.broken_lines)) / len(page.words)
 
 
 def words_with_letter(page: Page) -> float:
-    """The share of the words, as spaces part them, that hold a letter."""
+    """The share of the words, as spaces part them, that hold a letter; marks alone, and a line's number, are none."""
     blank = (page.codes == BLANK) | (page.codes == LINE_END)  # no other white space is in normal form
+    letter = letter_mask().take(page.codes)
     # where only letters and blanks are left, a word with a letter begins where a letter follows a blank
-    lettered = blank[blank | letter_mask().take(page.codes)]
-    return _beginnings(lettered) / max(_beginnings(blank), 1)
+    with_letter = _beginnings(blank[blank | letter])
+    words = _beginnings(blank[blank | letter | digit_mask().take(page.codes)]) - len(LINE_NUMBER.findall(page.text))
+    return with_letter / max(words, 1)
 
 
 def _beginnings(blank: np.ndarray) -> int:
@@ -141,50 +150,76 @@ def bullet_lines(page: Page) -> float:
     return sum(map(firsts.count, BULLETS)) / len(page.lines)
 
 
-def ellipsis_lines(page: Page) -> float:
-    """The share of the lines that end in an ellipsis."""
-    if "…" not in page.text and "..." not in page.text:
-        return 0.0
-    return sum(line.endswith(("…", "...")) for line in page.lines) / len(page.lines)
+def teaser_lines(page: Page) -> float:
+    """The share of the lines that break off in an ellipsis, but the last, if there are three: one sentence each."""
+    broken = page.broken_lines
+    return sum(broken[:-1]) / (len(broken) - 1) if sum(broken) >= 3 else 0.0
 
 
 def short_line_share(page: Page) -> float:
-    """The share of the lines that have at most 30 characters."""
-    return sum([len(line) <= SHORT_LINE for line in page.lines]) / len(page.lines)
+    """The share of the printed lines, but for announced items, that have at most 30 characters and end no sentence."""
+    counted = ~np.array(listed(page.lines, page.sentences_end))
+    sizes = printed_lines(page.lines)
+    short = [len(line) <= SHORT_LINE and not ended for line, ended in zip(page.lines, page.sentences_end, strict=True)]
+    return float(sizes[counted & short].sum() / sizes[counted].sum())
 
 
 def punctuated_lines(page: Page) -> float:
-    """The share of the lines that end in one of `line_ends`."""
-    lasts = "".join([line[-1] for line in page.lines])
-    return sum(map(lasts.count, set(page.limits.line_ends))) / len(page.lines)
+    """The share of the lines that end in one of `line_ends`, the last counted only if it does; NaN under five lines."""
+    if len(page.lines) < FEW_LINES and page.language.segmentation.spaced:
+        return NAN
+    lasts = "".join([line[-1] for line in page.said_lines])
+    if len(lasts) > 1 and lasts[-1] not in page.limits.line_ends:
+        lasts = lasts[:-1]  # a page may be cut in mid-sentence
+    return sum(map(lasts.count, set(page.limits.line_ends))) / len(lasts)
+
+
+def sentence_ends(page: Page) -> float:
+    """Ends of sentences for each hundred words, in a page of fewer than five lines; NaN in others."""
+    if len(page.lines) >= FEW_LINES or not page.language.segmentation.spaced:
+        return NAN
+    return 100 * len(page.sentence_end.findall(page.said)) / len(page.words)
 
 
 def duplicate_line_share(page: Page) -> float:
-    """The share of the lines that stood before."""
-    return 1 - len(page.distinct_lines) / len(page.lines)
+    """The share of the printed lines that stood before; lines without a letter are none."""
+    again, lines = _lines_again(page)
+    sizes = printed_lines(lines)
+    return float(sizes[again].sum() / max(sizes.sum(), 1.0))
 
 
 def duplicate_line_characters(page: Page) -> float:
-    """The share of the characters that lie in lines which stood before."""
+    """The share of the characters that lie in lines which stood before; lines without a letter are none."""
+    again, lines = _lines_again(page)
+    return sum(len(line) for line, stood in zip(lines, again, strict=True) if stood) / len(page.text)
+
+
+def _lines_again(page: Page) -> tuple[np.ndarray, list[str]]:
+    """Of the lines that hold a letter, which stood before, shape (lines,), and the lines."""
     if len(page.distinct_lines) == len(page.lines):
-        return 0.0
+        return np.zeros(len(page.lines), bool), page.lines
+    lines = [line for line in page.lines if LETTER.search(line)]
     seen: set[str] = set()
-    again = 0
-    for line in page.lines:
-        if line in seen:
-            again += len(line)
+    again = np.zeros(len(lines), bool)
+    for place, line in enumerate(lines):
+        again[place] = line in seen
         seen.add(line)
-    return again / len(page.text)
+    return again, lines
 
 
 def top_ngram(page: Page, n: int) -> float:
-    """The share of the words' characters that the commonest {n}-gram covers, if it occurs three times."""
+    """The share of the words' characters that the commonest {n}-gram covers from its third time on."""
     return page.top_share(n) if page.repeats else 0.0
 
 
+def said_again(page: Page) -> float:
+    """The share of the words' characters that lie in 5-grams which occurred before."""
+    return page.duplicated_share(5, 1) if page.repeats else 0.0
+
+
 def duplicate_ngrams(page: Page, n: int) -> float:
-    """The share of the words' characters that lie in {n}-grams which occurred before."""
-    return page.duplicated_share(n) if page.repeats else 0.0
+    """The share of the words' characters that lie in {n}-grams which occurred twice before."""
+    return page.duplicated_share(n, 2) if page.repeats else 0.0
 
 
 # ---------------------------------------------------------------- the table
@@ -206,29 +241,33 @@ _OF_CONTENT: tuple[Filter, ...] = (
     Filter(symbol_word_ratio, "at most", "max_symbol_word_ratio", "many symbols", PAGES),
     Filter(words_with_letter, "at least", "min_word_with_letter", "few words with letters", LANGUAGE),
     Filter(bullet_lines, "at most", "max_bullet_lines", "bullet list", PAGES),
-    Filter(ellipsis_lines, "at most", "max_ellipsis_lines", "teaser lines", PAGES),
-    Filter(short_line_share, "at most", "max_short_lines", "short lines", PAGES, verse=False),
+    Filter(teaser_lines, "at most", "max_ellipsis_lines", "teaser lines", PAGES),
+    Filter(short_line_share, "at most", "max_short_lines", "short lines", PAGES, spares=("verse",)),
     Filter(
-        punctuated_lines, "at least", "min_line_punctuation", "few lines end in punctuation", MIXTURE, verse=False
+        punctuated_lines, "at least", "min_line_punctuation", "few lines end in punctuation", MIXTURE,
+        spares=("verse", "prose"),
     ),
-    Filter(duplicate_line_share, "at most", "max_duplicate_lines", "duplicate lines", PAGES),
+    Filter(sentence_ends, "at least", "min_sentence_ends", "few sentences end", MIXTURE, spares=("verse", "prose")),
+    Filter(duplicate_line_share, "at most", "max_duplicate_lines", "duplicate lines", PAGES, spares=("verse",)),
     Filter(
-        duplicate_line_characters, "at most", "max_duplicate_line_characters", "duplicate line characters", PAGES
+        duplicate_line_characters, "at most", "max_duplicate_line_characters", "duplicate line characters", PAGES,
+        spares=("verse",),
     ),
 )  # fmt: skip
 _OF_REPETITION: tuple[Filter, ...] = (
     *(
         Filter(
             functools.partial(top_ngram, n=n), "at most", "max_top_ngram", f"top {n}-gram",
-            PAGES, part=n - 2, verse=False,
+            PAGES, part=n - 2, spares=("verse",),
         )
         for n in (2, 3, 4)
     ),
+    Filter(said_again, "at most", "max_said_again", "said again", PAGES, spares=("verse",)),
     *(
         # a run of words that occurred before is made of shorter ones that did: a longer one covers no more
         Filter(
             functools.partial(duplicate_ngrams, n=n), "at most", "max_duplicate_ngrams", f"duplicate {n}-grams",
-            PAGES, part=n - 5, falling=n > 5,
+            PAGES, part=n - 5, falling=n > 5, spares=("verse",),
         )
         for n in (5, 6, 7, 8, 9, 10)
     ),
@@ -249,15 +288,15 @@ def judge(page: Page) -> Verdict:
         if least and not limit:
             continue  # nothing is less than 0
         value = row.measure(page)
-        # to tell verse takes longer than to measure: it is asked only where the answer would be no
-        if (value < limit if least else value > limit) and (row.verse or not page.verse):
+        # to tell the kind of text takes longer than to measure: it is asked only where the answer would be no
+        if (value < limit if least else value > limit) and not row.spared(page):
             return _turned_away(row, value, limit)
     value = NAN
     for row in _OF_REPETITION if page.repeats else ():  # else their measures are all 0
         limit = row.limit_in(limits)
         if row.falling and value <= limit:
             continue  # the last that was measured is within this limit, and this measure is no more
-        if not row.verse and page.verse:
+        if row.spared(page):
             continue  # told sooner than the commonest n-gram is found
         value = row.measure(page)
         if value > limit:

@@ -13,6 +13,7 @@ from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.forms import STANDARD
 from ulmkit.language.sections import Relative
 from ulmkit.language.spec import Language
+from ulmkit.text.addresses import without_addresses
 from ulmkit.text.census import Census, code_points, letter_mask, members
 from ulmkit.text.characters import CharacterRow
 
@@ -171,6 +172,7 @@ def identify(text: str, language: Language) -> Verdict:
     wanted = frozenset(settings.labels)
     if not text.strip():
         return drop("empty")
+    text = _said(text)
     if wanted:
         found = guess_languages(text, wanted)
         if found[0].label not in wanted and (folded := text.translate(_look_alikes(language))) != text:
@@ -190,13 +192,19 @@ def identify(text: str, language: Language) -> Verdict:
     return close_language(text, language) if settings.relatives else KEEP
 
 
+def _said(text: str) -> str:
+    """`text` without addresses, which are in no language; the text itself where there is nothing else."""
+    said = without_addresses(text)
+    return said if said.strip() else text
+
+
 def own_share(text: str, language: Language) -> float:
     """The share of `text` that is in `language`, as `identify` asks for it; NaN where no identifier knows the language,
     and where another's share is larger: no limit on the share keeps such a text."""
     wanted = frozenset(language.identification.labels)
     if not wanted:
         return float("nan")
-    main = guess_languages(text, wanted)[0]
+    main = guess_languages(_said(text), wanted)[0]
     return main.share if main.label in wanted else float("nan")
 
 

@@ -1,15 +1,28 @@
-"""A normalized page with what the filters ask of it: its lines, its characters by class, its repetitions, its verse."""
+"""A normalized page with what the filters ask of it: its lines, characters by class, repetitions, and kind of text."""
 
 import functools
+import re
 
 import numpy as np
 
-from ulmkit.corpus.shingles import ngrams
+from ulmkit.corpus.genre import (
+    PARAGRAPH,
+    VERSE_AGAIN,
+    VERSE_DIGITS,
+    breaks_off,
+    ends_sentence,
+    of_any_length,
+    of_one_length,
+    sentence_end,
+)
+from ulmkit.corpus.shingles import WordHasher, ngrams
 from ulmkit.language.sections import Filters
 from ulmkit.language.spec import Language
+from ulmkit.text.addresses import without_addresses
 from ulmkit.text.census import Census, code_points, digit_mask, letter_mask, members
 from ulmkit.text.script import letters as letters_of
 
+NAN = float("nan")  # a measure that does not apply to a page; it is over no limit and under none
 DAMAGE = "\ufffd\ue000-\uf8ff"  # what a decoder could not read, and private use
 
 
@@ -37,6 +50,12 @@ class Page:
         self.language = language
         self.limits: Filters = language.filters
 
+    @classmethod
+    def of(cls, text: str, language: Language, hasher: WordHasher) -> "Page":
+        """The page of `text`; addresses are no words of it."""
+        words = language.fold(without_addresses(text)).split()
+        return cls(text, words, hasher(words), language)
+
     @functools.cached_property
     def lines(self) -> list[str]:
         """The lines that hold anything; in normal form those have no space at either end."""
@@ -52,56 +71,117 @@ class Page:
 
     @functools.cached_property
     def counts(self) -> dict[str, int]:
-        """How many characters are `digits`, `damage`, `letters`, and of them letters of the `script`."""
-        return _census(self.language.identity.script)(self.codes)
+        """How many characters are `digits`, `damage`, and, outside of addresses, `letters` and ones of the `script`."""
+        census = _census(self.language.identity.script)
+        counts = census(self.codes)
+        if self.said is not self.text:
+            without = census(code_points(self.said))
+            counts |= {name: without[name] for name in ("letters", "script")}
+        return counts
 
     @functools.cached_property
     def lengths(self) -> np.ndarray:
         """Characters of each word, shape (words,)."""
         return np.fromiter(map(len, self.words), np.int64, len(self.words))
 
-    def duplicated_share(self, n: int) -> float:
-        """Share of the words' characters that lie in an n-gram which occurred before."""
+    def _times_before(self, n: int) -> np.ndarray:
+        """How often the n-gram at each place occurred before, shape (n-grams,)."""
         grams = ngrams(self.hashes, n)
-        if len(runs(np.sort(grams))[0]) == len(grams):
-            return 0.0
-        _, first, inverse = np.unique(grams, return_index=True, return_inverse=True)
-        again = first[inverse] != np.arange(len(grams))
-        if not again.any():
+        order = np.argsort(grams, kind="stable")
+        _, lengths = runs(grams[order])
+        before = np.empty(len(grams), np.int64)
+        before[order] = np.arange(len(grams)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return before
+
+    def duplicated_share(self, n: int, times: int) -> float:
+        """Share of the words' characters that lie in an n-gram which occurred `times` times before, or more."""
+        starts = np.flatnonzero(self._times_before(n) >= times)
+        if not len(starts):
             return 0.0
         covered = np.zeros(len(self.words) + 1, np.int64)
-        starts = np.flatnonzero(again)
         np.add.at(covered, starts, 1)
         np.add.at(covered, np.minimum(starts + n, len(self.words)), -1)
         inside = np.cumsum(covered[:-1]) > 0
         return float(self.lengths[inside].sum() / max(self.lengths.sum(), 1))
 
     def top_share(self, n: int) -> float:
-        """Share of the words' characters that the most frequent n-gram covers."""
+        """Share of the words' characters that the most frequent n-gram covers from its third time on."""
         grams = ngrams(self.hashes, n)
         distinct, counts = runs(np.sort(grams))
         most = int(counts.max())
-        if most < 3:  # twice is a headline and the sentence that says it again
+        if most < 3:
             return 0.0
         # of equally frequent ones the first in the text
         first = min(int((grams == gram).argmax()) for gram in distinct[counts == most])
         size = int(self.lengths[first : first + n].sum())
-        return size * most / max(int(self.lengths.sum()), 1)
+        return size * (most - 2) / max(int(self.lengths.sum()), 1)
+
+    @functools.cached_property
+    def said(self) -> str:
+        """The text without addresses."""
+        return without_addresses(self.text)
+
+    @functools.cached_property
+    def said_lines(self) -> list[str]:
+        """Of each line what is no address; all of it where it is nothing else."""
+        if self.said is self.text:
+            return self.lines
+        pairs = zip(self.text.split("\n"), self.said.split("\n"), strict=True)
+        return [said.strip() or line for line, said in pairs if line]
+
+    @functools.cached_property
+    def sentences_end(self) -> list[bool]:
+        """Of each line, whether a sentence ends where it does."""
+        segmentation = self.language.segmentation
+        ends = segmentation.sentence_ends + segmentation.spaceless_ends
+        return [ends_sentence(line, ends, segmentation.closers) for line in self.said_lines]
+
+    @functools.cached_property
+    def broken_lines(self) -> list[bool]:
+        """Of each line, whether it is one sentence that breaks off in an ellipsis."""
+        if "…" not in self.text and "..." not in self.text:
+            return [False] * len(self.lines)
+        return [breaks_off(line, self.sentence_end) for line in self.lines]
+
+    @property
+    def sentence_end(self) -> re.Pattern[str]:
+        """What finds the ends of sentences in the text."""
+        segmentation = self.language.segmentation
+        return sentence_end(segmentation.sentence_ends, segmentation.closers, segmentation.spaceless_ends)
+
+    @functools.cached_property
+    def stop_word_share(self) -> float:
+        """The share of the words that are stop words; NaN where the language has none."""
+        return self.language.stop_word_share(self.words) if self.language.stop_words else NAN
+
+    @functools.cached_property
+    def going_on(self) -> float:
+        """The share of the lines but the first that begin with a stop word; NaN where that cannot be told."""
+        language = self.language
+        if not language.stop_words or not language.segmentation.spaced:
+            return NAN
+        known = language.matched_stop_words
+        firsts = [words[0] for line in self.lines[1:] if (words := language.fold(line).split())]
+        return sum(map(known.__contains__, firsts)) / max(len(firsts), 1)
 
     @functools.cached_property
     def verse(self) -> bool:
-        """Whether the lines are verse: many, of nearly one length, unlike a menu's.
-
-        Half-verses of classical poetry vary by an eighth of their length, menus by more than half.
-        """
-        lengths = np.fromiter(map(len, self.lines), np.int64, len(self.lines))
-        if len(lengths) < 4:
+        """Whether the lines are verse: of nearly one length, or all short and going on from line to line."""
+        different = len(self.distinct_lines)
+        if different < 4 or len(self.lines) > VERSE_AGAIN * different:
             return False
-        lengths.sort()
-        # a poem may come with a title and the poet's name
-        low, high = quantile(lengths, 0.1), quantile(lengths, 0.9)
-        inner = lengths[(lengths >= low) & (lengths <= high)]
-        return bool(12 <= quantile(inner, 0.5) <= 80 and inner.std() < 0.2 * inner.mean())
+        lengths = np.fromiter(map(len, self.lines), np.int64, len(self.lines))
+        if of_one_length(lengths):
+            return True
+        if not of_any_length(lengths, different) or self.counts["digits"] > VERSE_DIGITS * len(self.text):
+            return False
+        return self.going_on >= self.limits.verse_line_starts
+
+    @functools.cached_property
+    def prose(self) -> bool:
+        """Whether most of the text lies in paragraphs of running text, told by its stop words and not by its marks."""
+        long = sum(len(line) for line in self.lines if len(line) >= PARAGRAPH)
+        return 2 * long >= len(self.text) and self.stop_word_share >= self.limits.prose_stop_word_share
 
     @functools.cached_property
     def repeats(self) -> bool:
@@ -126,12 +206,3 @@ def runs(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The distinct values of an ordered array, and how often each occurs."""
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     return ordered[starts], np.diff(starts, append=len(ordered))
-
-
-def quantile(ordered: np.ndarray, share: float) -> float:
-    """The quantile of an ordered array, as `np.quantile` gives it for a tenth of the time."""
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
-    part = place - below
-    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)

@@ -157,13 +157,19 @@ class Filters:
     mean_word_length: tuple[float, float] = (2.0, 12.0)  # least and most, in characters
     max_symbol_word_ratio: float = 0.1  # Gopher: # and … per word
     max_bullet_lines: float = 0.9  # Gopher
-    max_ellipsis_lines: float = 0.3  # Gopher
+    max_ellipsis_lines: float = 0.3  # Gopher; lines of one sentence that breaks off
     min_line_punctuation: float = 0.12  # FineWeb: share of lines that end in punctuation
+    min_sentence_ends: float = 1.5  # for each hundred words of a page of fewer than five lines; of news 99 % have 1.45
     max_short_lines: float = 0.67  # FineWeb: lines of at most 30 characters
+    verse_line_starts: float = 0.2  # share of lines that begin with a stop word, from which short ones are verse
+    prose_stop_word_share: float = 0.25  # share of stop words from which paragraphs without marks are running text
     max_duplicate_lines: float = 0.3  # Gopher
     max_duplicate_line_characters: float = 0.2  # Gopher
-    max_top_ngram: tuple[float, float, float] = (0.20, 0.18, 0.16)  # Gopher, 2-, 3- and 4-grams
-    # Gopher, 5- to 10-grams
+    max_top_ngram: tuple[float, float, float] = (0.20, 0.18, 0.16)  # Gopher, 2-, 3- and 4-grams; from the third time on
+    max_said_again: float = (
+        0.45  # of the characters, in 5-grams that occurred before: a text that is there twice has 0.5
+    )
+    # Gopher, 5- to 10-grams; from the third time on
     max_duplicate_ngrams: tuple[float, float, float, float, float, float] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
     min_word_with_letter: float = 0.7  # Gopher has 0.8; tables of numbers are common in news
     max_digit_share: float = 0.3  # of the characters

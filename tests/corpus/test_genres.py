@@ -1,0 +1,286 @@
+"""Good text of other kinds than articles stays, and the junk that looks like it goes: both sides of each sign."""
+
+from functools import cache
+
+import pytest
+
+from ulmkit.corpus.filters import judge
+from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, sentence_end
+from ulmkit.corpus.page import Page
+from ulmkit.corpus.shingles import WordHasher
+from ulmkit.language.registry import get
+from ulmkit.text.addresses import without_addresses
+
+HASHER = WordHasher()
+
+
+@cache
+def verdict(code: str, text: str) -> str:
+    language = get(code)
+    return judge(Page.of(language.normalize(text), language, HASHER)).reason
+
+
+FREE_VERSE = """\
+کوچه را برف
+بی‌صدا پر کرد
+و من
+از پشت شیشه
+دنبال ردّ پای تو گشتم
+
+تو رفته بودی
+با چمدانی کوچک
+که در آن
+جز چند نامه
+و یک عکس کهنه
+چیزی نبود
+
+حالا
+هر شب
+که چراغ همسایه خاموش می‌شود
+به یاد می‌آورم
+که باران هم
+روزی
+از همین ناودان
+با ما حرف می‌زد
+"""
+SONG = """\
+Ma kõndisin mööda randa
+ja vaatasin lainete teed
+kui tuul hakkas laulu kandma
+siis vaikisid kaugel veed
+
+Oh tule mu juurde tagasi
+ja istu mu kõrvale siin
+ma ootan sind veel kui sügisel
+on lahkunud viimane piin
+
+Ma kuulsin kuidas kajakad
+su nime hüüdsid mu eel
+ja lained mis liivale jooksid
+ei peatunud poolel teel
+
+Oh tule mu juurde tagasi
+ja istu mu kõrvale siin
+ma ootan sind veel kui sügisel
+on lahkunud viimane piin
+
+Nüüd istun ma üksi paadis
+ja kuulan kuis vaibub maa
+kui hommik sind mulle ei too
+siis merele lähen ma
+
+Oh tule mu juurde tagasi
+ja istu mu kõrvale siin
+ma ootan sind veel kui sügisel
+on lahkunud viimane piin
+"""
+MENU_IN_GROUPS = """\
+درباره ما
+تماس با ما
+همکاری با ما
+فرصت‌های شغلی
+
+اخبار ایران
+اخبار جهان
+اخبار ورزشی
+اخبار هنری
+
+گوشی و تبلت
+لوازم خانگی
+پوشاک زنانه
+پوشاک مردانه
+کفش و کیف
+
+سبد خرید
+پیگیری سفارش
+شرایط بازگرداندن کالا
+راهنمای خرید
+روش‌های پرداخت
+پرسش‌های متداول
+نقشهٔ سایت
+"""
+RECIPE = """\
+Seenesupp
+
+Koostisosad:
+300 g kukeseeni
+2 sibulat
+3 kartulit
+1 porgand
+2 dl koort
+1 l vett
+soola ja pipart
+
+Valmistamine:
+Puhasta seened ja lõika suuremad pooleks.
+Haki sibul ning prae võis klaasjaks.
+Lisa seened ja kuumuta kümme minutit.
+Vala juurde vesi, pane kartulid ja keeda pehmeks.
+Lõpuks sega hulka koor ja maitsesta.
+"""
+PRODUCTS = """\
+Tooted:
+Kummikud 39
+Kummikud 40
+Matkasaapad
+Vihmajope sinine
+Vihmajope punane
+Seljakott 20 l
+Seljakott 30 l
+Magamiskott
+Telk kahele
+Telk neljale
+Priimus
+Termos 1 l
+Taskulamp
+Kompass
+Päikeseprillid ja müts
+Kindad, sallid ja sokid
+Sandaalid ja sussid
+"""
+PLAY = "\n".join(
+    f"{name}: {said}"
+    for name, said in zip(
+        ["PEETER", "LIINA"] * 9,
+        ["Kas uks on lukus?", "On küll.", "Ja võti?", "Minu käes.", "Anna siia.", "Ei anna.", "Miks sa ei anna?",
+         "Sest sa lähed ära.", "Ma ei lähe.", "Eile läksid.", "Eile oli muu asi.", "Mis asi see oli?",
+         "Vend oli haige.", "Sul ei ole venda.", "On ikka.", "Kus ta siis elab?", "Tartus.", "Seda ma ei usu."],
+        strict=True,
+    )
+)  # fmt: skip
+SPEAKERS = "\n".join(f"{name}: {number} häält" for number, name in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZÕÄÖÜ" * 2))
+STATUTE = """\
+مادهٔ ۱ – انجمن سالی دو بار گرد می‌آید و دبیر آن را دعوت می‌کند.
+مادهٔ ۲ – هر عضو می‌تواند پیشنهاد خود را بنویسد و به دبیر بسپارد.
+۱ – پیشنهاد باید امضا داشته باشد.
+۲ – پیشنهادی که رد شود تا یک سال دوباره خوانده نمی‌شود.
+مادهٔ ۳ – هزینه‌ها را همهٔ اعضا با هم می‌پردازند.
+مادهٔ ۴ – این آیین‌نامه را همه خوانده‌اند و پذیرفته‌اند.
+"""
+FIXTURES = "\n".join(
+    f"{hour}:30 ، {one} – {other} ، ورزشگاه {number}"
+    for number, (hour, one, other) in enumerate(
+        [(15, "فولاد", "پیکان"), (16, "سپاهان", "ملوان"), (17, "تراکتور", "سایپا"), (18, "نفت", "ذوب‌آهن"),
+         (15, "استقلال", "گسترش"), (16, "پرسپولیس", "پدیده"), (17, "سیاه‌جامگان", "صبا"), (18, "ماشین‌سازی", "صنعت")]
+    )
+)  # fmt: skip
+ONE_LINE = (
+    "پل تازه روی رودخانه پس از دو سال ساخته شد و از فردا خودروها از آن می‌گذرند. شهردار می‌گوید که این پل راه روستاهای "
+    "آن سوی رود را یک ساعت کوتاه می‌کند. مردم هم جشن گرفتند و تا شب کنار آب ماندند. به گفتهٔ مهندسان ساخت پل دوم نیز از "
+    "بهار آینده آغاز می‌شود و تا سه سال دیگر که"
+)
+MENU_IN_ONE_LINE = (
+    "صفحه نخست افغانستان منطقه امریکا جهان زنان جوانان صحت سرمقاله زبان‌ها جستجو زنده قبل بعد عکس‌های انتخابی ویدیو "
+    "پادکست خبرنامه تماس برنامه‌ها رادیو تلویزیون آرشیف ورزش فرهنگ هنر موسیقی فلم کتاب اقتصاد تجارت ساینس تکنالوژی محیط "
+    "مهاجرت پناهندگان انتخابات قانون حقوق بشر معارف دانشگاه بورسیه کار معاش خانه صنعت زراعت"
+)
+COMMENT = (
+    "من این گوشی را دو ماه است که دارم و ازش راضی‌ام فقط باتری‌اش یک روز هم دوام نمی‌آورد ولی دوربینش در شب خیلی خوب است "
+    "و با این قیمت چیز بهتری پیدا نمی‌کنید به نظرم اگر بازی نمی‌کنید بخرید که ارزشش را دارد"
+)
+SPEECH = "\n".join(
+    ["— Ma ei tea… ehk homme… ja siis…", "— Mis homme? Sa ütlesid ju, et täna…", "— Ütlesin küll… aga ema… ja isa ka…",
+     "— Ema on kodus! Ma ise nägin teda aknal ja…", "— Sa eksid… see oli keegi muu… või siis vari…",
+     "Ta vaikis ja vaatas, kuidas valgus majas kustus."]
+)  # fmt: skip
+TEASERS = "\n".join(
+    ["Minister lubas homme rääkida sellest, kuidas…", "Lumi tuleb sel aastal varem ja põllumehed…",
+     "Uus film jõuab kinodesse enne jõule, kuid…", "Linnapea ütles, et sild saab valmis siis, kui…",
+     "Õpetajad ootavad palgatõusu ja ei usu, et…", "Teadlased leidsid järvest kala, mida keegi…"]
+)  # fmt: skip
+NEWS = (
+    "Sadamas avati uus kai suurte laevade jaoks\n"
+    "Sadamas avati reedel uus kai suurte laevade jaoks, mis maksis viis miljonit eurot.\n"
+    "Sadama juht ütles, et uus kai suurte laevade jaoks toob linna rohkem reisijaid ja ka tööd. Esimene laev tuleb "
+    "juba maikuus ning sellega saabub ligi kaks tuhat inimest, kes tahavad näha vanalinna ja randa."
+)
+SAID_TWICE = " ".join([NEWS.split("\n")[2]] * 2)
+KEYWORDS = " ".join(
+    f"Meie poest leiad kõige odavama {thing} ja see on hea."
+    for thing in ("kapi", "laua", "tooli", "voodi", "lambi", "vaiba", "riiuli", "kummuti")
+)
+DIVIDED = "\n".join(
+    line
+    for sentence in [
+        "Vanaisa istus akna all ja parandas võrku.", "Poiss tõi talle kuumi kartuleid ning soola.",
+        "Õues hakkas tuul üles tõusma, aga keegi ei märganud.", "Ema pani lambi põlema ja ootas isa koju.",
+        "Hommikul oli meri jälle sile nagu peegel.", "Paadid läksid välja enne, kui päike tõusis.",
+    ]
+    for line in ("* * *", sentence)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "reason"),
+    [
+        ("fa", FREE_VERSE, ""),
+        ("et", SONG, ""),
+        ("fa", MENU_IN_GROUPS, "short lines"),
+        ("et", RECIPE, ""),
+        ("et", PRODUCTS, "few stop words"),
+        ("et", PLAY, ""),
+        ("et", SPEAKERS, "short words"),
+        ("fa", STATUTE, ""),
+        ("fa", FIXTURES, "few stop words"),
+        ("fa", ONE_LINE, ""),
+        ("fa", MENU_IN_ONE_LINE, "few sentences end"),
+        ("fa", COMMENT, ""),
+        ("et", SPEECH, ""),
+        ("et", TEASERS, "many symbols"),
+        ("et", NEWS, ""),
+        ("et", SAID_TWICE, "said again"),
+        ("et", KEYWORDS, "top 3-gram"),
+        ("et", DIVIDED, ""),
+    ],
+)  # fmt: skip
+def test_a_kind_of_text_stays_and_what_looks_like_it_goes(code: str, text: str, reason: str):
+    assert verdict(code, text) == reason
+
+
+def test_a_sentence_ends_at_its_mark_and_not_at_a_number_or_in_an_address():
+    end = sentence_end(".!?…", "»”", "")
+    assert len(end.findall("Tuli 3. mail. Läks!» Nii.Siis v1.2 ja a.b. x")) == 4
+    assert len(sentence_end("。", "", "。").findall("今日。明日。")) == 2
+    assert ends_sentence("Läks koju.”", ".", "»”")
+    assert not ends_sentence("Koostisosad:", ".", "»”")
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [("Minister lubas, et…", True), ("Ma ei tea… ehk homme…", False), ("Ta läks. Ja siis...", False), ("Läks.", False)],
+)
+def test_a_teaser_is_one_sentence_that_breaks_off(line: str, broken: bool):
+    assert breaks_off(line, sentence_end(".!?…", "”", "")) == broken
+
+
+def test_a_list_is_announced_and_ends_with_a_sentence_a_long_line_or_after_twenty_lines():
+    lines = ["Vaja on:", "jahu", "vett", "soola", "Sega.", "jahu"]
+    assert listed(lines, [False] * 4 + [True, False]) == [False, True, True, True, False, False]
+    assert not any(listed(["Vaja on:", "jahu", "vett", "x" * 61], [False] * 4))
+    assert not any(listed(["Näide:", "jahu", "Näide:", "vett"], [False] * 4))
+    assert sum(listed(["Vaja on:", *["jahu"] * 30], [False] * 31)) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Vaata https://example.org/a/b?c=1 siit", "Vaata   siit"),
+        ("kirjuta info@example.org või @mari", "kirjuta   või  "),
+        ("ava /usr/share/dict/words ja C:\\Docs\\a.txt", "ava   ja  "),
+        ("ja/või 3/4 kell 12:30 Outlook.com", "ja/või 3/4 kell 12:30 Outlook.com"),
+    ],
+)
+def test_addresses_are_taken_out_and_nothing_else(text: str, said: str):
+    assert without_addresses(text) == said
+
+
+def test_a_text_without_addresses_is_the_very_text():
+    text = "Ilma aadressita lause."
+    assert without_addresses(text) is text
+
+
+def test_addresses_count_for_no_script_and_no_words():
+    text = "این خبر را در صفحهٔ ما بخوانید https://example.org/long/path/of/an/article/that/nobody/reads?utm=mail"
+    page = Page.of(text, get("fa"), HASHER)
+    assert page.counts["letters"] == page.counts["script"]
+    assert len(page.words) == 7

@@ -1,0 +1,100 @@
+"""What the lines of a text are: verse, items of a list that the text announces, or a sentence's last.
+
+A menu, a poem, a recipe's ingredients and a play are all short lines. Each has a sign of its own: in verse a sentence
+goes on over the line's end, so that lines begin with function words; a list in a text is announced with a colon and
+stands among sentences; what is said ends as sentences do.
+"""
+
+import functools
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+FEW_LINES = 5  # of fewer lines the shares say little: one line is a half, a third or a fourth of them
+PRINTED_LINE = 80  # characters; a paragraph counts as the lines that it would fill on paper
+PARAGRAPH = 120  # characters; headlines and items of lists are shorter
+LISTED = (3, 20)  # lines; a shorter list is a heading's first words, a longer one more than a text announces
+LISTED_CHARACTERS = 60  # of one of them; what is longer is text again
+MIN_VERSES = 8  # different lines; fewer of all lengths are a caption, or a notice said again and again
+VERSE_LINE = 60  # characters; in free verse nine lines of ten are shorter
+VERSE_DIGITS = 0.02  # of the characters; tables and price lists have more
+VERSE_AGAIN = 3  # lines for each different one: a refrain comes back, but there are strophes between
+ANNOUNCING = (":", "：")
+
+
+@functools.lru_cache(maxsize=8)
+def sentence_end(ends: str, closers: str, spaceless: str) -> re.Pattern[str]:
+    """Where a sentence may end: a mark of `ends`, what closes, and a space, or a word where the space was forgotten; a
+    mark of `spaceless` anywhere. A dot behind a digit is an ordinal's, a date's or a list's.
+    """
+    mark = f"(?<!\\d)[{re.escape(ends)}]"
+    after = f"[{re.escape(closers)}]*" if closers else ""
+    marks = f"{mark}+{after}(?=\\s|$)|(?<=[^\\W\\d_]{{2}}){mark}(?![a-z])(?=[^\\W\\d_]{{2}})"
+    return re.compile(f"{marks}|[{re.escape(spaceless)}]" if spaceless else marks)
+
+
+def ends_sentence(line: str, ends: str, closers: str) -> bool:
+    """Whether a sentence ends where `line` does."""
+    return line.rstrip(closers)[-1:] in tuple(ends)
+
+
+def breaks_off(line: str, end: re.Pattern[str]) -> bool:
+    """Whether `line` is one sentence that is not told to its end, as under a headline: speech with … is several."""
+    if not line.endswith(("…", "...")):
+        return False
+    body = line.rstrip(".… ")
+    return "…" not in body and "..." not in body and not end.search(body)
+
+
+def listed(lines: Sequence[str], last: Sequence[bool]) -> list[bool]:
+    """Which of `lines` are items of a list that the line before them announces; `last`: which end a sentence.
+
+    >>> listed(["Koostisosad:", "3 muna", "jahu", "või", "Sega kõik.", "Head isu"], [False] * 4 + [True, False])
+    [False, True, True, True, False, False]
+    """
+    items = [False] * len(lines)
+    for start in (place + 1 for place, line in enumerate(lines) if line.endswith(ANNOUNCING)):
+        end = start
+        while end < len(lines) and end - start < LISTED[1] and _item(lines[end], last[end]):
+            end += 1
+        if end - start >= LISTED[0]:
+            items[start:end] = [True] * (end - start)
+    return items
+
+
+def _item(line: str, ends: bool) -> bool:
+    return not ends and not line.endswith(ANNOUNCING) and len(line) <= LISTED_CHARACTERS
+
+
+def printed_lines(lines: Sequence[str]) -> np.ndarray:
+    """How many lines each of `lines` would fill on paper, shape (lines,); at least one."""
+    return np.maximum(1.0, np.fromiter(map(len, lines), np.float64, len(lines)) / PRINTED_LINE)
+
+
+def of_one_length(lengths: np.ndarray) -> bool:
+    """Whether there are many lines of nearly one length, given in characters, unlike a menu's.
+
+    Half-verses of classical poetry vary by an eighth of their length, menus by more than half.
+    """
+    if len(lengths) < 4:
+        return False
+    ordered = np.sort(lengths)
+    # a poem may come with a title and the poet's name
+    low, high = quantile(ordered, 0.1), quantile(ordered, 0.9)
+    inner = ordered[(ordered >= low) & (ordered <= high)]
+    return bool(12 <= quantile(inner, 0.5) <= 80 and inner.std() < 0.2 * inner.mean())
+
+
+def of_any_length(lengths: np.ndarray, different: int) -> bool:
+    """Whether so many `different` lines, given in characters, are as short as free verse's and songs'."""
+    return different >= MIN_VERSES and quantile(np.sort(lengths), 0.9) <= VERSE_LINE
+
+
+def quantile(ordered: np.ndarray, share: float) -> float:
+    """The quantile of an ordered array, as `np.quantile` gives it for a tenth of the time."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    part = place - below
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
