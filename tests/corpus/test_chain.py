@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from corpus_text import article, articles
 
-from ulmkit.corpus.chain import MAX_FAILURES, RULE_FAILED, STEPS, Article, Chain, Judged, Part, chunked
+from ulmkit.corpus.chain import MAX_FAILURES, RULE_FAILED, STEPS, Article, Chain, Judged, Part, chunked, match_hash
+from ulmkit.corpus.shingles import WordHasher
 from ulmkit.corpus.tally import Tally
 from ulmkit.document import RawDocument
 from ulmkit.errors import LanguageError
@@ -53,6 +54,13 @@ def test_texts_of_the_same_words_share_the_number_by_which_duplicates_are_found(
     one, marked, other = Chain(PERSIAN, near_duplicates=False)([raw(str(i), text) for i, text in enumerate(texts)]).rows
     assert one["match"] == marked["match"] != other["match"]
     assert one["content_hash"] != marked["content_hash"]
+
+
+def test_texts_that_differ_in_a_number_are_no_exact_duplicates() -> None:
+    """Match form has zeros for digits: thirty weather notices of one form were one."""
+    words = WordHasher()(["دما", "00", "درجه"])
+    latin, native, arabic, other = (match_hash(words, f"دما {n} درجه") for n in ("21", "۲۱", "٢١", "22"))
+    assert latin == native == arabic != other
 
 
 @pytest.mark.parametrize("near_duplicates", [True, False])

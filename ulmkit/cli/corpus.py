@@ -36,7 +36,11 @@ def command() -> None:
 @fetching
 @click.option("--valid-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
 @click.option("--test-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
-@click.option("--near-duplicates/--exact-duplicates", default=True, help="Which duplicates to find.")
+@click.option(
+    "--near-duplicates/--exact-duplicates",
+    default=True,
+    help="Which duplicates to find. Exact ones agree in every word and number, but for case, marks and punctuation.",
+)
 @click.option(
     "--pii",
     type=click.Choice(["keep", "mask", "drop"]),

@@ -4,6 +4,8 @@ A pure function of the chunk, which is what runs in a worker process.
 """
 
 import functools
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -46,6 +48,7 @@ MAX_FAILURES = 20  # documents that a rule may fail on before more than half are
 
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
 
+_DIGIT = re.compile(r"\d+")
 NO_WORDS = np.empty(0, np.uint64)
 
 
@@ -62,7 +65,7 @@ class Article:
 class StagedRow(DocumentRow):
     """A document that stays, as its unit is staged."""
 
-    match: int  # hash of its words in match form, by which exact duplicates are found
+    match: int  # hash of its words in match form and of its digits, by which exact duplicates are found
 
 
 @dataclass
@@ -185,8 +188,20 @@ class Chain:
             "content_hash": xxhash.xxh3_128_digest(text.encode()),
             "characters": len(text),
             "words": len(article.hashes),
-            "match": xxhash.xxh3_64_intdigest(article.hashes.tobytes()),
+            "match": match_hash(article.hashes, text),
         }
+
+
+def match_hash(words: np.ndarray, text: str) -> int:
+    """What exact duplicates agree in: the hashes of their `words` in match form, and the digits of the `text`.
+
+    The match form has zeros for digits, as many, so near-duplicate notices of one form meet; in an exact duplicate each
+    number is the same, in whatever digits it is written.
+    """
+    digits = "".join(_DIGIT.findall(text))
+    if not digits.isascii():
+        digits = digits.translate({ord(digit): str(unicodedata.decimal(digit)) for digit in set(digits)})
+    return xxhash.xxh3_64_intdigest(words.tobytes() + digits.encode())
 
 
 def usage_allowed(chain: Chain, article: Article, tally: Tally) -> Verdict:

@@ -127,7 +127,7 @@ def _pairs(members: np.ndarray, first: np.ndarray, signature: _Signatures, neede
 def cluster(match_hashes: np.ndarray, signature: Sequence[np.ndarray], settings: Dedup) -> np.ndarray:
     """The cluster of each document as the number of its smallest member, shape (documents,).
 
-    `match_hashes`: (documents,) a fixed-width hash of the match form; equal hashes are exact duplicates.
+    `match_hashes`: (documents,) a fixed-width hash of match form and digits; equal hashes are exact duplicates.
     `signature`: for each unit (documents of it, permutations) uint32, or (documents of it, 0) to look for exact
     duplicates only. They may be memory maps.
     """
