@@ -13,6 +13,7 @@ from ulmkit.corpus.extract.markup import kind_of
 from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
 from ulmkit.document import Document, RawDocument, Unreadable
+from ulmkit.formats.publication import publication_of
 from ulmkit.language.sections import Extraction
 from ulmkit.text.encoding import Undecodable
 
@@ -52,13 +53,15 @@ def extract(
     if len(content) > MAX_CHARACTERS and raw.kind != "text":
         return Unreadable(raw.id, "too large", f"{len(content)} characters, limit {MAX_CHARACTERS}")
     kind = kind_of(content) if raw.kind == "text" else raw.kind
-    title = raw.title
+    title, published_at = raw.title, raw.published_at
     if kind == "html":
         # a record's text field holds a piece of a page, already cut out by whoever made the record
         page = fragment_to_text(content) if raw.kind == "text" else html_to_text(content, wanted=wanted)
         if page.reason:
             return Unreadable(raw.id, page.reason, page.detail)
         text, title = page.text, title or page.title
+        if raw.kind == "html":
+            published_at = published_at or publication_of(content, raw.fetched_at)
     elif kind == "wikitext":
         if is_redirect(content, extraction):
             return Unreadable(raw.id, "redirect")
@@ -79,5 +82,5 @@ def extract(
         url=raw.url,
         title=encodable(title),
         fetched_at=raw.fetched_at,
-        published_at=raw.published_at,
+        published_at=published_at,
     )
