@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from random_cases import examples
 
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
+from ulmkit.language.registry import get
 from ulmkit.language.sections import Extraction
 
 PLAIN = Extraction()
@@ -189,3 +190,82 @@ def test_any_mixture_of_marks_gives_text_without_brackets_of_markup(source: str)
     assert "[[" not in text
     assert text == text.strip()
     assert "\n\n\n" not in text
+
+
+def read(source: str, language: str = "et") -> tuple[str, list[str]]:
+    """Text, and the sentences that were left out of it."""
+    holes: list[str] = []
+    spoken = get(language)
+    text = wikitext_to_text(source, spoken.extraction, sentences=spoken.segmenter.sentences, left_out=holes.append)
+    return text, holes
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{convert|5|to|10|km|mi}} pikk, {{convert|6|ft|2|in}} lai", "5 to 10 km pikk, 6 ft 2 in lai"),
+        ("{{convert|2|x|4|m}} ja {{convert|100|-|200|m|ft}}", "2 x 4 m ja 100 - 200 m"),
+        ("{{cvt|1,000,000|ha|acre}} ja {{Convert|12|st|4|lb|kg|abbr=on}}", "1,000,000 ha ja 12 st 4 lb"),
+        ("{{convert|2|by|3|by|4|m|ft|sp=us}} ja {{convert|5|±|1|C}}", "2 by 3 by 4 m ja 5 ± 1 °C"),
+        ("{{convert|10|km2|0|abbr=off}} ja {{convert|3|or|4|sqmi|km2|1}}", "10 km² ja 3 or 4 sq mi"),
+        ("{{teisenda|5|and|7|kg|lb}} ja {{height|ft=6|in=2}}", "5 and 7 kg ja 6 ft 2 in"),
+        ("{{val|6.241|e=18|ul=C}} ja {{chem|O|2|2-}} ja {{frac|1|2}}", "6.241×10¹⁸ C ja O₂²⁻ ja 1/2"),
+        ("{{convert|5|ft|6|in|m}} ja {{inr}}9 ja {{£|7}}", "5 ft 6 in ja ₹9 ja £7"),
+    ],
+)
+def test_measures_are_read_by_their_own_arguments(source: str, text: str) -> None:
+    assert read(source) == (text, [])
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            "Fakt.<ref name=b>Raamat <ref name='c' /></ref> Teine.<ref>a <ref>b</ref> c</ref> Lõpp.",
+            "Fakt. Teine. Lõpp.",
+        ),
+        ("Fakt.<ref>Viide<ref/> Teine.<ref group=a>Viide<ref /> Lõpp.", "Fakt. Teine. Lõpp."),
+        ("Enne.\n\n[[Pilt:A.jpg|pisi|Vaade [[linn|linnale]] ja\n\nPärast.", "Enne.\n\nPärast."),
+        ("[[Pilt:A.jpg|pisi|Vaade] Pärast.", "Pärast."),
+        ("Vaata [[:Pilt:A.jpg|seda pilti]] ja ([[:Pilt:B.jpg]]) ka.", "Vaata seda pilti ja ka."),
+        ("Enne.\n{{(!}} class=x\n{{!}}-\n{{!}} üks {{!!}} kaks\n{{!)}}\nPärast.", "Enne.\nPärast."),
+        (
+            "Algus {{{1|vaikimisi}}} ja {{#if:{{{2|}}}|jah|ei}} lõpp }}| on siin.",
+            "Algus vaikimisi ja ei lõpp on siin.",
+        ),
+        ("{{tsitaat|a{{!}}b}}\n{{!-}}\nLõpp.", "a|b\nLõpp."),
+    ],
+)
+def test_what_is_nested_wrongly_or_not_closed_leaks_nothing(source: str, text: str) -> None:
+    assert read(source) == (text, [])
+
+
+def test_templates_show_what_their_wiki_shows() -> None:
+    """By their English names, and by those that the language declares: with one argument, with more, under a name."""
+    assert read("kasutatakse {{w|relv|relvades}} ja {{w|Jaam}}.")[0] == "kasutatakse relvades ja Jaam."
+    assert read("Ütles:{{tsitaat|tekst=Kõik on hea ja ilus.|autor=A}} Nii.")[0] == "Ütles: Kõik on hea ja ilus. Nii."
+    verse = "او گفت:{{نقل قول|زیباست.|کسی}}\n{{شعر}}\n{{ب|نیمهٔ یکم|نیمهٔ دوم}}\n{{پایان شعر}} پایان."
+    assert read(verse, "fa")[0] == "او گفت: زیباست.\n\nنیمهٔ یکم\nنیمهٔ دوم\n\nپایان."
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "left_out"),
+    [
+        ("See on {{tundmatu|x}} linn. Teine lause.", "Teine lause.", 1),
+        ("Üks lause. Ta sündis {{tundmatu|x}}. Teine lause.", "Üks lause. Teine lause.", 1),
+        ("Linn asub [[jõgi|jões]] {{tundmatu|x}}l.", "", 1),
+        ("{{tundmatu|x}} on linn. Teine lause.", "Teine lause.", 1),
+        # stuck to a word, or known for a note: nothing is missing
+        ("Linn{{tundmatu|x}} on suur. Teine.", "Linn on suur. Teine.", 0),
+        ("Linn on suur.{{tundmatu|x}} Teine {{tundmatu|y}} lause.", "Linn on suur. Teine lause.", 0),
+        ("Linn {{sfn|A|1990}} on suur {{lisa viide|aeg=mai}}, väga.", "Linn on suur, väga.", 0),
+        ("{{Toimeta}}\n'''Linn''' on suur. {{coord|1|2}}\n* [[Tartu]] {{lipp|EE}}\n", "Linn on suur.\nTartu", 0),
+        # in a bracket: the sentence is whole without it
+        ("Linn ({{tundmatu|x}}, {{tundmatu|y}}; asutatud 1200) on suur.", "Linn (asutatud 1200) on suur.", 0),
+        ("Linn (umbes {{tundmatu|x}} korda) on suur.", "Linn on suur.", 0),
+    ],
+)
+def test_a_sentence_with_a_hole_is_left_out_and_counted(source: str, text: str, left_out: int) -> None:
+    """Where a template that nobody knows showed words; its neighbours stay."""
+    found, holes = read(source)
+    assert (found, len(holes)) == (text, left_out)

@@ -238,7 +238,16 @@ def usage_allowed(chain: Chain, article: Article, tally: Tally) -> Verdict:
 def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
     """The page's text, in the letters it was written in."""
     assert isinstance(article.doc, RawDocument)
-    doc = extract(article.doc, chain.language.extraction, decode=chain.decode, wanted=chain.wanted)
+    holes: list[str] = []
+    doc = extract(
+        article.doc,
+        chain.language.extraction,
+        decode=chain.decode,
+        wanted=chain.wanted,
+        sentences=chain.language.segmenter.sentences,
+        left_out=holes.append,
+    )
+    tally.sentences_with_holes += len(holes)
     if isinstance(doc, Unreadable):
         return drop(doc.reason, doc.detail)
     article.doc, article.text = doc, repair(doc.text, chain.language.extraction.encodings)

@@ -23,6 +23,11 @@ GONE = "gone from the web"
 LeftOut = dict[str, str]
 
 
+SUMS = (
+    "read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines", "sentences_with_holes",
+)  # fmt: skip
+
+
 @dataclass
 class Tally:
     """Counts of a unit or of a whole build; JSON in and out."""
@@ -36,6 +41,7 @@ class Tally:
     bytes_read: int = 0
     characters_kept: int = 0
     boilerplate_lines: int = 0
+    sentences_with_holes: int = 0  # of wiki pages: left out, for a template showed words in them that are not known
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
     unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
@@ -43,7 +49,7 @@ class Tally:
     dropped_of: dict[str, Counter[str]] = field(default_factory=dict)  # `dropped` by source
 
     def add(self, other: "Tally") -> None:
-        for name in ("read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines"):
+        for name in SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.dropped.update(other.dropped)
         self.unreadable.update(other.unreadable)

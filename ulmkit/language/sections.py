@@ -199,6 +199,10 @@ class Extraction:
     redirect_words: tuple[str, ...] = ("REDIRECT",)  # what follows # on a redirect page
     # of the wiki: templates that show one of their arguments in the sentence, and which, from 1
     text_templates: Mapping[str, int] = field(default_factory=dict)
+    # of the wiki: templates that show more: their form, $1 for the first argument; "{{convert}}" is as that template
+    text_forms: Mapping[str, str] = field(default_factory=dict)
+    # of the wiki: templates that show nothing in the sentence, notes and requests, and all "name …" of one name
+    silent_templates: tuple[str, ...] = ()
     encodings: tuple[str, ...] = ()  # what its pages were written in before UTF-8, likeliest first
 
 

@@ -54,6 +54,10 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
         )
     if wrong := next((name for name, place in language["extraction"].text_templates.items() if place < 1), None):
         raise where.fail("extraction", "text_templates", f"'{wrong}': arguments are counted from 1.")
+    for name, form in language["extraction"].text_forms.items():
+        other = form.strip("{}") if form.startswith("{{") else ""
+        if other.casefold() in (key.casefold() for key in language["extraction"].text_forms):
+            raise where.fail("extraction", "text_forms", f"'{name}': '{form}' must name a template that is known.")
     for key in ("abbreviations", "ending_abbreviations"):
         if dotted := next((word for word in getattr(segmentation, key) if word.endswith(".")), None):
             raise where.fail("segmentation", key, f"'{dotted}' can never be found: leave its last dot out.")

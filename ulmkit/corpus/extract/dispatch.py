@@ -37,12 +37,15 @@ def extract(
     *,
     decode: Decode,
     wanted: Callable[[str], bool] | None = None,
+    sentences: Callable[[str], list[str]] | None = None,
+    left_out: Callable[[str], None] | None = None,
 ) -> Document | Unreadable:
     """The document in `raw`, or why there is none (`REASONS`).
 
     `decode` turns bytes and the declared encoding into text and the encoding it was in. `wanted` is asked about a
     page's whole text before the main text is looked for, which costs twenty times as much. A record that its source
-    calls text is read as the markup it is written in.
+    calls text is read as the markup it is written in. Of wikitext a sentence with a hole is left out, where
+    `sentences` tells a line's sentences apart; `left_out` hears of it.
     """
     content = raw.content
     if isinstance(content, bytes):
@@ -65,7 +68,7 @@ def extract(
     elif kind == "wikitext":
         if is_redirect(content, extraction):
             return Unreadable(raw.id, "redirect")
-        text = wikitext_to_text(content, extraction)
+        text = wikitext_to_text(content, extraction, sentences=sentences, left_out=left_out)
     elif kind == "markdown":
         text, heading = markdown_to_text(content)
         title = title or heading

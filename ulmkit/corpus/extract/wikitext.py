@@ -1,16 +1,17 @@
 """Wikitext to text: a cascade of regular expressions that each run in time linear in the page.
 
 Order matters. What hides other markup goes first (comments, nowiki, references), then everything in braces
-(templates and tables, which nest in each other), then files (their captions hold links), links, tags, and last
-the lines: headings, lists, sections nobody reads. Nothing is expanded: a template's text stays on the wiki, except
-for those whose only work is to mark a phrase (`{{lang|fr|…}}`, `{{nowrap|…}}`), which keep the phrase.
+(templates, of which some show words, and tables, which nest in each other), then files (their captions hold links),
+links, tags, and last the lines: headings, lists, sections nobody reads.
 """
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from ulmkit.corpus.extract.blocks import folded, has_word
+from ulmkit.corpus.extract.wiki_templates import HOLE, Templates
 from ulmkit.language.sections import Extraction
 
 # Elements of which nothing is read. `ref` is the frequent one; the others are pictures, formulas, code and forms.
@@ -30,29 +31,21 @@ _BLOCK = "p|div|li|ul|ol|dl|dt|dd|tr|td|th|table|tbody|thead|tfoot|caption|block
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _NOWIKI = re.compile(r"<nowiki\s*>([^<]*+(?:<(?!/nowiki\s*>)[^<]*+)*+)</nowiki\s*>")
 _SHIELD = {ord(c): f"&#{ord(c)};" for c in "[]{}|'=*#:;<_~-"}
-# `<x … />` or `<x …> … </x>` without another `<x` in it: so a tag that is never closed removes no text
+# `<x … />` or `<x …> … </x>` without another `<x` in it but one that is closed at once, as notes call each other: so a
+# tag that is never closed removes no text. A `<x/>` that calls nothing is an end with its bar on the wrong side.
 _UNREAD_ELEMENT = re.compile(
-    rf"<((?i:{_UNREAD}))\b[^<>]*+(?:(?<=/)>|>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*>)",
+    rf"<((?i:{_UNREAD}))\b[^<>]*+(?:(?<=/)>"
+    r"|>[^<]*+(?:<(?:(?!/?\1\b)|\1\s+[^\s/<>][^<>]*+(?<=/)>)[^<]*+)*+<(?:/\1\s*|\1\s*/)>)",
 )
+_NOTE_DEPTH = 4  # notes in notes
 _SUPERSCRIPT = re.compile(r"<su([pb])>\s*([-−+]?\d{1,4})\s*</su\1>")
 _RAISED = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 _LOWERED = str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋")
 _BREAK = re.compile(rf"</?(?i:br)\b[^<>]*>\n?|</?(?i:{_BLOCK})\b[^<>]*>")
 _TAG = re.compile(rf"</?(?i:{_TRANSPARENT})\b[^<>]*>")
 
-_LEAF = re.compile(r"\{\{[^{}]*+\}\}")
-# '' around templates alone goes with them: left side by side, the marks '' and '' would be read as an apostrophe
-_EMPHASIZED_LEAF = re.compile(r"('{2,5}+)(?:\s*+\{\{[^{}]*+\}\})++\s*+\1(?!')")
-# Templates that mark a phrase or stand for a character, by their names on the English Wikipedia, which most wikis
-# took over with them.
-_PHRASE = re.compile(
-    r"\{\{\s*+(?i:(?P<last>lang|transl|transliteration|lang-[a-z-]+)|(?P<first>nowrap|nobr|nobold|small|smaller|big"
-    r"|larger|em|strong|abbr|tooltip|quote|blockquote|cquote|quotation|poem ?quote|ill|interlanguage link|nihongo"
-    r"|formatnum)|(?P<measure>convert|cvt)|(?P<symbol>sp?nd|spaced (?:n|en ?)dash|[nm]dash|e[nm] dash|[–—•·]))"
-    r"\s*+(?:[|:]([^{}]*+))?\}\}"
-)
-_DASHES = {"ndash": "–", "en dash": "–", "mdash": "—", "em dash": "—", "•": " • ", "·": " · ", "–": "–", "—": "—"}
 _BRACE = re.compile(r"\{\{+|\}\}+|\n[ \t:]*+\{\||\n[ \t]*+\|\}(?!\})")
+_STRAY_BRACES = re.compile(r"\{\{+|\}\}+\|?")
 _PARAGRAPH_END = re.compile(r"\n\s*\n|\n(?==)|\Z")
 
 _FILE_SUFFIX = r"(?i:jpe?g|png|gif|svg|tiff?|xcf|webp|djvu|pdf|og[agv]|oga|webm|mp3|mp4|wav|midi?|flac|stl)"
@@ -79,6 +72,7 @@ _TABLE_LINE = re.compile(r"\n[ \t]*+(?:\{?\||!)[^\n]*+")
 # What a removed template leaves of brackets: "( ؛ )" goes, "(; born" becomes "(born"
 _BRACKET_HOLE = re.compile(r"\((?=[\s,;:،؛.\-–—/•·)])(?:[\s,;:،؛.\-–—/•·]*+(\))|[\s,;،؛]*+)")
 _BRACKET_END = re.compile(r"[\s,;،؛]++\)")
+_BRACKET = re.compile(r"\(([^()\n]*+)\)")
 _EMPTY_QUOTES = ("«»", "“”", "[]", "（）")
 _SPACE_BEFORE_STOP = re.compile(r" (?=\.(?:\s|\Z))")
 _SPACES = re.compile(r"  +")
@@ -86,13 +80,18 @@ _EMPTY_LINE = re.compile(r"\n[^\w\n]++(?=\n)")
 _LETTER = re.compile(r"\w")
 _FOLDED = re.compile(r"[\s\u200c\u200d_]+")
 
-# Each round removes the innermost templates. Most articles need two at most; what is left is cut out brace by brace.
-_LEAF_ROUNDS = 2
-_PHRASE_DEPTH = 3  # {{nowrap|{{lang|la|{{small|…}}}}}}
 
-
-def wikitext_to_text(source: str, extraction: Extraction) -> str:
+def wikitext_to_text(
+    source: str,
+    extraction: Extraction,
+    *,
+    sentences: Callable[[str], list[str]] | None = None,
+    left_out: Callable[[str], None] | None = None,
+) -> str:
     """The running text of an article: a paragraph, heading, list item or verse line a line, blocks a blank line apart.
+
+    A sentence in which a template that is not known showed words is left out, where `sentences` tells a line's
+    sentences apart; `left_out` hears of it.
 
     >>> wikitext_to_text("'''Oslo''' is a [[city]]{{ref}}.\\n* [[a|b]]s", Extraction())
     'Oslo is a city.\\nbs'
@@ -100,10 +99,14 @@ def wikitext_to_text(source: str, extraction: Extraction) -> str:
     if "\r" in source:
         source = source.replace("\r\n", "\n").replace("\r", "\n")
     text = f"\n{source}\n"
+    if HOLE in text:
+        text = text.replace(HOLE, "")
     if "<" in text:
         text = _without_hidden(text)
+    if "{{" in text:
+        text = _templates(extraction).shown(text)
     if "{" in text:
-        text = _without_braces(text, _text_templates(tuple(extraction.text_templates.items())))
+        text = _cut(text, _brace_spans(text))
     if "[" in text or "]" in text:
         text = _without_links(text, _unread_links(extraction.file_namespaces, extraction.category_namespaces))
     if "<" in text:
@@ -117,13 +120,45 @@ def wikitext_to_text(source: str, extraction: Extraction) -> str:
     if "{" in text:
         text = _VARIANT.sub(r"\1", text)
     if "{" in text or "}" in text:
-        text = text.replace("{{", "").replace("}}", "")
+        text = _STRAY_BRACES.sub("", text)
     text = _TABLE_LINE.sub("", text)
     text = _sections(text, _folded_names(extraction.drop_sections))
     if "&" in text:
         text = text.replace("&nbsp;", " ")
         text = _ENTITY.sub(_character, text)
+    if HOLE in text:
+        text = _without_holes(text, sentences, left_out) if sentences else text.replace(HOLE, "")
     return _tidy(text)
+
+
+def _without_pieces(bracket: re.Match[str]) -> str:
+    """A bracket without what in it has a hole: it says something beside the sentence, which is whole without it."""
+    if HOLE not in bracket[0]:
+        return bracket[0]
+    pieces = re.split("([;؛])", bracket[1])
+    if len(pieces) == 1:
+        pieces = re.split("([,،])", bracket[1])
+        if any(HOLE in piece and has_word(piece) for piece in pieces):
+            return ""
+    kept = [piece for piece in pieces[::2] if HOLE not in piece and has_word(piece)]
+    return f"({f'{pieces[1]} '.join(map(str.strip, kept))})" if kept else ""
+
+
+def _without_holes(text: str, sentences: Callable[[str], list[str]], left_out: Callable[[str], None] | None) -> str:
+    """`text` without the sentences that have a hole."""
+    lines = text.split("\n")
+    for place, line in enumerate(lines):
+        if HOLE not in line:
+            continue
+        if "(" in line:
+            line = _BRACKET.sub(_without_pieces, line)
+        found = sentences(folded(line))
+        lines[place] = " ".join(sentence for sentence in found if HOLE not in sentence)
+        if left_out is not None:
+            for sentence in found:
+                if HOLE in sentence:
+                    left_out(sentence)
+    return "\n".join(lines)
 
 
 def is_redirect(source: str, extraction: Extraction) -> bool:
@@ -133,6 +168,15 @@ def is_redirect(source: str, extraction: Extraction) -> bool:
         return False
     word = _FOLDED.sub("", head[1:].split("[[", 1)[0]).rstrip(":").casefold()
     return word in {_FOLDED.sub("", w).lstrip("#").casefold() for w in (*extraction.redirect_words, "REDIRECT")}
+
+
+_last_templates: list[tuple[Extraction, Templates]] = []  # one wiki's pages come one after the other
+
+
+def _templates(extraction: Extraction) -> Templates:
+    if not _last_templates or _last_templates[0][0] is not extraction:
+        _last_templates[:] = [(extraction, Templates(extraction))]
+    return _last_templates[0][1]
 
 
 @lru_cache(maxsize=32)
@@ -147,7 +191,12 @@ def _unread_links(files: tuple[str, ...], categories: tuple[str, ...]) -> re.Pat
     # a prefix that nobody declared and a name that ends as pictures do: a file in a language we were not told of
     picture = rf"[^\W\d_]{{2,20}}:[^\[\]|\n]*\.{_FILE_SUFFIX} *(?=[|\]])"
     category = rf"(?i:{alternatives(*categories, 'Category')})[ _]*:[^\[\]]*+\]\](?:[ \t]*\n)?"
-    return re.compile(rf"\[\[[ _]*+(?:(?::[ _]*)?(?:{file}|{picture}){_LINK_REST}\n?|{category}|{_INTERLANGUAGE})")
+    shown = rf":[ _]*+(?:{file}|{picture})[^\[\]|\n]*+\]\]"  # [[:File:a.jpg]], without words of its own
+    # a file's link that is not closed takes what stands on its line, up to a bracket that it might have meant
+    cut_off = r"[^\[\]\n]*+(?:\[\[[^\[\]\n]*+\]\][^\[\]\n]*+)*+\]?"
+    return re.compile(
+        rf"\[\[[ _]*+(?:(?:{file}|{picture})(?:{_LINK_REST}\n?|{cut_off})|{shown}|{category}|{_INTERLANGUAGE})"
+    )
 
 
 @lru_cache(maxsize=32)
@@ -166,75 +215,11 @@ def _without_hidden(text: str) -> str:
         text = _COMMENT.sub("", text)
     if "<nowiki" in text:
         text = _NOWIKI.sub(lambda m: m[1].translate(_SHIELD), text)
-    return _UNREAD_ELEMENT.sub("", text)
-
-
-def _without_braces(text: str, templates: "_Templates") -> str:
-    """Templates and tables out, phrases that templates only mark kept; unbalanced ones cost their own paragraph."""
-    if "{{" in text:
-        for _ in range(_LEAF_ROUNDS):
-            for _ in range(_PHRASE_DEPTH):
-                text, marked = _PHRASE.subn(_phrase, text)
-                shown = 0
-                if templates.pattern:
-                    text, shown = templates.pattern.subn(templates.argument, text)
-                if not marked + shown:
-                    break
-            if "'{{" in text:
-                text = _EMPHASIZED_LEAF.sub("", text)
-            text, removed = _LEAF.subn("", text)
-            if not removed or "{" not in text:
-                break
-    return _cut(text, _brace_spans(text)) if "{" in text else text
-
-
-def _phrase(match: re.Match[str]) -> str:
-    if match["symbol"]:
-        return _DASHES.get(match["symbol"].lower(), " – ")
-    positional, values = _arguments(match[5] or "")
-    if match["measure"]:
-        return " ".join(positional[:2])
-    if not positional:
-        return values.get("1") or values.get("2") or values.get("text", "")
-    if match["last"]:
-        # {{lang|fr|mot}} has the code first, {{lang-fr|mot|gloss}} the phrase
-        return positional[0] if "-" in match["last"] else positional[min(1, len(positional) - 1)]
-    return positional[0]
-
-
-def _arguments(content: str) -> tuple[list[str], dict[str, str]]:
-    """The arguments of a template by place, and those that have a name; of links in them what they show."""
-    if "[[" in content:
-        content = _LINK_START.sub("", content).replace("]]", "")
-    arguments = [part.strip() for part in content.split("|")]
-    named = [part.partition("=") for part in arguments]
-    positional = [
-        part for part, (name, equals, _) in zip(arguments, named, strict=True) if not equals or not name.isalnum()
-    ]
-    return positional, {name.strip(): value.strip() for name, equals, value in named if equals}
-
-
-class _Templates:
-    """The templates of one wiki that show an argument: name -> which, from 1."""
-
-    def __init__(self, shown: tuple[tuple[str, int], ...]) -> None:
-        self.places = {_template_name(name): place for name, place in shown}
-        names = "|".join(sorted((re.escape(name).replace(r"\ ", "[ _]") for name, _ in shown), key=len, reverse=True))
-        self.pattern = re.compile(rf"\{{\{{\s*+((?i:{names}))\s*+\|([^{{}}]*+)\}}\}}") if shown else None
-
-    def argument(self, match: re.Match[str]) -> str:
-        positional, values = _arguments(match[2])
-        place = self.places[_template_name(match[1])]
-        return values.get(str(place)) or (positional[place - 1] if len(positional) >= place else "")
-
-
-def _template_name(name: str) -> str:
-    return name.replace("_", " ").casefold()
-
-
-@lru_cache(maxsize=32)
-def _text_templates(shown: tuple[tuple[str, int], ...]) -> _Templates:
-    return _Templates(shown)
+    for _ in range(_NOTE_DEPTH):
+        text, found = _UNREAD_ELEMENT.subn("", text)
+        if not found or "</ref" not in text:
+            break
+    return text
 
 
 def _brace_spans(text: str) -> list[tuple[int, int]]:
