@@ -53,18 +53,6 @@ def feed(*entries: tuple[str, str], following: str = "") -> Reply:
 # traps
 
 
-def test_a_calendar_without_end_stops_at_its_budget_a53(site: Site, tmp_path: Path) -> None:
-    def month(path: str) -> Reply:
-        number = int(path.rpartition("=")[2]) if "month=" in path else 0
-        return page(f"/?month={number + 1}", f"/?month={number + 1000}", text=f"{TEXT} {number}")
-
-    site.pages["/"], site.otherwise = month(""), lambda path: month(path) if "month" in path else Reply(b"", 404)
-    done = crawl(site, tmp_path, site_source(site, discover=("links",), depth=10**6, max_pages=80))
-    assert done["stopped"] == "max_pages of 80"
-    assert 80 <= done["asked"] <= 80 + 16  # with those that were in flight
-    assert max(site.asked.values()) == 1
-
-
 def test_a_session_in_each_link_makes_no_new_page_a54(site: Site, tmp_path: Path) -> None:
     def visited(path: str) -> Reply:
         links = (f"/article/{n}?PHPSESSID={len(site.heard):08x}{n:08x}" for n in range(6))
@@ -342,7 +330,7 @@ def test_no_sitemap_line_of_robots_txt_leads_inside(site: Site, tmp_path: Path, 
     assert len(asked_after(tmp_path)) > 30
 
 
-@pytest.mark.parametrize("way", ["redirect", "feed", "link"])
+@pytest.mark.parametrize("way", [pytest.param("redirect", marks=pytest.mark.slow), "feed", "link"])
 def test_no_redirect_entry_or_link_leads_inside(
     site: Site, tmp_path: Path, tried: list[tuple[str, int]], way: str
 ) -> None:

@@ -84,7 +84,7 @@ def test_a_language_without_a_folder_gets_blocks_to_paste_from_each_place(site: 
     put_wikis(site)
     put_sets(site)
     with commoncrawl_server(PAGES, filler=600) as crawl:
-        options = ("--mirror", crawl.url, "--allow-address", crawl.url.removeprefix("http://"), "--files", 3)
+        options = ("--mirror", crawl.url, "--allow-address", crawl.url.removeprefix("http://"), "--files", 2)
         assert discover(site, *options, "-q") == 0
         out = capsys.readouterr().out
         assert discover(site, *options, "--json") == 0

@@ -51,7 +51,9 @@ class Sought:
         """What folders of data sets are called that hold it."""
         base = self.code.partition("-")[0]
         plain = [name for name in (self.code, base, self.iso639_3, *self.members) if name]
-        return tuple(dict.fromkeys([*plain, *(f"{name}_{self.script}" for name in plain if self.script)]))
+        return tuple(
+            dict.fromkeys([*plain, *(f"{name}_{self.script}" for name in plain if self.script and "-" not in name)])
+        )
 
     @property
     def tld(self) -> str:
@@ -86,7 +88,7 @@ def wikis_of(client: Client, each: Client, sought: Sought, base: str = WIKIS) ->
     groups = answer.get("sitematrix") if isinstance(answer, dict) else None
     if not isinstance(groups, dict):
         raise FetchError(url, "does not list wikis", 200)
-    codes = {sought.code.lower(), sought.iso639_3}
+    codes = {sought.code.lower(), sought.code.partition("-")[0].lower(), sought.iso639_3}
     sites = [
         site
         for group in groups.values()
