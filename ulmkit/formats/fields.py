@@ -9,7 +9,17 @@ from typing import Any
 from ulmkit.document import Kind
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.origin import Origin, Record, licence_name, moment, scalar
+from ulmkit.formats.origin import Origin, Record, scalar
+from ulmkit.formats.record_facts import (
+    FETCHED_FIELDS,
+    LICENCE_FIELDS,
+    PUBLISHED_FIELDS,
+    TITLE_FIELDS,
+    URL_FIELDS,
+    facts_of,
+    plain_key,
+)
+from ulmkit.text.encoding import Undecodable
 
 _SAMPLE = 64  # records that the choice is made from
 
@@ -36,20 +46,26 @@ TEXT_FIELDS: dict[str, Kind] = {
     "sentence": "text",
     "story": "text",
     "post": "text",
+    "page_content": "text",
+    "text_content": "text",
+    "extracted_text": "text",
     "markdown": "markdown",
     "wikitext": "wikitext",
     "html": "html",
     "raw_html": "html",
     "page_html": "html",
 }
-TITLE_FIELDS = ("title", "headline", "heading", "page_title")
-URL_FIELDS = ("url", "link", "source_url", "canonical_url", "permalink", "uri", "page_url")
-PUBLISHED_FIELDS = (
-    "published_at", "published", "date_published", "publish_date", "pubdate", "pub_date", "date", "datetime",
-    "created_at", "created", "date_issued",
+# lists of paragraphs, sections and the like, whose parts may be mappings; known last: a text beside them is theirs
+PART_FIELDS = (
+    "sections", "has_parts", "blocks", "parts", "chapters", "pages", "passages", "sentences", "lines", "segments",
+    "utterances",
 )  # fmt: skip
-FETCHED_FIELDS = ("fetched_at", "crawled_at", "date_download", "download_date", "warc_date", "timestamp")
-LICENCE_FIELDS = ("licence", "license", "licence_name", "license_name")
+WORD_FIELDS = frozenset({"tokens", "words", "forms", "tokenized_text"})  # lists of a sentence's words
+# what is text in the mappings of such a list, in the order in which they stand there
+PROSE_FIELDS = frozenset(
+    map(plain_key, ("text", "content", "body", "paragraph", "paragraphs", "headline", "heading", "title", "summary",
+    "lead", "value", "rendered", "sentence", "caption_text", *PART_FIELDS, *WORD_FIELDS))
+)  # fmt: skip
 NAME_FIELDS = ("path", "filename", "file_name", "file", "id", "url")  # a file's name tells Markdown from text
 NEVER_TEXT = frozenset(
     (*TITLE_FIELDS, *URL_FIELDS, *PUBLISHED_FIELDS, *FETCHED_FIELDS, *LICENCE_FIELDS, *NAME_FIELDS, "hash", "sha1")
@@ -79,35 +95,97 @@ def _value_at(record: Any, path: Path) -> Any:
     return record
 
 
+def text_at(record: Any, path: Path) -> str | bytes | None:
+    """The text at a path of keys: bytes where it is bytes that are no UTF-8, None where there is none."""
+    value = _value_at(record, path)
+    if isinstance(value, list) and _are_words(path[-1], value):
+        return " ".join(value)
+    text = joined_text(value)
+    return value if text is None and isinstance(value, bytes) else text
+
+
+def _are_words(name: str, value: list[Any]) -> bool:
+    """Whether `value`, which is called `name`, are the words of one sentence or text."""
+    return name.lower() in WORD_FIELDS and all(isinstance(item, str) for item in value)
+
+
 def joined_text(value: Any) -> str | None:
     """A value as text: strings as they are, a list's parts a line each, words of a list in a list on one line.
 
+    Of a mapping it is what its keys call text, in their order (`PROSE_FIELDS`); bytes are text where they are UTF-8.
+
     >>> joined_text([["Tere", "hommikust", "!"], ["Kuidas", "läheb", "?"]])
     'Tere hommikust !\\nKuidas läheb ?'
+    >>> joined_text({"summary": ["Lühidalt."], "sections": [{"headline": [], "paragraphs": ["Esimene.", "Teine."]}]})
+    'Lühidalt.\\nEsimene.\\nTeine.'
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return None
+    if isinstance(value, Mapping):
+        parts = [
+            " ".join(item) if isinstance(item, list) and _are_words(key, item) else joined_text(item)
+            for key, item in value.items()
+            if plain_key(key) in PROSE_FIELDS
+        ]
+        return "\n".join(part for part in parts if part) or None
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return "\n".join(value)
         parts = [
             " ".join(item)
-            if isinstance(item, list) and all(isinstance(word, str) for word in item)
+            if isinstance(item, list) and item and all(isinstance(word, str) for word in item)
             else joined_text(item)
             for item in value
         ]
-        return "\n".join(part for part in parts if part)
+        return "\n".join(part for part in parts if part) or None
     return None
 
 
 def leaves(record: Mapping[str, Any], depth: int = 3, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every string, and every list of strings as one, with its path."""
-    for key, value in record.items():
-        here = (*path, str(key))
-        if isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(v, str) for v in value)):
+    """Every string, every list of strings as one, and every text in parts under a known name, with its path."""
+    for name, value in record.items():
+        key = str(name)
+        here = (*path, key)
+        words = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+        parts = (_rank(key) is not None or key.lower() in WORD_FIELDS) and _in_parts(value)
+        if isinstance(value, str | bytes) or words or parts:
             yield here, joined_text(value) or ""
         elif isinstance(value, Mapping) and depth > 1:
             yield from leaves(value, depth - 1, here)
+
+
+def _in_parts(value: Any) -> bool:
+    """Whether it is a text in parts: a list of mappings or lists, or a mapping with lists under names of prose."""
+    if isinstance(value, list):
+        return any(isinstance(item, Mapping | list) for item in value)
+    return isinstance(value, Mapping) and any(
+        isinstance(item, list) and item and plain_key(str(key)) in PROSE_FIELDS for key, item in value.items()
+    )
+
+
+_RANKS = {plain_key(name): place for place, name in enumerate((*TEXT_FIELDS, *PART_FIELDS))}
+_KINDS = {plain_key(name): kind for name, kind in TEXT_FIELDS.items()}
+_NEVER = frozenset(map(plain_key, NEVER_TEXT))
+
+
+def _rank(name: str) -> int | None:
+    """The place of a field among the known names of texts; None where it is none of them."""
+    return _RANKS.get(plain_key(name))
+
+
+def kind_called(name: str) -> Kind:
+    """What a field of this name holds, as far as the name says."""
+    return _KINDS.get(plain_key(name), "text")
+
+
+def known_text(name: str) -> bool:
+    """Whether `name` is a known one of texts, in whatever way it is written: `articleBody`, `article-body`."""
+    return plain_key(name) in _KINDS
 
 
 def string_paths(value: Any, path: str = "") -> Iterator[str]:
@@ -118,7 +196,7 @@ def string_paths(value: Any, path: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for item in value[:2]:
             yield from string_paths(item, path)
-    elif isinstance(value, str):
+    elif isinstance(value, str | bytes):
         yield path
 
 
@@ -141,16 +219,18 @@ def choose(records: Sequence[Mapping[str, Any]], text_field: str | None) -> Choi
         path = (text_field,) if any(text_field in record for record in records) else tuple(text_field.split("."))
         return Choice(path, _kind(records, path))
     enough = max(1, len(records) // 2)
-    ranked = list(TEXT_FIELDS)
-    named = [path for path in lengths if path[-1].lower() in TEXT_FIELDS and present[path] >= enough]
+    named = [path for path in lengths if _rank(path[-1]) is not None and present[path] >= enough]
+    if not named:
+        # columns that begin empty: a known name that any of the records fills is a better guess than a long string
+        named = [path for path in lengths if len(path) == 1 and known_text(path[0]) and lengths[path] >= 100]
     if named:
         # the field nearest the top, then the most telling name
-        path = min(named, key=lambda path: (len(path), ranked.index(path[-1].lower())))
+        path = min(named, key=lambda path: (len(path), _rank(path[-1])))
         return Choice(path, _kind(records, path))
     others = [
         path
         for path in lengths
-        if path[-1].lower() not in NEVER_TEXT and lengths[path] >= 10 * present[path] and present[path] >= enough
+        if plain_key(path[-1]) not in _NEVER and lengths[path] >= 10 * present[path] and present[path] >= enough
     ]
     if not others:
         return None
@@ -160,13 +240,13 @@ def choose(records: Sequence[Mapping[str, Any]], text_field: str | None) -> Choi
 
 def _kind(records: Sequence[Mapping[str, Any]], path: Path) -> Kind:
     """What the field holds: said by its name, by file names beside it, or by the tags in it."""
-    by_name = TEXT_FIELDS.get(path[-1].lower(), "text")
+    by_name = kind_called(path[-1])
     if by_name != "text":
         return by_name
     files = [kind for record in records if (kind := _named_kind(record))]
     if files.count("markdown") * 2 > len(records):
         return "markdown"
-    texts = [text for record in records if (text := joined_text(_value_at(record, path)))]
+    texts = [text for record in records if isinstance(text := text_at(record, path), str) and text]
     marked_up = sum(text.lstrip().startswith("<") and bool(TAG.search(text)) for text in texts)
     return "html" if marked_up * 2 > len(texts) else "text"
 
@@ -175,26 +255,22 @@ def _named_kind(record: Mapping[str, Any]) -> Kind | None:
     return next((kind for name in NAME_FIELDS if (kind := kind_of_name(record.get(name)))), None)
 
 
-def first_of(record: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """The first of the named fields that holds something."""
-    for name in names:
-        if (value := record.get(name)) is not None and value != "":
-            return value
-    return None
+def documents(rows: Iterable[NumberedRecord], origin: Origin, choice: Choice | None = None) -> Iterator[Record]:
+    """Numbered records as documents; complaints among them pass through in their place.
 
-
-def documents(rows: Iterable[NumberedRecord], origin: Origin) -> Iterator[Record]:
-    """Numbered records as documents; complaints among them pass through in their place."""
+    The text's field is chosen from the first records, unless `choice` has it. A record without it is read by the
+    known name that it has instead: files are made of several exports.
+    """
     rows = iter(rows)
     waiting: list[NumberedRecord] = []
     sample: list[Mapping[str, Any]] = []
-    for row in rows:
+    for row in rows if choice is None else ():
         waiting.append(row)
         if isinstance(row, tuple):
             sample.append(row[1])
         if len(sample) >= _SAMPLE or len(waiting) >= 2 * _SAMPLE:
             break
-    choice = choose(sample, origin.text_field)
+    choice = choice or choose(sample, origin.text_field)
     if choice is None and sample:
         names = ", ".join(dict.fromkeys(path for record in sample[:4] for path in string_paths(record)))
         detail = f"fields: {names[:150]}. Say which with --text-field"
@@ -206,41 +282,43 @@ def documents(rows: Iterable[NumberedRecord], origin: Origin) -> Iterator[Record
                 yield row
                 continue
             number, record = row
-            text = joined_text(_value_at(record, choice.path)) if choice else None
-            if choice is None or text is None:
+            here = choice
+            text = text_at(record, here.path) if here else None
+            if text is None and here and not origin.text_field and (other := _named(record)):
+                here, text = other, text_at(record, other.path)
+            if here is None or text is None:
                 facts = "; ".join(f"{key}: {str(value)[:40]}" for key, value in islice(record.items(), 8))
                 yield origin.unreadable(reasons.NO_TEXT, detail, number, shown=excerpt(facts))
             else:
-                yield _document(origin, choice.kind, number, record, text)
+                yield _document(origin, here, number, record, text)
 
 
-def fact(record: Mapping[str, Any], names: Iterable[str]) -> str:
-    """The first of the named fields that holds something, where that is a string."""
-    value = first_of(record, names)
-    return scalar(value) if isinstance(value, str) else ""
+def _named(record: Mapping[str, Any]) -> Choice | None:
+    """Where one record's own text lies, by a known name alone."""
+    found = choose([record], None)
+    return found if found is not None and _rank(found.path[-1]) is not None else None
 
 
-def licence_fields(origin: Origin) -> tuple[str, ...]:
-    """Where a record may say its own licence, in lower case: the field that was named, and the usual ones."""
-    return (origin.licence_field.lower(), *LICENCE_FIELDS) if origin.licence_field else LICENCE_FIELDS
-
-
-def _document(origin: Origin, kind: Kind, number: int, record: Mapping[str, Any], text: str) -> Record:
+def _document(origin: Origin, choice: Choice, number: int, record: Mapping[str, Any], text: str | bytes) -> Record:
     """One record with the facts beside its text."""
-    lower = {key.lower(): value for key, value in record.items() if isinstance(key, str)}
-    title, url = fact(lower, TITLE_FIELDS), fact(lower, URL_FIELDS)
-    text = scalar(text)
-    if kind == "markdown":
+    if isinstance(text, bytes) and choice.kind != "html":
+        try:
+            text = origin.decode(text)
+        except Undecodable as error:
+            return origin.unreadable(reasons.ENCODING, error, number, shown=excerpt(text))
+    facts = facts_of(record, choice.path[:-1], origin.licence_field)
+    text = scalar(text) if isinstance(text, str) else text
+    if choice.kind == "markdown" and isinstance(text, str):
         from ulmkit.formats.pages import markdown
 
-        return markdown(origin, text, record=number, title=title)
+        return markdown(origin, text, record=number, title=facts.title)
     return origin.document(
         text,
-        kind,
+        choice.kind,
         record=number,
-        title=title,
-        url=url,
-        licence=licence_name(first_of(lower, licence_fields(origin))),
-        fetched_at=moment(first_of(lower, FETCHED_FIELDS)),
-        published_at=moment(first_of(lower, PUBLISHED_FIELDS)),
+        title=facts.title,
+        url=facts.url,
+        licence=facts.licence,
+        fetched_at=facts.fetched_at,
+        published_at=facts.published_at,
     )

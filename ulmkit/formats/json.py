@@ -8,12 +8,13 @@ from typing import Any
 from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.fields import TEXT_FIELDS, NumberedRecord, documents
+from ulmkit.formats.fields import NumberedRecord, documents, known_text, leaves
 from ulmkit.formats.lines import skip_line, text_lines, unified
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import BUFFER, Stream
 
 TOO_DEEP = "nested too deep"
+PYTHON_RECORD = re.compile(r"\{\s*u?'[^'\n]{1,80}'\s*:")
 BETWEEN = re.compile(r"[\s,]*")
 NUMBER_MAY_GO_ON = re.compile(r"[\d.eE+-]\Z")
 
@@ -30,11 +31,17 @@ def _lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[Numbered
             yield line
         elif not line.isspace():
             try:
-                yield _row(json.loads(line), number, origin)
+                yield _row(json.loads(line, strict=False), number, origin)
             except RecursionError:
                 yield origin.unreadable(reasons.BAD_RECORD, TOO_DEEP, number, shown=excerpt(line))
             except ValueError as error:
-                yield origin.unreadable(reasons.BAD_RECORD, error, number, shown=excerpt(line, position(error)))
+                shown = excerpt(line, position(error))
+                yield origin.unreadable(reasons.BAD_RECORD, not_json(line, error), number, shown=shown)
+
+
+def not_json(text: str, error: ValueError) -> str:
+    """Why `text` is no JSON: what it is instead, where that is known."""
+    return "not JSON: single quotes" if PYTHON_RECORD.match(text.lstrip("\ufeff \t\r\n[,")) else str(error)
 
 
 def position(error: Exception) -> int:
@@ -84,7 +91,7 @@ def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[
     """The records that one object holds, and the key they lie under; itself where it has a text of its own."""
     if origin.text_field and origin.text_field in value:
         return "", iter([(1, value)])
-    own = any(str(key).lower() in TEXT_FIELDS and isinstance(item, str) for key, item in value.items())
+    own = any(known_text(path[0]) and text.strip() for path, text in leaves(value))
     lists = {
         str(key): item
         for key, item in value.items()
@@ -110,7 +117,7 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
     """
     import codecs
 
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(strict=False)
     decode = codecs.getincrementaldecoder("utf-8")("strict").decode
     text, at, number, wanted = "", 0, 0, BUFFER
     in_array = started = False
@@ -183,4 +190,5 @@ def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:
     shown = excerpt(error.doc, error.pos) if isinstance(error, json.JSONDecodeError) else ""
     if at_end:
         return origin.unreadable(reasons.TRUNCATED, "the JSON ends inside a value", number, shown=shown)
-    return origin.unreadable(reasons.BAD_RECORD, error, number, shown=shown)
+    why = not_json(error.doc, error) if isinstance(error, json.JSONDecodeError) else error
+    return origin.unreadable(reasons.BAD_RECORD, why, number, shown=shown)

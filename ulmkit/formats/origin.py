@@ -1,9 +1,9 @@
 """Where records come from and what is known about all of them: what every reader is handed beside the bytes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from ulmkit.document import Kind, RawDocument, Unreadable, UsageTerms
@@ -156,14 +156,17 @@ def decoded(origin: Origin, data: bytes) -> str | Unreadable:
 
 ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?")
 SLASHED = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})\b")
-COMPACT = re.compile(r"(\d{14})")
+COMPACT = re.compile(r"\d{14}|(?:19|20)\d{6}")
+SINCE_1970 = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
+ZONE = re.compile(r"[ T]?(?:UTC|GMT|Z)$| (?=[+-]\d\d:?\d\d$)")
 
 
 def moment(value: object) -> datetime | None:
     """A time in any of the forms that cannot be misread, in UTC; None for every other.
 
-    ISO 8601, 14 digits as in web archives, year/month/day, seconds or milliseconds since 1970, RFC 2822. Years
-    outside 1980 to 2100 are other calendars or mistakes.
+    A date of Python, ISO 8601, 14 digits as in web archives or the first 8 of them, year/month/day, seconds since 1970
+    or their thousandths, RFC 2822; in a list the first, in a mapping `$date`, as databases export it. Years outside
+    1980 to 2100 are other calendars or mistakes.
 
     >>> moment("2021-03-04T05:06:07Z").isoformat(), moment("۱۳۹۹/۱۲/۱۴"), moment("04/03/2021")
     ('2021-03-04T05:06:07+00:00', None, None)
@@ -178,17 +181,27 @@ def moment(value: object) -> datetime | None:
 def _moment(value: object) -> datetime | None:
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, list | Mapping):
+        inner = value.get("$date", value.get("$numberLong")) if isinstance(value, Mapping) else next(iter(value), None)
+        return _moment(inner)
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        seconds = value / 1000 if value > 1e11 else value
-        return datetime.fromtimestamp(seconds, UTC) if seconds > 3e8 else None
-    if not isinstance(value, str) or not value.isascii():
-        return None
-    text = value.strip()
+        while value > 1e11:  # thousandths, millionths or billionths
+            value /= 1000
+        return datetime.fromtimestamp(value, UTC) if value > 3e8 else None
+    return _written_moment(value.strip()) if isinstance(value, str) and value.isascii() else None
+
+
+def _written_moment(text: str) -> datetime | None:
     if COMPACT.fullmatch(text):
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return datetime.strptime(text, "%Y%m%d%H%M%S" if len(text) == 14 else "%Y%m%d").replace(tzinfo=UTC)
+    if SINCE_1970.fullmatch(text):
+        return _moment(float(text))
     if ISO.match(text):
+        text = ZONE.sub("", text)
         try:
             found = datetime.fromisoformat(text)
         except ValueError:
@@ -207,14 +220,22 @@ def _moment(value: object) -> datetime | None:
 
 
 CREATIVE_COMMONS = re.compile(r"creativecommons\.org/(?:licenses|licences)/([a-z-]+)/(\d\.\d)", re.I)
+LICENCE_KEYS = ("identifier", "spdx_id", "spdx", "id", "url", "@id", "name", "title", "value")
 
 
 def licence_name(value: object) -> str:
     """A licence field as SPDX where it is a Creative Commons address, else as it stands, on one line.
 
+    Of a mapping it is the address or the short name, of a list each, once.
+
     >>> licence_name("https://creativecommons.org/licenses/by-sa/3.0/ee/legalcode")
     'CC-BY-SA-3.0'
     """
+    if isinstance(value, list):
+        return ", ".join(dict.fromkeys(filter(None, map(licence_name, value))))[:100]
+    if isinstance(value, Mapping):
+        said = {key: name for key in LICENCE_KEYS if (name := licence_name(value.get(key)))}
+        return next((name for name in said.values() if name.startswith("CC")), next(iter(said.values()), ""))
     if not isinstance(value, str):
         return ""
     if match := CREATIVE_COMMONS.search(value):

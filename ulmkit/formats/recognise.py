@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import is_tar
+from ulmkit.formats.json import PYTHON_RECORD
 from ulmkit.formats.streams import CODECS
 from ulmkit.formats.tables import KNOWN_COLUMNS, find_dialect, rows_of
 from ulmkit.text.encoding import Undecodable, decode
@@ -124,6 +125,8 @@ def recognise_text(text: str, name: str) -> Format:
         return recognise_markup(start, name)
     if start.startswith(("{", "[")) and (json_format := recognise_json(start, lines=bool(JSON_LINES.search(name)))):
         return json_format
+    if (JSON_LINES.search(name) or name.endswith(".json")) and PYTHON_RECORD.match(start.lstrip("[ \t\r\n")):
+        return Format("json lines" if start.startswith("{") else "json")  # each is a bad record, and no text
     if JSON_LINES.search(name) and any(recognise_json(line) for line in start.split("\n", 20)[1:20]):
         return Format("json lines")  # its first record alone is bad
     if TREEBANK.match(start):
@@ -178,7 +181,7 @@ def recognise_json(start: str, *, lines: bool = False) -> Format | None:
         return None
     line, end, rest = start.partition("\n")
     try:
-        value = json.loads(line)
+        value = json.loads(line, strict=False)
     except RecursionError:
         return Format("json lines" if lines else "json")
     except ValueError:

@@ -11,19 +11,18 @@ from ulmkit.errors import UsageError
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.fields import (
-    FETCHED_FIELDS,
     NEVER_TEXT,
-    PUBLISHED_FIELDS,
     TEXT_FIELDS,
-    TITLE_FIELDS,
-    URL_FIELDS,
+    Choice,
     NumberedRecord,
     choose,
     documents,
-    licence_fields,
+    kind_called,
+    known_text,
 )
 from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, Record
+from ulmkit.formats.record_facts import FACT_COLUMNS, plain_key
 from ulmkit.formats.streams import Stream
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
@@ -188,28 +187,44 @@ def read_parquet(stream: Stream, origin: Origin) -> Iterator[Record]:
         return
     with file:
         try:
-            columns = _columns(file, origin)
+            columns, choice = _columns(file, origin)
         except UsageError as error:
             yield origin.unreadable(reasons.NO_TEXT, error)
             return
         except (pa.ArrowException, OSError, ValueError) as error:
             yield origin.unreadable(reasons.DAMAGED, str(error).splitlines()[0])
             return
-        yield from documents(_parquet_rows(file, columns, origin), origin)
+        yield from documents(_parquet_rows(file, columns, origin), origin, choice)
 
 
-def _columns(file: Any, origin: Origin) -> list[str]:
-    """The columns worth reading: the text, chosen from a few rows of all, and the usual facts."""
+def _columns(file: Any, origin: Origin) -> tuple[list[str], Choice]:
+    """The columns worth reading, and which of them is the text: by name and type first, then by a few rows of all.
+
+    Beside it stand the usual facts, and the other columns that are called a plain text, for rows in which it is null.
+    """
     sample: list[Mapping[str, Any]] = []
     for batch in file.iter_batches(batch_size=32):
         sample = batch.to_pylist()
         break
-    choice = choose(sample, origin.text_field)
     names = list(file.schema_arrow.names)
+    called = [name for name in names if known_text(name)]
+    choice = choose(sample, origin.text_field)
+    if called and not origin.text_field and (choice is None or choice.path[0] not in called):
+        choice = choose(_first_filled(file, called), None) or choice
     if choice is None or choice.path[0] not in names:
         raise UsageError(f"columns: {', '.join(names)[:150]}. Say which with --text-field")
-    facts = {*TITLE_FIELDS, *URL_FIELDS, *PUBLISHED_FIELDS, *FETCHED_FIELDS, *licence_fields(origin)}
-    return [choice.path[0], *(name for name in names if name.lower() in facts and name != choice.path[0])]
+    facts = FACT_COLUMNS | {plain_key(origin.licence_field)}
+    text = choice.path[0]
+    others = [] if origin.text_field else [name for name in called if kind_called(name) == "text"]
+    return [text, *(n for n in names if n != text and (n in others or plain_key(n) in facts))], choice
+
+
+def _first_filled(file: Any, columns: list[str]) -> list[Mapping[str, Any]]:
+    """The first rows in which any of the columns is filled; they may stand far behind the first."""
+    for batch in file.iter_batches(batch_size=512, columns=columns):
+        if found := [row for row in batch.to_pylist() if any(value is not None for value in row.values())]:
+            return found[:32]
+    return []
 
 
 def _parquet_rows(file: Any, columns: list[str], origin: Origin) -> Iterator[NumberedRecord]:
