@@ -11,7 +11,8 @@ from ulmkit.names import code_span, markdown_text, yaml_text
 
 def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None:
     """Write the card beside the shards, with the front matter that `datasets` reads."""
-    counts, splits = manifest["counts"], manifest["splits"]
+    counts = manifest["counts"]
+    splits = {split: said for split, said in manifest["splits"].items() if said["documents"]}  # others have no file
     licences = sorted({entry["licence"] for entry in manifest["inputs"]})
     lines = [
         "---",
@@ -27,7 +28,11 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
         "",
         "| split | documents | words | characters |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {split} | {s['documents']:,} | {s['words']:,} | {s['characters']:,} |" for split, s in splits.items()),
+        *(
+            f"| {split} | {s['documents']:,} | {s['words']:,} | {s['characters']:,} |"
+            for split, s in splits.items()
+            if s["documents"]
+        ),
         "",
         "| source | read | kept | duplicates |",
         "| --- | ---: | ---: | ---: |",

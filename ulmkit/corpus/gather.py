@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ulmkit.artifacts.layout import SPLITS
 from ulmkit.artifacts.shards import DocumentRow, ShardRow, logical_hash, write_shard
 from ulmkit.corpus.dedup import cluster
-from ulmkit.corpus.split import cluster_number, split_of
+from ulmkit.corpus.split import boundaries_for, cluster_number, split_of
 from ulmkit.corpus.staging import Staging
 from ulmkit.corpus.tally import GONE, SUPERSEDED, Samples, Tally, duplicate_sample, replaced_sample
 from ulmkit.corpus.yields import Yields
@@ -170,6 +170,7 @@ def gather(
     total = len(captures.newest)
     report(Progress("deduplicate", total, total, "documents"))
     writers = {split: ShardWriter(folder, split) for split in SPLITS}
+    ends = boundaries_for(cluster_numbers(staging, keys, captures, duplicates), valid_share, test_share)
     number, left = -1, frozenset(gone)
     for place, row in numbered(staging, keys, total, report):
         if not captures.newest[place]:
@@ -183,10 +184,21 @@ def gather(
             samples.add([duplicate_sample(row, duplicates.kept_id(number))])
             continue
         cluster_id = cluster_number(duplicates.smallest_id(number, row["id"]))
-        writer = writers[split_of(cluster_id, valid_share, test_share)]
+        writer = writers[ends.split_of(cluster_id) if ends else split_of(cluster_id, valid_share, test_share)]
         yields.add(row, shared=duplicates.is_shared(number))
         writer.add({**row, "cluster": cluster_id, "cluster_size": duplicates.size(number)})
     return {split: writer.close() for split, writer in writers.items()}
+
+
+def cluster_numbers(staging: Staging, keys: Sequence[str], captures: Captures, duplicates: Duplicates) -> Iterator[int]:
+    """The number of the cluster of each document that stays."""
+    number = 0
+    for unit, key in enumerate(keys):
+        ids = staging.columns(key, ["id"])["id"].filter(pa.array(captures.of(unit)))
+        for own in ids:
+            if duplicates.stays[number]:
+                yield cluster_number(duplicates.smallest_id(number, own.as_py()))
+            number += 1
 
 
 def numbered(staging: Staging, keys: Sequence[str], total: int, report: Report) -> Iterator[tuple[int, DocumentRow]]:
@@ -204,7 +216,6 @@ class ShardWriter:
 
     def __init__(self, folder: Path, split: str) -> None:
         self.folder = folder / split
-        self.folder.mkdir(parents=True)
         self.rows: list[ShardRow] = []
         self.pending = 0
         self.totals: Counter[str] = Counter()
@@ -220,15 +231,16 @@ class ShardWriter:
             self.flush()
 
     def flush(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"part-{len(self.hashes):05d}.parquet"
         write_shard(path, self.rows)
         self.hashes.append(logical_hash(path))
         self.rows, self.pending = [], 0
 
     def close(self) -> dict[str, Any]:
-        """Write what is left; the split's entry in the manifest."""
-        if self.rows or not self.hashes:
-            self.flush()  # an empty split is a shard without rows: readers find what they expect
+        """Write what is left; the split's entry in the manifest. A split without documents has no shard."""
+        if self.rows:
+            self.flush()
         return {
             "documents": self.totals["documents"],
             "characters": self.totals["characters"],
