@@ -216,7 +216,7 @@ def test_wrong_questions_get_one_line(tmp_path: Path):
     source = write_lines(tmp_path / "a.jsonl", ["کوتاه"])
     with pytest.raises(ArtifactError, match="No document is left of 1 read"):
         build(tmp_path, source)
-    assert not Layout(tmp_path / "data", "fa").corpus.exists()
+    assert not (Layout(tmp_path / "data", "fa").corpus / "manifest.json").exists()
     with pytest.raises(UsageError, match="no such file"):
         named_inputs([str(tmp_path / "nowhere*")])
     with pytest.raises(UsageError, match="together they must leave"):
@@ -238,6 +238,49 @@ def test_a_build_that_keeps_nothing_shows_the_first_that_went(tmp_path: Path):
     source = write_lines(tmp_path / "a.jsonl", ["کوتاه است"])
     with pytest.raises(ArtifactError, match=r"The first: a/a\.jsonl#1: too short, 9 < \d+\."):
         build(tmp_path, source)
+
+
+def test_a_build_that_keeps_nothing_leaves_what_went_and_names_the_limit_that_took_most(tmp_path: Path):
+    source = write_lines(tmp_path / "a.jsonl", ["کوتاه است", "این هم", *articles(1)])
+    limits = {"min_characters": 100_000}
+    with pytest.raises(ArtifactError, match=r"\(3 of 3 too short\)\. min_characters is 100000: .* --filter min_char"):
+        build(tmp_path, source, options=replace(HERE, filters=limits))
+    corpus = Layout(tmp_path / "data", "fa").corpus
+    assert len(read_samples(corpus / "dropped" / "samples.jsonl")) == 3
+    manifest = build(tmp_path, source)
+    assert manifest["counts"]["kept"] == 1
+    with pytest.raises(ArtifactError, match=r"What went: .*work/dropped"):
+        build(tmp_path, source, options=replace(HERE, filters=limits))
+    assert Layout(tmp_path / "data", "fa").corpus.joinpath("manifest.json").exists()  # what stood still stands
+
+
+def test_a_limit_for_one_build_is_recorded(tmp_path: Path):
+    source = write_lines(tmp_path / "a.jsonl", [text[:150].rpartition(" ")[0] + "." for text in articles(12)])
+    limits = {"min_characters": 50, "min_words": 5}
+    manifest = build(tmp_path, source, options=replace(HERE, filters=limits))
+    assert (manifest["counts"]["kept"], manifest["options"]["filters"]) == (12, limits)
+    assert manifest["filters"]["min_words"] == {"limit": 5, "drops": ["too few words"], "from": "told for this build"}
+
+
+def test_a_source_that_one_limit_took_nearly_whole_is_named(tmp_path: Path):
+    comments = write_lines(tmp_path / "comments.jsonl", [text[:60] for text in articles(19)] + articles(1, seed=5))
+    news = write_lines(tmp_path / "news.jsonl", articles(5, seed=9))
+    (note,) = build(tmp_path, comments, news)["notes"]
+    assert note.startswith(
+        "comments: 19 of 20 documents went as too short. min_characters is 200: change it for one run"
+    )
+
+
+def test_a_corpus_of_few_documents_has_each_split_or_says_that_it_has_not(tmp_path: Path):
+    shares = BuildOptions(workers=0)
+    manifest = build(tmp_path, write_lines(tmp_path / "a.jsonl", articles(6)), options=shares)
+    assert sorted(split["documents"] for split in manifest["splits"].values()) == [1, 1, 4]
+    assert manifest["notes"] == []
+    manifest = build(tmp_path, write_lines(tmp_path / "b.jsonl", articles(1, seed=2)), options=shares, root="one")
+    assert [note for note in manifest["notes"] if "--valid-share 0" in note or "--test-share 0" in note]
+    corpus = Layout(tmp_path / "one", "fa").corpus
+    assert len(list(corpus.glob("*/*.parquet"))) == 1
+    assert (corpus / "README.md").read_text(encoding="utf-8").count("  - split:") == 1
 
 
 def test_where_all_is_taken_for_another_language_it_is_named(tmp_path: Path):

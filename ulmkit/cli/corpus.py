@@ -1,5 +1,6 @@
 """`ulmkit corpus`: sources to shards."""
 
+import json
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from ulmkit.cli.common import Terminal, shared, text_table
 from ulmkit.cli.crawl_report import crawl_tables, yield_tables
 from ulmkit.cli.fetching import addresses, allowing, chosen_fetching, failures_shown, fetching, show_failures
 from ulmkit.document import JOINERS
+from ulmkit.errors import UsageError
 from ulmkit.names import readable
 
 _DECLARED = "declared"  # --probe without a URL
@@ -48,6 +50,13 @@ def command() -> None:
     show_default=True,
     help="Personal data (e-mail addresses, telephone and identity numbers …): leave it, mask it, or drop the document.",
 )
+@click.option(
+    "--filter",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another limit for this run, by its name in [filters], such as min_characters=100. May be given again.",
+)
 @click.option("--keep-gone", is_flag=True, help="Keep crawled pages that have left the web since.")
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told. 0: this process alone.")
 @shared
@@ -67,6 +76,7 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
 
     language = terminal.language(code)
     how = chosen_fetching(options, licence)
+    options["filters"] = filters_told(options.pop("limits"))
     with failures_shown(terminal), terminal.progress() as report:
         corpus = workflow.build(
             language, inputs or None, root=terminal.root, licence=licence, fetching=how, report=report, **options
@@ -78,9 +88,25 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
     terminal.print(corpus_tables(manifest, language))
     terminal.print(yield_tables(manifest["yields"]))
     terminal.print(unread_table(manifest["counts"]["unread"], read_samples(corpus.folder / "dropped" / "unread.jsonl")))
+    for note in manifest.get("notes", ()):
+        terminal.note(note)
     if manifest.get("unchanged"):
         terminal.note(f"{corpus.folder} is up to date.")
     terminal.finish(manifest)
+
+
+def filters_told(limits: tuple[str, ...]) -> dict[str, Any]:
+    """Limits as they are told at the prompt, NAME=VALUE with a value in JSON."""
+    found: dict[str, Any] = {}
+    for limit in limits:
+        name, equals, value = limit.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--filter {limit}: expected NAME=VALUE, such as min_characters=100.")
+        try:
+            found[name.strip()] = json.loads(value)
+        except (ValueError, RecursionError):  # no JSON, or an integer or a nesting without end
+            found[name.strip()] = value
+    return found
 
 
 @command.command()

@@ -8,22 +8,24 @@ import dataclasses
 import functools
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_args
 
 from ulmkit.artifacts.layout import SPLITS, Layout
-from ulmkit.artifacts.manifest import fingerprint, package_versions, signature
+from ulmkit.artifacts.manifest import MANIFEST, fingerprint, package_versions, signature
 from ulmkit.artifacts.stage import Stage, stage
 from ulmkit.corpus.card import write_card
 from ulmkit.corpus.chain import RULE_FAILED, Chain, Judged, Part, PiiPolicy
 from ulmkit.corpus.filters import limits_of
 from ulmkit.corpus.gather import gather
 from ulmkit.corpus.libraries import SAMPLED, VERSIONED, library_marks
+from ulmkit.corpus.notes import limit_that_took_most, notes_on
 from ulmkit.corpus.staging import Staging, Unit, stage_unit
 from ulmkit.corpus.tally import Samples, Tally
 from ulmkit.corpus.yields import Yields
-from ulmkit.errors import ArtifactError, UsageError
+from ulmkit.errors import ArtifactError, UsageError, shown
 from ulmkit.formats.consent import CONSENT, ConsentPolicy, ConsentRules, LicencePolicy, consent_list
 from ulmkit.formats.inputs import Input, in_units
 from ulmkit.formats.reasons import UNWANTED
@@ -32,6 +34,7 @@ from ulmkit.progress import Progress, Report, silent
 from ulmkit.work.cores import available_cores
 from ulmkit.work.pool import Broken, Pool
 
+DROPPED = "dropped"
 PACKAGES = ["pyarrow", *VERSIONED, *SAMPLED]  # that shape a corpus
 
 
@@ -48,6 +51,7 @@ class BuildOptions:
     consent: ConsentPolicy = "strict"  # crawled pages: not the refused, only the granted, or all that robots.txt allows
     licences: LicencePolicy = "open"  # whether licences that forbid trade let a page stay
     gone: tuple[str, ...] = ()  # ids of crawled documents whose pages have left the web
+    filters: Mapping[str, Any] = field(default_factory=dict)  # limits that are others than the language's
 
     @property
     def shaping(self) -> dict[str, Any]:
@@ -87,6 +91,9 @@ def build_corpus(
     ):
         if value not in get_args(known):
             raise UsageError(f"{name} is {value!r}, expected {' or '.join(get_args(known))}.")
+    if options.filters:
+        origins = dict.fromkeys(options.filters, "told for this build")
+        language = language.with_(filters={**options.filters, "origins": origins})
     names = Counter((item.source, item.key) for item in inputs)
     if twice := [key for (_, key), count in names.items() if count > 1]:
         raise UsageError(f"input '{twice[0]}' is given twice. Give each file once.")
@@ -181,9 +188,11 @@ class Build:
             samples.add(dropped)
             unread.add(refused)
         check_joiners(tally, self.language)
-        if not tally.kept:
-            raise ArtifactError(empty_message(tally, samples, unread))
         new = work.new
+        if not tally.kept:
+            place = self.leave_dropped(work, samples, unread)
+            why = empty_message(tally, samples, unread, limit_that_took_most(tally, self.language))
+            raise ArtifactError(f"{why} What went: {shown(place)}.")
         splits = gather(
             self.staging,
             keys,
@@ -197,8 +206,7 @@ class Build:
             test_share=self.options.test_share,
             report=self.report,
         )
-        samples.write(new / "dropped" / "samples.jsonl")
-        unread.write(new / "dropped" / "unread.jsonl")
+        write_dropped(new, samples, unread)
         crawled = any(unit.crawled for unit in units)
         manifest = {
             "fingerprint": self.name(units),
@@ -213,6 +221,7 @@ class Build:
             "counts": tally.to_json(),
             "yields": yields.to_json(tally, pins),
             "splits": splits,
+            "notes": notes_on(tally, splits, self.language, (self.options.valid_share, self.options.test_share)),
             "libraries": library_marks(self.language),
             "versions": package_versions(PACKAGES),
             "signature": signature(
@@ -226,6 +235,18 @@ class Build:
         }
         write_card(new / "README.md", self.language, manifest)
         return dict(work.finish(manifest).content)
+
+    def leave_dropped(self, work: Stage, samples: Samples, unread: Samples) -> Path:
+        """Leave what went of a build that keeps nothing: where its corpus would be, or, where one stands, at work."""
+        home = self.staging.folder.parent if (work.folder / MANIFEST).exists() else work.folder
+        write_dropped(home, samples, unread)
+        return home / DROPPED
+
+
+def write_dropped(folder: Path, samples: Samples, unread: Samples) -> None:
+    """Samples of what was dropped, and of what could not be read, below `folder`."""
+    samples.write(folder / DROPPED / "samples.jsonl")
+    unread.write(folder / DROPPED / "unread.jsonl")
 
 
 def check_joiners(tally: Tally, language: Language) -> None:
@@ -245,8 +266,9 @@ def check_joiners(tally: Tally, language: Language) -> None:
             )
 
 
-def empty_message(tally: Tally, dropped: Samples, unread: Samples) -> str:
-    """Why nothing is left, by the commonest reasons: what it was taken for, and the first fault met in reading."""
+def empty_message(tally: Tally, dropped: Samples, unread: Samples, limit: str) -> str:
+    """Why nothing is left, by the commonest reasons: what it was taken for, the first fault met in reading, and the
+    sentence about the `limit` that took most, where one took any: else there is but more to give."""
     reasons = (tally.dropped + tally.unreadable).most_common(3)
     why = ", ".join(f"{count:,} {reason}" for reason, count in reasons) or "the inputs hold no documents"
     first = next(
@@ -263,4 +285,4 @@ def empty_message(tally: Tally, dropped: Samples, unread: Samples) -> str:
         first = f" The first: {sample['id']}: {sample['reason']}, {sample['detail']}.{first}"
     if taken:
         first = f" Taken for {taken}: where that is wrong, give this language the label in [identification].{first}"
-    return f"No document is left of {tally.read:,} read ({why}).{first} Give more --input."
+    return f"No document is left of {tally.read:,} read ({why}).{first} {limit or 'Give more --input.'}"

@@ -240,6 +240,7 @@ def build(
     test_share: float = 0.02,
     near_duplicates: bool = True,
     pii: Literal["keep", "mask", "drop"] = "keep",
+    filters: Mapping[str, Any] | None = None,
     keep_gone: bool = False,
     workers: int | None = None,
     report: Report = silent,
@@ -252,9 +253,10 @@ def build(
     `limit` takes so many articles of each declared source, `mirror` is another server for dumps (else
     ULMKIT_WIKIMEDIA_MIRROR); `fetching` says more of how sources are brought: which of them, who asks (else
     ULMKIT_CONTACT), offline, whose consent is wanted. What a source could not bring stands in `corpus.failed`.
-    `valid_share` and `test_share` are shares of the documents. `pii` says what becomes of personal data. `keep_gone`
-    keeps crawled pages that have left the web since. `workers`: processes; all cores unless told, 0 is this process
-    alone. `report` hears of progress, once a second at most: `report=print` shows it.
+    `valid_share` and `test_share` are shares of the documents. `pii` says what becomes of personal data.
+    `filters` are limits of the language's `[filters]` that are others in this build, such as `{"min_characters": 100}`.
+    `keep_gone` keeps crawled pages that have left the web since. `workers`: processes; all cores unless told, 0 is this
+    process alone. `report` hears of progress, once a second at most: `report=print` shows it.
 
     The same inputs, language and options again are found finished. An interrupted build goes on where it was.
 
@@ -272,14 +274,11 @@ def build(
         patterns = [inputs] if isinstance(inputs, str | Path) else inputs
         chosen = named_inputs([str(each) for each in patterns], name=name, licence=licence, text_field=text_field)
     options = BuildOptions(
-        valid_share,
-        test_share,
-        near_duplicates,
-        pii,
-        workers,
+        *(valid_share, test_share, near_duplicates, pii, workers),
         consent=how.consent,
         licences=how.licences,
         gone=() if keep_gone else tuple(sorted(brought.gone)),
+        filters=dict(filters or {}),
     )
     manifest = build_corpus(language, layout, chosen, options=options, pins=brought.pins, report=report)
     return Corpus(layout.corpus, manifest, language, failed=brought.failed)
