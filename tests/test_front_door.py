@@ -12,7 +12,9 @@ import ulmkit
 from ulmkit import errors
 from ulmkit.cli.main import cli
 
-DOOR = ("load", "languages", "build", "train_tokenizer", "pretrain", "Corpus", "Tokenizer", "LM")
+DOOR = (
+    "load", "languages", "build", "train_tokenizer", "pretrain", "classify", "Corpus", "Tokenizer", "LM", "Classifier",
+)  # fmt: skip
 ERRORS = tuple(
     name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "ulmkit.errors"
 )

@@ -25,7 +25,7 @@ FLOORS = (
     ("language", "artifacts", "work"),
     ("formats", "report"),
     ("acquire", "corpus", "tokenizer", "lm"),
-    ("learner", "classify", "publish", "authoring"),
+    ("learner", "classifier", "publish", "authoring"),
     ("workflow",),
     ("cli",),
     ("__main__",),
@@ -34,11 +34,13 @@ LAYERS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # the rooms that may import it
 HOMES = {
-    "torch": {"lm", "learner", "classify", "publish"},
+    "torch": {"lm", "learner", "classifier", "publish"},
     "triton": {"lm"},
     "fastai": {"learner", "publish"},
     "fastcore": {"learner", "publish"},
-    "safetensors": {"lm", "learner", "classify", "publish"},
+    "sklearn": {"classifier"},
+    "scipy": {"classifier"},
+    "safetensors": {"lm", "learner", "classifier", "publish"},
     "sentencepiece": {"text", "tokenizer"},
     "pyarrow": {"artifacts", "formats", "corpus"},
     "lxml": {"formats", "corpus"},

@@ -8,6 +8,7 @@ costs nothing.
     tok = ulmkit.train_tokenizer(fa, corpus, vocabulary=30_000)      → a tokenizer
     lm = ulmkit.pretrain(fa, corpus, tok, preset="small")            → a language model
     lm.generate("…")
+    ulmkit.classify(fa, texts, labels).predict(["…"])                labelled texts → a classifier
 
 Every function does what the command of its name does at the prompt, with the same defaults; see docs/python.md.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         UsageError,
         VocabularyError,
     )
+    from ulmkit.workflow.classify import Classifier, classify
     from ulmkit.workflow.corpus import Corpus, build
     from ulmkit.workflow.languages import languages, load
     from ulmkit.workflow.model import LM, pretrain
@@ -37,6 +39,7 @@ __all__ = [
     "LM",
     "ArtifactError",
     "BusyError",
+    "Classifier",
     "Corpus",
     "InputError",
     "Interrupted",
@@ -47,6 +50,7 @@ __all__ = [
     "UsageError",
     "VocabularyError",
     "build",
+    "classify",
     "languages",
     "load",
     "pretrain",
@@ -56,6 +60,7 @@ __all__ = [
 _HOMES = {
     "ulmkit.workflow.languages": ("load", "languages"),
     "ulmkit.workflow.corpus": ("build", "Corpus"),
+    "ulmkit.workflow.classify": ("classify", "Classifier"),
     "ulmkit.workflow.tokenizer": ("train_tokenizer", "Tokenizer"),
     "ulmkit.workflow.model": ("pretrain", "LM"),
 }

@@ -81,6 +81,13 @@ class Layout:
         return self.lm / folder_name(name, "run")
 
     @property
+    def classifiers(self) -> Path:
+        return self.home / "classify"
+
+    def classifier(self, name: str) -> Path:
+        return self.classifiers / folder_name(name, "run")
+
+    @property
     def exports(self) -> Path:
         return self.home / "export"
 

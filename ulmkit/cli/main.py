@@ -20,6 +20,7 @@ COMMANDS = {
     "corpus": ("corpus", "Sources → normalized, filtered, deduplicated Parquet shards."),
     "tokenizer": ("tokenizer", "Shards → SentencePiece model → token files."),
     "lm": ("lm", "Tokens → AWD-LSTM language model."),
+    "classify": ("classify", "Labelled texts → classifier, and what it is worth."),
     "normalize": ("normalize", "Normalize text from stdin to stdout."),
     "language": ("language", "What languages there are, and what they hold."),
     "verify": ("verify", "Compare every file of a language with its manifest."),

@@ -58,6 +58,8 @@ def _looked_at(layout: Layout) -> Iterator[Verified]:
         yield _stage(stage, folder) if _results(folder) else Verified(folder, note=ABSENT)
     for run in _folders(layout.lm):
         yield _stage("lm", run) if (run / MANIFEST).exists() else _unfinished_run(run)
+    for run in _folders(layout.classifiers):
+        yield _stage("classify", run)
     for export in _folders(layout.exports):
         yield _stage("export", export)
 

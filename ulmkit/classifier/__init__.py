@@ -1,0 +1,1 @@
+"""Labelled texts to a classifier, with what it is worth said honestly."""

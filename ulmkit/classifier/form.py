@@ -1,0 +1,35 @@
+"""How a text is read by a classifier: in the language's normal form and lower case, on one line."""
+
+from collections.abc import Sequence
+
+from ulmkit.artifacts.manifest import fingerprint
+from ulmkit.language.spec import Language
+from ulmkit.text.normalize import Normalizer
+
+MOST_CHARACTERS = 1_000_000  # of one text that are read: 200,000 words say what it is about
+_PLAIN = ("nfc", "spaces")  # operations for a text whose language nobody named
+
+
+class TextForm:
+    """`form(text)` is `text` as n-grams are taken from: normal form, lower case, single spaces.
+
+    Without a language only what every text needs is done. `fingerprint` names the form: equal ones read equally.
+    """
+
+    def __init__(self, language: Language | None) -> None:
+        self.code = language.code if language else ""
+        if language:
+            operations = (*language.operations("standard"), "lower")
+            self._normalizer = Normalizer(operations, language.operation_settings("standard"))
+        else:
+            self._normalizer = Normalizer((*_PLAIN, "lower"))
+        self.fingerprint = fingerprint(
+            [self._normalizer.operations, language.fingerprint if language else "", MOST_CHARACTERS]
+        )
+
+    def __call__(self, text: str) -> str:
+        return " ".join(self._normalizer(text[:MOST_CHARACTERS]).split())
+
+    def all_of(self, texts: Sequence[str]) -> list[str]:
+        """Each of `texts` in this form."""
+        return [self(text) for text in texts]

@@ -1,0 +1,233 @@
+"""A classifier as a value: its classes, its members, how they are mixed, and how it is kept in a folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from ulmkit.artifacts.atomic import atomic_write, read_json, read_regular, write_json
+from ulmkit.artifacts.manifest import Manifest, fits_checksum, with_checksum
+from ulmkit.classifier.features import once
+from ulmkit.classifier.form import TextForm
+from ulmkit.classifier.learn import NGRAMS, SELF_TRAINED, Learned
+from ulmkit.classifier.mix import Mix
+from ulmkit.classifier.ngrams import Linear, NGramModel
+from ulmkit.corpus.shingles import WordHasher
+from ulmkit.errors import ArtifactError
+from ulmkit.language.registry import get
+from ulmkit.language.spec import Language
+
+CLASSIFY_STAGE = "classify"
+_FORMAT = 1
+_CONFIG, _MIX = "config.json", "mix.json"
+_FILES = {NGRAMS: "ngrams.safetensors", SELF_TRAINED: "self-trained.safetensors"}
+_SEEN = "seen"  # tensor: a hash of every text of training
+_TENSORS = {"keys": np.uint64, "text": np.uint8, "offsets": np.int64, "weights": np.float32, "bias": np.float64}
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """What `learn` made, with the names of its classes. `about` is what config.json says of how it was made."""
+
+    classes: tuple[str, ...]
+    form: TextForm
+    members: dict[str, NGramModel]
+    mix: Mix
+    alone: dict[str, Mix]  # each member's own calibration
+    shares: np.ndarray  # of the classes in training
+    seen: np.ndarray  # hashes of the texts of training, sorted
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Of training; 0 where that is not known."""
+        train = self.about.get("train")
+        rows = train.get("rows") if isinstance(train, dict) else 0
+        return rows if isinstance(rows, int) else 0
+
+    def scores(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """Each member's scores of `texts`, in form; shape (texts, classes)."""
+        return {name: member.scores(texts) for name, member in self.members.items()}
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Shape (texts, classes); of a text without any character, the shares of the classes in training."""
+        forms = self.form.all_of(texts)
+        found = self.mix.probabilities(self.scores(forms))
+        found[[not form for form in forms]] = self.shares
+        return found
+
+    def reasons(self, text: str, class_: int, most: int) -> list[tuple[str, float]]:
+        """The n-grams of `text` that spoke loudest for or against a class: what each adds to its logit.
+
+        What an n-gram says of all classes alike is taken off.
+        """
+        added: dict[str, float] = {}
+        for name, weight in self.mix.weights.items():
+            for gram, each in self.members[name].spoken(self.form(text)):
+                added[gram] = added.get(gram, 0.0) + weight * float(each[class_] - each.mean())
+        return sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
+
+    def known_texts(self, forms: Sequence[str]) -> np.ndarray:
+        """Which of `forms`, texts in form, were trained with."""
+        return np.isin(hashes_of(forms), self.seen)
+
+
+def hashes_of(forms: Sequence[str]) -> np.ndarray:
+    """A number for each text in form, shape (texts,)."""
+    return WordHasher()([form.replace(" ", "_") or "_" for form in forms])
+
+
+def made_classifier(
+    learned: Learned,
+    classes: Sequence[str],
+    form: TextForm,
+    forms: Sequence[str],
+    labels: np.ndarray,
+    about: Mapping[str, Any],
+) -> TextClassifier:
+    """The classifier of what was learned from `forms`, which had the `labels`."""
+    shares = np.bincount(labels, minlength=len(classes)) / len(labels)
+    seen = once(hashes_of(forms))
+    return TextClassifier(tuple(classes), form, learned.members, learned.mix, learned.alone, shares, seen, dict(about))
+
+
+def write_classifier(folder: Path, classifier: TextClassifier) -> None:
+    """Write its files into `folder`; whoever calls puts them in their place and seals them."""
+    for name, member in classifier.members.items():
+        encoded = [gram.encode("utf-8", "surrogatepass") for gram in member.names]
+        tensors = {
+            "keys": member.keys,
+            "text": np.frombuffer(b"".join(encoded), np.uint8),
+            "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+            "weights": np.ascontiguousarray(member.linear.weights),
+            "bias": member.linear.bias,
+        }
+        if name == NGRAMS:
+            tensors[_SEEN] = classifier.seen
+        with atomic_write(folder / _FILES[name]) as file:
+            file.write(safetensors.numpy.save(tensors))
+    config = {
+        "format": _FORMAT,
+        "language": classifier.form.code,
+        "form": classifier.form.fingerprint,
+        "classes": list(classifier.classes),
+        "shares": classifier.shares.tolist(),
+        "members": list(classifier.members),
+        "about": classifier.about,
+    }
+    write_json(folder / _CONFIG, with_checksum(config))
+    mixes = {"mix": _mix_json(classifier.mix)} | {name: _mix_json(mix) for name, mix in classifier.alone.items()}
+    write_json(folder / _MIX, with_checksum(mixes))
+
+
+def _mix_json(mix: Mix) -> dict[str, Any]:
+    return {"weights": mix.weights, "bias": mix.bias.tolist()}
+
+
+def read_classifier(folder: Path, language: Language | None = None) -> TextClassifier:
+    """The classifier in `folder`, every byte and every field checked. Nothing in it can run.
+
+    `language` is found by the code in config.json, if it is not given. Raises `ArtifactError` where there is none,
+    where it is damaged, and where its language normalizes otherwise now.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no classifier here. Train one with `ulmkit classify train`.")
+    manifest = Manifest.read(folder, CLASSIFY_STAGE)
+    if wrong := manifest.problems():
+        raise ArtifactError(f"{wrong[0]}. Use another copy, or train again.")
+    config, mixes = (_sealed(folder / name, manifest) for name in (_CONFIG, _MIX))
+    where = folder / _CONFIG
+    if config.get("format") != _FORMAT:
+        raise ArtifactError(f"{where}: format {str(config.get('format'))[:20]}, this version reads {_FORMAT}.")
+    classes: Any = config.get("classes")
+    members: Any = config.get("members")
+    shares: Any = config.get("shares")
+    if not _names(classes, 2) or not _names(members, 1) or not set(members) <= _FILES.keys() or NGRAMS not in members:
+        raise ArtifactError(f"{where}: its classes or members are no list of names. Use another copy, or train again.")
+    if not _numbers(shares, len(classes)):
+        raise ArtifactError(f"{where}: 'shares' is damaged. Use another copy, or train again.")
+    code = config.get("language")
+    form = TextForm((language or get(code)) if isinstance(code, str) and code else None)
+    if form.fingerprint != config.get("form"):
+        raise ArtifactError(
+            f"{where}: trained with another normal form of '{form.code}' than it has now. Train again, or take the "
+            "language folder of then."
+        )
+    found, seen = {}, np.empty(0, np.uint64)
+    for name in members:
+        tensors = _tensors(folder / _FILES[name], manifest)
+        found[name] = _member(tensors, len(classes), folder / _FILES[name])
+        seen = tensors.get(_SEEN, seen)
+    read = {name: _mix(mixes.get(name), members, len(classes), folder / _MIX) for name in ("mix", *members)}
+    about = config.get("about")
+    return TextClassifier(
+        tuple(classes), form, found, read.pop("mix"), read, np.array(shares, float), seen,
+        about if isinstance(about, dict) else {},
+    )  # fmt: skip
+
+
+def _sealed(path: Path, manifest: Manifest) -> dict[str, Any]:
+    if path.name not in manifest.files:
+        raise ArtifactError(f"{path}: not named in the manifest. Use another copy, or train again.")
+    content = read_json(path)
+    if not fits_checksum(content):
+        raise ArtifactError(f"{path}: damaged (its checksum does not fit). Use another copy, or train again.")
+    return content
+
+
+def _names(value: Any, least: int) -> bool:
+    return (
+        isinstance(value, list) and len(value) >= least and all(isinstance(each, str) for each in value)
+        and len(set(value)) == len(value)
+    )  # fmt: skip
+
+
+def _numbers(value: Any, count: int) -> bool:
+    return (
+        isinstance(value, list) and len(value) == count and all(type(each) in (int, float) for each in value)
+        and bool(np.isfinite(np.array(value, float)).all())
+    )  # fmt: skip
+
+
+def _mix(value: Any, members: Sequence[str], classes: int, path: Path) -> Mix:
+    weights = value.get("weights") if isinstance(value, dict) else None
+    if (
+        not isinstance(weights, dict) or not weights or not weights.keys() <= set(members)
+        or not _numbers(list(weights.values()), len(weights)) or not _numbers(value.get("bias"), classes)
+    ):  # fmt: skip
+        raise ArtifactError(f"{path}: weights or bias are damaged. Use another copy, or train again.")
+    return Mix({name: float(weight) for name, weight in weights.items()}, np.array(value["bias"], float))
+
+
+def _tensors(path: Path, manifest: Manifest) -> dict[str, np.ndarray]:
+    if path.name not in manifest.files:
+        raise ArtifactError(f"{path}: not named in the manifest. Use another copy, or train again.")
+    try:
+        return {name: value.copy() for name, value in safetensors.numpy.load(read_regular(path)).items()}
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path}: not a safetensors file ({error}).") from error
+
+
+def _member(tensors: Mapping[str, np.ndarray], classes: int, path: Path) -> NGramModel:
+    for name, kind in _TENSORS.items():
+        if name not in tensors or tensors[name].dtype != kind:
+            raise ArtifactError(f"{path}: '{name}' is missing or of another type. Use another copy, or train again.")
+    keys, offsets, weights, bias = (tensors[name] for name in ("keys", "offsets", "weights", "bias"))
+    columns, text = 1 if classes == 2 else classes, tensors["text"].tobytes()
+    fits = (
+        keys.ndim == 1 and weights.shape == (len(keys), columns) and bias.shape == (columns,)
+        and offsets.shape == (len(keys) + 1,) and bool((np.diff(offsets) >= 0).all())
+        and bool((keys[1:] > keys[:-1]).all()) and offsets[0] == 0 and offsets[-1] == len(text)
+    )  # fmt: skip
+    if not fits:
+        raise ArtifactError(f"{path}: its tensors do not fit each other. Use another copy, or train again.")
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise ArtifactError(f"{path}: holds values that are no numbers. Use another copy, or train again.")
+    places = offsets.tolist()
+    names = [text[a:b].decode("utf-8", "replace") for a, b in pairwise(places)]
+    return NGramModel(keys, names, Linear(weights, bias))

@@ -1,0 +1,193 @@
+"""The classifier of n-grams: NB-SVM, or complement naive Bayes, whichever rows that it has not seen say is better.
+
+NB-SVM (Wang & Manning 2012): whether an n-gram stands in a text, times how much more often it does in one class; a
+linear SVM on these, one class against the rest, drawn towards the mean of its weights. Complement naive Bayes (Rennie
+et al. 2003) asks how often an n-gram stands in all other classes, which rare classes gain by.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from ulmkit.classifier.features import Chunk, Counted, chunks, looked_up, once
+from ulmkit.classifier.mix import fit_mix, losses_of
+
+INTERPOLATION = 0.25  # Wang & Manning's beta
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)  # C of the SVM
+SMOOTHINGS = (0.1, 0.3, 1.0, 3.0)  # of complement naive Bayes
+FEW_ROWS = 2_000  # below, an n-gram that was seen once counts, too
+LEAST = 3  # texts that an n-gram of characters stands in from there on; two for words
+MANY_CLASSES = 50  # beyond, an SVM for each takes too long
+MOST_WEIGHTS = 40_000_000
+_AT_ONCE = 32  # classes whose sums are taken column by column
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How weights are found: `svm` with C, or `bayes` with its smoothing."""
+
+    kind: str
+    strength: float
+
+    def __str__(self) -> str:
+        return f"NB-SVM, C {self.strength:g}" if self.kind == "svm" else f"complement naive Bayes, {self.strength:g}"
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Weights of n-grams, shape (n-grams, classes) or (n-grams, 1) for two classes, and a bias for each column."""
+
+    weights: np.ndarray  # float32
+    bias: np.ndarray  # float64
+
+    def scores(self, rows: csr_matrix) -> np.ndarray:
+        """Shape (rows, classes)."""
+        return both_sides(np.asarray(rows @ self.weights.astype(np.float64)) + self.bias)
+
+
+def both_sides(scores: np.ndarray) -> np.ndarray:
+    """Of two classes one column says all: it becomes a column for each."""
+    return np.hstack((-scores, scores)) if scores.shape[1] == 1 else scores
+
+
+@dataclass(frozen=True)
+class NGramModel:
+    """n-grams and what each says for each class. `keys` are sorted, `names` are their strings."""
+
+    keys: np.ndarray
+    names: Sequence[str]
+    linear: Linear
+
+    def held(self, texts: Sequence[str]) -> Iterator[tuple[Chunk, np.ndarray, np.ndarray]]:
+        """Chunk by chunk: which text of it holds which n-gram, each pair once, sorted by text."""
+        for chunk in chunks(texts):
+            found = []
+            for window in chunk.windows():
+                places, held = looked_up(self.keys, window.keys)
+                found.append(window.rows[held] * len(self.keys) + places[held])
+            pairs = once(np.concatenate(found))
+            yield chunk, *np.divmod(pairs, max(len(self.keys), 1))
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        """Shape (texts, classes). `texts` are in form; each one's scores are its own, whatever stands beside it."""
+        weights, bias = self.linear.weights, self.linear.bias
+        scores = np.zeros((len(texts), len(bias)))
+        for chunk, rows, columns in self.held(texts):
+            part = scores[chunk.first : chunk.first + len(chunk.texts)]
+            if len(bias) <= _AT_ONCE:
+                for place in range(len(bias)):
+                    part[:, place] = np.bincount(rows, weights[columns, place], len(part))
+            else:
+                ends = np.searchsorted(rows, np.arange(len(part) + 1))
+                for row in range(len(part)):
+                    part[row] = weights[columns[ends[row] : ends[row + 1]]].sum(0, dtype=np.float64)
+        return both_sides(scores + bias)
+
+    def spoken(self, text: str) -> list[tuple[str, np.ndarray]]:
+        """The n-grams of `text`, in form, that the model knows, each with what it adds for each class."""
+        _, _, columns = next(self.held([text]))
+        added = both_sides(self.linear.weights[columns].astype(np.float64))
+        return [(self.names[column], added[place]) for place, column in enumerate(columns.tolist())]
+
+
+def matrix_of(found: Counted) -> csr_matrix:
+    """A row for each text, a column for each n-gram: 1 where it holds it."""
+    ends = np.concatenate(([0], np.cumsum(np.bincount(found.rows, minlength=found.texts))))
+    return csr_matrix((np.ones(len(found.rows)), found.columns, ends), shape=(found.texts, len(found.keys)))
+
+
+def counting_columns(rows: csr_matrix, words: np.ndarray, classes: int) -> np.ndarray:
+    """Which n-grams count for a model of `rows`: those seen, or where there are many rows, seen often enough."""
+    times = rows.getnnz(axis=0)
+    wanted = times >= (1 if rows.shape[0] < FEW_ROWS else np.where(words, 2, LEAST))
+    most = MOST_WEIGHTS // (1 if classes == 2 else classes)
+    columns = np.flatnonzero(wanted)
+    if len(columns) > most:  # the most frequent
+        columns = np.sort(columns[np.argsort(-times[columns], kind="stable")[:most]])
+    return columns
+
+
+def fit(rows: csr_matrix, classes: np.ndarray, count: int, recipe: Recipe) -> Linear:
+    """The weights of `rows`, whose classes are numbers below `count`."""
+    if recipe.kind == "bayes":
+        return _complement_bayes(rows, classes, count, recipe.strength)
+    columns = [_one_against_rest(rows, classes == k, recipe.strength) for k in ([1] if count == 2 else range(count))]
+    weights, bias = zip(*columns, strict=True)
+    return Linear(np.stack(weights, axis=1).astype(np.float32), np.array(bias))
+
+
+def log_count_ratios(rows: csr_matrix, inside: np.ndarray) -> np.ndarray:
+    """How much likelier each n-gram is in the rows that are `inside`, as the difference of logarithms."""
+    of_class = np.asarray(rows[inside].sum(axis=0)).ravel() + 1.0
+    of_rest = np.asarray(rows[~inside].sum(axis=0)).ravel() + 1.0
+    return np.log(of_class / of_class.sum()) - np.log(of_rest / of_rest.sum())
+
+
+def _one_against_rest(rows: csr_matrix, inside: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+    from sklearn.svm import LinearSVC
+
+    if inside.all() or not inside.any():  # one fold may hold all that there is of a class
+        return np.zeros(rows.shape[1]), 1.0 if inside.all() else -1.0
+    ratios = log_count_ratios(rows, inside)
+    scaled = csr_matrix((rows.data * ratios[rows.indices], rows.indices, rows.indptr), shape=rows.shape)
+    machine = LinearSVC(C=penalty, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged: with a high C, which then loses
+        machine.fit(scaled, inside)
+    weights = machine.coef_.ravel()
+    weights = (1 - INTERPOLATION) * np.abs(weights).mean() + INTERPOLATION * weights
+    return weights * ratios, float(machine.intercept_[0])
+
+
+def _complement_bayes(rows: csr_matrix, classes: np.ndarray, count: int, smoothing: float) -> Linear:
+    member = csr_matrix((np.ones(len(classes)), (classes, np.arange(len(classes)))), shape=(count, len(classes)))
+    of_class = (member @ rows).toarray()
+    others = of_class.sum(axis=0) - of_class + smoothing
+    weights = -np.log(others / others.sum(axis=1, keepdims=True)).T
+    weights -= weights.mean(axis=1, keepdims=True)  # what says the same of all classes says nothing
+    if count == 2:
+        weights = (weights[:, 1:] - weights[:, :1]) / 2
+    return Linear(weights.astype(np.float32), np.zeros(weights.shape[1]))
+
+
+def unseen_scores(
+    rows: csr_matrix, words: np.ndarray, classes: np.ndarray, count: int, folds: np.ndarray, recipe: Recipe
+) -> np.ndarray:
+    """The scores of each row from a model that never saw it, nor any of its fold; shape (rows, classes)."""
+    scores = np.zeros((len(classes), count))
+    for fold in np.unique(folds):
+        held = folds == fold
+        seen = rows[~held]
+        columns = counting_columns(seen, words, count)
+        model = fit(seen[:, columns], classes[~held], count, recipe)
+        scores[held] = model.scores(rows[held][:, columns])
+    return scores
+
+
+def choose_recipe(
+    rows: csr_matrix, words: np.ndarray, classes: np.ndarray, count: int, folds: np.ndarray
+) -> tuple[Recipe, np.ndarray]:
+    """The recipe whose scores of unseen rows, calibrated, have the lowest log loss, and these scores.
+
+    A strength is raised for as long as that helps, and taken over a lower one, or one kind over the other, where it is
+    better by more than the standard error: of few rows a loss is known no better.
+    """
+    kinds: list[tuple[str, tuple[float, ...]]] = [("svm", PENALTIES)] if count <= MANY_CLASSES else []
+    kinds += [("bayes", SMOOTHINGS)] if count > 2 else []
+    best: tuple[np.ndarray, Recipe, np.ndarray] | None = None
+    for kind, strengths in kinds:
+        means: list[float] = []
+        for strength in strengths:
+            recipe = Recipe(kind, strength)
+            scores = unseen_scores(rows, words, classes, count, folds, recipe)
+            losses = losses_of(fit_mix({kind: scores}, classes).probabilities({kind: scores}), classes)
+            means.append(float(losses.mean()))
+            if best is None or (gain := best[0] - losses).mean() > gain.std() / np.sqrt(len(gain)):
+                best = losses, recipe, scores
+            if len(means) > 2 and means[-1] > means[-2] > means[-3]:
+                break
+    assert best is not None
+    return best[1], best[2]

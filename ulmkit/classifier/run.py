@@ -1,0 +1,220 @@
+"""Tables to a classifier in its folder, measured where a test is given."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ulmkit.artifacts.atomic import atomic_write, write_json
+from ulmkit.artifacts.manifest import Manifest, fingerprint, signature
+from ulmkit.artifacts.stage import Stage, differences, stage
+from ulmkit.classifier.check import class_order, refuse_unknown, refuse_unlearnable, remarks
+from ulmkit.classifier.copies import have_copies
+from ulmkit.classifier.form import TextForm
+from ulmkit.classifier.learn import SELF_TRAINED, learn
+from ulmkit.classifier.measure import accuracy_difference, mcnemar
+from ulmkit.classifier.model import CLASSIFY_STAGE, TextClassifier, made_classifier, read_classifier, write_classifier
+from ulmkit.classifier.results import Against, ClassifierEvaluation, evaluated
+from ulmkit.classifier.table import Examples
+from ulmkit.errors import UsageError
+from ulmkit.language.spec import Language
+from ulmkit.names import readable
+from ulmkit.progress import Report, silent
+
+RECIPE = 1  # raised when the same tables give another classifier
+MOST_UNLABELLED = 50_000  # texts: more cost time and change little
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier, what it is worth where that was measured, and what was remarked on the way."""
+
+    classifier: TextClassifier
+    evaluation: ClassifierEvaluation | None
+    lines: list[str]  # what was read
+    remarks: list[str]
+
+
+def train_classifier(
+    language: Language | None,
+    train: Examples,
+    *,
+    unlabelled: Sequence[str] = (),
+    test: Examples | None = None,
+    labels: Sequence[str] = (),
+    seed: int = 0,
+    report: Report = silent,
+) -> Trained:
+    """A classifier of `train`, and its figures on `test`.
+
+    Texts of the test, and labelled ones, are left out of `unlabelled`. Raises `InputError` for labels that nothing can
+    be made of, and for one of the test that training does not know.
+    """
+    refuse_unlearnable(train, labels)
+    classes = class_order(train.labels, labels)
+    if test:
+        refuse_unknown(test, classes)
+    form = TextForm(language)
+    forms, test_forms = form.all_of(train.texts), form.all_of(test.texts if test else ())
+    pool, left_out = _pool(form.all_of(unlabelled), forms, test_forms)
+    numbers = {label: number for number, label in enumerate(classes)}
+    true = np.array([numbers[label] for label in train.labels])
+    learned = learn(forms, true, len(classes), pool, seed=seed, report=report)
+    line = _signature(language, form, train, pool, labels, seed)
+    about = {
+        "signature": line,
+        "train": {"files": train.name, "rows": len(true), "classes": dict(Counter(train.labels))},
+        "unlabelled": {"texts": len(pool), "learned_from": learned.learned_from, "left_out": left_out},
+        "recipe": str(learned.recipe),
+    }
+    classifier = made_classifier(learned, classes, form, forms, true, about)
+    lines, found = [_read("train", train, forms)], remarks(train.labels, forms)
+    if unlabelled:
+        used = f"{learned.learned_from:,} learned from" if SELF_TRAINED in learned.members else "none learned from"
+        lines.append(
+            f"unlabelled  {len(pool):,} texts  {used}, {left_out:,} that are in the tables or repeated left out"
+        )
+    evaluation = None
+    if test:
+        lines.append(_read("test", test, test_forms))
+        found += [f"in the test, {each}" for each in remarks(test.labels, test_forms) if "two labels" in each]
+        copies = have_copies(test_forms, forms)
+        known = np.array([numbers[label] for label in test.labels])
+        evaluation = evaluated(
+            classifier, test_forms, known, name=test.name, copies=copies, copies_are="near copies", signature=line
+        )
+    return Trained(classifier, evaluation, lines, found)
+
+
+def _signature(
+    language: Language | None, form: TextForm, train: Examples, pool: Sequence[str], labels: Sequence[str], seed: int
+) -> str:
+    return signature(
+        "classify",
+        language=f"{language.code}@{language.fingerprint}" if language else "none",
+        form=form.fingerprint,
+        train=fingerprint([train.texts, train.labels]),
+        rows=len(train.texts),
+        unlabelled=fingerprint(list(pool)) if pool else None,
+        labels=fingerprint(list(labels)) if labels else None,
+        seed=seed,
+        recipe=RECIPE,
+    )
+
+
+def _pool(unlabelled: Sequence[str], train: Sequence[str], test: Sequence[str]) -> tuple[list[str], int]:
+    """Unlabelled texts, each once and none that is in another table, and how many were left out. Few of too many."""
+    known = {*train, *test, ""}
+    pool = [text for text in dict.fromkeys(unlabelled) if text not in known]
+    left_out = len(unlabelled) - len(pool)
+    if len(pool) > MOST_UNLABELLED:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(pool))[:MOST_UNLABELLED])
+        pool = [pool[place] for place in chosen]
+    return pool, left_out
+
+
+def _read(name: str, examples: Examples, forms: Sequence[str]) -> str:
+    """What a table holds, in a line or two."""
+    counts, lengths = Counter(examples.labels).most_common(), sorted(map(len, forms))
+    total = len(forms)
+    shares = "  ".join(f"{readable(label, 20)} {100 * times / total:.1f} %" for label, times in counts[:3])
+    more = f"  and {len(counts) - 3:,} more" if len(counts) > 3 else ""
+    return (
+        f"{name:10}  {total:,} texts  {shares}{more}\n{'':12}characters: median {lengths[total // 2]:,}, longest "
+        f"{lengths[-1]:,}; {total - len(set(forms)):,} repeated"
+    )
+
+
+def train_run(
+    language: Language,
+    folder: Path,
+    train: Examples,
+    *,
+    unlabelled: Sequence[str] = (),
+    test: Examples | None = None,
+    labels: Sequence[str] = (),
+    seed: int = 0,
+    force: bool = False,
+    report: Report = silent,
+) -> Trained:
+    """`train_classifier` into `folder`, with evaluation.json and predictions.csv where there is a test.
+
+    What stands there from the same tables is made again to the same bytes. Raises `UsageError` where another
+    classifier stands there, unless `force`; nothing is half-written.
+    """
+    inputs = {
+        "train": fingerprint([train.texts, train.labels]),
+        "unlabelled": fingerprint(list(unlabelled)),
+        "test": fingerprint([test.texts, test.labels] if test else []),
+        "settings": {"labels": list(labels), "seed": seed, "recipe": RECIPE},
+        "form": TextForm(language).fingerprint,
+    }
+    with stage(folder, CLASSIFY_STAGE, doing="training a classifier") as work:
+        standing = work.standing()
+        changed = differences(standing.inputs, inputs) if standing else []
+        if changed and not force:
+            raise UsageError(
+                f"{folder}: a classifier of other tables or settings is here ({', '.join(changed)}). "
+                "Choose another --run, or --force."
+            )
+        trained = train_classifier(
+            language, train, unlabelled=unlabelled, test=test, labels=labels, seed=seed, report=report
+        )
+        write_classifier(work.new, trained.classifier)
+        if trained.evaluation and test:
+            write_json(work.new / "evaluation.json", trained.evaluation.to_json())
+            _write_predictions(work.new / "predictions.csv", test, trained.evaluation)
+        _finish(work, {"inputs": inputs, "language": language.code, "signature": trained.classifier.about["signature"]})
+    return trained
+
+
+def _finish(work: Stage, content: dict[str, Any]) -> Manifest:
+    return work.finish({**content, "fingerprint": fingerprint(content)})
+
+
+def _write_predictions(path: Path, test: Examples, evaluation: ClassifierEvaluation) -> None:
+    """What each row of the test was called, and how probable that was."""
+    with atomic_write(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "line", "id", "label", "predicted", "probability"))
+        for row, p in enumerate(evaluation.probabilities):
+            best = int(p.argmax())
+            id_ = test.ids[row] if test.ids else ""
+            place = (test.files[row], test.lines[row]) if test.lines else ("", row + 1)
+            writer.writerow((*place, id_, test.labels[row], evaluation.classes[best], f"{p[best]:.4f}"))
+
+
+def save_classifier(folder: Path, classifier: TextClassifier) -> None:
+    """Put `classifier` into `folder`, whole or not at all; what stood there goes."""
+    with stage(folder, CLASSIFY_STAGE, doing="saving a classifier") as work:
+        write_classifier(work.new, classifier)
+        content = {"inputs": {}, "language": classifier.form.code, "signature": classifier.about.get("signature", "")}
+        _finish(work, content)
+
+
+def evaluate_classifier(classifier: TextClassifier, test: Examples) -> ClassifierEvaluation:
+    """Figures of a classifier on `test`; texts of its training are counted, and left out in a second figure."""
+    refuse_unknown(test, classifier.classes)
+    numbers = {label: number for number, label in enumerate(classifier.classes)}
+    forms = classifier.form.all_of(test.texts)
+    true = np.array([numbers[label] for label in test.labels])
+    line = f"{classifier.about.get('signature', '')}|test:{fingerprint([test.texts, test.labels])}"
+    return evaluated(classifier, forms, true, name=test.name, copies=classifier.known_texts(forms), signature=line)
+
+
+def open_run(folder: Path, language: Language) -> TextClassifier:
+    """The classifier of a run of `language`. Raises `ArtifactError` where it is of another one."""
+    return read_classifier(folder, language)
+
+
+def runs_compared(found: ClassifierEvaluation, other: ClassifierEvaluation, name: str) -> Against:
+    """One classifier less another, called `name`, on the same rows of one test."""
+    called, others = (
+        np.array([each.classes[best] for best in each.probabilities.argmax(axis=1)]) for each in (found, other)
+    )
+    true = np.array([found.classes[k] for k in found.true])
+    return Against(name, accuracy_difference(true, called, others), mcnemar(true, called, others))

@@ -1,0 +1,343 @@
+"""`ulmkit classify`: labelled texts to a classifier, and what it is worth."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from ulmkit.cli.common import FilePath, Terminal, shared
+from ulmkit.cli.streams import write_out
+from ulmkit.errors import UsageError
+from ulmkit.names import readable
+
+if TYPE_CHECKING:
+    from ulmkit.classifier.predict import Predicted
+    from ulmkit.classifier.run import Trained
+    from ulmkit.classifier.table import Examples
+
+TABLE = FilePath(path_type=Path, exists=True, dir_okay=False)
+text_option = click.option("--text-column", metavar="NAME", help="Column of texts, by name or number from 1.")
+label_option = click.option("--label-column", metavar="NAME", help="Column of labels, by name or number from 1.")
+id_option = click.option("--id-column", metavar="NAME", help="Column of ids, kept beside predictions.")
+skip_option = click.option("--skip-bad", is_flag=True, help="Leave rows without a text or label out, and count them.")
+run_option = click.option("--run", default="classifier", show_default=True, help="Name of the classifier.")
+labels_option = click.option("--labels", metavar="A,B", help="The classes, in order; else those of the table.")
+train_option = click.option("--train", "train_files", type=TABLE, multiple=True, required=True, help="Labelled texts.")
+unlabelled_option = click.option(
+    "--unlabelled", type=TABLE, multiple=True, help="Texts without labels to learn from, too (under 2,000 labels)."
+)
+
+
+@click.group()
+def command() -> None:
+    """Labelled texts → classifier."""
+
+
+def examples(
+    terminal: Terminal,
+    files: tuple[Path, ...],
+    text: str | None,
+    label: str | None,
+    id_: str | None = None,
+    *,
+    labelled: bool = True,
+    skip_bad: bool = False,
+) -> "Examples":
+    """The rows of tables; those left out are counted on stderr."""
+    from ulmkit.classifier.table import Columns, labelled_rows
+
+    found, bad = labelled_rows(files, Columns(text, label, id_), labelled=labelled, skip_bad=skip_bad)
+    if bad:
+        terminal.note(
+            f"{found.name}: {bad:,} rows left out: they cannot be read, or lack a text{' or label' * labelled}."
+        )
+    return found
+
+
+def named(labels: str | None) -> tuple[str, ...]:
+    """Classes as `--labels` gives them."""
+    if labels is None:
+        return ()
+    found = tuple(label.strip() for label in labels.split(","))
+    if len(found) < 2 or not all(found) or len(set(found)) < len(found):
+        raise UsageError(f"--labels {readable(labels)}: expected two different names or more, with commas between.")
+    return found
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@train_option
+@click.option("--test", "test_files", type=TABLE, multiple=True, help="Labelled texts to measure on.")
+@unlabelled_option
+@text_option
+@label_option
+@id_option
+@labels_option
+@skip_option
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the folds.")
+@run_option
+@click.option("--force", is_flag=True, help="Replace another classifier of this name.")
+@shared
+def train(
+    terminal: Terminal,
+    code: str,
+    train_files: tuple[Path, ...],
+    test_files: tuple[Path, ...],
+    unlabelled: tuple[Path, ...],
+    text_column: str | None,
+    label_column: str | None,
+    id_column: str | None,
+    labels: str | None,
+    skip_bad: bool,
+    seed: int,
+    run: str,
+    force: bool,
+) -> None:
+    """Train a classifier of n-grams, and measure it beside the majority.
+
+    Tables are CSV, TSV, JSON lines or Parquet, packed or not.
+
+    \b
+    ulmkit classify train fa --train train.csv --test test.csv --text-column comment --label-column label
+    """
+    from ulmkit.classifier.run import train_run
+
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
+    of_train = examples(terminal, train_files, text_column, label_column, id_column, skip_bad=skip_bad)
+    of_test = None
+    if test_files:
+        of_test = examples(terminal, test_files, text_column, label_column, id_column, skip_bad=skip_bad)
+    pool = examples(terminal, unlabelled, text_column, None, labelled=False).texts if unlabelled else ()
+    folder = layout.classifier(run)
+    with terminal.progress() as report:
+        trained = train_run(
+            language,
+            folder,
+            of_train,
+            unlabelled=pool,
+            test=of_test,
+            labels=named(labels),
+            seed=seed,
+            force=force,
+            report=report,
+        )
+    _show(terminal, trained)
+    terminal.print(f"\n{folder}: {trained.classifier.about['recipe']}, {size_of(trained)}")
+    name = "" if run == "classifier" else f" --run {run}"
+    terminal.note(f"Next: ulmkit classify predict {code}{name} --input FILE --output labelled.csv")
+    evaluation = trained.evaluation.to_json() if trained.evaluation else {}
+    terminal.finish({"folder": str(folder), **trained.classifier.about, **evaluation, "remarks": trained.remarks})
+
+
+def size_of(trained: "Trained") -> str:
+    """How many n-grams the members hold."""
+    return ", ".join(f"{len(member.keys):,} {name}" for name, member in trained.classifier.members.items())
+
+
+def _show(terminal: Terminal, trained: "Trained") -> None:
+    for line in trained.lines:
+        terminal.print(line)
+    for remark in trained.remarks:
+        terminal.note(f"Warning: {remark}")
+    if trained.evaluation:
+        terminal.print("\n" + trained.evaluation.summary())
+    else:
+        terminal.note("No --test was given: nobody knows yet how good it is.")
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--input", "inputs", type=TABLE, multiple=True, required=True, help="Labelled texts.")
+@click.option("--against", metavar="RUN", help="Another classifier, for a paired comparison on the same rows.")
+@text_option
+@label_option
+@skip_option
+@run_option
+@shared
+def evaluate(
+    terminal: Terminal,
+    code: str,
+    inputs: tuple[Path, ...],
+    against: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    skip_bad: bool,
+    run: str,
+) -> None:
+    """Measure a classifier on labelled texts that it has not seen.
+
+    \b
+    ulmkit classify evaluate fa --input test.csv --text-column comment --label-column label
+    """
+    from ulmkit.classifier.results import columns_of, points
+    from ulmkit.classifier.run import evaluate_classifier, open_run, runs_compared
+
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
+    classifier = open_run(layout.classifier(run), language)
+    other = open_run(layout.classifier(against), language) if against else None
+    test = examples(terminal, inputs, text_column, label_column, skip_bad=skip_bad)
+    found = evaluate_classifier(classifier, test)
+    terminal.print(found.summary())
+    result = found.to_json()
+    if other and against:
+        compared = runs_compared(found, evaluate_classifier(other, test), against)
+        value = compared.difference
+        interval = f"[{points(value.low, True)}, {points(value.high, True)}]"
+        row = (
+            run,
+            against,
+            points(value.value, True),
+            interval,
+            "" if value.shown else "not shown",
+            f"{compared.p:.2g}",
+        )
+        headers = ("accuracy against", "", "difference", "95 %", "", "McNemar p")
+        terminal.print("\n" + columns_of([headers, row], words=2))
+        result["against_run"] = {"run": against, "difference": value.value, "low": value.low, "high": value.high}
+        result["against_run"] |= {"shown": value.shown, "mcnemar_p": compared.p}
+    terminal.finish(result)
+
+
+@contextlib.contextmanager
+def standard_output() -> Iterator[IO[str]]:
+    """Standard output as a file that lines are written to."""
+
+    class Lines:
+        def write(self, text: str) -> int:
+            write_out(text.removesuffix("\n"))
+            return len(text)
+
+    yield Lines()  # type: ignore[misc]
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--input", "table", type=TABLE, required=True, help="Texts: CSV, TSV, JSON lines or Parquet.")
+@click.option("--output", type=FilePath(path_type=Path, dir_okay=False), help=".csv, .tsv or .jsonl; stdout if not.")
+@click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Classes said of each text.")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.0, help="No label where none is as probable.")
+@click.option("--explain", type=click.IntRange(min=0), default=0, metavar="K", help="Say which K n-grams spoke.")
+@text_option
+@run_option
+@shared
+def predict(
+    terminal: Terminal,
+    code: str,
+    table: Path,
+    output: Path | None,
+    top: int,
+    threshold: float,
+    explain: int,
+    text_column: str | None,
+    run: str,
+) -> None:
+    """Add a label and its probability to every row of a table, of any size, in its order.
+
+    \b
+    ulmkit classify predict fa --input new.csv --output labelled.csv
+    """
+    from ulmkit.artifacts.atomic import atomic_write
+    from ulmkit.classifier.predict import Wanted, label_table
+    from ulmkit.classifier.run import open_run
+    from ulmkit.classifier.table import Columns
+
+    language = terminal.language(code)
+    classifier = open_run(terminal.layout(language.code).classifier(run), language)
+    if output is None and terminal.as_json:
+        raise UsageError("--json: the table goes to standard output, so give --output FILE for it.")
+    form = {".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}.get(output.suffix.lower() if output else "", "csv")
+    out: Any = standard_output() if output is None else atomic_write(output, "w", encoding="utf-8", newline="")
+    with terminal.progress() as report:
+        done = label_table(
+            classifier,
+            table,
+            out,
+            form=form,
+            columns=Columns(text=text_column),
+            wanted=Wanted(top, threshold, explain),
+            report=report,
+        )
+    terminal.note(_said(done, threshold))
+    if output:
+        terminal.finish({"output": str(output), "rows": done.rows, "unsure": done.unsure, "empty": done.empty,
+                         "unreadable": done.unreadable, "called": done.called})  # fmt: skip
+
+
+def _said(done: "Predicted", threshold: float) -> str:
+    called = sorted((done.called or {}).items(), key=lambda item: -item[1])
+    parts = [f"{done.rows:,} texts: " + ", ".join(f"{readable(label, 30)} {times:,}" for label, times in called[:6])]
+    parts += [f"{len(called) - 6:,} other classes"] if len(called) > 6 else []
+    parts += [f"{done.unsure:,} under --threshold {threshold:g}"] if done.unsure else []
+    parts += [f"{done.empty:,} empty"] if done.empty else []
+    parts += [f"{done.unreadable:,} rows that cannot be read"] if done.unreadable else []
+    return "; ".join(parts)
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@train_option
+@click.option("--test", "test_files", type=TABLE, multiple=True, required=True, help="Labelled texts to measure on.")
+@unlabelled_option
+@click.option("--sizes", default="100,500,1000,all", show_default=True, help="Numbers of labels.")
+@click.option("--samples", type=click.IntRange(min=1), default=3, show_default=True, help="Of each size.")
+@text_option
+@label_option
+@labels_option
+@skip_option
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@shared
+def curve(
+    terminal: Terminal,
+    code: str,
+    train_files: tuple[Path, ...],
+    test_files: tuple[Path, ...],
+    unlabelled: tuple[Path, ...],
+    sizes: str,
+    samples: int,
+    text_column: str | None,
+    label_column: str | None,
+    labels: str | None,
+    skip_bad: bool,
+    seed: int,
+) -> None:
+    """How good a classifier gets with how many labels: several samples of each size, all measured on one test.
+
+    With --unlabelled, training rows outside of a sample are read as texts without labels, too.
+
+    \b
+    ulmkit classify curve fa --train train.csv --test test.csv --sizes 100,500,all
+    """
+    from ulmkit.classifier.curve import learning_curve
+
+    language = terminal.language(code)
+    of_train = examples(terminal, train_files, text_column, label_column, skip_bad=skip_bad)
+    of_test = examples(terminal, test_files, text_column, label_column, skip_bad=skip_bad)
+    pool = examples(terminal, unlabelled, text_column, None, labelled=False).texts if unlabelled else ()
+    with terminal.progress() as report:
+        found = learning_curve(
+            language,
+            of_train,
+            of_test,
+            [size_asked(each) for each in sizes.split(",")],
+            samples=samples,
+            unlabelled=pool,
+            labels=named(labels),
+            seed=seed,
+            report=report,
+        )
+    terminal.print(found.summary())
+    terminal.print("\nahead, behind: samples whose paired interval against n-grams leaves zero out")
+    terminal.finish(found.to_json())
+
+
+def size_asked(word: str) -> int | None:
+    """A number of labels; None for `all`."""
+    if word.strip() == "all":
+        return None
+    if not word.strip().isdecimal():
+        raise UsageError(f"--sizes {readable(word)}: expected numbers and `all`, with commas between.")
+    return int(word)

@@ -1,0 +1,143 @@
+"""Tables as rows of cells with their line numbers: CSV, TSV, JSON lines and Parquet, packed or not."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ulmkit.document import Unreadable
+from ulmkit.errors import InputError, system_error
+from ulmkit.files import RegularFile
+from ulmkit.formats import reasons
+from ulmkit.formats.lines import text_lines
+from ulmkit.formats.origin import Origin, scalar
+from ulmkit.formats.read import plain_name
+from ulmkit.formats.recognise import recognise
+from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Stream, decompressed
+from ulmkit.formats.tables import SAMPLE_ROWS, find_dialect, has_header, rows_of
+from ulmkit.names import stored_name
+
+TableRow = tuple[int, dict[str, Any]]  # its line, and its cells by column
+
+
+def rows_of_file(path: Path) -> Iterator[TableRow | Unreadable]:
+    """The rows of a CSV, TSV, JSON lines or Parquet file, packed or not, with complaints about what is none.
+
+    Raises `InputError` for a file that cannot be opened, or is no table.
+    """
+    shown = stored_name(path.name)
+    origin = Origin(shown, shown, path.name)
+    try:
+        file = RegularFile(path)
+    except OSError as error:
+        advice = "Give a file that can be read."
+        raise InputError(system_error(error, path, cannot="cannot be read", advice=advice)) from error
+    with file:
+        stream, budget = Stream(FileBytes(file, None), path), ByteBudget(file.size, LIMITS)
+        name = path.name
+        while (found := recognise(stream.head(), name)).name in CODECS:
+            if origin.depth >= LIMITS.nesting:
+                raise InputError(f"{shown}: packed more than {LIMITS.nesting} times. Unpack it first.")
+            name = plain_name(name)
+            origin = origin.inside(name)
+            stream = decompressed(stream, CODECS[found.name], LIMITS, budget)
+        readers = {"table": _cells, "json lines": _objects, "text": _cells, "json": _objects}
+        if found.name == "parquet":
+            yield from _parquet(stream, origin)
+        elif found.name in readers:
+            yield from readers[found.name](stream, origin)
+            if stream.failure:
+                yield origin.unreadable(*stream.failed())
+        elif stream.head():
+            what = found.detail or f"is read as {found.name}" if found.name or found.detail else "no table"
+            raise InputError(f"{shown}: {what}. Give a CSV, TSV, JSON lines or Parquet file.")
+
+
+def _cells(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
+    """Rows of CSV or TSV, each with the line that it begins on. Columns without names are column1, column2 …"""
+    csv.field_size_limit(max(csv.field_size_limit(), origin.limits.record))
+    complaints: list[Unreadable] = []
+    numbered = text_lines(stream, origin)
+    ahead: list[str] = []
+
+    def lines() -> Iterator[str]:
+        yield from ahead
+        for _, line in numbered:
+            if isinstance(line, Unreadable):
+                complaints.append(line)
+                yield "\n"  # keeps the count of lines
+            else:
+                yield line
+
+    ahead += list(islice(lines(), SAMPLE_ROWS))
+    if ahead:
+        dialect, _, width = find_dialect(ahead, origin.name.lower())
+        sample = rows_of(ahead, dialect)
+        header = bool(sample) and has_header(sample)
+        names = [cell.strip().lstrip("\ufeff") for cell in sample[0]] if header else []
+        names += [f"column{number}" for number in range(len(names) + 1, max(width, 1) + 1)]
+        reader = csv.reader(lines(), dialect)
+        while True:
+            line = reader.line_num + 1
+            yield from iter(lambda: complaints.pop(0) if complaints else None, None)
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                yield origin.unreadable(reasons.BAD_RECORD, error, line)
+                continue
+            if (header and line == 1) or not cells:
+                continue
+            if len(cells) < width:
+                yield origin.unreadable(reasons.BAD_RECORD, f"{len(cells)} cells instead of {width}", line)
+            else:
+                yield line, {name: scalar(cell) for name, cell in zip(names, cells, strict=False)}
+    yield from complaints
+
+
+def _objects(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
+    """Objects of JSON lines."""
+    for number, line in text_lines(stream, origin):
+        if isinstance(line, Unreadable):
+            yield line
+        elif not line.isspace():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield origin.unreadable(
+                    reasons.BAD_RECORD, error if isinstance(error, ValueError) else "too deep", number
+                )
+                continue
+            if isinstance(value, dict):
+                yield number, {scalar(str(key)): each for key, each in value.items()}
+            else:
+                yield origin.unreadable(
+                    reasons.BAD_RECORD, f"a JSON {type(value).__name__}, not an object a line", number
+                )
+
+
+def _parquet(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
+    """Rows of Parquet; a file that is packed besides has to fit in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        source: Any = stream.path
+        if source is None:
+            data = origin.whole(stream)
+            if isinstance(data, Unreadable):
+                yield data
+                return
+            source = io.BytesIO(data)
+        with pq.ParquetFile(source, memory_map=False, pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_size=512):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pa.ArrowException, OSError, ValueError) as error:
+        yield origin.unreadable(reasons.DAMAGED, str(error).splitlines()[0] if str(error) else "", number + 1)
