@@ -32,6 +32,11 @@ def command() -> None:
 )
 @click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
 @click.option(
+    "--documents",
+    type=click.Choice(["line", "blank-line", "file"]),
+    help="What is one document of a plain text; the file, unless it is too long for one and plainly many.",
+)
+@click.option(
     "--licence", default="unknown", show_default=True, help="SPDX licence of the inputs, or of --site and --feed."
 )
 @click.option("--name", default="", help="Name of the source, if not the file's or folder's own.")

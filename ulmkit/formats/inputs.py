@@ -13,12 +13,13 @@ import xxhash
 
 from ulmkit.artifacts.steady import FileState, state_of
 from ulmkit.document import Unreadable
-from ulmkit.errors import InputError, system_error
+from ulmkit.errors import InputError, UsageError, system_error
 from ulmkit.files import open_regular, require_regular
 from ulmkit.formats import reasons
 from ulmkit.formats.origin import Reading, Record
+from ulmkit.formats.plain_text import DOCUMENTS
 from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
-from ulmkit.names import home_expanded, stored_name
+from ulmkit.names import home_expanded, readable, stored_name
 
 ATTEMPTS = 3  # at reading a file that changes meanwhile
 UNIT_BYTES = 8_000_000  # small files are gathered up to this; a larger one is a unit of its own
@@ -37,18 +38,26 @@ class Input:
     key: str
     licence: str = "unknown"
     text_field: str | None = None
+    documents: str = ""  # what is one document of a plain text: `line`, `blank-line`, `file`; empty: it is guessed
     licence_field: str = ""
     crawled: bool = False
     ai_agents: Literal["any", "two", "ignore"] = "two"
 
 
 def named_inputs(
-    patterns: Sequence[str], *, name: str = "", licence: str = "unknown", text_field: str | None = None
+    patterns: Sequence[str],
+    *,
+    name: str = "",
+    licence: str = "unknown",
+    text_field: str | None = None,
+    documents: str | None = None,
 ) -> list[Input]:
     """The files that `patterns` stand for, with names that do not depend on where they lie.
 
     A file's source is its own bare name; the files of a folder carry the folder's name; `name` replaces both.
     """
+    if documents and documents not in DOCUMENTS:
+        raise UsageError(f"documents is {readable(documents, 40)}, expected {' or '.join(DOCUMENTS)}.")
     result = []
     for pattern in patterns:
         files = expand_inputs([pattern])
@@ -59,7 +68,7 @@ def named_inputs(
         else:
             keys = input_names(files)
             sources = {path: name or source_name(path.name) for path in files}
-        result += [Input(path, sources[path], keys[path], licence, text_field) for path in files]
+        result += [Input(path, sources[path], keys[path], licence, text_field, documents or "") for path in files]
     return [
         dataclasses.replace(
             item,
@@ -111,6 +120,7 @@ def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None]
         key=item.key,
         licence=item.licence,
         text_field=item.text_field,
+        documents=item.documents,
         licence_field=item.licence_field,
         crawled=item.crawled,
         ai_agents=item.ai_agents,
@@ -148,6 +158,7 @@ def describe_input(item: Input) -> DescribedInput:
             "source": item.source,
             "licence": item.licence,
             "text_field": item.text_field,
+            **({"documents": item.documents} if item.documents else {}),
             **({"licence_field": item.licence_field} if item.licence_field else {}),
             **({"crawled": True, "ai_agents": item.ai_agents} if item.crawled else {}),
             "bytes": file_size(item.path),

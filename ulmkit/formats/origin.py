@@ -58,6 +58,7 @@ class Origin:
     name: str = ""  # of the file or member, for its suffix
     licence: str = "unknown"
     text_field: str | None = None
+    documents: str = ""  # what is one document of a plain text: `line`, `blank-line`, `file`; empty: it is guessed
     licence_field: str = ""  # where records say their own licence, beside the fields that are usual for it
     crawled: bool = False
     terms: UsageTerms | None = None

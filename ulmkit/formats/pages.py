@@ -1,4 +1,4 @@
-"""Files that are one document each: plain text, Markdown, HTML; and treebanks, whose sentences make documents."""
+"""Files that are one document each: Markdown, HTML; and treebanks, whose sentences make documents."""
 
 import re
 from collections.abc import Iterator
@@ -11,13 +11,6 @@ from ulmkit.formats.streams import Stream
 
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?(?:\n|\Z)", re.S | re.M)
 SETTING = re.compile(r"^([A-Za-z_][\w.-]*)[ \t]*:[ \t]*(.*?)[ \t]*$")
-
-
-def read_plain_text(stream: Stream, origin: Origin) -> Iterator[Record]:
-    """One document: all of the file."""
-    data = origin.whole(stream)
-    text = data if isinstance(data, Unreadable) else decoded(origin, data)
-    yield text if isinstance(text, Unreadable) else origin.document(text, "text")
 
 
 def read_html(stream: Stream, origin: Origin) -> Iterator[Record]:

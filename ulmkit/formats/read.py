@@ -17,7 +17,8 @@ from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.json import read_json_document, read_json_lines
 from ulmkit.formats.mediawiki import read_mediawiki
 from ulmkit.formats.origin import READING, Origin, Reading, Record, with_suffix_gone
-from ulmkit.formats.pages import read_html, read_markdown, read_plain_text, read_treebank
+from ulmkit.formats.pages import read_html, read_markdown, read_treebank
+from ulmkit.formats.plain_text import read_plain_text
 from ulmkit.formats.recognise import recognise
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
 from ulmkit.formats.tables import read_parquet, read_table
@@ -147,6 +148,7 @@ def read_file(
     key: str = "",
     licence: str = "unknown",
     text_field: str | None = None,
+    documents: str = "",
     licence_field: str = "",
     crawled: bool = False,
     ai_agents: Literal["any", "two", "ignore"] = "two",
@@ -171,6 +173,7 @@ def read_file(
         name=path.name,
         licence=licence,
         text_field=text_field,
+        documents=documents,
         licence_field=licence_field,
         crawled=crawled,
         terms=UsageTerms(declared=licence, agents=ai_agents) if crawled else None,

@@ -21,9 +21,10 @@ NOT_A_PAGE = "not a page"
 STATUS = "http status"
 REVISIT = "revisit"
 STORAGE = "cannot be opened"
+SEVERAL = "many documents in one text"
 
 # no fault: left out because nobody would want it as text
-UNWANTED = frozenset((REDIRECT, OTHER_NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY_TEXT))
+UNWANTED = frozenset((REDIRECT, OTHER_NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY_TEXT, SEVERAL))
 
 MEANING: dict[str, str] = {
     TRUNCATED: "the file ends in the middle; everything before the cut was read",
@@ -46,5 +47,6 @@ MEANING: dict[str, str] = {
     NOT_A_PAGE: "a web archive record that holds no page: request, metadata, crawl notes",
     STATUS: "a page that the server did not deliver with status 200",
     REVISIT: "a web archive record that only refers to an earlier one",
+    SEVERAL: "a text too long for one document, read as several; the detail says which way",
     STORAGE: "the system refused to open or read it",
 }
