@@ -21,10 +21,11 @@ breaks gives the reason under which it is counted in the manifest, with the meas
 `dropped/samples.jsonl`. The limits stand in `[filters]` of a language's `language.toml`; what does not stand there is
 the default. Words are those of the match form: without letter case, marks and punctuation.
 
-Two kinds of text are not asked what the table says. Verse is lines of nearly one length, or short ones in which
-sentences go on from line to line, told by lines that begin with a function word; its lines end in nothing and have
-refrains. Prose is paragraphs full of function words, with marks or without: comments, letters, old books.
-A printed line is a line of 80 characters: a paragraph counts as the lines that it would fill on paper.
+Some kinds of text are not asked what the table says. Verse is lines of nearly one length, or short ones in which
+sentences go on from line to line, told by lines that begin with a function word; its lines end in nothing. A song is
+verse with such lines, and may have refrains; lines of one length without them may be titles. Prose is paragraphs full
+of function words, with marks or without: comments, letters, old books. A printed line is a line of 80 characters: a
+paragraph counts as the lines that it would fill on paper.
 
 Gopher is Rae et al. 2021 (arXiv 2112.11446, appendix A), FineWeb is Penedo et al. 2024 (arXiv 2406.17557). The command
 `ulmkit language show fa` prints a language's own limits with where each comes from: calibrated on a sample, taken from

@@ -19,17 +19,19 @@ from ulmkit.corpus.page import NAN, Page
 from ulmkit.document import KEEP, Verdict, drop
 from ulmkit.language.sections import Filters
 from ulmkit.language.spec import Language
-from ulmkit.text.census import digit_mask, letter_mask
+from ulmkit.text.census import letter_mask
 from ulmkit.text.rules import pattern_limit
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
 LETTER = re.compile(r"[^\W\d_]")
 LINE_NUMBER = re.compile(r"^(?=[^\s\d]*\d)(?:(?![^\W\d_])\S)+(?= \S)", re.MULTILINE)  # 3. of a list, (3) of a statute
+WORD = re.compile(r"\w")
+MARKS_ALONE = re.compile(r"(?<!\S)[^\w\s]+(?!\S)")
 BLANK, LINE_END = ord(" "), ord("\n")
 
 Direction = Literal["at least", "at most"]
-TextKind = Literal["verse", "prose"]  # of text, as `Page` tells it
+TextKind = Literal["verse", "song", "prose"]  # of text, as `Page` tells it
 
 
 class DecidedBy(Enum):
@@ -130,13 +132,14 @@ def symbol_word_ratio(page: Page) -> float:
 
 
 def words_with_letter(page: Page) -> float:
-    """The share of the words, as spaces part them, that hold a letter; marks alone, and a line's number, are none."""
+    """The share of the words, as spaces part them, that hold a letter; a sentence's dashes and its number are none."""
     blank = (page.codes == BLANK) | (page.codes == LINE_END)  # no other white space is in normal form
-    letter = letter_mask().take(page.codes)
     # where only letters and blanks are left, a word with a letter begins where a letter follows a blank
-    with_letter = _beginnings(blank[blank | letter])
-    words = _beginnings(blank[blank | letter | digit_mask().take(page.codes)]) - len(LINE_NUMBER.findall(page.text))
-    return with_letter / max(words, 1)
+    lettered = blank[blank | letter_mask().take(page.codes)]
+    told = zip(page.lines, page.sentences_end, strict=True)
+    sentences = "\n".join([line for line, ends in told if ends or not WORD.search(line)])  # and rules between them
+    no_words = len(MARKS_ALONE.findall(sentences)) + len(LINE_NUMBER.findall(sentences))
+    return _beginnings(lettered) / max(_beginnings(blank) - no_words, 1)
 
 
 def _beginnings(blank: np.ndarray) -> int:
@@ -248,26 +251,26 @@ _OF_CONTENT: tuple[Filter, ...] = (
         spares=("verse", "prose"),
     ),
     Filter(sentence_ends, "at least", "min_sentence_ends", "few sentences end", MIXTURE, spares=("verse", "prose")),
-    Filter(duplicate_line_share, "at most", "max_duplicate_lines", "duplicate lines", PAGES, spares=("verse",)),
+    Filter(duplicate_line_share, "at most", "max_duplicate_lines", "duplicate lines", PAGES, spares=("song",)),
     Filter(
         duplicate_line_characters, "at most", "max_duplicate_line_characters", "duplicate line characters", PAGES,
-        spares=("verse",),
+        spares=("song",),
     ),
 )  # fmt: skip
 _OF_REPETITION: tuple[Filter, ...] = (
     *(
         Filter(
             functools.partial(top_ngram, n=n), "at most", "max_top_ngram", f"top {n}-gram",
-            PAGES, part=n - 2, spares=("verse",),
+            PAGES, part=n - 2, spares=("song",),
         )
         for n in (2, 3, 4)
     ),
-    Filter(said_again, "at most", "max_said_again", "said again", PAGES, spares=("verse",)),
+    Filter(said_again, "at most", "max_said_again", "said again", PAGES, spares=("song",)),
     *(
         # a run of words that occurred before is made of shorter ones that did: a longer one covers no more
         Filter(
             functools.partial(duplicate_ngrams, n=n), "at most", "max_duplicate_ngrams", f"duplicate {n}-grams",
-            PAGES, part=n - 5, falling=n > 5, spares=("verse",),
+            PAGES, part=n - 5, falling=n > 5, spares=("song",),
         )
         for n in (5, 6, 7, 8, 9, 10)
     ),

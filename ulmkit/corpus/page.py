@@ -7,6 +7,7 @@ import numpy as np
 
 from ulmkit.corpus.genre import (
     PARAGRAPH,
+    TITLES,
     VERSE_AGAIN,
     VERSE_DIGITS,
     breaks_off,
@@ -176,6 +177,11 @@ class Page:
         if not of_any_length(lengths, different) or self.counts["digits"] > VERSE_DIGITS * len(self.text):
             return False
         return self.going_on >= self.limits.verse_line_starts
+
+    @property
+    def song(self) -> bool:
+        """Whether it is verse in which some line goes on from the one before: titles of one length are no song."""
+        return self.verse and not self.going_on < TITLES
 
     @functools.cached_property
     def prose(self) -> bool:
