@@ -7,6 +7,7 @@ stands among sentences; what is said ends as sentences do.
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ MIN_VERSES = 8  # different lines; fewer of all lengths are a caption, or a noti
 VERSE_LINE = 60  # characters; in free verse nine lines of ten are shorter
 VERSE_DIGITS = 0.02  # of the characters; tables and price lists have more
 TITLES = 0.05  # of the lines begin with a stop word where they are titles; of poems 99 in 100 have more
+ALIKE = 0.6  # of the lines begin with the same two words: the parts of one programme, and no verse
 VERSE_AGAIN = 3  # lines for each different one: a refrain comes back, but there are strophes between
 ANNOUNCING = (":", "：")
 
@@ -92,6 +94,12 @@ def of_one_length(lengths: np.ndarray) -> bool:
     low, high = quantile(ordered, 0.1), quantile(ordered, 0.9)
     inner = ordered[(ordered >= low) & (ordered <= high)]
     return bool(12 <= quantile(inner, 0.5) <= 80 and inner.std() < 0.2 * inner.mean())
+
+
+def begin_alike(lines: Sequence[str]) -> bool:
+    """Whether most of `lines` begin with the same two words."""
+    firsts = Counter(tuple(line.split(" ", 2)[:2]) for line in lines)
+    return max(firsts.values()) > ALIKE * len(lines)
 
 
 def of_any_length(lengths: np.ndarray, different: int) -> bool:

@@ -10,6 +10,7 @@ from ulmkit.corpus.genre import (
     TITLES,
     VERSE_AGAIN,
     VERSE_DIGITS,
+    begin_alike,
     breaks_off,
     ends_sentence,
     of_any_length,
@@ -169,7 +170,7 @@ class Page:
     def verse(self) -> bool:
         """Whether the lines are verse: of nearly one length, or all short and going on from line to line."""
         different = len(self.distinct_lines)
-        if different < 4 or len(self.lines) > VERSE_AGAIN * different:
+        if different < 4 or len(self.lines) > VERSE_AGAIN * different or begin_alike(self.lines):
             return False
         lengths = np.fromiter(map(len, self.lines), np.int64, len(self.lines))
         if of_one_length(lengths):
