@@ -26,7 +26,7 @@ SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
 LETTER = re.compile(r"[^\W\d_]")
 LINE_NUMBER = re.compile(r"^(?=[^\s\d]*\d)(?:(?![^\W\d_])\S)+(?= \S)", re.MULTILINE)  # 3. of a list, (3) of a statute
-WORD = re.compile(r"\w")
+WORD_CHARACTER = re.compile(r"\w")
 MARKS_ALONE = re.compile(r"(?<!\S)[^\w\s]+(?!\S)")
 BLANK, LINE_END = ord(" "), ord("\n")
 
@@ -137,7 +137,9 @@ def words_with_letter(page: Page) -> float:
     # where only letters and blanks are left, a word with a letter begins where a letter follows a blank
     lettered = blank[blank | letter_mask().take(page.codes)]
     told = zip(page.lines, page.sentences_end, strict=True)
-    sentences = "\n".join([line for line, ends in told if ends or not WORD.search(line)])  # and rules between them
+    sentences = "\n".join(
+        [line for line, ends in told if ends or not WORD_CHARACTER.search(line)]
+    )  # and rules between them
     no_words = len(MARKS_ALONE.findall(sentences)) + len(LINE_NUMBER.findall(sentences))
     return _beginnings(lettered) / max(_beginnings(blank) - no_words, 1)
 

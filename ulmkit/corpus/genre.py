@@ -22,7 +22,7 @@ MIN_VERSES = 8  # different lines; fewer of all lengths are a caption, or a noti
 VERSE_LINE = 60  # characters; in free verse nine lines of ten are shorter
 VERSE_DIGITS = 0.02  # of the characters; tables and price lists have more
 TITLES = 0.05  # of the lines begin with a stop word where they are titles; of poems 99 in 100 have more
-ALIKE = 0.6  # of the lines begin with the same two words: the parts of one programme, and no verse
+SAME_BEGINNING = 0.6  # of the lines begin with the same two words: the parts of one programme, and no verse
 VERSE_AGAIN = 3  # lines for each different one: a refrain comes back, but there are strophes between
 ANNOUNCING = (":", "：")
 
@@ -99,7 +99,7 @@ def of_one_length(lengths: np.ndarray) -> bool:
 def begin_alike(lines: Sequence[str]) -> bool:
     """Whether most of `lines` begin with the same two words."""
     firsts = Counter(tuple(line.split(" ", 2)[:2]) for line in lines)
-    return max(firsts.values()) > ALIKE * len(lines)
+    return max(firsts.values()) > SAME_BEGINNING * len(lines)
 
 
 def of_any_length(lengths: np.ndarray, different: int) -> bool:
