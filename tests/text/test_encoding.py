@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_cases import examples
 
-from ulmkit.text.encoding import Undecodable, byte_table, declared_in, decode, guess, python_name
+from ulmkit.text.encoding import Undecodable, byte_table, declared_in, decode, decode_line, guess, python_name
 from ulmkit.text.mojibake import repair
 
 ET = (
@@ -218,3 +218,12 @@ def test_mojibake_through_the_language_s_own_encoding_is_undone():
     assert repair(f"{BALTIC_MOJIBAKE} öö", BALTIC) == f"{BALTIC_MOJIBAKE} öö"
     for text in (ET, FA, RU, "„LÖÖ” ja TÖ” ning Å” on Äe—", "Ähvardus: „Ööö…”"):
         assert repair(text, (*BALTIC, "windows-1256", "windows-1251")) == text
+
+
+def test_a_letter_by_itself_is_no_line_in_another_encoding() -> None:
+    """Any byte is somebody's letter; marks between ASCII words, and words, say more."""
+    persian = ("windows-1256",)
+    with pytest.raises(Undecodable, match="too little"):
+        decode_line(b'{"text": "\xff\xfe"}', candidates=persian)
+    assert decode_line("سلام".encode("windows-1256"), candidates=persian) == ("سلام", "windows-1256")
+    assert decode_line(b"He said \x93yes\x94 - 5 \x80", candidates=persian)[0] == "He said “yes” - 5 €"

@@ -379,7 +379,16 @@ def decode_line(data: bytes, likely: str = "", candidates: Sequence[str] = (), l
     score, text = max(((plausibility(text, alphabet), text) for text in readings), default=(0.0, ""))
     if score < MIN_LINE_SCORE:
         raise Undecodable(f"reads like noise in {likely}")
+    if not _tells(text):
+        raise Undecodable("too little to tell another encoding by")
     return text, likely
+
+
+def _tells(text: str) -> bool:
+    """Whether what is not ASCII are punctuation marks, or stands in a word: a letter by itself is any byte's reading."""
+    words = [[_kind(char) for char in match[0]] for match in WORD.finditer(text)]
+    letters = [sum(kind.isupper() for kind in kinds) for kinds in words]
+    return max(letters, default=2) > 1 or not any(letters)
 
 
 def alphabet_of(letters: str) -> frozenset[str]:
