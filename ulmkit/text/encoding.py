@@ -385,7 +385,7 @@ def decode_line(data: bytes, likely: str = "", candidates: Sequence[str] = (), l
 
 
 def _tells(text: str) -> bool:
-    """Whether what is not ASCII are punctuation marks, or stands in a word: a letter by itself is any byte's reading."""
+    """Whether what is not ASCII is punctuation, or stands in a word: a letter by itself is any byte's reading."""
     words = [[_kind(char) for char in match[0]] for match in WORD.finditer(text)]
     letters = [sum(kind.isupper() for kind in kinds) for kinds in words]
     return max(letters, default=2) > 1 or not any(letters)
