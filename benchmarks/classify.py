@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import ulmkit
 import zstandard
+
+import ulmkit
 from ulmkit.classifier.curve import sampled
 from ulmkit.classifier.run import train_classifier
 from ulmkit.classifier.table import Columns, Examples, labelled_rows
