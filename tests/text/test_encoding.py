@@ -227,3 +227,14 @@ def test_a_letter_by_itself_is_no_line_in_another_encoding() -> None:
         decode_line(b'{"text": "\xff\xfe"}', candidates=persian)
     assert decode_line("سلام".encode("windows-1256"), candidates=persian) == ("سلام", "windows-1256")
     assert decode_line(b"He said \x93yes\x94 - 5 \x80", candidates=persian)[0] == "He said “yes” - 5 €"
+
+
+def test_a_line_in_another_encoding_than_its_file_s_is_read():
+    """All of it or a part; what is noise in every encoding stays a complaint."""
+    letters = "ابپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیءآأؤئيك"
+    old = FA.encode("windows-1256")
+    assert decode_line(old, "", ["windows-1256"], letters) == (FA, "windows-1256")
+    both = "«گربه ما پشت پنجره نشسته» ".encode() + old
+    assert decode_line(both, "windows-1256", ["windows-1256"], letters)[0] == "«گربه ما پشت پنجره نشسته» " + FA
+    with pytest.raises(Undecodable):
+        decode_line(random.Random(1).randbytes(300), "", ["windows-1257"], LETTERS)

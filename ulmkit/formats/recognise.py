@@ -7,8 +7,8 @@ from typing import NamedTuple
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import is_tar
 from ulmkit.formats.json import PYTHON_RECORD
+from ulmkit.formats.layout import KNOWN_COLUMNS, find_layout
 from ulmkit.formats.streams import CODECS
-from ulmkit.formats.tables import KNOWN_COLUMNS, find_dialect, rows_of
 from ulmkit.text.encoding import Undecodable, decode
 
 
@@ -201,9 +201,8 @@ def is_table(text: str) -> bool:
     lines = text.splitlines(keepends=True)[:60]
     if len(lines) < 3:
         return False
-    dialect, share, width = find_dialect(lines[:-1], "")
-    rows = rows_of(lines[:-1], dialect)
-    if width < 2 or share < 0.95 or len(rows) < 2:
+    found = find_layout(lines[:-1])
+    if found.width < 2 or found.share < 0.95 or found.layout.open_ended or len(found.rows) < 2:
         return False
-    names = [cell.strip().lower() for cell in rows[0]]
-    return len(names) == width and sum(name in KNOWN_COLUMNS for name in names) * 2 >= width
+    names = [cell.strip().lower() for cell in found.rows[0].cells]
+    return len(names) == found.width and sum(name in KNOWN_COLUMNS for name in names) * 2 >= found.width

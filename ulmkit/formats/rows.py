@@ -1,10 +1,8 @@
 """Tables as rows of cells with their line numbers: CSV, TSV, JSON lines and Parquet, packed or not."""
 
-import csv
 import io
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from ulmkit.formats.origin import Origin, scalar
 from ulmkit.formats.read import plain_name
 from ulmkit.formats.recognise import recognise
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Stream, decompressed
-from ulmkit.formats.tables import SAMPLE_ROWS, find_dialect, has_header, rows_of
+from ulmkit.formats.table_rows import TableRows
 from ulmkit.names import stored_name
 
 TableRow = tuple[int, dict[str, Any]]  # its line, and its cells by column
@@ -58,45 +56,11 @@ def rows_of_file(path: Path) -> Iterator[TableRow | Unreadable]:
 
 def _cells(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
     """Rows of CSV or TSV, each with the line that it begins on. Columns without names are column1, column2 …"""
-    csv.field_size_limit(max(csv.field_size_limit(), origin.limits.record))
-    complaints: list[Unreadable] = []
-    numbered = text_lines(stream, origin)
-    ahead: list[str] = []
-
-    def lines() -> Iterator[str]:
-        yield from ahead
-        for _, line in numbered:
-            if isinstance(line, Unreadable):
-                complaints.append(line)
-                yield "\n"  # keeps the count of lines
-            else:
-                yield line
-
-    ahead += list(islice(lines(), SAMPLE_ROWS))
-    if ahead:
-        dialect, _, width = find_dialect(ahead, origin.name.lower())
-        sample = rows_of(ahead, dialect)
-        header = bool(sample) and has_header(sample)
-        names = [cell.strip().lstrip("\ufeff") for cell in sample[0]] if header else []
-        names += [f"column{number}" for number in range(len(names) + 1, max(width, 1) + 1)]
-        reader = csv.reader(lines(), dialect)
-        while True:
-            line = reader.line_num + 1
-            yield from iter(lambda: complaints.pop(0) if complaints else None, None)
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                yield origin.unreadable(reasons.BAD_RECORD, error, line)
-                continue
-            if (header and line == 1) or not cells:
-                continue
-            if len(cells) < width:
-                yield origin.unreadable(reasons.BAD_RECORD, f"{len(cells)} cells instead of {width}", line)
-            else:
-                yield line, {name: scalar(cell) for name, cell in zip(names, cells, strict=False)}
-    yield from complaints
+    for row in TableRows(text_lines(stream, origin), origin):
+        if isinstance(row, Unreadable):
+            yield row
+        elif isinstance(row, tuple):
+            yield row[0], {name: scalar(cell) for name, cell in row[1].items()}
 
 
 def _objects(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:

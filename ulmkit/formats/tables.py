@@ -1,18 +1,14 @@
 """CSV, TSV and Parquet: rows with a text column."""
 
-import csv
 import io
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ulmkit.document import Unreadable
 from ulmkit.errors import UsageError
 from ulmkit.formats import reasons
-from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.fields import (
-    NEVER_TEXT,
-    TEXT_FIELDS,
     Choice,
     NumberedRecord,
     choose,
@@ -24,145 +20,16 @@ from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.record_facts import FACT_COLUMNS, plain_key
 from ulmkit.formats.streams import Stream
-
-KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
-SAMPLE_ROWS = 200
-
-
-class Dialect(csv.excel):
-    """A dialect whose delimiter and quoting were found by looking."""
-
-    def __init__(self, delimiter: str, quoted: bool) -> None:
-        self.delimiter = delimiter
-        self.quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        super().__init__()
-
-
-def rows_of(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
-    """The rows that `dialect` makes of `lines`; none where it breaks."""
-    try:
-        return [row for row in csv.reader(lines, dialect) if row]
-    except csv.Error:
-        return []
-
-
-def consistency(rows: list[list[str]]) -> tuple[float, int]:
-    """Share of rows with the most usual number of cells, and that number."""
-    if not rows:
-        return 0.0, 0
-    (width, times), *_ = Counter(map(len, rows)).most_common(1)
-    return times / len(rows), width
-
-
-def find_dialect(lines: Sequence[str], name: str) -> tuple[Dialect, float, int]:
-    """The delimiter and quoting under which most rows have equally many cells, with share and number of cells."""
-    favourite = "\t" if name.endswith((".tsv", ".tab")) else ","
-    best: tuple[tuple[float, bool], Dialect, float, int] | None = None
-    for delimiter in ("\t", ",", ";", "|"):
-        dialect = Dialect(delimiter, delimiter != "\t" or quotes_are_marks(lines))
-        rows = rows_of(lines, dialect)
-        # a sample may end inside a quoted cell
-        share, width = consistency(rows[:-1] if len(rows) > 3 else rows)
-        # one column only fits everything, so it says little
-        rank = (round(share, 2) if width > 1 else 0.3, delimiter == favourite)
-        if best is None or rank > best[0]:
-            best = (rank, dialect, share, width)
-    assert best is not None
-    return best[1:]
-
-
-def quotes_are_marks(lines: Sequence[str]) -> bool:
-    """Whether cells between tabs are quoted, or a quote at their start is the text's own.
-
-    >>> quotes_are_marks(['1\\t"Tere", ütles ta.\\n']), quotes_are_marks(['1\\t"Tere"\\n'])
-    (False, True)
-    """
-    cells = [cell for line in lines for cell in line.rstrip("\r\n").split("\t") if cell.startswith('"')]
-    return all(len(cell) > 1 and cell.endswith('"') for cell in cells)
-
-
-def has_header(rows: list[list[str]]) -> bool:
-    """Whether the first row names the columns: known names, or short cells unlike all below them.
-
-    >>> has_header([["text", "label"], ["Tere hommikust, armas maailm", "1"]])
-    True
-    >>> has_header([["neutraalne", "Tere hommikust"], ["neutraalne", "Head ööd"]])
-    False
-    """
-    first, rest = rows[0], rows[1:]
-    if any(not cell.strip() or len(cell) > 60 or "\n" in cell for cell in first) or len(set(first)) < len(first):
-        return False
-    if any(cell.strip().lower().lstrip("\ufeff") in KNOWN_COLUMNS for cell in first):
-        return True
-    if not rest or any(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in first):
-        return False
-    columns = list(zip(*(row for row in rest if len(row) == len(first)), strict=True))
-    if not columns or any(cell in column for cell, column in zip(first, columns, strict=True)):
-        return False
-    lengths = [sum(map(len, column)) / len(column) for column in columns]
-    longest = lengths.index(max(lengths))
-    return len(first[longest]) * 4 < lengths[longest] and " " not in first[longest].strip()
+from ulmkit.formats.table_rows import TableRows
 
 
 def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
     """A document a row. `text_field` is a column's name, or its number from 1."""
-    csv.field_size_limit(max(csv.field_size_limit(), origin.limits.record))
-    complaints: list[Unreadable] = []
-    numbered = text_lines(stream, origin)
-    ahead: list[str] = []
-    for _, line in numbered:
-        if isinstance(line, Unreadable):
-            complaints.append(line)
-        else:
-            ahead.append(line)
-            if len(ahead) >= SAMPLE_ROWS:
-                break
-    if not ahead:
-        yield from complaints
-        return
-    dialect, _, width = find_dialect(ahead, origin.name.lower())
-    sample = rows_of(ahead, dialect)
-    header = sample[0] if sample and has_header(sample) else None
-    names = [cell.strip().lstrip("\ufeff") for cell in header] if header else []
-    names += [f"column{number}" for number in range(len(names) + 1, width + 1)]
-
-    def lines() -> Iterator[str]:
-        yield from ahead
-        for _, line in numbered:
-            if isinstance(line, Unreadable):
-                complaints.append(line)
-            else:
-                yield line
-
-    def rows() -> Iterator[NumberedRecord]:
-        reader = csv.reader(lines(), dialect)
-        number = 0
-        while True:
-            while complaints:
-                yield complaints.pop(0)
-            try:
-                row = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                yield origin.unreadable(reasons.BAD_RECORD, error, number + 1)
-                continue
-            number += 1
-            if not row or (number == 1 and header is not None):
-                continue
-            if len(row) < width:
-                detail = f"{len(row)} cells instead of {width}"
-                yield origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(dialect.delimiter.join(row)))
-            else:
-                yield number, dict(zip(names, row, strict=False))
-        yield from complaints
-
-    field = origin.text_field
-    if field and field.isdecimal() and field not in names and 0 < int(field) <= width:
-        from dataclasses import replace
-
+    rows = TableRows(text_lines(stream, origin), origin)
+    field, names = origin.text_field, rows.names
+    if field and field.isdecimal() and field not in names and 0 < int(field) <= len(names):
         origin = replace(origin, text_field=names[int(field) - 1])
-    yield from documents(rows(), origin)
+    yield from documents(rows, origin)
 
 
 def read_parquet(stream: Stream, origin: Origin) -> Iterator[Record]:

@@ -45,6 +45,7 @@ FREQUENT = frozenset("éèêäöüõåøæáíóúñçàâîôùûšžčßãąę
 LESS_FREQUENT = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØÆČĀĒĪŪÁÍÓÚÑÇ")
 MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00a0\u200c\u200d\u200e\u200f،؛؟€£©®™×½¼²³ºª´¿¡")
 NON_ASCII = re.compile(rb"[\x80-\xff]")
+ASCII_OR_NOT = re.compile(rb"[\x00-\x7f]+|[\x80-\xff]+")
 WORD = re.compile(r"\w*[^\x00-\x7f]\w*", re.S)
 
 
@@ -373,8 +374,7 @@ def decode_line(data: bytes, likely: str = "", candidates: Sequence[str] = (), l
         raise Undecodable("too little to tell another encoding by")
     if not likely or plausibility(read_as(data, likely) or "\ufffe", alphabet) < MIN_LINE_SCORE:
         likely = guess(data, likely, candidates, letters)
-    parts = re.split(rb"([\x00-\x7f]+)", data)
-    mixed = "".join(part.decode() if is_utf8(part) else read_as(part, likely) or "\ufffe" for part in parts)
+    mixed = "".join(read_as(part, "utf-8") or read_as(part, likely) or "\ufffe" for part in ASCII_OR_NOT.findall(data))
     readings = [text for text in (read_as(data, likely), mixed) if text is not None and "\ufffe" not in text]
     score, text = max(((plausibility(text, alphabet), text) for text in readings), default=(0.0, ""))
     if score < MIN_LINE_SCORE:

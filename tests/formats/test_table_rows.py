@@ -1,0 +1,104 @@
+"""Tables as people have them: every row is read whole, or counted with its line and the reason."""
+
+from pathlib import Path
+
+import pytest
+
+from ulmkit.document import RawDocument, Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.read import read_file
+
+TEXT = "Lause, mis on pikk; selles on ka \"jutumärgid\" ja 'ülakomad', nii et on, mida lugeda."
+PLAIN = "Hommikul ärkas linn vara ja trammid hakkasid sõitma"
+
+
+def read(tmp_path: Path, content: str | bytes, name: str = "a.csv") -> tuple[list[str], list[tuple[str, str]]]:
+    """The texts, and place and reason of each complaint."""
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    records = list(read_file(path))
+    return (
+        [str(record.content) for record in records if isinstance(record, RawDocument)],
+        [(record.where, record.reason) for record in records if isinstance(record, Unreadable)],
+    )
+
+
+def rows(*texts: str, header: str = "id,text") -> str:
+    """A table of two columns, each text as it is given."""
+    return "\n".join([header, *(f"{number}{header[2]}{text}" for number, text in enumerate(texts))]) + "\n"
+
+
+DOUBLED, SLASHED = TEXT.replace('"', '""'), TEXT.replace('"', '\\"')
+APOSTROPHES = TEXT.replace("'", "''")
+LAYOUTS = [
+    (f'"{DOUBLED}"', "id,text"),
+    (f'"{SLASHED}"', "id,text"),
+    (f'"{SLASHED}"', "id\ttext"),
+    (f"'{APOSTROPHES}'", "id;text"),
+    (TEXT, "id\ttext"),
+    (TEXT, "id|text"),
+    (TEXT.replace(",", "\\,").replace('"', '\\"'), "id,text"),
+    (TEXT, "id,text"),  # nothing is quoted, and the last column is the text
+]
+
+
+@pytest.mark.parametrize(("cell", "header"), LAYOUTS)
+def test_the_layout_is_found(tmp_path: Path, cell: str, header: str):
+    """Whatever quotes a cell and escapes a mark."""
+    assert read(tmp_path, rows(*[cell] * 20, header=header)) == ([TEXT] * 20, [])
+
+
+@pytest.mark.parametrize(("cell", "header"), LAYOUTS[:5])
+def test_a_layout_that_shows_late_is_seen(tmp_path: Path, cell: str, header: str):
+    """The first thousand rows hold no mark at all."""
+    texts, complaints = read(tmp_path, rows(*[PLAIN] * 1200, *[cell] * 3, header=header))
+    assert (texts[1200:], complaints) == ([TEXT] * 3, [])
+
+
+def test_marks_of_a_text_between_tabs_stay_its_own(tmp_path: Path):
+    """A quotation mark that opens a text late in a table swallows no row, and none is taken away."""
+    opening, closed = f'"{PLAIN}', f'"{PLAIN}," ütles ta'
+    texts = [*[PLAIN] * 1100, closed, *[PLAIN] * 20, opening, *[PLAIN] * 60]
+    assert read(tmp_path, rows(*texts, header="id\ttext"), "a.tsv") == (texts, [])
+
+
+def test_a_quotation_mark_that_is_not_closed_costs_its_row(tmp_path: Path):
+    """The rows behind it are read, and it is named with its line."""
+    cells = [f'"{DOUBLED}"'] * 10
+    cells[4] = f'"{DOUBLED}'
+    assert read(tmp_path, rows(*cells)) == ([TEXT] * 9, [("a.csv#6", reasons.BAD_RECORD)])
+    cells[4], cells[9] = f'"{DOUBLED}\nteine rida\nkolmas"', f'"{DOUBLED}\nlõpp'
+    texts, complaints = read(tmp_path, rows(*cells))
+    assert texts == [*[TEXT] * 4, f"{TEXT}\nteine rida\nkolmas", *[TEXT] * 4]
+    assert complaints == [("a.csv#13", reasons.BAD_RECORD)]
+
+
+@pytest.mark.parametrize("cell", [f'"{DOUBLED}"', TEXT.replace(",", "").replace('"', "")])
+def test_carriage_returns_and_nuls_in_cells_cost_nothing(tmp_path: Path, cell: str):
+    """One in the middle of a cell; and where they end the lines, they do."""
+    text = TEXT if cell[0] == '"' else cell
+    broken = cell[:20] + "\r" + cell[20:]
+    texts, complaints = read(tmp_path, rows(*[cell] * 5, broken, cell + "\0", cell))
+    assert ([text.replace("\r", "") for text in texts], complaints) == ([text] * 8, [])
+    assert read(tmp_path, rows(*[cell] * 5).replace("\n", "\r")) == ([text] * 5, [])
+
+
+def test_short_and_long_rows_are_named(tmp_path: Path):
+    """What cannot be put right without a guess is left out."""
+    content = f"id,title,text,label\n1,A,{PLAIN},x\n2,B\n3,C,{PLAIN},y,z\n4,D,{PLAIN},x\n"
+    texts, complaints = read(tmp_path, content)
+    assert texts == [PLAIN] * 2
+    assert complaints == [("a.csv#3", reasons.BAD_RECORD), ("a.csv#4", reasons.BAD_RECORD)]
+
+
+def test_a_table_that_goes_on_in_another_layout_is_read(tmp_path: Path):
+    """Two exports one after the other."""
+    other = "\n".join(["id;text", *(f"{number};{PLAIN}" for number in range(30))]) + "\n"
+    assert read(tmp_path, rows(*[PLAIN] * 1200) + other) == ([PLAIN] * 1230, [])
+
+
+def test_numbers_of_rows_need_no_name(tmp_path: Path):
+    """pandas leaves the first name empty, R leaves it out; Excel says its delimiter in front."""
+    body = "".join(f"{number},{PLAIN},1\n" for number in range(5))
+    for head in (",text,label\n", "text,label\n", "sep=,\nid,text,label\n"):
+        assert read(tmp_path, head + body) == ([PLAIN] * 5, [])

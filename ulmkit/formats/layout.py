@@ -1,0 +1,333 @@
+"""How a table is written: what stands between cells, which mark quotes them, what escapes it. Found by looking."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
+
+KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
+DELIMITERS = ("\t", ",", ";", "|")
+LAYOUT_ROWS = 1000
+LAYOUT_SAMPLE = 1 << 18
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": "\n", "v": "\n", "Z": ""}
+SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
+
+LineAt = Callable[[int], str | None]  # the line so many further on; None where there is none
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """What stands between cells, round them, and before a mark that ends none.
+
+    `open_ended`: the last column holds the delimiter unquoted, so that what is over belongs to it.
+    """
+
+    delimiter: str
+    quote: str = '"'
+    escape: str = ""
+    open_ended: bool = False
+
+
+@dataclass
+class ReadRow:
+    """The cells of a row, the lines it takes, how many of its cells were quoted, and how many of these had to be."""
+
+    cells: list[str]
+    lines: int = 1
+    quoted: int = 0
+    needed: int = 0
+
+
+class Grammar:
+    """Reads rows in one layout."""
+
+    def __init__(self, layout: TableLayout) -> None:
+        self.layout = layout
+        quote, delimiter = re.escape(layout.quote), re.escape(layout.delimiter)
+        stop = rf"[^{quote}\\]*+" if layout.escape else f"[^{quote or ' '}]*+"
+        mark = quote or "(?!)"  # which nothing is
+        inner = rf"(?:{quote}{quote}|\\.)" if layout.escape else quote * 2
+        self.opening = re.compile(f"[ \r]*{quote}") if quote else None
+        self.closing = re.compile(f"{stop}(?:{inner}{stop})*+{mark}", re.S)
+        self.after = re.compile(rf"[ \r]*(?:({delimiter})|\r*\n?\Z)")
+        self.unquoted = re.compile(rf"[^{delimiter}\\\n]*+(?:\\.[^{delimiter}\\\n]*+)*+", re.S)
+        # a mark that ends a cell although others stand in it: an odd number of them before a delimiter or the end
+        self.last_mark = (
+            re.compile(rf"(?<!{quote})(?:{quote}{quote})*{quote}(?=[ \r]*(?:{delimiter}|\r*\n?\Z))") if quote else None
+        )
+
+    def is_plain(self, line: str) -> bool:
+        """Whether `line` is a row whose cells can be had by splitting."""
+        return (not self.layout.quote or self.layout.quote not in line) and (
+            not self.layout.escape or self.layout.escape not in line
+        )
+
+    def split(self, line: str) -> list[str]:
+        """The cells of `line` where nothing is quoted or escaped."""
+        return line.rstrip("\r\n").split(self.layout.delimiter)
+
+    def row(self, line: LineAt, most: int) -> ReadRow | None:
+        """The row that begins at `line(0)`, by the letter of the layout; None where it breaks that.
+
+        A cell that goes on over more than `most` characters is not waited for.
+        """
+        text = line(0)
+        if text is None:
+            return None
+        if self.is_plain(text):
+            return ReadRow(self.split(text))
+        row, at = ReadRow([]), 0
+        while True:
+            if self.opening and (mark := self.opening.match(text, at)):
+                found = self._quoted(row, text, mark.end(), line, most)
+                if found is None or not (after := self.after.match(*found)):
+                    return None
+                text, at = found[0], after.end()
+                if after[1] is None:
+                    return row
+                continue
+            cell, text, at, ended = self._unquoted(row, text, at, line)
+            row.cells.append(cell)
+            if ended:
+                return row
+
+    def _quoted(self, row: ReadRow, text: str, at: int, line: LineAt, most: int) -> tuple[str, int] | None:
+        """Take the quoted cell that begins at `at`; the line it ends in and the place behind it."""
+        parts: list[str] = []
+        size = 0
+        while (end := self.closing.match(text, at)) is None:
+            parts.append(text[at:])
+            size += len(text) - at
+            following = line(row.lines) if size <= most else None
+            if following is None:
+                return None
+            text, at = following, 0
+            row.lines += 1
+        parts.append(text[at : end.end() - 1])
+        cell = "".join(parts)
+        row.quoted += 1
+        quote, escape = self.layout.quote, self.layout.escape
+        row.needed += self.layout.delimiter in cell or quote in cell or "\n" in cell
+        if quote * 2 in cell:
+            cell = cell.replace(quote * 2, quote)
+        if escape and escape in cell:
+            cell = re.sub(rf"\\([\\\n{re.escape(quote)}])", r"\1", cell)
+        row.cells.append(cell)
+        return text, end.end()
+
+    def _unquoted(self, row: ReadRow, text: str, at: int, line: LineAt) -> tuple[str, str, int, bool]:
+        """The unquoted cell at `at`, the line it ends in, the place behind it, and whether the row ends there."""
+        delimiter = self.layout.delimiter
+        if not self.layout.escape:
+            end = text.find(delimiter, at)
+            return (text[at:].rstrip("\r\n"), text, 0, True) if end < 0 else (text[at:end], text, end + 1, False)
+        found = self.unquoted.match(text, at)
+        while found and found.end() == len(text) and text.endswith("\n") and (following := line(row.lines)) is not None:
+            text += following  # its line end was escaped
+            row.lines += 1
+            found = self.unquoted.match(text, at)
+        end = found.end() if found else at
+        ended = not text.startswith(delimiter, end)
+        raw = text[at:].rstrip("\r\n") if ended else text[at:end]
+        return self._unescaped(raw), text, end + 1, ended
+
+    def _unescaped(self, raw: str) -> str:
+        if "\\" not in raw or raw == "\\N":
+            return "" if raw == "\\N" else raw
+        # as databases write to files between tabs; elsewhere a letter behind the mark is a letter
+        names = _ESCAPES if self.layout.delimiter == "\t" else {}
+        own = f"\\\n\r'\"{self.layout.delimiter}"
+        return re.sub(r"\\(.)", lambda m: m[1] if m[1] in own else names.get(m[1], m[0]), raw, flags=re.S)
+
+    def lenient(self, text: str) -> ReadRow | None:
+        """The row on the line `text` whose cells hold marks that nobody doubled, where it can be one at all."""
+        row, at = ReadRow([]), 0
+        while self.opening and self.last_mark:
+            mark = self.opening.match(text, at)
+            if mark is None:
+                end = text.find(self.layout.delimiter, at)
+                row.cells.append(text[at:end] if end >= 0 else text[at:].rstrip("\r\n"))
+                if end < 0:
+                    return row
+                at = end + 1
+                continue
+            last = self.last_mark.search(text, mark.end())
+            if last is None or (after := self.after.match(text, last.end())) is None:
+                return None
+            row.cells.append(text[mark.end() : last.end() - 1].replace(self.layout.quote * 2, self.layout.quote))
+            row.quoted += 1
+            if after[1] is None:
+                return row
+            at = after.end()
+        return None
+
+
+@lru_cache(maxsize=256)
+def grammar_of(layout: TableLayout) -> Grammar:
+    """The one grammar of a layout."""
+    return Grammar(layout)
+
+
+@dataclass(frozen=True)
+class FoundLayout:
+    """A layout as it fits a sample: the share of the lines that are rows of the usual width, and these rows."""
+
+    layout: TableLayout
+    share: float = 0.0
+    width: int = 0
+    rows: tuple[ReadRow, ...] = ()
+
+    @property
+    def quoted_rows(self) -> int:
+        return sum(row.quoted > 0 for row in self.rows)
+
+
+def _lines_from(lines: Sequence[str], start: int) -> LineAt:
+    return lambda far: lines[start + far] if start + far < len(lines) else None
+
+
+def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
+    """`layout` on `lines`: what breaks it costs its line."""
+    grammar, rows, at = grammar_of(layout), [], 0
+    sizes = Counter[int]()
+    while at < len(lines):
+        start = at
+        row = grammar.row(_lines_from(lines, start), LAYOUT_SAMPLE)
+        at += row.lines if row else 1
+        if row and lines[start].strip("\r\n"):
+            rows.append(row)
+            sizes[len(row.cells)] += row.lines
+    if not rows:
+        return FoundLayout(layout)
+    total = sum(1 for line in lines if line.strip("\r\n")) or 1
+    if _is_open_ended(rows, sizes, total):
+        width = len(rows[0].cells)
+        enough = sum(times for size, times in sizes.items() if size >= width)
+        share = 0.9 * min(1.0, enough / total)
+        return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows))
+    width, times = max(sizes.items(), key=lambda item: (item[1], item[0]))
+    return FoundLayout(layout, min(1.0, times / total), width, tuple(rows))
+
+
+def _is_open_ended(rows: Sequence[ReadRow], sizes: Counter[int], total: int) -> bool:
+    """Whether the rows below a header have more cells than it names, as prose has commas: not one more each."""
+    width = len(rows[0].cells)
+    if width < 2 or not names_columns(rows[0].cells) or rows[0].quoted:
+        return False
+    over = [row.cells[width:] for row in rows if len(row.cells) > width]
+    if len(over) <= 0.1 * total or sizes[width] + sum(sizes[n] for n in sizes if n > width) < 0.9 * total:
+        return False
+    prose = all(cell.startswith(" ") for cells in over for cell in cells)
+    return prose or (len(set(map(len, over))) > 1 and sizes.most_common(1)[0][1] < 0.9 * total)
+
+
+def names_columns(cells: Sequence[str]) -> bool:
+    """Whether one of `cells` is the name of a usual column."""
+    return any(cell.strip().lower().lstrip("\ufeff") in KNOWN_COLUMNS for cell in cells)
+
+
+def _variants(text: str, delimiter: str) -> list[TableLayout]:
+    """The layouts with `delimiter` that the marks in `text` allow."""
+    start, end = rf"(?:^|{re.escape(delimiter)}) ?", rf" ?(?:{re.escape(delimiter)}|\r?$)"
+    quotes = ['"']
+    if '"' in text:
+        quotes.append("")
+    if "'" in text and re.search(f"{start}'", text, re.M) and re.search(f"'{end}", text, re.M):
+        quotes.append("'")
+    found = [TableLayout(delimiter, quote) for quote in quotes]
+    if "\\" in text:
+        follows = set(re.findall(r"\\(.)", text, re.S)) - set(f"\\\n\r'\"{delimiter}")
+        for quote in quotes:
+            if quote and f"\\{quote}" in text:
+                found.append(TableLayout(delimiter, quote, "\\"))
+        if follows <= (set("ntr0NbfvZ") if delimiter == "\t" else set("N")) and re.search(
+            rf"\\[\\\n{re.escape(delimiter)}]|\\[tnN]" if delimiter == "\t" else rf"\\[\\\n{re.escape(delimiter)}]",
+            text,
+        ):
+            found += [TableLayout(delimiter, quote, "\\") for quote in quotes if quote != "'"]
+    return list(dict.fromkeys(found))
+
+
+def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
+    """The layout under which most of `lines` are rows of one width; `name` (lower case) breaks a tie.
+
+    >>> find_layout(["id;text\\n", "1;'a; b'\\n", "2;'c'\\n"]).layout
+    TableLayout(delimiter=';', quote="'", escape='', open_ended=False)
+    """
+    favourite = "\t" if name.endswith((".tsv", ".tab")) else ","
+    lines = _sampled(lines)
+    if lines and (said := SAYS_DELIMITER.match(lines[0])):
+        return max((tried(lines[1:], each) for each in _variants("".join(lines), said[1])), key=lambda f: f.share)
+    text = "".join(lines)
+    best: tuple[tuple[float, ...], FoundLayout] | None = None
+    for delimiter in DELIMITERS:
+        for layout in _variants(text, delimiter) if delimiter in text else [TableLayout(delimiter)]:
+            found = tried(lines, layout)
+            rank = (_rank(found), *_preference(found, delimiter == favourite))
+            if best is None or rank > best[0]:
+                best = rank, found
+    assert best is not None
+    return best[1]
+
+
+def _sampled(lines: Sequence[str]) -> Sequence[str]:
+    """As many lines as are looked at; the last rows may be cut, and are looked at only where there are few."""
+    size = 0
+    for at, line in enumerate(lines[:LAYOUT_ROWS]):
+        size += len(line)
+        if size > LAYOUT_SAMPLE and at:
+            return lines[:at]
+    return lines[:LAYOUT_ROWS]
+
+
+def _rank(found: FoundLayout) -> float:
+    """How well a layout fits. One column fits everything, so it says little, unless its cells are quoted."""
+    share = round(found.share, 2)
+    if found.width > 1:
+        first = found.rows[0].cells
+        return share + 0.2 * (len(first) in (found.width, found.width - 1) and len(first) > 1 and names_columns(first))
+    return max(0.3, 0.7 * share * (2 * found.quoted_rows >= len(found.rows) > 0))
+
+
+def _preference(found: FoundLayout, favourite: bool) -> tuple[float, ...]:
+    """Which of two layouts that fit as well is likelier: quotation marks that are needed are marks of the table."""
+    layout, rows = found.layout, max(len(found.rows), 1)
+    needed = sum(row.needed for row in found.rows)
+    usual = 2 * found.quoted_rows >= rows
+    if layout.quote == '"':
+        # between tabs a text may begin and end in quotation marks of its own
+        believed = 1.0 if not found.quoted_rows or needed or usual or layout.delimiter != "\t" else -1.0
+    elif layout.quote == "'":
+        believed = 2.0 if usual else -2.0
+    else:
+        believed = 0.0
+    return (float(favourite), believed, float(bool(layout.escape)))
+
+
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names the columns: known names, or short cells unlike all below them.
+
+    The first name may be missing, where it stands over the numbers of the rows.
+
+    >>> has_header([["text", "label"], ["Tere hommikust, armas maailm", "1"]])
+    True
+    >>> has_header([["neutraalne", "Tere hommikust"], ["neutraalne", "Head ööd"]])
+    False
+    """
+    first, rest = rows[0], rows[1:]
+    named = first[1:] if len(first) > 1 and not first[0].strip() else first
+    if any(not cell.strip() or len(cell) > 60 or "\n" in cell for cell in named) or len(set(first)) < len(first):
+        return False
+    if names_columns(named):
+        return True
+    if not rest or any(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in first):
+        return False
+    columns = list(zip(*(row for row in rest if len(row) == len(first)), strict=True))
+    if not columns or any(cell in column for cell, column in zip(first, columns, strict=True)):
+        return False
+    lengths = [sum(map(len, column)) / len(column) for column in columns]
+    longest = lengths.index(max(lengths))
+    return len(first[longest]) * 4 < lengths[longest] and " " not in first[longest].strip()

@@ -1,0 +1,301 @@
+"""The rows of a table, each read whole or complained of with its line: the layout is watched on the way."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ulmkit.document import Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.fields import TEXT_FIELDS, NumberedRecord
+from ulmkit.formats.layout import (
+    LAYOUT_ROWS,
+    LAYOUT_SAMPLE,
+    SAYS_DELIMITER,
+    FoundLayout,
+    ReadRow,
+    TableLayout,
+    find_layout,
+    grammar_of,
+    has_header,
+)
+from ulmkit.formats.origin import Origin
+
+PATIENCE = 1 << 12  # characters that an open cell may go on at the least
+LOOKED_ROUND = 16  # lines of an open cell after which it is asked whether they are rows
+BAD_IN_A_ROW = 8  # lines that break the layout before another is looked for
+FEW_VALUES = 20  # of a column of classes
+_NUMBER = frozenset("0123456789.-+eE")
+
+Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
+
+
+class TableRows(Iterator[NumberedRecord]):
+    """(number of its first line, column -> cell) for each row; a row that cannot be read comes as its complaint.
+
+    `names` are the columns: the header's, or `column1` and so on. At most one row and the sample are held.
+    """
+
+    def __init__(self, numbered: Iterator[tuple[int, str | Unreadable]], origin: Origin) -> None:
+        self.numbered, self.origin = numbered, origin
+        self.ahead: deque[tuple[int, str | Unreadable]] = deque()
+        self.names: list[str] = []
+        self.patience = origin.limits.record
+        self.searched = 0  # the line up to which no other layout is looked for
+        self._settle(self._fill())
+        self.rows = self._read()
+
+    def __next__(self) -> NumberedRecord:
+        return next(self.rows)
+
+    def _fill(self) -> list[str]:
+        """The next lines, which stay ahead, as a sample."""
+        size, lines = 0, []
+        for at in range(LAYOUT_ROWS):
+            if (line := self._line(at)) is None and at >= len(self.ahead):
+                break
+            if line is not None:
+                lines.append(line)
+                size += len(line)
+                if size > LAYOUT_SAMPLE:
+                    break
+        return lines
+
+    def _line(self, far: int) -> str | None:
+        """The line so many further on; None behind the end, and where that line cannot be read."""
+        while len(self.ahead) <= far:
+            if (item := next(self.numbered, None)) is None:
+                return None
+            self.ahead.append(item)
+        line = self.ahead[far][1]
+        return line if isinstance(line, str) else None
+
+    def _settle(self, lines: Sequence[str], found: FoundLayout | None = None) -> None:
+        """Take the layout of `lines`, and the names of the columns if their first row is a header."""
+        found = found or find_layout(lines, self.origin.name.lower())
+        self.layout, self.width = found.layout, found.width
+        self.grammar = grammar_of(found.layout)
+        cells = [row.cells for row in found.rows]
+        self.header = cells[0] if cells and has_header(cells) else None
+        if self.header or len(self.names) != self.width:
+            names = [cell.strip().lstrip("\ufeff") for cell in self.header or []]
+            if len(names) == self.width - 1 and names:
+                names.insert(0, "row")  # numbers of rows, which R gives no name
+            self.names = names + [f"column{number}" for number in range(len(names) + 1, self.width + 1)]
+        # what quotation marks turned out to be so far: the table's, or the text's own
+        self.marks, self.own = found.quoted_rows, 0
+        self.learned = [row for row in cells[bool(self.header) :] if len(row) == self.width]
+        self.fits = [self._fit([row[column] for row in self.learned]) for column in range(self.width)]
+        self.text = self._text_column()
+
+    @staticmethod
+    def _fit(values: Sequence[str]) -> Fits:
+        if len(values) < 3:
+            return None
+        if sum(is_number(value) for value in values) >= 0.98 * len(values):
+            return "number"
+        distinct = frozenset(values)
+        return distinct if len(distinct) * 3 <= len(values) and len(distinct) <= FEW_VALUES else None
+
+    def _text_column(self) -> int:
+        """The column that is most likely the text."""
+        told = self.origin.text_field
+        if told in self.names:
+            return self.names.index(told)
+        named = [name.lower() for name in self.names]
+        if known := [named.index(name) for name in TEXT_FIELDS if name in named]:
+            return known[0]
+        lengths = [sum(len(row[column]) for row in self.learned) for column in range(self.width)]
+        return lengths.index(max(lengths)) if lengths else 0
+
+    def _fitting(self, cells: Sequence[str], but: int = -1) -> bool:
+        """Whether each cell is what its column holds, as far as columns hold one kind of thing."""
+        return all(
+            fit is None or column == but or not cell.strip() or (is_number(cell) if fit == "number" else cell in fit)
+            for column, (fit, cell) in enumerate(zip(self.fits, cells, strict=True))
+        )
+
+    def _read(self) -> Iterator[NumberedRecord]:
+        if SAYS_DELIMITER.match(self._line(0) or ""):
+            self.ahead.popleft()
+        ahead, numbered = self.ahead, self.numbered
+        while True:
+            if ahead:
+                number, line = ahead[0]
+            else:
+                if (item := next(numbered, None)) is None:
+                    return
+                number, line = item
+                if not isinstance(line, str):
+                    yield line
+                    continue
+                if self.grammar.is_plain(line):
+                    cells = self.grammar.split(line)
+                    if len(cells) == self.width and cells != self.header and self.width > 1:
+                        yield number, dict(zip(self.names, cells, strict=True))
+                        continue
+                ahead.append(item)
+            if not isinstance(line, str):
+                ahead.popleft()
+                yield line
+            elif not line.strip("\r\n"):
+                ahead.popleft()
+            else:
+                yield from self._next_row(number, line)
+
+    def _next_row(self, number: int, line: str) -> Iterator[NumberedRecord]:
+        """The row that begins with `line`, or what is to be said of it."""
+        rows = self._rows_at(line)
+        if rows is None and (self._is_header(line) or self._changed(number)):
+            return
+        if rows is None:
+            yield self._complaint(number, line)
+            return
+        for _ in range(sum(row.lines for row in rows)):
+            self.ahead.popleft()
+        for row in rows:
+            if row.cells != self.header:
+                yield number, dict(zip(self.names, row.cells, strict=True))
+
+    def _is_header(self, line: str) -> bool:
+        """Whether `line` is the header, which may lack a name; it is taken away."""
+        row = self._alone(line)
+        if row is None or self.header is None or row.cells != self.header:
+            return False
+        self.ahead.popleft()
+        return True
+
+    def _rows_at(self, line: str) -> list[ReadRow] | None:
+        """The row at `line(0)` as the layout has it, else as it can be read without doubt; None where it cannot."""
+        row = self.grammar.row(self._watched, self.patience)
+        if row is not None and len(row.cells) == self.width and not self._swallows(row):
+            self.marks += row.quoted > 0
+            self.patience = min(2 * self.patience, self.origin.limits.record)
+            return [row]
+        if row is None:
+            self.patience = max(PATIENCE, self.patience // 2)
+        for other in self._otherwise(line, row):
+            if len(other.cells) == self.width:
+                return [other]
+        if "\r" in line.rstrip("\r\n"):
+            pieces = [self._alone(piece) for piece in line.rstrip("\r\n").split("\r") if piece]
+            if all(piece is not None and len(piece.cells) == self.width for piece in pieces):
+                return [replace(piece, lines=int(not at)) for at, piece in enumerate(pieces) if piece]
+        joined = self._joined(row if row and row.lines == 1 else None, line)
+        return None if joined is None else [joined]
+
+    def _watched(self, far: int) -> str | None:
+        """The lines of an open cell, until they look like rows of their own."""
+        if far and far % LOOKED_ROUND == 0 and self._like_rows(1, far):
+            return None
+        return self._line(far)
+
+    def _like_rows(self, start: int, end: int) -> bool:
+        """Whether the lines between are rows by themselves, so that a cell which holds them has swallowed them."""
+        if self.width < 2 or end - start < (2 if self.fits[0] else 5):
+            return False
+        like = 0
+        for far in range(start, end):
+            cells = self.grammar.split(self._line(far) or "")
+            like += len(cells) == self.width and self._fitting(cells, self.text)
+        return like >= 0.8 * (end - start)
+
+    def _swallows(self, row: ReadRow) -> bool:
+        return row.lines > 2 and self._like_rows(1, row.lines - 1)
+
+    def _alone(self, line: str, layout: TableLayout | None = None) -> ReadRow | None:
+        """The row that `line` is by itself."""
+        grammar = grammar_of(layout) if layout else self.grammar
+        return grammar.row(lambda far: None if far else line, 0)
+
+    def _otherwise(self, line: str, row: ReadRow | None) -> Iterator[ReadRow]:
+        """Other readings of `line` alone, likeliest first, for who takes the first of the right width."""
+        layout = self.layout
+        quotes = layout.quote or '"'
+        if not layout.escape and f"\\{quotes}" in line:
+            escaping = grammar_of(replace(layout, quote=quotes, escape="\\"))
+            if (found := escaping.row(self._watched, self.patience)) and not self._swallows(found):
+                yield found
+        if "\r" in line.rstrip("\r\n") and (found := self._alone(line.rstrip("\r\n").replace("\r", ""))):
+            yield found
+        if quotes in line:
+            sure = self.marks > self.own
+            if sure and (found := self.grammar.lenient(line)):
+                yield found
+            literal = ReadRow(grammar_of(replace(layout, quote="", escape="")).split(line))
+            if not sure and len(literal.cells) == self.width:
+                self.own += 1
+                yield literal
+            if not sure and layout.quote and (found := self.grammar.lenient(line)):
+                yield found
+        if row is not None and len(row.cells) > self.width:
+            for quote in {'"', "'"} - {layout.quote}:
+                if f"{layout.delimiter}{quote}" in line or line.startswith(quote):
+                    found = self._alone(line, replace(layout, quote=quote))
+                    if found and found.quoted:
+                        yield found
+
+    def _joined(self, row: ReadRow | None, line: str) -> ReadRow | None:
+        """A row with too many cells, what is over put back into the text, where it is sure that it is the text's."""
+        delimiter = self.layout.delimiter
+        cells = row.cells if row else self.grammar.split(line)
+        over = len(cells) - self.width
+        if over < 1 or self.width < 2 or (row is None and self.marks > self.own and not self.layout.open_ended):
+            return None
+        text = self.width - 1 if self.layout.open_ended else self.text
+        parts = cells[text : text + over + 1]
+        whole = [*cells[:text], delimiter.join(parts), *cells[text + over + 1 :]]
+        if self.layout.open_ended:
+            return ReadRow(whole)
+        others = [fit for column, fit in enumerate(self.fits) if column != text]
+        prose = delimiter in ",;" and all(part.startswith(" ") for part in parts[1:])
+        if row and not row.quoted and prose and None not in others and self._fitting(whole, text):
+            return ReadRow(whole)
+        return None
+
+    def _changed(self, number: int) -> bool:
+        """Whether the table goes on in another layout, which is taken from here on."""
+        if number < self.searched or self._bad(BAD_IN_A_ROW) < BAD_IN_A_ROW - 1:
+            return False
+        lines = self._fill()
+        self.searched = number + len(lines)
+        found = find_layout(lines, self.origin.name.lower())
+        same = found.layout == self.layout and found.width == self.width
+        if same or found.width < 2 or found.share < 0.9:
+            return False
+        self._settle(lines, found)
+        return True
+
+    def _bad(self, count: int) -> int:
+        """How many of the next lines are no rows by themselves."""
+        lines = [line for far in range(count) if (line := self._line(far)) and line.strip()]
+        rows = map(self._alone, lines)
+        return sum(row is None or len(row.cells) != self.width for row in rows)
+
+    def _complaint(self, number: int, line: str) -> Unreadable:
+        """What is wrong with the row at `line`; it and what belongs to it is taken away, up to the next whole row."""
+        self.ahead.popleft()
+        row = self._alone(line)
+        if row is not None and len(row.cells) != self.width:
+            detail = f"{len(row.cells)} cells instead of {self.width}"
+            return self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
+        detail, lines, size = "a quotation mark that is not closed, or not escaped", 1, len(line)
+        while (text := self._line(0)) is not None and size < self.origin.limits.record:
+            following = self._alone(text)
+            if following is None or (len(following.cells) == self.width and self._fitting(following.cells, self.text)):
+                break  # a row, or the beginning of one
+            self.ahead.popleft()
+            lines, size = lines + 1, size + len(text)
+        if lines > 1:
+            detail = f"{detail}: {lines} lines left out"
+        return self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, as ids and labels are.
+
+    >>> is_number("-1.5e3"), is_number("e"), is_number("٣")
+    (True, False, True)
+    """
+    cell = cell.strip()
+    return cell.isdecimal() or (bool(cell) and set(cell) <= _NUMBER and any(map(str.isdecimal, cell)))
