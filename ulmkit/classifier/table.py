@@ -10,9 +10,9 @@ from typing import Any
 from ulmkit.document import Unreadable
 from ulmkit.errors import InputError, UsageError
 from ulmkit.formats.fields import TEXT_FIELDS
+from ulmkit.formats.layout import LAYOUT_ROWS
 from ulmkit.formats.origin import scalar
 from ulmkit.formats.rows import TableRow, rows_of_file
-from ulmkit.formats.tables import SAMPLE_ROWS
 from ulmkit.names import readable, stored_name
 
 LABEL_COLUMNS = ("label", "labels", "category", "class", "sentiment", "topic", "target", "tag")
@@ -49,7 +49,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, stored_name(path.name)
         self._rows = rows_of_file(path)
-        first = list(islice(self._rows, SAMPLE_ROWS))
+        first = list(islice(self._rows, LAYOUT_ROWS))
         self.sample = [row for row in first if not isinstance(row, Unreadable)]
         if not self.sample:
             why = f" ({first[0].reason}: {first[0].detail})" if first and isinstance(first[0], Unreadable) else ""
