@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
-Kind = Literal["text", "markdown", "html", "wikitext"]
+Kind = Literal["text", "markdown", "asciidoc", "restructured", "html", "wikitext"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ _SPECIAL = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "dev
 # a collection of web archives (WACZ): the archive, and beside it lists of its pages with their text once more
 _ARCHIVE = re.compile(r"(?:\A|/)archive/[^/]+\.w?arc(?:\.[a-z0-9]{2,4})?\Z")
 _BESIDE_ARCHIVE = re.compile(r"(?:pages|indexes|logs)/|(?:datapackage|datapackage-digest|fuzzy)\.json\Z")
+# what of a book is text: its pages, less the one that lists them
+_CHAPTER = re.compile(
+    r"\.(?:x?html?|xml)\Z(?<!container\.xml)(?<!encryption\.xml)(?<!nav\.xhtml)(?<!toc\.xhtml)(?<!toc\.html)", re.I
+)
 Member = tuple[str, Stream] | Unreadable
 
 
@@ -216,10 +220,13 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         yield origin.unreadable(reasons.UNSUPPORTED, "an office document; save it as text or HTML first")
         return
+    is_book = any(entry.filename == "META-INF/container.xml" for entry in entries)  # EPUB: chapter by chapter
     of_archive = any(_ARCHIVE.search(entry.filename) for entry in entries)
     for entry in entries:
         name = zip_name(entry)
         if entry.is_dir() or hidden(name):
+            continue
+        if is_book and not _CHAPTER.search(name):
             continue
         if of_archive and _BESIDE_ARCHIVE.match(name):
             yield origin.member(name).unreadable(reasons.NOT_A_PAGE, "what a web archive collection says of its pages")

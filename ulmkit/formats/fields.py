@@ -70,6 +70,13 @@ NAME_FIELDS = ("path", "filename", "file_name", "file", "id", "url")  # a file's
 NEVER_TEXT = frozenset(
     (*TITLE_FIELDS, *URL_FIELDS, *PUBLISHED_FIELDS, *FETCHED_FIELDS, *LICENCE_FIELDS, *NAME_FIELDS, "hash", "sha1")
 )
+LIGHT_KINDS: tuple[Kind, ...] = ("markdown", "asciidoc", "restructured")
+KIND_BY_SUFFIX: dict[str, Kind] = {
+    **dict.fromkeys(("md", "mdx", "markdown", "rmd", "qmd"), "markdown"),
+    **dict.fromkeys(("adoc", "asciidoc", "asc"), "asciidoc"),
+    **dict.fromkeys(("rst", "rest"), "restructured"),
+    **dict.fromkeys(("htm", "html", "xhtml"), "html"),
+}
 TAG = re.compile(r"</(?:p|div|span|a|li|h[1-6]|table|body)>|<br\s*/?>", re.I)
 
 Path = tuple[str, ...]
@@ -202,8 +209,8 @@ def string_paths(value: Any, path: str = "") -> Iterator[str]:
 
 def kind_of_name(name: Any) -> Kind | None:
     """What a file name says about the text: Markdown, HTML, or nothing."""
-    match = re.search(r"\.(md|mdx|markdown|rmd|qmd|html?|xhtml)$", name.lower()) if isinstance(name, str) else None
-    return None if match is None else "html" if "htm" in match[1] else "markdown"
+    match = re.search(r"\.(\w+)$", name.lower()) if isinstance(name, str) else None
+    return KIND_BY_SUFFIX.get(match[1]) if match else None
 
 
 def choose(records: Sequence[Mapping[str, Any]], text_field: str | None) -> Choice | None:
@@ -244,8 +251,9 @@ def _kind(records: Sequence[Mapping[str, Any]], path: Path) -> Kind:
     if by_name != "text":
         return by_name
     files = [kind for record in records if (kind := _named_kind(record))]
-    if files.count("markdown") * 2 > len(records):
-        return "markdown"
+    for kind in LIGHT_KINDS:
+        if files.count(kind) * 2 > len(records):
+            return kind
     texts = [text for record in records if isinstance(text := text_at(record, path), str) and text]
     marked_up = sum(text.lstrip().startswith("<") and bool(TAG.search(text)) for text in texts)
     return "html" if marked_up * 2 > len(texts) else "text"

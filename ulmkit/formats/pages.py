@@ -13,6 +13,20 @@ _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r
 SETTING = re.compile(r"^([A-Za-z_][\w.-]*)[ \t]*:[ \t]*(.*?)[ \t]*$")
 
 
+def read_asciidoc(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """One document."""
+    data = origin.whole(stream)
+    text = data if isinstance(data, Unreadable) else decoded(origin, data)
+    yield text if isinstance(text, Unreadable) else origin.document(text, "asciidoc")
+
+
+def read_restructured(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """One document."""
+    data = origin.whole(stream)
+    text = data if isinstance(data, Unreadable) else decoded(origin, data)
+    yield text if isinstance(text, Unreadable) else origin.document(text, "restructured")
+
+
 def read_html(stream: Stream, origin: Origin) -> Iterator[Record]:
     """One page, as bytes: its encoding is found when its text is taken out."""
     data = origin.whole(stream)

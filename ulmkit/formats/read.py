@@ -17,9 +17,10 @@ from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.json import read_json_document, read_json_lines
 from ulmkit.formats.mediawiki import read_mediawiki
 from ulmkit.formats.origin import READING, Origin, Reading, Record, with_suffix_gone
-from ulmkit.formats.pages import read_html, read_markdown, read_treebank
+from ulmkit.formats.pages import read_asciidoc, read_html, read_markdown, read_restructured, read_treebank
 from ulmkit.formats.plain_text import read_plain_text
 from ulmkit.formats.recognise import recognise
+from ulmkit.formats.spoken import read_messages, read_subtitles
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
 from ulmkit.formats.tables import read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
@@ -38,6 +39,10 @@ READERS: dict[str, Reader] = {
     "treebank": read_treebank,
     "html": read_html,
     "markdown": read_markdown,
+    "asciidoc": read_asciidoc,
+    "restructured": read_restructured,
+    "subtitles": read_subtitles,
+    "messages": read_messages,
     "text": read_plain_text,
 }
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".bgz", ".gzip", ".lz4")

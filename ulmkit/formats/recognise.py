@@ -53,8 +53,17 @@ BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")
 
 CODE = re.compile(
     r"\.(py|pyi|js|mjs|ts|tsx|jsx|css|scss|less|c|h|cc|cpp|hpp|cs|java|go|rs|rb|pl|pm|php|sh|bash|ps1|bat|lua|swift|kt"
-    r"|scala|r|jl|m|f90|asm|sql|ini|cfg|conf|toml|ya?ml|lock|svg|tex|bib|ipynb|po|pot|srt|vtt|ics|vcf|diff|patch)$"
+    r"|scala|r|jl|m|f90|asm|sql|ini|cfg|conf|toml|ya?ml|lock|svg|tex|bib|ipynb|ics|vcf|diff|patch)$"
 )
+# files of one document each, by their names
+_BY_NAME = (
+    (re.compile(r"\.(adoc|asciidoc|asc)$"), "asciidoc"),
+    (re.compile(r"\.(rst|rest)$"), "restructured"),
+    (re.compile(r"\.(srt|vtt)$"), "subtitles"),
+    (re.compile(r"\.(po|pot)$"), "messages"),
+)
+_CUES = re.compile(r"WEBVTT\b|\d{1,6}[ \t]*\r?\n\d{1,3}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->")
+_MESSAGES = re.compile(r"(?:#[^\n]*\n|\s)*+msgid \"\"\r?\nmsgstr \"")
 MARKDOWN = re.compile(r"\.(md|mdx|markdown|rmd|qmd)$")
 _TABLE = re.compile(r"\.(csv|tsv|tab)$")
 JSON_LINES = re.compile(r"\.(jsonl|jsonlines|ndjson)$")
@@ -119,6 +128,14 @@ def recognise_text(text: str, name: str) -> Format:
     start = text.lstrip("\ufeff \t\r\n")
     if MARKDOWN.search(name):
         return Format("markdown")
+    if start.startswith("-----BEGIN PGP"):
+        return refused(reasons.NOT_TEXT, "a key or a signature")
+    if by_name := next((kind for pattern, kind in _BY_NAME if pattern.search(name)), ""):
+        return Format(by_name)
+    if _CUES.match(start):
+        return Format("subtitles")
+    if _MESSAGES.match(start):
+        return Format("messages")
     if ARCHIVE_INDEX.match(text):
         return refused(reasons.NOT_A_PAGE, "the index of a web archive")
     if start.startswith("<"):

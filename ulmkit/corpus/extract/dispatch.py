@@ -6,18 +6,28 @@ and joiners are as the page has them: folding them is the language's business, a
 
 from collections.abc import Callable
 
+from ulmkit.corpus.extract.asciidoc import asciidoc_to_text
 from ulmkit.corpus.extract.blocks import encodable, joined
-from ulmkit.corpus.extract.html import MAX_CHARACTERS, fragment_to_text, html_to_text
+from ulmkit.corpus.extract.escaped import is_leftover, plainly_unescaped, without_written_escapes
+from ulmkit.corpus.extract.html import MAX_CHARACTERS, MainText, fragment_to_text, html_to_text
 from ulmkit.corpus.extract.markdown import markdown_to_text
 from ulmkit.corpus.extract.markup import kind_of
 from ulmkit.corpus.extract.plain import plain_to_text
+from ulmkit.corpus.extract.restructured import restructured_to_text
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
-from ulmkit.document import Document, RawDocument, Unreadable
+from ulmkit.document import Document, Kind, RawDocument, Unreadable
 from ulmkit.formats.publication import publication_of
 from ulmkit.language.sections import Extraction
 from ulmkit.text.encoding import Undecodable
 
 Decode = Callable[[bytes, str], tuple[str, str]]
+
+# markup that is read as text: what comes out is the text and the title it gives itself
+LIGHT_MARKUP: dict[str, Callable[[str], tuple[str, str]]] = {
+    "markdown": markdown_to_text,
+    "asciidoc": asciidoc_to_text,
+    "restructured": restructured_to_text,
+}
 
 REASONS = {
     "encoding": "bytes that no known encoding makes sense of",
@@ -55,11 +65,11 @@ def extract(
             return Unreadable(raw.id, "encoding", str(error))
     if len(content) > MAX_CHARACTERS and raw.kind != "text":
         return Unreadable(raw.id, "too large", f"{len(content)} characters, limit {MAX_CHARACTERS}")
-    kind = kind_of(content) if raw.kind == "text" else raw.kind
+    kind, content = _as_meant(content) if raw.kind == "text" else (raw.kind, content)
     title, published_at = raw.title, raw.published_at
     if kind == "html":
         # a record's text field holds a piece of a page, already cut out by whoever made the record
-        page = fragment_to_text(content) if raw.kind == "text" else html_to_text(content, wanted=wanted)
+        page = _piece_to_text(content) if raw.kind == "text" else html_to_text(content, wanted=wanted)
         if page.reason:
             return Unreadable(raw.id, page.reason, page.detail)
         text, title = page.text, title or page.title
@@ -69,8 +79,8 @@ def extract(
         if is_redirect(content, extraction):
             return Unreadable(raw.id, "redirect")
         text = wikitext_to_text(content, extraction, sentences=sentences, left_out=left_out)
-    elif kind == "markdown":
-        text, heading = markdown_to_text(content)
+    elif kind in LIGHT_MARKUP:
+        text, heading = LIGHT_MARKUP[kind](content)
         title = title or heading
     else:
         text = plain_to_text(content)
@@ -87,3 +97,15 @@ def extract(
         fetched_at=raw.fetched_at,
         published_at=published_at,
     )
+
+
+def _as_meant(text: str) -> tuple[Kind, str]:
+    """What a record's text is written in, and the text without an escaping that it was never meant to have."""
+    text = without_written_escapes(text)
+    markup = plainly_unescaped(text)
+    return ("html", markup) if markup is not None else (kind_of(text), text)
+
+
+def _piece_to_text(piece: str) -> MainText:
+    page = fragment_to_text(piece)
+    return fragment_to_text(page.text) if is_leftover(page.text) else page

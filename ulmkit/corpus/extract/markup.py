@@ -54,6 +54,40 @@ def looks_like_markdown(text: str) -> bool:
     return sum(1 for mark, pattern in _MARKDOWN if mark in sample and pattern.search(sample)) >= 2
 
 
+_ASCIIDOC = (
+    ("= ", re.compile(r"^={1,5} \S", re.M)),
+    ("[source", re.compile(r"^\[source[,\]]", re.M)),
+    ("----", re.compile(r"^-{4,}[ \t]*\n(?:.*\n)*?-{4,}[ \t]*$", re.M)),
+    ("::", re.compile(r"^(?:image|include|video|ifdef|toc)::\S*\[[^\]\n]*\][ \t]*$", re.M)),
+    ("[", re.compile(r"^\[(?:NOTE|TIP|WARNING|IMPORTANT|CAUTION|\[[\w-]+\])\][ \t]*$", re.M)),
+    ("|===", re.compile(r"^\|===", re.M)),
+    ("<<", re.compile(r"<<[\w-]+(?:,[^<>\n]+)?>>")),
+    ("link:", re.compile(r"\blink:\S+\[[^\]\n]+\]")),
+)
+_RESTRUCTURED = (
+    (".. ", re.compile(r"^\.\. [\w-]+::", re.M)),
+    (".. _", re.compile(r"^\.\. _[^:\n]+:", re.M)),
+    ("`_", re.compile(r"`[^`\n]+`__?(?!\w)")),
+    (":`", re.compile(r"(?<!\w):[a-z][\w:+-]*:`[^`\n]+`")),
+    ("::\n", re.compile(r"::\n\n[ \t]+\S")),
+    ("``", re.compile(r"(?<!`)``[^`\n]+``(?!`)")),
+    ("\n==", re.compile(r"^\w.*\n={3,}[ \t]*$", re.M)),
+)
+
+
+def looks_like_asciidoc(text: str) -> bool:
+    """Whether two different marks of AsciiDoc are in `text`."""
+    sample = text[:_SAMPLE]
+    return sum(1 for mark, pattern in _ASCIIDOC if mark in sample and pattern.search(sample)) >= 2
+
+
+def looks_like_restructured(text: str) -> bool:
+    """Whether `text` has a directive, a target or a role, and another mark of reStructuredText."""
+    sample = text[:_SAMPLE]
+    found = [mark for mark, pattern in _RESTRUCTURED if mark in sample and pattern.search(sample)]
+    return len(found) >= 2 and any(mark in (".. ", ".. _", ":`", "`_") for mark in found)
+
+
 def kind_of(text: str) -> Kind:
     """What `text` is written in.
 
@@ -64,6 +98,10 @@ def kind_of(text: str) -> Kind:
         return "html"
     if "[[" in text and looks_like_wikitext(text):
         return "wikitext"
+    if looks_like_restructured(text):
+        return "restructured"
+    if looks_like_asciidoc(text):
+        return "asciidoc"
     if looks_like_markdown(text):
         return "markdown"
     if "</" in text and looks_like_html(text):

@@ -1,0 +1,135 @@
+"""AsciiDoc and reStructuredText are read as Markdown is: prose and titles stay, programs and marks go."""
+
+import pytest
+
+from ulmkit.corpus.extract.asciidoc import asciidoc_to_text
+from ulmkit.corpus.extract.markup import kind_of
+from ulmkit.corpus.extract.restructured import restructured_to_text
+
+ASCIIDOC = """= Märkmed
+Mari Maasikas <mari@a.ee>
+:toc:
+:nimi: vihik
+
+[[alus]]
+== Alustamine
+
+(((märkmed, hoidmine)))Siin *hoitakse* {nimi}uid,
+vaata <<alus,algust>> või https://a.ee[lehte].footnote:[Märkus.]
+
+.Käsud
+[source,sh]
+----
+$ ls
+----
+
+[NOTE]
+====
+Nimed võivad korduda `a b`.
+====
+
+WARNING: Ära kustuta.
+
+* esimene
+** teine +
+rida
+. kolmas
+
+|===
+|a |1
+|See lahter on täis lause, mida tabelis hoitakse, ja ta on küllalt pikk, et olla jutt.
+|===
+
+include::teine.adoc[]
+// märkus
+"""
+LONG = "See lahter on täis lause, mida tabelis hoitakse, ja ta on küllalt pikk, et olla jutt."
+ASCIIDOC_READ = [
+    "Alustamine",
+    "Siin hoitakse vihikuid, vaata algust või lehte.", "Käsud", "Nimed võivad korduda a b.", "Ära kustuta.",
+    "esimene\nteine\nrida\nkolmas", LONG,
+]  # fmt: skip
+
+RESTRUCTURED = """.. _alus:
+
+=======
+Märkmed
+=======
+
+:Autor: Mari
+
+Alustamine
+----------
+
+Siin **hoitakse** *vihikuid*, vaata :ref:`algust <alus>` või `lehte <https://a.ee>`_ [1]_
+ja ``ls`` käsku::
+
+    $ ls
+
+    $ cat
+
+.. code-block:: python
+   :linenos:
+
+   print(1)
+
+.. note:: Nimed võivad
+   korduda.
+
+.. image:: a.png
+   :alt: pilt
+
+- esimene
+  rida
+- teine
+
+==== ====
+a    b
+==== ====
+1    2
+==== ====
+
+>>> print(1)
+1
+
+Lõpp, nimega viide_.
+
+.. [1] Märkus.
+"""
+RESTRUCTURED_READ = [
+    "Alustamine", "Siin hoitakse vihikuid, vaata algust või lehte ja ls käsku:", "Nimed võivad korduda.",
+    "esimene rida\nteine", "Lõpp, nimega viide.",
+]  # fmt: skip
+
+
+def test_asciidoc() -> None:
+    assert asciidoc_to_text(ASCIIDOC) == ("\n\n".join(ASCIIDOC_READ), "Märkmed")
+    assert asciidoc_to_text("Pealkiri\n========\n\nJutt.\n\n[quote]\n____\nTsitaat.\n____")[0] == "Jutt.\n\nTsitaat."
+    assert asciidoc_to_text("Mõiste:: seletus on siin\n\n....\nx\n")[0] == "Mõiste\nseletus on siin"
+
+
+def test_restructured_text() -> None:
+    assert restructured_to_text(RESTRUCTURED) == ("\n\n".join(RESTRUCTURED_READ), "Märkmed")
+    assert restructured_to_text("| Roosid on\n| punased\n\n..\n   märkus\n\nJutt.")[0] == "Roosid on\npunased\n\nJutt."
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (ASCIIDOC, "asciidoc"),
+        (RESTRUCTURED, "restructured"),
+        ("# Pealkiri\n\n**rõhk** ja [link](https://a.ee)", "markdown"),
+        ("Jutt ``koodiga`` ja = märgiga.\n\n= Pealkiri\n\nTeine.", "text"),
+    ],
+)
+def test_they_are_told_by_two_of_their_marks(text: str, kind: str) -> None:
+    assert kind_of(text) == kind
+
+
+@pytest.mark.parametrize(
+    "hostile", ["[[" * 4_000, "`" * 6_000, "*a " * 3_000, "----\n" * 2_000, ".. a::\n" * 1_000, "|===\n" * 1_000]
+)
+def test_no_mark_alone_holds_them_up(hostile: str) -> None:
+    asciidoc_to_text(hostile)
+    restructured_to_text(hostile)
+    kind_of(hostile)

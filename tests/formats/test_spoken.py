@@ -1,0 +1,115 @@
+"""Subtitles and message files are text: cues and messages, without numbers, times, marks; an EPUB is its chapters."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ulmkit.document import RawDocument, Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.read import read_file
+from ulmkit.formats.spoken import said
+
+SRT = """1
+00:00:00,000 --> 00:00:01,900
+{\\an8}Läksime vara
+
+2
+00:00:02,000 --> 00:00:03,900
+<i>majast välja.</i> Oli külm.
+
+3
+00:00:04,000 --> 00:00:05,000
+- Kas võtsid vihmavarju?
+- Ei!
+
+4
+00:00:05,100 --> 00:00:05,900
+[muusika]
+
+5
+00:01:04,000 --> 00:01:06,900
+Pärast ootasime rongi.
+"""
+SAID = "Läksime vara majast välja. Oli külm.\nKas võtsid vihmavarju?\nEi!\nPärast ootasime rongi."
+VTT = "WEBVTT\n\nNOTE märkus\n\nSTYLE\n::cue {}\n\n" + SRT.replace(",", ".").replace(
+    "00:00:00.000", "00:00.000"
+).replace("Oli", "<v Mari>Oli")
+PO = """# märkus
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\\n"
+
+#: a.c:1
+msgid "The file"
+msgstr "Faili ei "
+"saa \\"avada\\"."
+
+msgid "%d note"
+msgid_plural "%d notes"
+msgstr[0] "%d märge leiti."
+msgstr[1] "%d märget leiti."
+
+#, fuzzy
+msgid "Close"
+msgstr "Ava"
+
+msgid "Open"
+msgstr ""
+
+#~ msgid "Old"
+#~ msgstr "Vana"
+"""
+
+
+def read(path: Path, data: bytes) -> list[RawDocument | Unreadable]:
+    path.write_bytes(data)
+    return list(read_file(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.srt", SRT), ("b.vtt", VTT), ("noname", SRT.replace("\n", "\r\n")), ("c", VTT)]
+)
+def test_subtitles_are_what_is_said(tmp_path: Path, name: str, text: str) -> None:
+    (document,) = read(tmp_path / name, text.encode())
+    assert isinstance(document, RawDocument)
+    assert document.content == SAID
+
+
+def test_captions_that_roll_are_said_once() -> None:
+    rolling = "".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{a}\n{b}\n\n"
+        for n, (a, b) in enumerate([("esimene", "teine"), ("teine", "kolmas"), ("kolmas", "neljas.")])
+    )
+    assert said(rolling) == "esimene teine kolmas neljas."
+
+
+def test_messages_are_their_translations(tmp_path: Path) -> None:
+    """No questions, nothing doubtful, nothing out of use; a file without a translation says so."""
+    (document,) = read(tmp_path / "a.po", PO.encode())
+    assert isinstance(document, RawDocument)
+    assert document.content == 'Faili ei saa "avada".\n%d märge leiti.\n%d märget leiti.'
+    (complaint,) = read(tmp_path / "a.pot", b'msgid ""\nmsgstr ""\n\nmsgid "Open"\nmsgstr ""\n')
+    assert isinstance(complaint, Unreadable)
+    assert complaint.reason == reasons.EMPTY_TEXT
+
+
+def test_a_book_is_read_chapter_by_chapter(tmp_path: Path) -> None:
+    """What an EPUB has beside its chapters is no complaint."""
+    with zipfile.ZipFile(tmp_path / "a.epub", "w") as book:
+        for name in (
+            "mimetype",
+            "META-INF/container.xml",
+            "OEBPS/content.opf",
+            "OEBPS/toc.ncx",
+            "OEBPS/a.css",
+            "OEBPS/nav.xhtml",
+        ):
+            book.writestr(name, "<x/>")
+        for number in (1, 2):
+            book.writestr(f"OEBPS/c{number}.xhtml", f"<html><body><p>Peatükk {number}.</p></body></html>")
+    records = list(read_file(tmp_path / "a.epub"))
+    assert [record.id for record in records if isinstance(record, RawDocument)] == [
+        "a.epub/OEBPS/c1.xhtml", "a.epub/OEBPS/c2.xhtml",
+    ]  # fmt: skip
+    assert len(records) == 2

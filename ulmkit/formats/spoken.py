@@ -1,0 +1,105 @@
+"""Subtitles and message files: their cues and messages as text, without numbers, times and marks.
+
+SubRip (.srt), WebVTT (https://www.w3.org/TR/webvtt1/), gettext
+(https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html).
+"""
+
+import re
+from collections.abc import Iterator
+
+from ulmkit.document import Unreadable
+from ulmkit.formats import reasons
+from ulmkit.formats.origin import Origin, Record, decoded
+from ulmkit.formats.streams import Stream
+
+_TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+CUE_TIME = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}[^\n]*")
+_MARK = re.compile(r"</?[A-Za-z][^<>\n]*>|</?\d[\d:.]*>|\{\\[^{}\n]*\}|\{[yYfFsScC]:[^{}\n]*\}")
+_SOUND = re.compile(r"[-–—]?\s*(?:\[[^\[\]]*\]|\([^()]*\)|[♪♫#*\s]*)\s*|.*[♪♫].*")
+_SPEAKS = re.compile(r"[-–—‐]\s*(?=\S)")
+_ENDED = re.compile(r"[.!?…؟۔。][\"'»”’)\]]*\Z")
+_PAUSE = 2.0  # seconds without a cue, after which a paragraph begins
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_MESSAGE = re.compile(r"(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])?[ \t]*(?=\")")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "", '"': '"', "\\": "\\"}
+
+
+def read_subtitles(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """One document: what is said, a paragraph a line, ended by a pause; who speaks in turn has a line of his own."""
+    data = origin.whole(stream)
+    text = data if isinstance(data, Unreadable) else decoded(origin, data)
+    yield text if isinstance(text, Unreadable) else origin.document(said(text), "text")
+
+
+def said(source: str) -> str:
+    """The speech of subtitles: cues joined into sentences, marks and sounds left out.
+
+    >>> said("1\\n0:00:01,0 --> 0:00:02,0\\n<i>Kas sa</i>\\n\\n2\\n0:00:02,5 --> 0:00:04,0\\ntuled? Jah.\\n")
+    'Kas sa tuled? Jah.'
+    """
+    lines: list[str] = []
+    ended = 0.0
+    for start, end, cue in _cues(source):
+        for place, line in enumerate(cue):
+            speaks = _SPEAKS.match(line)
+            line = line[speaks.end() :] if speaks else line
+            if (lines and not _ENDED.search(lines[-1]) and not (speaks and place == 0)) or (
+                lines and not speaks and (place or start - ended < _PAUSE)
+            ):
+                lines[-1] += f" {line}"
+            else:
+                lines.append(line)
+        ended = end
+    return "\n".join(lines)
+
+
+def _cues(source: str) -> Iterator[tuple[float, float, list[str]]]:
+    """Start, end and lines of each cue; the same words again, as captions roll, only once."""
+    last: list[str] = []
+    for block in re.split(r"\n[^\S\n]*\n+", source.replace("\r\n", "\n").replace("\r", "\n")):
+        lines = block.split("\n")
+        at = next((place for place, line in enumerate(lines[:3]) if CUE_TIME.fullmatch(line)), None)
+        if at is None:
+            continue  # the file's head, a note, a style
+        times = CUE_TIME.fullmatch(lines[at])
+        assert times is not None
+        start, end = (
+            int(h or 0) * 3600 + int(m) * 60 + int(s) + int(f.ljust(3, "0")) / 1000
+            for h, m, s, f in (times.groups()[:4], times.groups()[4:8])
+        )
+        shown = [" ".join(_MARK.sub("", line).split()) for line in lines[at + 1 :]]
+        shown = [line for line in shown if line and not _SOUND.fullmatch(line)]
+        new = shown[1:] if shown and last and shown[0] == last[-1] else shown
+        if new:
+            yield start, end, new
+        last = shown or last
+
+
+def read_messages(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """One document: the translated messages of a gettext file, a message a line. A file of questions alone has none."""
+    data = origin.whole(stream)
+    text = data if isinstance(data, Unreadable) else decoded(origin, data)
+    if isinstance(text, Unreadable):
+        yield text
+    elif found := "\n".join(dict.fromkeys(_translations(text))):
+        yield origin.document(found, "text")
+    else:
+        yield origin.unreadable(reasons.EMPTY_TEXT, "no message in it is translated")
+
+
+def _translations(source: str) -> Iterator[str]:
+    for entry in re.split(r"\n[^\S\n]*\n+", source.replace("\r\n", "\n")):
+        if re.search(r"^#,[^\n]*\bfuzzy\b|^#~", entry, re.M):
+            continue
+        fields: dict[str, str] = {}
+        field = ""
+        for line in entry.split("\n"):
+            if match := _MESSAGE.match(line):
+                field = f"{match[1]}{match[2] or ''}"
+            if field and not line.startswith("#"):
+                fields[field] = fields.get(field, "") + "".join(_STRING.findall(line))
+        if fields.get("msgid") == "" and "msgctxt" not in fields:
+            continue  # the file's own head
+        for name, message in fields.items():
+            if name.startswith("msgstr") and message.strip():
+                yield re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), message).strip()
