@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -55,7 +56,7 @@ def test_every_command_in_the_documents_exists():
     assert lines
     for line in lines:
         words = re.split(r"\s", line)
-        known = words[:2] if words[0] in ("corpus", "tokenizer", "lm", "language") else words[:1]
+        known = words[:2] if isinstance(cli.get_command(click.Context(cli), words[0]), click.Group) else words[:1]
         assert CliRunner().invoke(cli, [*known, "--help"]).exit_code == 0, line
         options = CliRunner().invoke(cli, [*known, "--help"]).output
         for option in re.findall(r"(?<!\S)--[a-z-]+", line):
