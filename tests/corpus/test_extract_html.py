@@ -1,11 +1,16 @@
 """A page's main text: paragraphs, headings and items kept, menus and machinery dropped, hostile pages survived."""
 
+import json
+import math
 import time
 
 import pytest
 
 from ulmkit.corpus.extract import html as html_module
+from ulmkit.corpus.extract.block_features import block_features, matrix
+from ulmkit.corpus.extract.block_judge import shipped_judge
 from ulmkit.corpus.extract.html import MAX_CHARACTERS, fragment_to_text, html_to_text
+from ulmkit.corpus.extract.layout import layout, serialized
 
 SENTENCES = [
     "آبان امسال باران خوبی بارید و باغبان\u200cها خوشحال\u200cتر از همیشه به سراغ درخت\u200cهای خود رفتند.",
@@ -65,12 +70,14 @@ def test_cells_that_hold_sentences_are_paragraphs_and_figures_go() -> None:
     assert "گلابی" not in text
 
 
-def test_runs_of_links_go_and_a_single_link_stays() -> None:
+def test_links_that_stand_alone_go_and_links_in_a_sentence_stay() -> None:
     links = "".join(f"<p><a href='/{i}'>خبر دیگری با عنوانی نسبتاً بلند شماره {i}</a></p>" for i in range(5))
-    single = "<p><a href='/s'>گزارش کامل را در این نشانی بخوانید</a></p>"
-    text = html_to_text(page(f"{ARTICLE}{single}<p>{SENTENCES[0][:-1]} باز هم.</p>{links}")).text
+    sentence = (
+        "<p>گزارش کامل را که <a href='/s'>در این نشانی</a> آمده است، دیروز همه\u200cی همسایه\u200cها خواندند.</p>"
+    )
+    text = html_to_text(page(f"{ARTICLE}{sentence}<p>{SENTENCES[0][:-1]} باز هم.</p>{links}")).text
     assert "خبر دیگری" not in text
-    assert "گزارش کامل را در این نشانی بخوانید" in text
+    assert "گزارش کامل را که در این نشانی آمده است" in text
 
 
 def test_repeated_paragraphs_are_kept() -> None:
@@ -107,9 +114,9 @@ def test_an_empty_page_is_refused() -> None:
         assert html_to_text(source).reason == "no main text"
 
 
-def test_pages_in_another_language_never_reach_the_slow_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_in_another_language_are_never_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(html_module, "_thorough", lambda *_: pytest.fail("reached"))
+    monkeypatch.setattr(html_module, "shipped_judge", lambda: pytest.fail("reached"))
     result = html_to_text(page(ARTICLE), wanted=lambda text: bool(seen.append(text)))
     assert result.reason == "other language"
     assert SENTENCES[0] in seen[0]
@@ -125,7 +132,7 @@ def test_a_piece_of_a_page_is_kept_whole() -> None:
     assert fragment_to_text(piece).text == f"{SENTENCES[0]}\n\nیک\nدو\n\nکوتاه\u200cتر"
 
 
-def test_a_page_deeper_than_the_slow_parser_goes_is_read_by_the_fast_one() -> None:
+def test_a_page_deeper_than_browsers_go_is_read() -> None:
     text = html_to_text("<html><body>" + "<div>" * 900 + "".join(f"<p>{s}</p>" for s in SENTENCES)).text
     assert SENTENCES[2] in text
 
@@ -158,8 +165,47 @@ def test_hostile_pages_end_soon_and_well(name: str) -> None:
 
 
 def test_pages_over_the_limits_are_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html_module, "_whole_text", lambda _: pytest.fail("parsed"))
+    monkeypatch.setattr(html_module, "serialized", lambda _: pytest.fail("parsed"))
     assert html_to_text("<p title='" + "x" * 100_000_000 + "'>").reason == "too large"
     tables = "<table></table>" * 1_000_000
     assert len(tables) < MAX_CHARACTERS
     assert html_to_text(tables).reason == "too many elements"
+
+
+SHOWN = {
+    "a div a paragraph": "".join(f"<div>{s}</div>" for s in SENTENCES),
+    "breaks": "<div>" + "<br><br>".join(SENTENCES) + "</div>",
+    "behind the end": f"<p>{SENTENCES[0]}</p></div></body></html>" + "".join(f"<p>{s}</p>" for s in SENTENCES[1:]),
+    "a list in the body": f"<p>{SENTENCES[0]}</p><ul>" + "".join(f"<li>{s}</li>" for s in SENTENCES[1:]) + "</ul>",
+    "lists in cells": f"<table><tr><td>روز</td><td><ul><li>{'</li><li>'.join(SENTENCES)}</li></ul></td></tr></table>",
+    "without scripts": "<noscript>" + "".join(f"<p>{s}</p>" for s in SENTENCES) + "</noscript>",
+    "a shadow tree": f"<div><template shadowrootmode=open><p>{'</p><p>'.join(SENTENCES)}</p></template></div>",
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_a_browser_shows_as_the_article_is_the_article(name: str) -> None:
+    source = f"<html><body><nav>{MENU}</nav><h1>پاییز در باغ</h1>{SHOWN[name]}<footer>{MENU}<p>تمام حقوق محفوظ است</p>"
+    text = html_to_text(source).text
+    assert [s for s in SENTENCES if s not in text] == []
+    assert "حقوق محفوظ" not in text
+
+
+def test_an_article_that_only_machines_are_told_is_read() -> None:
+    told = json.dumps({"@type": "NewsArticle", "articleBody": "\n".join(SENTENCES)})
+    source = f"<script type=application/ld+json>{told}</script><body><p>{'در حال بارگذاری صفحه است. ' * 4}</p></body>"
+    assert html_to_text(source).text == "\n\n".join(SENTENCES)
+
+
+def test_the_trees_say_what_a_walk_node_by_node_says() -> None:
+    judge = shipped_judge()
+    shown = layout(serialized(page(ARTICLE)))
+    rows = matrix(block_features(shown, judge.words, "پاییز"))
+    assert list(block_features(shown, judge.words, "پاییز")) == list(judge.columns)
+    for row, likely in zip(rows, judge.probabilities(shown, "پاییز"), strict=True):
+        total = 0.0
+        for node in judge.roots:
+            while judge.children[2 * node] != node:
+                node = judge.children[2 * node + (row[judge.features[node]] > judge.limits[node])]
+            total += judge.values[node]
+        assert likely == pytest.approx(1 / (1 + math.exp(-total)))
