@@ -141,7 +141,7 @@ HELD: dict[str, tuple[str, int, Callable[[], Any]]] = {
     "chain": ("CHAIN in corpus/chain.py", CHAIN, chain),
     "near-duplicates (rensa)": ("CHAIN in corpus/chain.py", CHAIN, near_duplicates),
     "identification (pycld2, py3langid)": ("CHAIN in corpus/chain.py", CHAIN, identification),
-    "text of a page (trafilatura, lxml)": ("CHAIN in corpus/chain.py", CHAIN, html),
+    "text of a page (resiliparse, weights)": ("CHAIN in corpus/chain.py", CHAIN, html),
     "operations": ("VERSION in text/operations/base.py", VERSION, operations),
     "tokenizer (sentencepiece)": (
         "RECIPE in tokenizer/train.py",

@@ -105,7 +105,7 @@ def _own(page: PageLayout) -> Columns:
 
 
 def name_scores(page: PageLayout, words: dict[str, float]) -> np.ndarray:
-    """Elements x 4: what an element's names say, the sum and the least of its ancestors, the nearest that says a thing."""
+    """Elements x 4: what an element's names say, their sum and least over its ancestors, the nearest that says any."""
     known: dict[str, float] = {"": 0.0}
     rows: list[tuple[float, float, float, float]] = []
     for names, parent in zip(page.names, page.parents, strict=True):

@@ -100,7 +100,7 @@ def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
     doubtful = (likely >= _DOUBTFUL) & sentences
     if chars[chosen].sum() < _LITTLE * chars[doubtful & ~chosen].sum():
         chosen |= doubtful  # the judge knows no such page: what stands in sentences and is no plain refuse is its text
-    chosen |= _beside(page, chosen) & (likely >= _NEARLY)
+    chosen |= _beside(page, chosen) & ((likely >= _NEARLY) | doubtful)
     chosen[:-1] |= chosen[1:] & (likely[:-1] >= _DOUBTFUL) & _headings(page)[:-1]
     return joined(_joined_lists(page, _usable(page, chosen, likely)), title)
 
