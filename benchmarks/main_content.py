@@ -11,6 +11,7 @@ the trees; nothing that runs in ulmkit needs it.
 
 import argparse
 import base64
+import functools
 import json
 import logging
 import lzma
@@ -47,7 +48,7 @@ TREES = {
     "lambda_l2": 5.0, "feature_fraction": 0.3, "bagging_fraction": 0.7, "bagging_freq": 1, "max_bin": 127, "seed": 1,
     "num_threads": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1,
 }  # fmt: skip
-TEACHERS: dict[str, dict[str, bool]] = {
+TEACHERS: dict[str, dict[str, Any]] = {
     "default": {},
     "precision": {"favor_precision": True},
     "recall": {"favor_recall": True},
@@ -209,7 +210,7 @@ def whole_choice(judge: Judge, page: Page) -> str:
     return article_text(page.page, judge.probabilities(page.page, page.title), page.title)
 
 
-def by_trafilatura(source: str, settings: dict[str, bool]) -> str | None:
+def by_trafilatura(settings: dict[str, Any], source: str) -> str | None:
     found: str | None = trafilatura.extract(cheaper(source), include_comments=False, include_tables=True, **settings)
     return found
 
@@ -238,7 +239,7 @@ def main() -> int:
     megabytes = sum(len(source.encode("utf-8", "replace")) for source in sources) / 1e6
     results: dict[str, tuple[list[str], float]] = {}
     for name, settings in TEACHERS.items():
-        results[f"trafilatura {name}"] = timed(lambda s, settings=settings: by_trafilatura(s, settings), sources)
+        results[f"trafilatura {name}"] = timed(functools.partial(by_trafilatura, settings), sources)
         print(name, file=sys.stderr, flush=True)
     results["resiliparse"] = timed(lambda s: extract_plain_text(s, main_content=True, alt_texts=False), sources)
     pages = read(records, sources, {name: results[f"trafilatura {name}"][0] for name in TEACHERS})
