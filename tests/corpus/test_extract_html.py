@@ -176,7 +176,7 @@ SHOWN = {
     "a div a paragraph": "".join(f"<div>{s}</div>" for s in SENTENCES),
     "breaks": "<div>" + "<br><br>".join(SENTENCES) + "</div>",
     "behind the end": f"<p>{SENTENCES[0]}</p></div></body></html>" + "".join(f"<p>{s}</p>" for s in SENTENCES[1:]),
-    "a list in the body": f"<p>{SENTENCES[0]}</p><p>{SENTENCES[1]}</p><ul><li>{SENTENCES[2]}</ul><p>{SENTENCES[3]}<p>{SENTENCES[0]}",
+    "a list in the body": "<p>{}<p>{}<ul><li>{}</ul><p>{}<p>{}".format(*SENTENCES, SENTENCES[0]),
     "lists in cells": f"<table><tr><td>روز</td><td><ul><li>{'</li><li>'.join(SENTENCES)}</li></ul></td></tr></table>",
     "without scripts": "<noscript>" + "".join(f"<p>{s}</p>" for s in SENTENCES) + "</noscript>",
     "a shadow tree": f"<div><template shadowrootmode=open><p>{'</p><p>'.join(SENTENCES)}</p></template></div>",
