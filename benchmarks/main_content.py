@@ -30,7 +30,7 @@ import numpy as np
 import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 
-from ulmkit.corpus.extract.block_features import block_features, matrix, words_of
+from ulmkit.corpus.extract.block_features import block_features, matrix, name_words
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, WEIGHTS, Judge, judge_of
 from ulmkit.corpus.extract.html import article_text, cheaper, html_to_text
 from ulmkit.corpus.extract.layout import PageLayout, layout, serialized
@@ -103,7 +103,7 @@ def named(page: Page) -> dict[str, float]:
     summed = np.concatenate(([0], np.cumsum(weights)))
     for names, first, last in zip(page.page.names, page.page.firsts, page.page.lasts, strict=True):
         if names and first < last and last - first < 0.8 * len(weights):
-            for word in words_of(names):
+            for word in name_words(names):
                 held[word][0] += wanted[last] - wanted[first]
                 held[word][1] += summed[last] - summed[first]
     return {word: good / whole for word, (good, whole) in held.items() if whole}

@@ -12,7 +12,7 @@ import numpy as np
 
 from ulmkit.corpus.extract.layout import ANCESTRY, LINE, TAG_NUMBERS, PageLayout
 
-Columns = dict[str, np.ndarray]
+FeatureColumns = dict[str, np.ndarray]
 
 LEVELS = 4  # of elements around a block, each holding more blocks than the one within
 _FAR = 99.0  # blocks: where there is none to be near to
@@ -39,10 +39,10 @@ class Spans:
     chars: np.ndarray
 
 
-def words_of(names: str) -> set[str]:
+def name_words(names: str) -> set[str]:
     """The words in an element's names.
 
-    >>> sorted(words_of("relatedPosts widget-2"))
+    >>> sorted(name_words("relatedPosts widget-2"))
     ['posts', 'related', 'widget']
     """
     return {word.lower() for word in _NAME_PARTS.findall(names) if len(word) > 1}
@@ -60,7 +60,7 @@ def _classes() -> np.ndarray:
     return table
 
 
-def _own(page: PageLayout) -> Columns:
+def _own(page: PageLayout) -> FeatureColumns:
     """Of a block's text alone."""
     texts = page.texts
     chars = np.array([len(text) for text in texts])
@@ -111,7 +111,7 @@ def name_scores(page: PageLayout, words: dict[str, float]) -> np.ndarray:
     for names, parent in zip(page.names, page.parents, strict=True):
         own = known.get(names)
         if own is None:
-            own = known[names] = sum(words.get(word, 0.0) for word in sorted(words_of(names)))
+            own = known[names] = sum(words.get(word, 0.0) for word in sorted(name_words(names)))
         if parent >= 0:
             _, total, least, last = rows[parent]
             rows.append((own, total + own, min(least, own), own or last))
@@ -149,7 +149,9 @@ def _sums(values: np.ndarray) -> np.ndarray:
     return np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
 
 
-def _around(page: PageLayout, own: Columns, spans: Spans, names: np.ndarray, heading: np.ndarray) -> Columns:
+def _around(
+    page: PageLayout, own: FeatureColumns, spans: Spans, names: np.ndarray, heading: np.ndarray
+) -> FeatureColumns:
     """Of the elements around a block, level by level."""
     chars, count = spans.chars, len(spans.chars)
     tags, siblings = np.array(page.tags), _siblings(page)
@@ -170,7 +172,7 @@ def _around(page: PageLayout, own: Columns, spans: Spans, names: np.ndarray, hea
         "dates": _sums(own["dates"]),
     }
     held = _sums(chars)
-    columns: Columns = {"own siblings": siblings[np.array(page.elements)]}
+    columns: FeatureColumns = {"own siblings": siblings[np.array(page.elements)]}
     for number, level in enumerate(spans.levels):
         first, last = spans.firsts[level], spans.lasts[level]
         size = np.maximum(last - first, 1)
@@ -194,7 +196,7 @@ def _around(page: PageLayout, own: Columns, spans: Spans, names: np.ndarray, hea
     return columns
 
 
-def _places(page: PageLayout, spans: Spans, heading: np.ndarray, block_tags: np.ndarray, title: str) -> Columns:
+def _places(page: PageLayout, spans: Spans, heading: np.ndarray, block_tags: np.ndarray, title: str) -> FeatureColumns:
     """Where a block stands: on the page, from the title, from the heading before."""
     chars, count = spans.chars, len(spans.chars)
     index = np.arange(count)
@@ -236,7 +238,7 @@ def _shifted(values: np.ndarray, by: int, fill: float) -> np.ndarray:
     return moved
 
 
-def block_features(page: PageLayout, words: dict[str, float], title: str) -> Columns:
+def block_features(page: PageLayout, words: dict[str, float], title: str) -> FeatureColumns:
     """Columns of `page`, a value a block; there is one.
 
     `words` says of words in names of classes how they speak for main content (above 0) or against it.
@@ -272,8 +274,8 @@ def block_features(page: PageLayout, words: dict[str, float], title: str) -> Col
     return columns
 
 
-def matrix(columns: Columns) -> np.ndarray:
-    """Columns beside each other: blocks x columns."""
+def matrix(columns: FeatureColumns) -> np.ndarray:
+    """FeatureColumns beside each other: blocks x columns."""
     rows = np.empty((len(columns), len(next(iter(columns.values())))), np.float32)
     for number, column in enumerate(columns.values()):
         rows[number] = column
