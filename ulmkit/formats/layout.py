@@ -61,9 +61,9 @@ class Grammar:
 
     def is_plain(self, line: str) -> bool:
         """Whether `line` is a row whose cells can be had by splitting."""
-        return (not self.layout.quote or self.layout.quote not in line) and (
-            not self.layout.escape or self.layout.escape not in line
-        )
+        # outside of quotation marks a mark escapes only where nothing is quoted
+        mark = self.layout.quote or self.layout.escape
+        return not mark or mark not in line
 
     def split(self, line: str) -> list[str]:
         """The cells of `line` where nothing is quoted or escaped."""
@@ -121,7 +121,7 @@ class Grammar:
     def _unquoted(self, row: ReadRow, text: str, at: int, line: LineAt) -> tuple[str, str, int, bool]:
         """The unquoted cell at `at`, the line it ends in, the place behind it, and whether the row ends there."""
         delimiter = self.layout.delimiter
-        if not self.layout.escape:
+        if not self.layout.escape or self.layout.quote:
             end = text.find(delimiter, at)
             return (text[at:].rstrip("\r\n"), text, 0, True) if end < 0 else (text[at:end], text, end + 1, False)
         found = self.unquoted.match(text, at)
@@ -247,7 +247,7 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
             rf"\\[\\\n{re.escape(delimiter)}]|\\[tnN]" if delimiter == "\t" else rf"\\[\\\n{re.escape(delimiter)}]",
             text,
         ):
-            found += [TableLayout(delimiter, quote, "\\") for quote in quotes if quote != "'"]
+            found.append(TableLayout(delimiter, "", "\\"))
     return list(dict.fromkeys(found))
 
 
@@ -264,7 +264,9 @@ def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
     text = "".join(lines)
     best: tuple[tuple[float, ...], FoundLayout] | None = None
     for delimiter in DELIMITERS:
-        for layout in _variants(text, delimiter) if delimiter in text else [TableLayout(delimiter)]:
+        for layout in (
+            _variants(text, delimiter) if delimiter in text or delimiter == favourite else [TableLayout(delimiter)]
+        ):
             found = tried(lines, layout)
             rank = (_rank(found), *_preference(found, delimiter == favourite))
             if best is None or rank > best[0]:
@@ -299,11 +301,11 @@ def _preference(found: FoundLayout, favourite: bool) -> tuple[float, ...]:
     usual = 2 * found.quoted_rows >= rows
     if layout.quote == '"':
         # between tabs a text may begin and end in quotation marks of its own
-        believed = 1.0 if not found.quoted_rows or needed or usual or layout.delimiter != "\t" else -1.0
+        believed = 3.0 if needed or usual else 1.0 if not found.quoted_rows or layout.delimiter != "\t" else -1.0
     elif layout.quote == "'":
-        believed = 2.0 if usual else -2.0
+        believed = 3.5 if usual else -2.0
     else:
-        believed = 0.0
+        believed = 2.0 if layout.escape else 0.0
     return (float(favourite), believed, float(bool(layout.escape)))
 
 

@@ -126,7 +126,7 @@ def utf16_without_mark(data: bytes) -> str:
         good = sum("\t" <= char < "\x7f" or unicodedata.category(char)[0] in "LNPMZ" for char in text)
         spaces = sum(map(text.count, " \n"))
         share = good / max(len(text), 1) if spaces * 50 >= len(text) else 0.0
-        if "\0" not in text and share > best_share:
+        if text.count("\0") * 100 <= len(text) and share > best_share:
             best, best_share = name, share
     return best if best_share > 0.9 else ""
 
