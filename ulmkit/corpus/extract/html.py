@@ -24,7 +24,6 @@ MIN_RAW_CHARACTERS = 60  # of the page's whole text, menus too; less is a frames
 _DOUBTFUL = 0.2  # likelihood of a block that is main content only where little else is, or between two that are
 _LITTLE = 0.25  # of the doubtful text: where no more is likely, a page is of a kind that the judge does not know
 _NEARLY = 0.35  # likelihood of a block that is main content beside one that is, in the same element
-_SURE = 0.6  # likelihood of a short cell that is kept
 _ARTICLE_BODY = re.compile(r'"articleBody"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 _DATA_URI = re.compile(r"data:[\w/+.-]{0,60};base64,[A-Za-z0-9+/=\s]*+")
 # Parsers take time that grows with the square of the number of attributes of an element.
@@ -102,7 +101,7 @@ def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
         chosen |= doubtful  # the judge knows no such page: what stands in sentences and is no plain refuse is its text
     chosen |= _beside(page, chosen) & ((likely >= _NEARLY) | doubtful)
     chosen[:-1] |= chosen[1:] & (likely[:-1] >= _DOUBTFUL) & _headings(page)[:-1]
-    return joined(_joined_lists(page, _usable(page, chosen, likely)), title)
+    return joined(_joined_lists(page, _usable(page, chosen)), title)
 
 
 def _headings(page: PageLayout) -> np.ndarray:
@@ -122,14 +121,14 @@ def _beside(page: PageLayout, chosen: np.ndarray) -> np.ndarray:
     return beside
 
 
-def _usable(page: PageLayout, chosen: np.ndarray, likely: np.ndarray) -> list[int]:
+def _usable(page: PageLayout, chosen: np.ndarray) -> list[int]:
     """Of the chosen blocks those that are no program, no figure, and in no run of links."""
     cells = (TAG_NUMBERS["td"], TAG_NUMBERS["th"])
     kept: list[int] = []
     run: list[int] = []
     for i in np.flatnonzero(chosen).tolist():
         element = page.elements[i]
-        figure = page.tags[element] in cells and not is_prose(page.texts[i]) and not _is_wordy(page, i, likely[i])
+        figure = page.tags[element] in cells and not is_prose(page.texts[i]) and page.texts[i].count(" ") < 2
         if page.flags[element] & CODE or figure or not any(map(str.isalpha, page.texts[i])):
             continue
         if page.links[i] >= len(page.texts[i]):
@@ -139,11 +138,6 @@ def _usable(page: PageLayout, chosen: np.ndarray, likely: np.ndarray) -> list[in
         run.clear()
         kept.append(i)
     return kept + (run if len(run) == 1 else [])
-
-
-def _is_wordy(page: PageLayout, block: int, likely: float) -> bool:
-    """Whether a short cell that is likely main content is of several words: a verse, an ingredient, and no figure."""
-    return likely >= _SURE and page.texts[block].count(" ") >= 2
 
 
 def _is_sentences(page: PageLayout, block: int) -> bool:
