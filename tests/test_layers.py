@@ -43,8 +43,6 @@ HOMES = {
     "safetensors": {"lm", "learner", "classifier", "publish"},
     "sentencepiece": {"text", "tokenizer"},
     "pyarrow": {"artifacts", "formats", "corpus"},
-    "lxml": {"formats", "corpus"},
-    "trafilatura": {"corpus"},
     "aiohttp": {"acquire"},
     "protego": {"acquire"},
     "feedparser": {"formats"},

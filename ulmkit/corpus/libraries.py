@@ -2,7 +2,7 @@
 
 A unit is reused wherever its key is equal, so what a release may change stands in the key: by its version, or, where
 what we use of it is a function with one right answer, by what that function makes of a fixed sample. A library that
-only reads or writes (pyarrow, lxml's tables, fastwarc) changes no document that it does not fail on.
+only reads or writes (pyarrow, fastwarc) changes no document that it does not fail on.
 """
 
 import functools
@@ -19,7 +19,7 @@ from ulmkit.language.forms import MATCH, STANDARD
 from ulmkit.language.sections import Dedup
 from ulmkit.language.spec import Language
 
-VERSIONED = ("ftfy", "lxml", "py3langid", "pycld2", "resiliparse", "trafilatura")  # models and rules, not functions
+VERSIONED = ("chardet", "ftfy", "py3langid", "pycld2", "resiliparse")  # models and rules, not functions
 
 
 def sketch_mark() -> str:
