@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from table_cases import case, lost
 
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.formats import reasons
@@ -102,3 +103,16 @@ def test_numbers_of_rows_need_no_name(tmp_path: Path):
     body = "".join(f"{number},{PLAIN},1\n" for number in range(5))
     for head in (",text,label\n", "text,label\n", "sep=,\nid,text,label\n"):
         assert read(tmp_path, head + body) == ([PLAIN] * 5, [])
+
+
+@pytest.mark.slow
+def test_no_row_of_damaged_tables_is_lost_in_silence(tmp_path: Path):
+    """Tables by Python's csv and by hand, in many encodings; `tests/support/table_cases.py` tries thousands."""
+    tables = [case(seed) for seed in range(60)]
+    tried = [
+        table
+        for table in tables
+        if table.style.split(" ")[0] not in ("mysql", "spark") and "escaped" not in table.style
+    ]
+    assert len(tried) > 30
+    assert {table.name: fault for table in tried if (fault := lost(table, tmp_path))} == {}

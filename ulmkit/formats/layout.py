@@ -9,6 +9,8 @@ from functools import lru_cache
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
+NO_DELIMITER = "\0"  # of a table of one column: no line that is read holds it
+OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
 LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
@@ -64,6 +66,13 @@ class Grammar:
         # outside of quotation marks a mark escapes only where nothing is quoted
         mark = self.layout.quote or self.layout.escape
         return not mark or mark not in line
+
+    def line_of(self, width: int) -> re.Pattern[str]:
+        """A row of `width` cells on one line, quoted ones without a mark inside: two groups a cell, quoted and not."""
+        quote, delimiter = re.escape(self.layout.quote or "\ufffe"), re.escape(self.layout.delimiter)
+        none = re.escape("".join({*self.layout.quote, *self.layout.escape, self.layout.delimiter, "\r", "\n"}))
+        cell = f"(?:{quote}([^{quote}{re.escape(self.layout.escape)}\n]*+){quote}|([^{none}]*+))"
+        return re.compile(delimiter.join([cell] * width) + "\r*\n?")
 
     def split(self, line: str) -> list[str]:
         """The cells of `line` where nothing is quoted or escaped."""
@@ -206,7 +215,7 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
     if _is_open_ended(rows, sizes, total):
         width = len(rows[0].cells)
         enough = sum(times for size, times in sizes.items() if size >= width)
-        share = 0.9 * min(1.0, enough / total)
+        share = OPEN_ENDED * min(1.0, enough / total)
         return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows))
     width, times = max(sizes.items(), key=lambda item: (item[1], item[0]))
     return FoundLayout(layout, min(1.0, times / total), width, tuple(rows))
@@ -241,12 +250,12 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
     if "\\" in text:
         follows = set(re.findall(r"\\(.)", text, re.S)) - set(f"\\\n\r'\"{delimiter}")
         for quote in quotes:
-            if quote and f"\\{quote}" in text:
+            paired = "\\\\" in text and set(re.findall(r"\\(.)", text, re.S)) <= {"\\", quote}
+            if quote and (f"\\{quote}" in text or paired):
                 found.append(TableLayout(delimiter, quote, "\\"))
-        if follows <= (set("ntr0NbfvZ") if delimiter == "\t" else set("N")) and re.search(
-            rf"\\[\\\n{re.escape(delimiter)}]|\\[tnN]" if delimiter == "\t" else rf"\\[\\\n{re.escape(delimiter)}]",
-            text,
-        ):
+        allowed = set("ntr0NbfvZ") if delimiter == "\t" else set("N")
+        letters = "|[tnN]" if delimiter == "\t" else ""
+        if follows <= allowed and re.search(rf"\\(?:[\\\n\"{re.escape(delimiter)}]{letters})", text):
             found.append(TableLayout(delimiter, "", "\\"))
     return list(dict.fromkeys(found))
 
@@ -272,7 +281,14 @@ def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
             if best is None or rank > best[0]:
                 best = rank, found
     assert best is not None
-    return best[1]
+    found = best[1]
+    if found.width > 1 and lines and lines[0].strip("\ufeff\"' \r\n").lower() in KNOWN_COLUMNS:
+        # a header of one column over prose that happens to hold as many marks in each line
+        alone = [tried(lines, each) for each in _variants(text, NO_DELIMITER)]
+        quoted = [each for each in alone if each.layout.quote and each.share >= 0.8]
+        if whole := max(quoted or alone, key=lambda each: (each.share, _preference(each, False))):
+            return whole if whole.share >= 0.8 else found
+    return found
 
 
 def _sampled(lines: Sequence[str]) -> Sequence[str]:

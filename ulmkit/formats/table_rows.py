@@ -75,6 +75,7 @@ class TableRows(Iterator[NumberedRecord]):
         found = found or find_layout(lines, self.origin.name.lower())
         self.layout, self.width = found.layout, found.width
         self.grammar = grammar_of(found.layout)
+        self.simple = self.grammar.line_of(max(self.width, 1))
         cells = [row.cells for row in found.rows]
         self.header = cells[0] if cells and has_header(cells) else None
         if self.header or len(self.names) != self.width:
@@ -131,9 +132,16 @@ class TableRows(Iterator[NumberedRecord]):
                     continue
                 if self.grammar.is_plain(line):
                     cells = self.grammar.split(line)
-                    if len(cells) == self.width and cells != self.header and self.width > 1:
-                        yield number, dict(zip(self.names, cells, strict=True))
-                        continue
+                elif self.marks > self.own and (match := self.simple.fullmatch(line)):
+                    groups = match.groups()
+                    cells = [
+                        groups[at] if groups[at] is not None else groups[at + 1] for at in range(0, len(groups), 2)
+                    ]
+                else:
+                    cells = []
+                if len(cells) == self.width > 1 and cells != self.header:
+                    yield number, dict(zip(self.names, cells, strict=True))
+                    continue
                 ahead.append(item)
             if not isinstance(line, str):
                 ahead.popleft()
