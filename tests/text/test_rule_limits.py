@@ -35,6 +35,7 @@ min_characters = 5
 min_words = 1
 min_line_punctuation = 0.0
 max_short_lines = 1.0
+min_sentence_ends = 0.0
 """
 COMPUTES = "took more than 0.2 s of the processor"
 HEAD = "import re\nimport time\n\n\n"

@@ -187,6 +187,7 @@ class Crawl:
         if not waits or (soonest := min(waits)) > PATIENCE_S:
             return False
         if soonest > 0:
+            self._tell()
             await self.clock.sleep(min(soonest, WATCH_S))
         return True
 

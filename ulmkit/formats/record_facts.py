@@ -155,22 +155,39 @@ def words_of(value: Any) -> str:
     return ""
 
 
+# records of a file have the same few sets of keys: what those say is asked once
+@functools.lru_cache(1 << 10)
+def _perhaps(keys: tuple[str, ...]) -> tuple[Signed, ...]:
+    """The layouts that a record of these keys may be of."""
+    return tuple(each for each in SIGNED if all(plain_key(sign.partition(".")[0]) in keys for sign in each.signs))
+
+
+@functools.lru_cache(1 << 12)
+def _present(names: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in keys)
+
+
 def facts_of(record: Mapping[str, Any], beside: Sequence[str] = (), licence_field: str = "") -> RecordFacts:
     """The facts of a record whose text lies below `beside`; `licence_field` is where it was told to look for one."""
     places = list(_places(record, beside))
-    named = [layout for layout in SIGNED if all(_at(places[0], sign) is not None for sign in layout.signs)]
+    keys = [tuple(place) for place in places]
+    named = [layout for layout in _perhaps(keys[0]) if all(_at(places[0], sign) is not None for sign in layout.signs)]
 
-    def values(signed: str, names: Sequence[str]) -> Iterator[Any]:
-        paths = {path for layout in named for path in getattr(layout, signed)}
-        yield from (_at(places[0], path) for layout in named for path in getattr(layout, signed))
-        # what a layout calls the one fact is not the other
-        dates = {path for layout in named for path in (*layout.published, *layout.fetched)}
-        others = {plain_key(path.rpartition(".")[2]) for path in dates - paths}
-        for place in places:
-            yield from (place[name] for name in names if name in place and name not in others)
+    def values(signed: str, names: tuple[str, ...]) -> Iterator[Any]:
+        others: set[str] = set()
+        if named:
+            paths = {path for layout in named for path in getattr(layout, signed)}
+            yield from (_at(places[0], path) for layout in named for path in getattr(layout, signed))
+            # what a layout calls the one fact is not the other
+            dates = {path for layout in named for path in (*layout.published, *layout.fetched)}
+            others = {plain_key(path.rpartition(".")[2]) for path in dates - paths}
+        for place, there in zip(places, keys, strict=True):
+            yield from (place[name] for name in _present(names, there) if name not in others)
 
     terms = (plain_key(licence_field), *_LICENCE) if licence_field else _LICENCE
-    licences = (licence_name(place[name]) for place in places for name in terms if name in place)
+    licences = (
+        licence_name(place[name]) for place, there in zip(places, keys, strict=True) for name in _present(terms, there)
+    )
     return RecordFacts(
         title=next(filter(None, map(words_of, values("title", _TITLE))), ""),
         url=next(filter(None, map(words_of, values("url", _URL))), ""),
