@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from at_prompt import run
+from click.testing import CliRunner
 
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.cli import common
 from ulmkit.cli.common import Terminal, text_table
 from ulmkit.cli.lm import clock
+from ulmkit.cli.main import cli
 from ulmkit.language.registry import get
 from ulmkit.names import readable
 from ulmkit.progress import Progress
@@ -146,8 +148,9 @@ def test_without_a_network_the_error_names_what_works_without(tmp_path: Path, ca
 
 
 def normalized(text: bytes, *words: str) -> bytes:
-    command = [sys.executable, "-m", "ulmkit", "normalize", "fa", *words]
-    return subprocess.run(command, input=text, capture_output=True, check=True).stdout
+    done = CliRunner().invoke(cli, ["normalize", "fa", *words], input=text, catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout_bytes
 
 
 def test_a_profile_that_is_not_there_is_asked_wrongly(capsys: pytest.CaptureFixture[str]):

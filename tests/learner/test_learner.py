@@ -150,7 +150,7 @@ class Look(Callback):
     [
         TINY,
         EVERYTHING,
-        dataclasses.replace(TINY, backend="stepwise", precision="bf16", ar=1.0),
+        pytest.param(dataclasses.replace(TINY, backend="stepwise", precision="bf16", ar=1.0), marks=pytest.mark.slow),
         dataclasses.replace(
             TINY, optimizer="nt-asgd", schedule="constant", lr=5.0, variable_bptt=True, wd=1e-4, nonmono=1
         ),

@@ -68,7 +68,7 @@ def test_nt_asgd_begins_when_validation_is_worse_than_before_and_takes_the_mean_
     assert torch.allclose(average.averaged()["embedding"], torch.stack(since).mean(0), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["ema", "nt-asgd"])
+@pytest.mark.parametrize("name", [pytest.param("ema", marks=pytest.mark.slow), "nt-asgd"])
 def test_what_was_validated_is_kept_as_best_and_training_goes_on_with_its_own(name: str, tmp_path: Path) -> None:
     changes = (
         {"ema": 0.9} if name == "ema" else {"optimizer": "nt-asgd", "schedule": "constant", "lr": 20.0, "nonmono": 1}

@@ -296,6 +296,7 @@ def test_a_missing_wait_is_found(sabotage: str, monkeypatch: pytest.MonkeyPatch)
 # who may use it
 
 
+@pytest.mark.slow
 def test_a_kernel_with_exchanged_gates_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the gate that every backend passes before it trains."""
     real = fused_module.launch_forward

@@ -257,7 +257,7 @@ def test_generation_points_into_the_prompt_and_its_own_text() -> None:
     assert logits.argmax(1).tolist() == text
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_a_run_that_was_stopped_goes_on_with_its_memory_to_the_bit(precision: Any, tmp_path: Path) -> None:
     def stop(loop: Loop) -> None:
         if loop.position.step == 5:

@@ -90,7 +90,7 @@ def test_an_overflow_costs_its_step_and_half_the_scale(captured: bool) -> None:
     assert all(not torch.equal(p, before[name]) for name, p in step.model.named_parameters())
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nt-asgd"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("nt-asgd", marks=pytest.mark.slow)])
 def test_a_resumed_run_goes_on_with_its_scale(tmp_path: Path, optimizer: Any) -> None:
     config = dataclasses.replace(FP16, optimizer=optimizer, ema=0.9 if optimizer == "adam" else 0.0)
 

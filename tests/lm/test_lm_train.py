@@ -52,6 +52,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_it_learns_two_hundred_tokens_by_heart(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     poem = token_file([random.integers(2, 50, 200).tolist()])
