@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 CRAWL = "CC-MAIN-2026-43"
 ROWS_A_GROUP = 3000
-FILLER = 12_000  # rows of other pages a file
+FILLER = 24_000  # rows of other pages a file
 SEGMENT = f"crawl-data/{CRAWL}/segments/1761000000.1"
 SCHEMA = pa.schema(
     {
