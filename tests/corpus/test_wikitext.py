@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from random_cases import examples
 
@@ -183,6 +183,7 @@ def test_templates_that_show_an_argument(source: str, text: str) -> None:
 
 
 @examples(300)
+@example("{{}}<!--")
 @given(st.lists(st.sampled_from(MARKS), max_size=40).map("".join))
 def test_any_mixture_of_marks_gives_text_without_brackets_of_markup(source: str) -> None:
     text = wikitext_to_text(source, PERSIAN)

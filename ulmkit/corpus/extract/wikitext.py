@@ -103,6 +103,8 @@ def wikitext_to_text(
         text = text.replace(HOLE, "")
     if "<" in text:
         text = _without_hidden(text)
+        if not text.endswith("\n"):  # a comment that is left open takes the end with it
+            text += "\n"
     if "{{" in text:
         text = _templates(extraction).shown(text)
     if "{" in text:
