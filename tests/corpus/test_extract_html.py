@@ -209,3 +209,13 @@ def test_the_trees_say_what_a_walk_node_by_node_says() -> None:
                 node = judge.children[2 * node + (row[judge.features[node]] > judge.limits[node])]
             total += judge.values[node]
         assert likely == pytest.approx(1 / (1 + math.exp(-total)))
+
+
+@pytest.mark.parametrize("root", ["rss version='2.0'", "feed xmlns='a'", "rdf:RDF", "urlset", "sitemapindex", "opml"])
+def test_a_feed_or_sitemap_among_pages_is_none(root: str) -> None:
+    """Its addresses and days would stand before each entry's text."""
+    entry = (
+        "<item><link>http://a.example/1</link><description>Vallavanem valiti istungil ametisse.</description></item>"
+    )
+    found = html_to_text(f"\n<?xml version='1.0'?><!-- made --><{root}>{entry * 30}")
+    assert (found.text, found.reason, found.detail) == ("", "no main text", "a feed or a sitemap, which lists pages")

@@ -34,6 +34,13 @@ _NESTING_TAG = re.compile(
 )
 
 
+# crawls keep feeds and sitemaps among pages, some of them sent as HTML
+_LISTED = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex|opml)\b", re.S | re.I
+)
+_HEAD = 4_000  # characters of a page that are looked at for it
+
+
 @dataclass(frozen=True, slots=True)
 class MainText:
     """The main text of a page and its title; `reason` is empty, or says why there is no text."""
@@ -51,6 +58,8 @@ def html_to_text(page: str, *, wanted: Callable[[str], bool] | None = None) -> M
     """
     if len(page) > MAX_CHARACTERS:
         return MainText(reason="too large", detail=f"{len(page)} characters, limit {MAX_CHARACTERS}")
+    if _LISTED.match(page, 0, _HEAD):
+        return MainText(reason="no main text", detail="a feed or a sitemap, which lists pages")
     marks = page.count("<")
     if marks > MAX_MARKS:
         return MainText(reason="too many elements", detail=f"{marks} marks, limit {MAX_MARKS}")
