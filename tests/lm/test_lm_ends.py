@@ -431,6 +431,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     foreign = [dataclasses.replace(patterned(n, seed=s), tokenizer="bbbbbbbbbbbb") for n, s in ((6, 0), (3, 1))]
     with pytest.raises(ArtifactError, match="tokenizer aaaaaaaaaaaa, these tokens have bbbbbbbbbbbb"):
         pretrain(*foreign, tmp_path / "third", TINY, device="cpu", start=tmp_path / "first")
+    with pytest.raises(UsageError, match=r"from the beginning, this run from the end\. Leave out --backward"):
+        run(tmp_path / "backward", dataclasses.replace(TINY, backward=True), start=tmp_path / "first")
     with pytest.raises(UsageError, match="no run here to begin with"):
         run(tmp_path / "fourth", start=tmp_path / "nowhere")
 

@@ -204,9 +204,20 @@ def _take_best(start: Path, model: AWDLSTM) -> dict[str, Any]:
     if other:
         options = " ".join(f"--set {name}={size}" for name, size in other.items())
         raise UsageError(f"{start}: a model of other sizes. Add {options}.")
+    _refuse_other_direction(checkpoint.config, model.config, start)
     load_weights(model, checkpoint.model, checkpoint.folder)
     step = checkpoint.state.get("position", {}).get("step")
     return {"run": start.name, "step": step, "weights": checkpoint.state["files"][MODEL]}
+
+
+def _refuse_other_direction(before: LMConfig, now: LMConfig, start: Path) -> None:
+    """What comes next and what came before are two languages: such weights would look trained, and begin anew."""
+    if before.backward != now.backward:
+        ways = {False: "from the beginning", True: "from the end"}
+        raise UsageError(
+            f"{start}: reads texts {ways[before.backward]}, this run {ways[now.backward]}. "
+            f"{'Add' if before.backward else 'Leave out'} --backward, or begin with another run."
+        )
 
 
 def _budget(training: Training, seconds: float | None) -> TimeBudget | None:

@@ -96,6 +96,11 @@ class LM:
         return self._saved.config
 
     @property
+    def backward(self) -> bool:
+        """Whether it reads each text from its end: the document's start, then the pieces in reverse order."""
+        return self.config.backward
+
+    @property
     def result(self) -> dict[str, Any]:
         """What the run reached: steps, tokens, seconds, losses in nats a token; empty while it is not finished."""
         try:
