@@ -18,11 +18,6 @@ from ulmkit.acquire.guard import Guard
 from ulmkit.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
 def client(**settings: float) -> Client:
     return Client(delay_s=0.0, attempts=2, sleep=lambda _: None, **settings)  # type: ignore[arg-type]
 

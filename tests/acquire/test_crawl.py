@@ -10,12 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from crawl_runs import Steps, crawl, documents, site_source
-from site_server import Reply, Site, serving_site
+from site_server import Reply, Site
 
 from ulmkit.acquire.frontier import Frontier
 from ulmkit.formats.canonical import page_id
@@ -24,17 +23,6 @@ from ulmkit.language.sources import FeedSource
 from ulmkit.progress import Progress
 
 TEXT = "Kevad tuli sel aastal vara. Jõgi tõusis üle kallaste ja koolimaja ees õitsesid ülased."
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving_site() as found:
-        yield found
 
 
 def test_every_page_of_a_sitemap_is_asked_for_once_and_is_called_by_its_url(site: Site, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import itertools
 import threading
 from asyncio.selector_events import BaseSelectorEventLoop
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,17 +18,6 @@ from ulmkit.language.sources import BlogSource, FeedSource
 TEXT = "Kevad tuli sel aastal vara. Jõgi tõusis üle kallaste ja koolimaja ees õitsesid ülased."
 LONG = " ".join([TEXT] * 8)
 XML = "application/xml"
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving_site() as found:
-        yield found
 
 
 def page(*links: str, text: str = TEXT) -> Reply:

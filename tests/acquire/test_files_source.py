@@ -18,11 +18,6 @@ LAWS = b'{"text": "\xd8\xb3\xd9\x84\xd8\xa7\xd9\x85"}\n' * 2000
 OTHER = LAWS.upper()
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as state:

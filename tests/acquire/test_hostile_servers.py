@@ -33,11 +33,6 @@ STATUS = "/xxwiki/20240201/dumpstatus.json"
 STEM = "/xxwiki/20240201/xxwiki-20240201-pages-articles-multistream"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as state:

@@ -403,7 +403,7 @@ PLAIN = st.sampled_from(
 
 
 @given(st.lists(PLAIN, max_size=30))
-@examples(2000)
+@examples(1000)
 def test_plain_files_are_read_as_by_protego_alone(lines: list[str]) -> None:
     """It is right where no name is a part of another and every line is a known one."""
     rules, alone = read("\n".join(lines)), Protego.parse("\n".join(lines))
@@ -427,3 +427,21 @@ def test_rules_travel_between_processes() -> None:
     assert again == rules
     assert not again.allows(f"{HOST}/b")
     assert again.refused_agents(f"{HOST}/a") == ("GPTBot",)
+
+
+@given(
+    st.lists(st.text("/ab%61D8A7*$.?=~é\u06cc", max_size=8), max_size=4),
+    st.lists(st.text("/ab%61D8A7.?=~;#é\u06cc", max_size=10), min_size=5, max_size=20),
+)
+@examples(150)
+def test_what_is_free_without_a_match_is_free_with_one(patterns: list[str], paths: list[str]) -> None:
+    lines = ["User-agent: ulmkit", *(f"Disallow: {pattern}" for pattern in patterns)]
+    rules, alone = read("\n".join(lines)), Protego.parse("\n".join([*lines, "crawl-delay: 0"]))
+    for path in ("/wp-admin", *paths):
+        assert rules.allows(f"{HOST}/{path}") == alone.can_fetch(f"{HOST}/{path}", "ulmkit")
+
+
+def test_crawlers_to_whom_the_same_is_said_are_asked_about_once() -> None:
+    rules = read("User-agent: GPTBot\nDisallow: /a\n\nUser-agent: CCBot\nDisallow: /a\n\nUser-agent: ClaudeBot\n")
+    assert len(set(rules.groups)) == 2
+    assert set(rules.refused_agents(f"{HOST}/a%20b")) == {"GPTBot", "CCBot"}

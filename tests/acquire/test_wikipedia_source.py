@@ -29,12 +29,6 @@ NAME = "xxwiki-20240201-pages-articles-multistream.xml.bz2"
 PATH = f"/xxwiki/20240201/{NAME}"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loopback server is asked directly, whatever this machine's environment says."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as state:
