@@ -90,7 +90,7 @@ def warc_member(kind: str, when: float, block: bytes, fields: Mapping[str, str])
 
 def warc_date(when: float) -> str:
     """Seconds since 1970 as WARC writes a moment."""
-    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(when, UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class Archive:

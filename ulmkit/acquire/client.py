@@ -44,7 +44,9 @@ ALWAYS_UNPACKED = 1 << 20  # bytes that a body may always unpack to, whatever th
 CODINGS = 3  # content codings of one body that are undone
 _SENDABLE = re.compile(r"[\t\x20-\x7e]*")
 # what nearly all addresses look like, and nothing that is to be looked at twice
-_COMMON = re.compile(r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,9}/[!-\[\]-~]*")
+_COMMON = re.compile(
+    r"https?://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,9}(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?/[!-\[\]-~]*"
+)
 _NO_HEADERS: Mapping[str, str] = {}
 
 

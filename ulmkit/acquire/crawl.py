@@ -175,15 +175,17 @@ class Crawl:
 
     async def _idle(self) -> bool:
         """Nothing is in flight: commit, and wait for what is due later. False where there is nothing to wait for."""
-        if self._dirty():
-            self._commit()
-            return True
         wall, now = self.clock.wall(), self.clock.monotonic()
         waits = []
         for run in self.runs:
             if not run.stopped:
                 for host, wake in run.wakes.items():
                     waits.append(max(wake - wall, self.hosts.ready_at(host) - now, 0.0))
+        if self._dirty():
+            soon = min(waits, default=COMMIT_S)
+            if soon == 0.0 or self._due() or now + soon - self.committed_at >= COMMIT_S:
+                self._commit()
+                return True
         if not waits or (soonest := min(waits)) > PATIENCE_S:
             return False
         if soonest > 0:

@@ -47,6 +47,7 @@ class _Host:
     pause_s: float = 0.0
     doublings: int = 0
     times: deque[float] = field(default_factory=lambda: deque(maxlen=_TIMES))
+    usual_s: float = 0.0  # their median
     busy: int = 0  # answers of each kind in a row
     forbidden: int = 0
     lost: int = 0
@@ -92,8 +93,7 @@ class Hosts:
         """Seconds between two requests as things stand: doubled where the server was busy, twice its answers' time."""
         state = self._host(host)
         patient = min(state.delay_s * 2**state.doublings, SLOWEST_S)
-        slow = min(2 * median(state.times), SLOWEST_S) if state.times else 0.0
-        return max(state.delay_s, patient, slow)
+        return max(state.delay_s, patient, min(2 * state.usual_s, SLOWEST_S))
 
     def ready_at(self, host: str) -> float:
         """When the next request may be sent; `math.inf` while an answer is still to come or where we stopped."""
@@ -124,6 +124,7 @@ class Hosts:
         state.lost = 0
         if answer.seconds > 0:
             state.times.append(answer.seconds)
+            state.usual_s = median(state.times)
         state.busy = state.busy + 1 if answer.status in busy else 0
         weight = 0 if answer.status in busy else FORBIDDEN.get(answer.status, 0)
         state.forbidden = state.forbidden + weight if weight else 0

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from ulmkit.acquire.archive import HTTP, digest_text, http_block, payload_digest, warc_member
 from ulmkit.acquire.client import ROBOTS, Answer, Bounds, Session
@@ -14,8 +14,8 @@ from ulmkit.acquire.hosts import SLOWEST_S, Hosts
 from ulmkit.acquire.plan import NONE
 from ulmkit.acquire.robots import ROBOTS_AGE_S, RobotRules, robots_target, rules_of
 from ulmkit.acquire.robots_kept import kept_answer, robots_row
-from ulmkit.acquire.source_crawl import DAY_S, SourceCrawl, server_of
-from ulmkit.formats.host_signals import HostSignals, host_signals
+from ulmkit.acquire.source_crawl import DAY_S, SourceCrawl, origin_of, server_of
+from ulmkit.formats.host_signals import NOTHING_SAID, HostSignals, host_signals
 
 LOST_DAYS = 30  # after which a server that cannot be asked is reported as gone; it is never taken for open
 LOOK_S = 0.5  # while another host of the same machine is answering
@@ -39,6 +39,8 @@ class Standing:
 
     def signals(self, url: str) -> HostSignals:
         """What the server said of a page's use."""
+        if not (self.rules.signals or self.rules.agents or self.reservations):
+            return NOTHING_SAID
         return host_signals(
             url,
             robots=self.rules.signals,
@@ -68,8 +70,7 @@ class Origins:
 
     async def standing(self, url: str, run: SourceCrawl) -> Standing:
         """What the server of `url` says, asked for where nothing of today is at hand. Its host is the caller's."""
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{server_of(url)}"
+        origin = origin_of(url)
         wall = self.clock.wall()
         if origin not in self.known and (kept := self.frontier.robots(origin)):
             self.known[origin] = await self._restored(origin, *kept, run)
@@ -84,7 +85,7 @@ class Origins:
 
     async def at_hand(self, url: str, run: SourceCrawl) -> Standing | None:
         """What the server of `url` said when it was asked last; None where it never was, or did not answer."""
-        origin = f"{urlsplit(url).scheme}://{server_of(url)}"
+        origin = origin_of(url)
         if origin not in self.known and (kept := self.frontier.robots(origin)):
             self.known[origin] = await self._restored(origin, *kept, run)
         standing = self.known[origin][0] if origin in self.known else None

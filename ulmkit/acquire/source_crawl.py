@@ -1,5 +1,6 @@
 """One source while it is crawled: which URL is next, where its answers are kept, what this run did, why it stopped."""
 
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from ulmkit.acquire.plan import Plan
 
 QUEUE = 64  # URLs of a host in memory
 DAY_S = 86_400.0
+# nearly all: a host in lower case, and a port that is not its scheme's own
+_PLAIN = re.compile(
+    r"https?://((?:[a-z0-9-]+\.)*[a-z0-9-]+(?::(?!0|80\b|443\b)[0-9]{1,4}|:[1-5][0-9]{4})?)(?=[/?#]|\Z)"
+)
 
 
 def server_of(url: str) -> str:
@@ -21,11 +26,22 @@ def server_of(url: str) -> str:
     >>> server_of("http://Example.org:80/x"), server_of("http://127.0.0.1:8000/"), server_of("http://[2606:4700::1]/")
     ('example.org', '127.0.0.1:8000', '[2606:4700::1]')
     """
+    if plain := _PLAIN.match(url):
+        return plain[1]
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     host = f"[{host}]" if ":" in host else host
     port = parts.port
     return host if port in (None, 80, 443) else f"{host}:{port}"
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL: whose robots.txt is its.
+
+    >>> origin_of("https://Example.org:443/x")
+    'https://example.org'
+    """
+    return f"{url.partition(':')[0].lower()}://{server_of(url)}"
 
 
 @dataclass

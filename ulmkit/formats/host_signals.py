@@ -75,10 +75,13 @@ def host_signals(
 
     A file that cannot be understood says nothing.
     """
+    robots, agents = tuple(robots), tuple(agents)[:MOST_VALUES]
+    if not (robots or tdmrep or ai_txt):
+        return HostSignals(agents=agents) if agents else NOTHING_SAID
     path = _path_of(url)
     reserved, policy = _tdm(tdmrep, path)
     said = [(name, value[:LONGEST_VALUE]) for name, value in _longest(robots, path)]
-    return HostSignals(tuple(said[:MOST_VALUES]), tuple(agents)[:MOST_VALUES], reserved, policy, _ai(ai_txt, path))
+    return HostSignals(tuple(said[:MOST_VALUES]), agents, reserved, policy, _ai(ai_txt, path))
 
 
 def path_matches(pattern: str, path: str) -> bool:

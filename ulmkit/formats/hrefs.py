@@ -14,11 +14,11 @@ _NO_HOST = re.compile(
 )  # browsers look for the host behind them, the standard library does not
 # nothing in it has to be changed: a whole address, or one from the host's root
 _PLAIN = re.compile(
-    r"(https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,4})?(?=[/?#]|\Z))?(/(?!/)[\w.~!$&'()*+,;=:@%/-]*+)?(?:\?[\w.~!$&'()*+,;=:@%/?-]++)?"
+    r"(https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[1-5]?[0-9]{1,4})?(?=[/?#]|\Z))?(/(?!/)[\w.~!$&'()*+,;=:@%/-]*+)?(?:\?[\w.~!$&'()*+,;=:@%/?-]++)?"
     r"(?:#[\w.~!$&'()*+,;=:@%/?-]++)?",
     re.A,
 )
-_START = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,4})?(?=[/?#]|\Z)")
+_START = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-5]?[0-9]{1,4})?(?=[/?#]|\Z)")
 _ASCII = "".join(chr(code) for code in range(33, 127))  # stays as written: an escape is not escaped again
 
 
