@@ -3,12 +3,14 @@
 import json
 import math
 import time
+from importlib.resources import files
 
+import numpy as np
 import pytest
 
 from ulmkit.corpus.extract import html as html_module
 from ulmkit.corpus.extract.block_features import block_features, matrix
-from ulmkit.corpus.extract.block_judge import shipped_judge
+from ulmkit.corpus.extract.block_judge import WEIGHTS, shipped_judge
 from ulmkit.corpus.extract.html import MAX_CHARACTERS, fragment_to_text, html_to_text
 from ulmkit.corpus.extract.layout import layout, serialized
 
@@ -148,7 +150,7 @@ HOSTILE = {
     "attributes": "<html><body><p " + " ".join(f"a{i}=1" for i in range(100_000)) + ">" + SENTENCES[0] + "</p>",
     "data": "<html><body><img src='data:image/png;base64," + "A" * 5_000_000 + "'><p>" + SENTENCES[0] + "</p>",
     "entities": "<html><body><p>" + "&zwnj;&amp;" * 100_000,
-    "paragraphs": "<html><body>" + "<p>متن این است و آن</p>" * 110_000,
+    "paragraphs": "<html><body>" + "<p>متن این است و آن</p>" * 40_000,
     "nulls": "<html><body>\x00<p>\x00" + SENTENCES[0] * 3 + "\x00</p>",
     "controls": "<html><body><p>\x01\x02\x0b\x1f\ufffe\uffff\ud800" + SENTENCES[0] * 3 + "</p>",
     "doctype": "<!DOCTYPE html [<!ENTITY a 'b'><!ENTITY c '&a;&a;&a;'>]><html><body><p>&c;" + SENTENCES[0] * 3,
@@ -199,16 +201,30 @@ def test_an_article_that_only_machines_are_told_is_read() -> None:
 
 def test_the_trees_say_what_a_walk_node_by_node_says() -> None:
     judge = shipped_judge()
-    shown = layout(serialized(page(ARTICLE)))
+    trees = json.loads((files("ulmkit.corpus.extract") / WEIGHTS).read_text(encoding="utf-8"))
+    shown = layout(serialized(page(ARTICLE * 30 + "<table><tr><td>سیب<td>۱۲</table>")))
     rows = matrix(block_features(shown, judge.words, "پاییز"))
     assert list(block_features(shown, judge.words, "پاییز")) == list(judge.columns)
-    for row, likely in zip(rows, judge.probabilities(shown, "پاییز"), strict=True):
+    likely = judge.probabilities(shown, "پاییز")
+    for row, found in list(zip(rows, likely, strict=True))[:: len(rows) // 12]:
         total = 0.0
-        for node in judge.roots:
-            while judge.children[2 * node] != node:
-                node = judge.children[2 * node + (row[judge.features[node]] > judge.limits[node])]
-            total += judge.values[node]
-        assert likely == pytest.approx(1 / (1 + math.exp(-total)))
+        for node in trees["roots"]:
+            while trees["children"][node][0] != node:
+                node = trees["children"][node][int(row[trees["features"][node]] > np.float32(trees["limits"][node]))]
+            total += trees["values"][node]
+        assert found == pytest.approx(1 / (1 + math.exp(-total)))
+
+
+def test_a_page_is_as_deep_as_the_elements_that_do_not_close_by_themselves() -> None:
+    for source, depth in {
+        "": 0,
+        "<div><DIV><p><br><li></div><section>": 2,
+        "</div></div><div>": 1,
+        "<tbodyx><pre><P>a<b</p><img-box><!-- <x": 5,
+        "<table" * 3 + "<td" * 5: 3,
+        "متن <div>می\u200cرود": 1,
+    }.items():
+        assert html_module._depth(source) == depth
 
 
 @pytest.mark.parametrize("root", ["rss version='2.0'", "feed xmlns='a'", "rdf:RDF", "urlset", "sitemapindex", "opml"])

@@ -33,19 +33,20 @@ _FIRST_HEADING, _LAST_HEADING = TAG_NUMBERS["h1"], TAG_NUMBERS["h6"]
 class Spans:
     """Of each block the nearest elements that hold more, one array a level; and where elements begin and end."""
 
-    levels: list[np.ndarray]
+    levels: np.ndarray  # LEVELS x blocks
     firsts: np.ndarray
     lasts: np.ndarray
     chars: np.ndarray
 
 
-def name_words(names: str) -> set[str]:
-    """The words in an element's names.
+@functools.lru_cache(maxsize=20_000)  # pages of a site repeat them
+def name_words(names: str) -> list[str]:
+    """The words in an element's names, each once, in their order in the alphabet.
 
-    >>> sorted(name_words("relatedPosts widget-2"))
+    >>> name_words("relatedPosts widget-2")
     ['posts', 'related', 'widget']
     """
-    return {word.lower() for word in _NAME_PARTS.findall(names) if len(word) > 1}
+    return sorted({word.lower() for word in _NAME_PARTS.findall(names) if len(word) > 1})
 
 
 @functools.cache
@@ -107,17 +108,29 @@ def _own(page: PageLayout) -> FeatureColumns:
 def name_scores(page: PageLayout, words: dict[str, float]) -> np.ndarray:
     """Elements x 4: what an element's names say, their sum and least over its ancestors, the nearest that says any."""
     known: dict[str, float] = {"": 0.0}
-    rows: list[tuple[float, float, float, float]] = []
+    owns: list[float] = []
+    totals: list[float] = []
+    leasts: list[float] = []
+    nearest: list[float] = []
     for names, parent in zip(page.names, page.parents, strict=True):
         own = known.get(names)
         if own is None:
-            own = known[names] = sum(words.get(word, 0.0) for word in sorted(name_words(names)))
-        if parent >= 0:
-            _, total, least, last = rows[parent]
-            rows.append((own, total + own, min(least, own), own or last))
+            own = known[names] = sum([words[word] for word in name_words(names) if word in words])
+        owns.append(own)
+        if parent < 0:
+            totals.append(own)
+            leasts.append(own)
+            nearest.append(own)
+        elif own:
+            totals.append(totals[parent] + own)
+            least = leasts[parent]
+            leasts.append(own if own < least else least)
+            nearest.append(own)
         else:
-            rows.append((own, own, own, own))
-    return np.array(rows, np.float32)
+            totals.append(totals[parent])
+            leasts.append(min(leasts[parent], 0.0))
+            nearest.append(nearest[parent])
+    return np.array((owns, totals, leasts, nearest), np.float32).T
 
 
 def _spans(page: PageLayout, chars: np.ndarray) -> Spans:
@@ -131,9 +144,10 @@ def _spans(page: PageLayout, chars: np.ndarray) -> Spans:
             wider[number] = number
     above, first, last = np.array(wider), np.array(firsts), np.array(lasts)
     element = np.array(page.elements)
-    levels = [np.where(last[element] - first[element] <= 1, above[element], element)]
-    for _ in range(LEVELS - 1):
-        levels.append(above[levels[-1]])
+    levels = np.empty((LEVELS, len(element)), np.int64)
+    levels[0] = np.where(last[element] - first[element] <= 1, above[element], element)
+    for level in range(1, LEVELS):
+        levels[level] = above[levels[level - 1]]
     return Spans(levels, first, last, chars)
 
 
@@ -172,25 +186,30 @@ def _around(
         "dates": _sums(own["dates"]),
     }
     held = _sums(chars)
+    level, first, last = spans.levels, spans.firsts[spans.levels], spans.lasts[spans.levels]
+    size = np.maximum(last - first, 1)
+
+    def total(sums: np.ndarray) -> np.ndarray:
+        found: np.ndarray = sums[last] - sums[first]
+        return found
+
+    inside = total(held)
+    at_least_one = np.maximum(inside, 1)
+    found = {
+        "chars": np.log1p(inside),
+        "blocks": np.log1p(size),
+        "mean": inside / size,
+        "of page": inside / held[-1],
+    }
+    found |= {name: total(sums) / at_least_one for name, sums in summed.items()}
+    found |= {name: total(sums) / size for name, sums in counted.items()}
+    found["prose of page"] = total(summed["prose share"]) / max(1.0, summed["prose share"][-1])
+    found["place in"] = (np.arange(count) - first) / size
+    found["starts"] = first / count
+    found["siblings"], found["names"], found["tag"] = siblings[level], names[level, 0], tags[level]
     columns: FeatureColumns = {"own siblings": siblings[np.array(page.elements)]}
-    for number, level in enumerate(spans.levels):
-        first, last = spans.firsts[level], spans.lasts[level]
-        size = np.maximum(last - first, 1)
-        inside = held[last] - held[first]
-        found = {
-            "chars": np.log1p(inside),
-            "blocks": np.log1p(size),
-            "mean": inside / size,
-            "of page": inside / held[-1],
-        }
-        found |= {name: (sums[last] - sums[first]) / np.maximum(inside, 1) for name, sums in summed.items()}
-        found |= {name: (sums[last] - sums[first]) / size for name, sums in counted.items()}
-        all_prose = summed["prose share"]
-        found["prose of page"] = (all_prose[last] - all_prose[first]) / max(1.0, all_prose[-1])
-        found["place in"] = (np.arange(count) - first) / size
-        found["starts"] = first / count
-        found["siblings"], found["names"], found["tag"] = siblings[level], names[level, 0], tags[level]
-        columns |= {f"{name} {number}": column for name, column in found.items()}
+    for number in range(LEVELS):
+        columns |= {f"{name} {number}": column[number] for name, column in found.items()}
     columns["page prose"] = np.full(count, counted["prose"][-1])
     columns["page density"] = np.full(count, summed["density"][-1] / held[-1])
     return columns

@@ -5,6 +5,7 @@ a judge that has learned from annotated pages says of each block whether it is m
 block, the elements around it and its neighbours, and no language's words. Nothing on the way deletes U+200C or U+200D.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -27,11 +28,14 @@ _NEARLY = 0.35  # likelihood of a block that is main content beside one that is,
 _ARTICLE_BODY = re.compile(r'"articleBody"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 _DATA_URI = re.compile(r"data:[\w/+.-]{0,60};base64,[A-Za-z0-9+/=\s]*+")
 # Parsers take time that grows with the square of the number of attributes of an element.
+_MAX_TAG = 60_000
 _LONG_TAG = re.compile(r"<([A-Za-z][^\s<>/]{0,30})[^<>]{60000,}+>")
-_NESTING_TAG = re.compile(
-    r"<(/?)(?!(?i:area|base|br|col|dd|dt|embed|hr|img|input|li|link|meta|option|p|param|source|t[dhr]|tbody|track|wbr)\b)"
-    r"[A-Za-z]"
-)
+# Elements that close by themselves, or have no content: what is in them is not nested by them.
+_UNNESTED = (
+    "area", "base", "br", "col", "dd", "dt", "embed", "hr", "img", "input", "li", "link", "meta", "option", "p",
+    "param", "source", "td", "th", "tr", "tbody", "track", "wbr",
+)  # fmt: skip
+_NAME = 8  # bytes: longer than each of them
 
 
 # crawls keep feeds and sitemaps among pages, some of them sent as HTML
@@ -179,18 +183,32 @@ def cheaper(page: str) -> str:
         page = page.replace("\x00", "")
     if ";base64," in page:
         page = _DATA_URI.sub("", page)
-    if len(page) > 60_000:
+    if len(page) > _MAX_TAG and max(map(len, page.split("<"))) > _MAX_TAG:
         page = _LONG_TAG.sub(r"<\1>", page)
     return page
 
 
 def _depth(page: str) -> int:
     """How deep elements stand in each other, by counting tags; those that close by themselves do not count."""
-    depth = deepest = 0
-    for match in _NESTING_TAG.finditer(page):
-        depth = max(0, depth - 1) if match[1] else depth + 1
-        deepest = max(deepest, depth)
-    return deepest
+    held = np.frombuffer(page.encode() + b"\0" * (_NAME + 2), np.uint8)
+    starts = np.flatnonzero(held == ord("<")) + 1
+    closing = held[starts] == ord("/")
+    starts += closing
+    names = held[starts[:, None] + np.arange(_NAME)]
+    lower = names | 0x20
+    letters = (lower >= ord("a")) & (lower <= ord("z"))
+    within = letters | ((names >= ord("0")) & (names <= ord("9"))) | (names == ord("-")) | (names >= 0x80)
+    lower[~np.logical_and.accumulate(within, axis=1)] = 0
+    codes = np.ascontiguousarray(lower).view(np.uint64)[:, 0]
+    nests = letters[:, 0] & ~np.isin(codes, _codes_of_unnested())
+    depths = np.cumsum(np.where(closing[nests], -1, 1))
+    floors = np.minimum(np.minimum.accumulate(depths), 0)  # closing what was not open changes nothing
+    return int((depths - floors).max(initial=0))
+
+
+@functools.cache
+def _codes_of_unnested() -> np.ndarray:
+    return np.frombuffer(b"".join(name.encode().ljust(_NAME, b"\0") for name in _UNNESTED), np.uint64)
 
 
 def _whole_text(page: str) -> str:

@@ -21,6 +21,7 @@ _OTHER_BLOCKS = (
     "noscript", "template", "label", "multicol", "marquee", "listing", "picture", "video", "audio",
 )  # fmt: skip
 TAG_NUMBERS = {tag: number for number, tag in enumerate(BLOCK_TAGS)} | dict.fromkeys(_OTHER_BLOCKS, len(BLOCK_TAGS))
+_PRE = TAG_NUMBERS["pre"]
 _SKIPPED = frozenset(("head", "svg", "math", "select", "textarea", "button", "object", "canvas", "datalist", "map",
                       "applet", "rp", "rt", "title"))  # fmt: skip
 _BOLD = frozenset(("b", "strong", "em", "i"))
@@ -34,9 +35,18 @@ ANCESTRY = (
 _BITS = {name: 1 << number for number, name in enumerate(ANCESTRY)}
 HIDDEN, CODE = _BITS["hidden"], _BITS["code"]
 
-_RAW = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b.*?(?:</\1>|\Z)", re.DOTALL
+# What a tag is to the reader, by its name as it stands behind "<".
+_OPENS, _CLOSES, _BREAKS, _SKIPS, _LINKS, _UNLINKS, _BOLDS, _UNBOLDS, _SHOWS, _CODES = range(10)
+_KINDS = (
+    dict.fromkeys(TAG_NUMBERS, _OPENS)
+    | {"/" + name: _CLOSES for name in TAG_NUMBERS}
+    | dict.fromkeys(_SKIPPED, _SKIPS)
+    | dict.fromkeys(_BOLD, _BOLDS)
+    | {"/" + name: _UNBOLDS for name in _BOLD}
+    | {"br": _BREAKS, "a": _LINKS, "/a": _UNLINKS, "img": _SHOWS, "code": _CODES, "span": _CODES}
 )
+
+_RAW = re.compile(r"<(?:!--|(script|style|iframe|noembed|noframes|xmp|plaintext)(?=[ >]))")
 _NAMES = re.compile(r' (?:class|id|role|itemprop)="([^"]+)"')
 _HIDES = re.compile(r' hidden=| aria-hidden="true"|display: ?none|visibility: ?hidden')
 _REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", '"'), ("&amp;", "&"))
@@ -77,10 +87,36 @@ def unescaped(text: str) -> str:
     return text
 
 
+def _without_raw(source: str) -> str:
+    """`source` less comments and elements whose content is no markup."""
+    kept, start = [], 0
+    while found := _RAW.search(source, start):
+        kept.append(source[start : found.start()])
+        close = f"</{found[1]}>" if found[1] else "-->"
+        end = source.find(close, found.end())
+        if end < 0:
+            return "".join(kept)
+        start = end + len(close)
+    kept.append(source[start:])
+    return "".join(kept)
+
+
 class _Reader:
     """Where a serialized page is being read."""
 
-    __slots__ = ("anchors", "bold", "images", "in_link", "linked", "links", "page", "parts", "stack")
+    __slots__ = (
+        "anchors",
+        "bold",
+        "images",
+        "in_bold",
+        "in_link",
+        "known",
+        "linked",
+        "links",
+        "page",
+        "parts",
+        "stack",
+    )
 
     def __init__(self) -> None:
         self.page = PageLayout()
@@ -89,13 +125,16 @@ class _Reader:
         self.linked: list[str] = []
         self.bold: list[str] = []
         self.anchors: list[bool] = []
-        self.in_link = self.links = self.images = 0
+        self.known: dict[str, tuple[str, int]] = {}  # of tags: names, and whether they hide
+        self.in_bold = self.in_link = self.links = self.images = 0
 
     def flush(self) -> None:
         """What was read since the last block is a block, if there is a letter or a digit in it."""
-        page = self.page
-        text = unescaped("".join(self.parts))
-        self.parts.clear()
+        page, parts = self.page, self.parts
+        text = parts[0] if len(parts) == 1 else "".join(parts)
+        parts.clear()
+        if "&" in text:
+            text = unescaped(text)
         if LINE in text:
             text = LINE.join(filter(None, [" ".join(line.split()) for line in text.split(LINE)]))
         else:
@@ -114,19 +153,24 @@ class _Reader:
 
     def open(self, name: str, tag: str) -> None:
         page, parent = self.page, self.stack[-1]
-        number = len(page.tags)
-        found = _NAMES.findall(tag) if len(tag) > len(name) else None
-        flags = (page.flags[parent] if parent >= 0 else 0) | _BITS.get(name, 0)
-        if found is not None and _HIDES.search(tag):
-            flags |= HIDDEN
-        group = page.groups[parent] if parent >= 0 else -1
+        number, first = len(page.tags), len(page.texts)
+        flags, group = (page.flags[parent], page.groups[parent]) if parent >= 0 else (0, -1)
+        if name in _BITS:
+            flags |= _BITS[name]
+        names = ""
+        if len(tag) > len(name):
+            told = self.known.get(tag)
+            if told is None:
+                told = self.known[tag] = " ".join(_NAMES.findall(tag)), HIDDEN if _HIDES.search(tag) else 0
+            names = told[0]
+            flags |= told[1]
         page.tags.append(TAG_NUMBERS[name])
         page.parents.append(parent)
-        page.firsts.append(len(page.texts))
-        page.lasts.append(len(page.texts))
+        page.firsts.append(first)
+        page.lasts.append(first)
         page.flags.append(flags)
         page.groups.append(number if group < 0 and name in _GROUPS else group)
-        page.names.append(" ".join(found) if found else "")
+        page.names.append(names)
         if name != "hr":
             self.stack.append(number)
 
@@ -134,74 +178,75 @@ class _Reader:
         if len(self.stack) > 1:
             self.page.lasts[self.stack.pop()] = len(self.page.texts)
 
-    def inside_pre(self) -> bool:
-        number = self.stack[-1]
-        return number >= 0 and self.page.tags[number] == TAG_NUMBERS["pre"]
-
-    def inline(self, name: str, tag: str) -> int:
-        """An inline element opens: what it changes is what is known of the text in it. Whether that is bold."""
-        if name == "a":  # one that leads nowhere is a mark, and often not closed
+    def inline(self, kind: int, tag: str) -> None:
+        """An inline element opens or closes: what that changes is what is known of the text that follows."""
+        if kind == _LINKS:  # one that leads nowhere is a mark, and often not closed
             leads = " href=" in tag
             self.anchors.append(leads)
             self.in_link += leads
             self.links += leads
-        elif name == "img":
+        elif kind == _UNLINKS:
+            self.in_link -= self.anchors.pop() if self.anchors else 0
+        elif kind == _BOLDS:
+            self.in_bold += 1
+        elif kind == _UNBOLDS:
+            self.in_bold = max(0, self.in_bold - 1)
+        elif kind == _SHOWS:
             self.images += 1
-        elif name in ("code", "span") and self.inside_pre():
-            self.page.flags[self.stack[-1]] |= CODE
-        return 1 if name in _BOLD else 0
+        elif (number := self.stack[-1]) >= 0 and self.page.tags[number] == _PRE:
+            self.page.flags[number] |= CODE
+
+    def read(self, text: str) -> None:
+        """Text that is more than white space."""
+        self.parts.append(text)
+        if self.in_link:
+            self.linked.append(text)
+        if self.in_bold:
+            self.bold.append(text)
 
 
 def layout(source: str, noscript: bool = False) -> PageLayout:
     """The blocks of a serialized page; what browsers show only where scripts are off, if `noscript`."""
     reader = _Reader()
-    parts, linked, bold = reader.parts, reader.linked, reader.bold
-    in_bold = skipping = breaks = 0
+    parts, kinds = reader.parts, _KINDS
+    skipping = breaks = 0
     skipped = ""
-    for piece in _RAW.sub("", source).split("<"):
+    for piece in _without_raw(source).split("<"):
         tag, _, text = piece.partition(">")
         name = tag.partition(" ")[0]
         if skipping:
             skipping += (name == skipped) - (name == "/" + skipped)
             if skipping:
                 continue
-        elif name in TAG_NUMBERS:
-            if parts:
-                reader.flush()
-            breaks = 0
-            if (name == "template" and "shadowrootmode" not in tag) or (name == "noscript" and not noscript):
-                skipping, skipped = 1, name
-                continue
-            reader.open(name, tag)
-        elif name[:1] == "/":
-            if name[1:] in TAG_NUMBERS:
+        elif (kind := kinds.get(name)) is not None:
+            if kind <= _CLOSES:
                 if parts:
                     reader.flush()
                 breaks = 0
-                reader.close()
-            elif name == "/a":
-                reader.in_link -= reader.anchors.pop() if reader.anchors else 0
-            elif name[1:] in _BOLD:
-                in_bold = max(0, in_bold - 1)
-        elif name == "br":
-            breaks += 1
-            if parts and breaks > 1:
-                reader.flush()
-            elif parts:
-                parts.append(LINE)
-        elif name in _SKIPPED:
-            skipping, skipped = 1, name
+                if kind == _CLOSES:
+                    reader.close()
+                elif (name == "template" and "shadowrootmode" not in tag) or (name == "noscript" and not noscript):
+                    skipping, skipped = 1, name
+                    continue
+                else:
+                    reader.open(name, tag)
+            elif kind == _BREAKS:
+                breaks += 1
+                if parts and breaks > 1:
+                    reader.flush()
+                elif parts:
+                    parts.append(LINE)
+            elif kind == _SKIPS:
+                skipping, skipped = 1, name
+                continue
+            else:
+                reader.inline(kind, tag)
+        if not text:
             continue
-        elif name:
-            in_bold += reader.inline(name, tag)
-        if text and not text.isspace():
+        if not text.isspace():
             breaks = 0
-            parts.append(text)
-            if reader.in_link:
-                linked.append(text)
-            if in_bold:
-                bold.append(text)
-        elif text and parts:
+            reader.read(text)
+        elif parts:
             parts.append(" ")
     reader.flush()
     while len(reader.stack) > 1:
