@@ -22,7 +22,8 @@ from ulmkit.formats.inputs import named_inputs, read_input
 from ulmkit.formats.origin import Reading
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
-from ulmkit.text.characters import CharacterTable, parse_table
+from ulmkit.text.characters import CharacterTable
+from ulmkit.text.table_file import parse_table
 
 DIGIT = "[0-9۰-۹٠-٩]"
 SPANS = {

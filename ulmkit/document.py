@@ -1,8 +1,9 @@
 """The records that travel from a source to a shard."""
 
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -118,6 +119,17 @@ def count_joiners(texts: Iterable[str]) -> Counter[str]:
                     [_in_word(left[-1:]) and _in_word(right[:1]) for left, right in pairwise(text.split(joiner))]
                 )
     return counts
+
+
+# what shows nothing, beside the joiners: direction marks, soft hyphens, zero width spaces, byte order marks
+_HIDDEN = re.compile("[\u00ad\u034f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+
+
+def hidden_in_words(text: str) -> Iterator[re.Match[str]]:
+    """The runs of invisible characters, other than joiners, that stand between two letters of `text`."""
+    for match in _HIDDEN.finditer(text):
+        if _in_word(text[max(0, match.start() - 1) : match.start()]) and _in_word(text[match.end() : match.end() + 1]):
+            yield match
 
 
 def _in_word(character: str) -> bool:

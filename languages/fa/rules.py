@@ -14,6 +14,8 @@ _WORD = re.compile(
 _ANY_FOREIGN = re.compile(f"[{_FOREIGN}]")
 _YEH = str.maketrans("ۍېےۓ", "یییئ")
 _HAMZA = re.compile("(?<!ه)\u0654+|(?<=ه\u0654)\u0654+|[\u0653\u0655]+")
+_DOUBLED = re.compile("([\u064b\u0651])\\1+")
+_LATIN, _OWN = re.compile("[A-Za-z]"), re.compile("[\u0620-\u06d3]")
 _PERCENT = re.compile("%(?:(?<=[۰-۹\ufdd0]%)|(?<=[۰-۹\ufdd0] %)|(?=[۰-۹\ufdd0]))")
 
 
@@ -43,13 +45,33 @@ def hamza_above(text: str) -> str:
 hamza_above.triggers = [("^ه", "\u0654"), ("", "\u0653\u0655")]
 
 
+def doubled_signs(text: str) -> str:
+    """A tanwin (or a shadda, where it stays) that was typed twice is one.
+
+    >>> doubled_signs("لطفا\u064b\u064b") == "لطفا\u064b"
+    True
+    """
+    return _DOUBLED.sub(r"\1", text)
+
+
+doubled_signs.triggers = [("\u064b", "\u064b"), ("\u0651", "\u0651")]
+doubled_signs.enables = []
+
+
 def percent(text: str) -> str:
-    """The percent sign of a Persian number is U+066A.
+    """The percent sign of a Persian number is U+066A; not in a line of Latin letters alone.
 
     >>> percent("۵% و 5%")
     '۵٪ و 5%'
     """
-    return _PERCENT.sub("٪", text)
+    if not _LATIN.search(text):
+        return _PERCENT.sub("٪", text)
+    lines = text.split("\n")
+    return "\n".join([line if _only_latin(line) else _PERCENT.sub("٪", line) for line in lines])
+
+
+def _only_latin(line: str) -> bool:
+    return _LATIN.search(line) is not None and _OWN.search(line) is None
 
 
 percent.triggers = [("0-9۰-۹\ufdd0 ", "%"), ("%", "0-9۰-۹\ufdd0")]
@@ -63,9 +85,11 @@ _STEM = re.compile(f"[{_LETTER}]+(?:\u200c[{_LETTER}]+)*")
 # not before a dot that a word touches: there the words' lengths say whether it is an abbreviation's
 _END = "(?=[ \n،؛؟!:…»)\\]]|\\.(?![^ \n»])|\\Z)"
 _VERB = re.compile(f"(?<=می) ([{_LETTER}]+)(?:(?=\u200c(?:ام|ای|ایم|اید|اند){_END})|{_END})")
-_DEGREE = re.compile(f" (ترین|تر){_END}")
-_PLURAL = re.compile(f" (ها|هایی|های){_END}")
-_ENDING = re.compile(f"(?<=ه) (ایم|اید|اند|ام|ات|اش|ای){_END}")
+_OWN_ENDING = "(?:[متش]|مان|تان|شان)"  # my, your, their
+_DEGREE = re.compile(f" (تر(?:ین)?(?:ی|ها(?:ی(?:ی|{_OWN_ENDING})?)?)?){_END}")
+_PLURAL = re.compile(f"(?: |(?<=ه)(?=های?))(ها(?:ی(?:ی|{_OWN_ENDING})?)?){_END}")
+_ENDING = re.compile(f"(?<=ه) (ایم|اید|اند|ام|ات|اش|ای|ی){_END}")
+_GLUED_VERB = re.compile(f"(?<![{_LETTER}\u200c])(ن?می)(?=([{_LETTER}]{{2,}})(?![{_LETTER}]))")
 _SILENT = re.compile("(?<=[ءآأؤإاةدذرزژو])\u200c")  # `joiners` deletes it
 _NUMERALS = tuple("0123456789۰۱۲۳۴۵۶۷۸۹\ufdd0")
 _IMPERFECTIVE = re.compile("^ن?می\u200c")
@@ -73,6 +97,8 @@ _LONGEST = 40  # letters of a word that is looked at
 
 # the word before the month of May: می is no prefix there
 _BEFORE_MAY = frozenset("ماه اول اوایل اواسط اواخر نیمه نیمه\u0654 یکم آوریل".split())
+# of a noun; what remains of a word without one may be in the lexicon: میدان of میدانی
+_NOMINAL_ENDINGS = ("ی", "ان", "ت", "ش", "مان", "تان", "شان")
 _IMPERSONAL = ("توان", "بایست", "شاید")
 _ENDINGS = ("م", "ی", "یم", "ید", "ند")  # of persons, but for the third singular
 # nouns that may be wet (تر), where hazm calls them adjectives too
@@ -81,7 +107,9 @@ _WET = frozenset("آب چشم لب دست هوا هوای چوب نان گل ز�
 _NO_ENDING = frozenset(
     "که به نه چه ده سه مه بله البته وگرنه اگرچه چنانچه آنچه هرچه گرچه همه هیچگاه هرگاه آنگاه".split()
 )
+_ALL_OF = ("همه", "ی")
 # hazm's parts of speech: nouns, adjectives, adverbs, and 0 for words that nobody has told apart
+_NAMING = frozenset({"N", "AJ", "ADV"})
 _NOMINAL, _GRADED = frozenset({"N", "AJ", "0"}), frozenset({"AJ", "ADV", "0"})
 
 
@@ -106,7 +134,8 @@ def _hazm() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
 
 
 def half_space(text: str) -> str:
-    """A space becomes U+200C between می or نمی and a verb, an adjective and تر, a noun and ها, ه and an ending.
+    """A space becomes U+200C between می or نمی and a verb, an adjective and تر, a noun and ها, ه and an ending, each
+    with what may follow (تری, هایش); and one is set where nothing stood: نمیدانم, جمعهها.
 
     Only where hazm's lexicon knows the verb, adjective or noun; not after a month's name, where می is May. What shows
     nothing after a letter that joins nothing is taken out by `joiners`, which has to follow.
@@ -116,10 +145,10 @@ def half_space(text: str) -> str:
     """
     for pattern, known in ((_VERB, _verb), (_DEGREE, _degree), (_PLURAL, _plural), (_ENDING, _ending)):
         text = pattern.sub(lambda match, known=known: f"\u200c{match[1]}" if known(match) else match[0], text)  # type: ignore[misc]
-    return text
+    return _GLUED_VERB.sub(lambda match: f"{match[1]}\u200c" if _glued(match) else match[0], text)
 
 
-half_space.triggers = [("یه", " "), (" ", "هت")]
+half_space.triggers = [("یه", " "), (" ", "هت"), ("ه", "ه"), ("م", "ی")]
 half_space.enables = ["joiners"]
 half_space.prepare = _hazm
 half_space.packages = ["hazm"]
@@ -142,6 +171,16 @@ def _verb(match: re.Match[str]) -> bool:
     return prefix == "نمی" or (_word_before(match.string, end) not in _BEFORE_MAY and before not in _NUMERALS)
 
 
+def _glued(match: re.Match[str]) -> bool:
+    """Whether a word that begins like one with می is a verb and no other word: نمیدانم, and not میدان or میراث."""
+    whole, (forms, words) = match[1] + match[2], _hazm()
+    if match[2] not in forms:
+        return False
+    # its list has می‌کند in one word too, of no part of speech
+    bases = [whole, *(whole.removesuffix(end) for end in _NOMINAL_ENDINGS if whole.endswith(end))]
+    return not any(words.get(base, frozenset()) & _NAMING for base in bases)
+
+
 def _tags(stem: str) -> frozenset[str]:
     """The parts of speech of a word, or of its last part where it is a compound that nobody lists."""
     words = _hazm()[1]
@@ -152,24 +191,25 @@ def _degree(match: re.Match[str]) -> bool:
     stem = _word_before(match.string, match.start())
     if not stem or stem in _WET or stem.endswith(("تر", "ترین", "ها", "های", "هایی")):
         return False
-    words = _hazm()[1]
-    return stem + match[1] in words or f"{stem}\u200c{match[1]}" in words or bool(_tags(stem) & _GRADED)
+    if match[1].startswith("تری") and not match[1].startswith("ترین"):  # or a fresh one, or wetness
+        return len(stem) > 2 and "AJ" in _tags(stem)
+    words, degree = _hazm()[1], "ترین" if match[1].startswith("ترین") else "تر"
+    return stem + degree in words or f"{stem}\u200c{degree}" in words or bool(_tags(stem) & _GRADED)
 
 
 def _plural(match: re.Match[str]) -> bool:
     stem = _word_before(match.string, match.start())
     if not stem or stem.endswith(("ها", "های", "هایی")):
         return False
-    if (
-        match[1] == "ها" and _IMPERFECTIVE.sub("", stem) in _hazm()[0]
-    ):  # after a verb it may be the spoken language's "mind you"
+    # after a verb ها may be the spoken language's "mind you"
+    if match[1] == "ها" and match[0] != match[1] and _IMPERFECTIVE.sub("", stem) in _hazm()[0]:
         return False
     return bool(_tags(stem) & _NOMINAL)
 
 
 def _ending(match: re.Match[str]) -> bool:
     stem = _word_before(match.string, match.start())
-    return len(stem) > 2 and stem not in _NO_ENDING and bool(_tags(stem))
+    return len(stem) > 2 and (stem not in _NO_ENDING or (stem, match[1]) == _ALL_OF) and bool(_tags(stem))
 
 
 # ---------------------------------------------------------------- checks of personal data

@@ -105,8 +105,8 @@ class Declared:
 
 
 DECLARED = {
-    # rules.foreign_yeh; rules.hamza_above; shadda stays in some profiles and goes in others
-    "fa": Declared({"ۍ": "ی", "ې": "ی", "ے": "ی"}, "\u0653\u0654\u0655"),
+    # a hamza behind heh is its mark; rules.foreign_yeh; rules.hamza_above; rules.doubled_signs; shadda stays in some profiles and goes in others
+    "fa": Declared({"ۍ": "ی", "ې": "ی", "ے": "ی"}, "\u0653\u0654\u0655", "ء", "ء"),
     # rules.mojibake_letters and rules.mojibake_controls
     "et": Declared({"ð": "š", "þ": "ž", "Ð": "Š", "Þ": "Ž"}, "", "\u009a\u009e\u008a\u008e¨¸¦´", "szSZ\u030c"),
 }
@@ -204,7 +204,7 @@ class Letters:
         rows: dict[str, str] = {}
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
             if line.strip() and not line.startswith("#"):
-                source, target, _ = line.split("\t")
+                source, target, *_ = line.split("\t")
                 ends = [int(point, 16) for point in re.findall(r"U\+([0-9A-F]+)", source)]
                 if " " not in source.strip():
                     for point in range(ends[0], ends[-1] + 1):

@@ -18,10 +18,10 @@ from ulmkit.text.characters import (
     close,
     drop_surrogates,
     from_utf16,
-    parse_table,
     unit_mask,
     utf16_units,
 )
+from ulmkit.text.table_file import parse_table
 
 MISTAKES = [
     ("U+0643\tU+06A9\ta\n\n# c\nU+0643\tU+06A9\tb\n", "t.tsv:4: U+0643 is mapped twice (first on line 1)."),

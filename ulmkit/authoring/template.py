@@ -226,7 +226,7 @@ def first_operations(found: Facts) -> tuple[str, ...]:
     """The operations of `train`, in order, for the language's script."""
     if found.script == "Arab":
         return (
-            "presentation_forms", "characters", "pseudo_joiners", "emoji_joiners", "tatweel", "joiners", "dashes",
+            "presentation_forms", "characters", "emoji_joiners", "tatweel", "joiners", "dashes",
             "ellipsis", "repeats",
         )  # fmt: skip
     if found.joiners and has_viramas(found.script):

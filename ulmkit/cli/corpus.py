@@ -270,6 +270,7 @@ def corpus_tables(manifest: dict[str, Any], language: Any) -> str:
                 for split, s in splits.items()
             ],
         ),
+        *hidden_table(counts.get("hidden", {})),
         "personal data: " + (", ".join(f"{kind} {n:,}" for kind, n in counts["pii"].items()) or nothing),
         *(
             f"{joiner}: " + ", ".join(f"{stage} {joiner_counts(joiners[stage], joiner)}" for stage in JOINER_STAGES)
@@ -277,6 +278,17 @@ def corpus_tables(manifest: dict[str, Any], language: Any) -> str:
         ),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def hidden_table(hidden: dict[str, dict[str, int]]) -> list[str]:
+    """What stood between letters and showed nothing: made a joiner of, or lost; no table where there was none."""
+    rows = [
+        (source, name, f"{n:,}", f"{n - counts.get(f'{name} lost', 0):,}", f"{counts.get(f'{name} lost', 0):,}")
+        for source, counts in sorted(hidden.items())
+        for name, n in sorted(counts.items())
+        if not name.endswith(" lost")
+    ]
+    return [text_table(("source", "between letters", "read", "made joiners", "lost"), rows)] if rows else []
 
 
 def joiner_counts(counts: dict[str, int], joiner: str) -> str:

@@ -40,7 +40,7 @@ from ulmkit.language.spec import Language
 from ulmkit.text.encoding import decode
 from ulmkit.text.mojibake import repair
 
-CHAIN = 5  # raised when the chain changes what it makes of the same input
+CHAIN = 6  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
@@ -265,8 +265,9 @@ def identify_language(chain: Chain, article: Article, _: Tally) -> Verdict:
     return identify(article.text, chain.language)
 
 
-def normalize_text(chain: Chain, article: Article, _: Tally) -> Verdict:
+def normalize_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
     """The one form in which the corpus is written."""
+    tally.count_hidden(article.doc.source, article.text, chain.language.normalize)
     article.text = chain.language.normalize(article.text)
     return KEEP
 

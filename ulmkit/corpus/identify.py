@@ -160,7 +160,11 @@ def _look_alikes(language: Language) -> dict[int, str]:
 
 @functools.lru_cache(maxsize=8)
 def _letters_of(rows: tuple[CharacterRow, ...]) -> dict[int, str]:
-    return {ord(row.source): row.target for row in rows if len(row.source) == 1 and row.source.isalpha() and row.target}
+    return {
+        ord(row.source): row.target
+        for row in rows
+        if len(row.source) == 1 and row.source.isalpha() and row.target and not row.where
+    }
 
 
 def identify(text: str, language: Language) -> Verdict:

@@ -2,18 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.artifacts.shards import DocumentRow
-from ulmkit.document import Document, RawDocument, Unreadable, count_joiners
+from ulmkit.document import JOINERS, Document, RawDocument, Unreadable, count_joiners, hidden_in_words
 from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import open_regular
 
-NESTED = ("joiners", "sources", "unread", "consent", "dropped_of")
+NESTED = ("joiners", "sources", "unread", "consent", "dropped_of", "hidden")
 SAMPLE_CHARACTERS = 600
 SUPERSEDED = "superseded"  # of several captures of a page the newest stays
 GONE = "gone from the web"
@@ -47,6 +47,8 @@ class Tally:
     unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
     consent: dict[str, Counter[str]] = field(default_factory=dict)  # of crawled pages, by source: verdict and ground
     dropped_of: dict[str, Counter[str]] = field(default_factory=dict)  # `dropped` by source
+    # invisible characters between letters, by source: U+200F, and of these "U+200F lost", which no joiner was made of
+    hidden: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
         for name in SUMS:
@@ -59,10 +61,23 @@ class Tally:
                 mine.setdefault(key, Counter()).update(counts)
 
     def nested(self) -> tuple[dict[str, Counter[str]], ...]:
-        return self.joiners, self.sources, self.unread, self.consent, self.dropped_of
+        return self.joiners, self.sources, self.unread, self.consent, self.dropped_of, self.hidden
 
     def count_joiners(self, stage: str, texts: Iterable[str]) -> None:
         self.joiners.setdefault(stage, Counter()).update(count_joiners(texts))
+
+    def count_hidden(self, source: str, text: str, normalize: Callable[[str], str]) -> None:
+        """Count the invisible characters between letters of a text as it was read, and those that `normalize` deletes
+        without making a joiner of them."""
+        made: dict[str, bool] = {}
+        for match in hidden_in_words(text):
+            beside = text[match.start() - 1 : match.end() + 1]
+            if beside not in made:
+                made[beside] = any(joiner in normalize(beside) for joiner in JOINERS.values())
+            counts = self.hidden.setdefault(source, Counter())
+            for character in match[0]:
+                counts[name := f"U+{ord(character):04X}"] += 1
+                counts[f"{name} lost"] += not made[beside]
 
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())

@@ -14,6 +14,7 @@ from ulmkit.text.operations import Settings
 from ulmkit.text.rules import Rules
 
 STANDARD, MATCH, FOLD = "standard", "match", "fold"
+PSEUDO_JOINERS = "pseudo_joiners"
 _OF_PROFILES = frozenset(field.name for field in fields(Profile))
 
 
@@ -76,12 +77,14 @@ def settings_of(
         digits=normalization.digits,
         joiners=alphabet.joiners,
         non_joining=alphabet.non_joining,
-        joiner_forms=alphabet.joiner_forms,
+        # where nothing turns them into joiners `invisible` deletes them
+        joiner_forms=alphabet.joiner_forms if PSEUDO_JOINERS in operations_of(normalization, form) else "",
         zwj_after=alphabet.zwj_after,
         quotes=normalization.quotes,
         punctuation=tuple(normalization.punctuation.items()),
         native_marks=normalization.native_marks,
         dash=normalization.dash,
+        unspaced=normalization.unspaced,
         max_letter_run=normalization.max_letter_run,
         letter_run_to=normalization.letter_run_to,
         protect=normalization.protect,

@@ -11,8 +11,9 @@ from ulmkit.language.sections import LISTS, SECTIONS, LanguageIdentity, frozen
 from ulmkit.language.spec import Language
 from ulmkit.language.toml import TomlFile, nearest, record, records, values_of
 from ulmkit.language.validate import validate
-from ulmkit.text.characters import CharacterRow, CharacterTable, parse_rows
+from ulmkit.text.characters import CharacterRow, CharacterTable
 from ulmkit.text.rules import Rules
+from ulmkit.text.table_file import parse_rows
 
 SHAPING = ("characters.tsv", "match.tsv", "rules.py", "stopwords.txt")  # files that shape what a stage makes of a text
 
@@ -67,7 +68,7 @@ def _table(path: Path) -> tuple[CharacterRow, ...]:
     if not os.path.lexists(path):
         return ()
     table = CharacterTable.of(parse_rows(folder_text(path), shown(path)), shown(path))
-    return tuple(CharacterRow(row.source, row.target) for row in table.rows)
+    return tuple(CharacterRow(row.source, row.target, where=row.where) for row in table.rows)
 
 
 def _nearest_file(folders: Sequence[Path], name: str) -> Path:

@@ -78,12 +78,13 @@ class Normalization:
     match: tuple[str, ...] = ("match_characters", "lower", "drop_joiners", "drop_marks", "digits_to_zero")
     match_tail: tuple[str, ...] = ("drop_punctuation", "spaces")  # after `match`
     # kinds of span that no operation touches
-    protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
+    protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "placeholder", "number")
     digits: Literal["native", "ascii", "keep"] = "keep"  # one choice per corpus
     quotes: str = ""  # the opening and the closing mark that `quotes` writes
     punctuation: Mapping[str, str] = field(default_factory=dict)  # ASCII mark -> the script's own
     native_marks: str = ""  # closing marks of the script: no space before them, one after
     dash: str = ""  # what `dashes` writes for all longer ones, – or —; empty: each stays
+    unspaced: str = ""  # marks that `spacing` sets no space behind: ? where it writes a letter
     max_letter_run: int = 0  # a run of so many equal letters is shortened (0: never) ...
     letter_run_to: int = 2  # ... to this many
     keep_characters: str = ""  # what characters.tsv would change or delete, and is kept

@@ -82,6 +82,12 @@ SPAN_KINDS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         rf"(?:[.+{_HYPHEN}][A-Za-z0-9]++)*",
         ((r"\.", _D),),
     ),
+    # what a program fills in: %1$s, %d, %(name)s, {0}; or an octet of an address inside a word: file%20name
+    "placeholder": (
+        r"%(?:(?:[0-9]{1,2}\$)?[-+#0]*[0-9]*(?:\.[0-9]+)?(?:ll?|hh?|z)?[sdifuxXcegGp@](?![A-Za-z0-9])"
+        r"|\([A-Za-z_][A-Za-z0-9_]*\)[sdifr]|(?<=[^\W\d_]%)[0-9A-Fa-f]{2}(?=[^\W\d_]))|\{[0-9]{1,2}\}",
+        (("%", "0-9A-Za-z(+#@.\\-"), (r"\{", "0-9")),
+    ),
     "number": (rf"[{_D}](?<![{_D}].)[{_D}]*+(?:[{_SEPARATOR}][{_D}]++)+", ((_SEPARATOR, _D),)),
     "ip": (
         r"[0-9A-Fa-f:](?<![0-9A-Za-z:].)(?:(?<=:):|[0-9A-Fa-f]{0,3}+:)(?:[0-9A-Fa-f]{0,4}+:){1,6}[0-9A-Fa-f]{0,4}+"

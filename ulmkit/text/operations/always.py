@@ -100,16 +100,18 @@ def controls(_: Settings) -> Operation:
 
 
 @operation
-def invisible(_: Settings) -> Operation:
+def invisible(settings: Settings) -> Operation:
     """Characters that show nothing are deleted: direction marks, byte order marks, soft hyphens, noncharacters.
 
-    U+FE0F and the joiners U+200C and U+200D may matter; `emoji_joiners`, `joiners` and `zero_width` decide on them.
+    U+FE0F and the joiners U+200C and U+200D may matter; `emoji_joiners`, `joiners` and `zero_width` decide on them, and
+    on what the language says is typed for a joiner `pseudo_joiners`.
     """
     ranges = [(0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x180B, 0x180F), (0x200E, 0x200F)]
     ranges += [(0x202A, 0x202E), (0x2060, 0x206F), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0E), (0xFEFF, 0xFEFF)]
     ranges += [(0xFFF0, 0xFFFB), (0xFFFE, 0xFFFF), (0xE0000, 0xE0FFF)]
     ranges += [(plane + 0xFFFE, plane + 0xFFFF) for plane in range(0x10000, 0x110000, 0x10000)]
-    return table_operation("invisible", delete(*ranges))
+    deleted = delete(*ranges)
+    return table_operation("invisible", {c: "" for c in deleted if c not in settings.joiner_forms})
 
 
 @operation

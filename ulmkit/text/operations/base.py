@@ -17,7 +17,7 @@ from ulmkit.text.rules import NO_RULES, Rules
 Apply = Callable[[str], tuple[str, int]]  # text -> (text, how often it acted)
 Triggers = tuple[tuple[str, str], ...]
 # raised by hand when a change here makes another text of the same input: fingerprints change with it
-VERSION = 5
+VERSION = 6
 NO_TRIGGER: Triggers = (("\x00", "\x00"),)
 # as the left class of a trigger: so many equal characters in a row, of the right class (borders are two newlines)
 RUNS = {"=3": 3, "=4": 4}
@@ -41,9 +41,10 @@ class Settings:
     punctuation: tuple[tuple[str, str], ...] = ()  # ASCII mark -> the script's own
     native_marks: str = ""  # marks that are set like the script's own: no space before them
     dash: str = ""  # in the place of all longer dashes
+    unspaced: str = ""  # marks that a letter may follow without a space
     max_letter_run: int = 0
     letter_run_to: int = 2
-    protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "number")
+    protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "placeholder", "number")
     watched: str = ""  # what the operation `watched` counts
     characters: tuple[CharacterRow, ...] = ()
     match_characters: tuple[CharacterRow, ...] = ()

@@ -1,6 +1,7 @@
 """Characters that show nothing and join or part letters: where they mean something, they stay."""
 
 import re
+import unicodedata
 
 from ulmkit.text.characters import CharacterTable, character_class
 from ulmkit.text.operations.base import (
@@ -27,19 +28,24 @@ def zero_width(_: Settings) -> Operation:
 
 @operation
 def pseudo_joiners(settings: Settings) -> Operation:
-    """What people and converters write for U+200C (U+200B, U+00AC) becomes it between two letters, and goes
-    otherwise; a ¬ that touches no letter is a sign of its own and stays."""
+    """What people and converters write for U+200C (`joiner_forms`: U+200B, ¬, direction marks, soft hyphens) becomes it
+    between two letters, and goes otherwise; a ¬ that touches no letter is a sign of its own and stays."""
+    forms = settings.joiner_forms
+    if not forms:
+        return Operation("pseudo_joiners")
+    shown = "".join(form for form in forms if unicodedata.category(form) != "Cf")
+    hidden = "".join(form for form in forms if form not in shown)
     letter = letters(settings.script)
-    rules = []
-    for form in settings.joiner_forms:
-        left, right = f"(?<=[{letter}{VOWEL_SIGNS}])", f"(?=[{letter}])"
-        rules.append(substitution(f"{left}{form}+{right}", "\u200c", (form, ""), enables=("joiners", "tatweel")))
-        if form == "\u200b":
-            rules.append(substitution(form, "", (form, ""), enables=None))
-        else:
-            rules.append(
-                substitution(f"{left}{form}+|{form}+{right}", "", (letter + VOWEL_SIGNS, form), (form, letter))
-            )
+    left, right = f"(?<=[{letter}{VOWEL_SIGNS}])", f"(?=[{letter}])"
+    every = character_class(forms)
+    # a class leads the pattern, which `re` searches fast; what stands before it is asked then
+    between = f"[{every}](?<=[{letter}{VOWEL_SIGNS}].)[{every}]*+{right}"
+    rules = [substitution(between, "\u200c", (every, ""), enables=())]
+    if hidden:  # before the others: what one held off a letter touches it then
+        rules.append(substitution(f"[{character_class(hidden)}]+", "", (character_class(hidden), ""), enables=None))
+    for form in shown:
+        pattern = f"{left}{form}+|{form}+{right}"
+        rules.append(substitution(pattern, "", (letter + VOWEL_SIGNS, form), (form, letter), enables=None))
     return Operation("pseudo_joiners", rules=tuple(rules))
 
 

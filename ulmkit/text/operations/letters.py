@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
+from itertools import product
 
-from ulmkit.text.characters import CharacterTable, character_class, compatibility
+from ulmkit.text.characters import CharacterRow, CharacterTable, character_class, compatibility
 from ulmkit.text.operations.base import VOWEL_SIGNS, Operation, Rule, Settings, operation, substitution, table_operation
-from ulmkit.text.script import letters
+from ulmkit.text.protect import NUMBER, OPAQUE
+from ulmkit.text.script import letters, marks
 
 
 @operation
@@ -19,28 +22,68 @@ def watched(settings: Settings) -> Operation:
 @operation
 def characters(settings: Settings) -> Operation:
     """The language's own table, characters.tsv."""
-    return with_sequences("characters", CharacterTable.of(settings.characters, "characters.tsv"))
+    return of_table("characters", CharacterTable.of(settings.characters, "characters.tsv"), settings)
 
 
-def with_sequences(name: str, table: CharacterTable) -> Operation:
-    """An operation of `table`: its single characters as a table, its sequences as a rule."""
-    if not table.sequences:
+def of_table(name: str, table: CharacterTable, settings: Settings) -> Operation:
+    """An operation of `table`: its single characters as a table, its sequences and what asks for neighbours as rules.
+
+    A character that a sequence holds, or that has a line with a place, is no part of the table: what asks for more has
+    to see it.
+    """
+    within = frozenset("".join(row.source for row in table.rows if len(row.source) > 1 or row.where))
+    plain = [row for row in table.rows if len(row.source) == 1 and not row.where and row.source not in within]
+    rest = [row for row in table.rows if row.where or len(row.source) > 1 or row.source in within]
+    if not rest:
         return Operation(name, table)
-    rows = tuple(row for row in table.rows if len(row.source) > 1)
-    sequences = CharacterTable(rows)
-    triggers = tuple({(re.escape(source[0]), re.escape(source[1])) for source in sequences.sequences})
-    singles = CharacterTable(tuple(row for row in table.rows if len(row.source) == 1))
-    return Operation(name, singles, (Rule(sequences.substitute, triggers),))
+    triggers = tuple({(re.escape(row.source[0]), re.escape(row.source[1:2])) for row in rest})
+    if all(len(row.source) > 1 and not row.where for row in rest):
+        rule = Rule(CharacterTable(tuple(rest)).substitute, triggers)
+    else:
+        rule = substitution(*_leftmost(rest, settings), *triggers)
+    return Operation(name, CharacterTable(tuple(plain)), (rule,))
+
+
+def _leftmost(rows: Sequence[CharacterRow], settings: Settings) -> tuple[str, Callable[[re.Match[str]], str]]:
+    """A pattern that finds the sources of `rows`, the longest first and of these what asks for most, and what each
+    becomes."""
+    word = letters(settings.script) + VOWEL_SIGNS + marks(settings.script)
+    digit = f"0-9{settings.native_digits}"
+    after, before = f"(?<=[{word}])", f"(?=[{word}])"
+    beside = f"[^\\W_]|[{word}{NUMBER}{OPAQUE}]"
+    places = {
+        "between letters": (after, before),
+        "between digits": (f"(?<=[{digit}])", f"(?=[{digit}])"),
+        "after a letter": (after, ""),
+        "before a letter": ("", before),
+        "after a digit": (f"(?<=[{digit}])", ""),
+        "before a digit": ("", f"(?=[{digit}])"),
+        "at a word's start": (f"(?<![{word}])", before),
+        "at a word's end": (after, f"(?![{word}])"),
+        "": ("", ""),
+    }
+    found: list[tuple[str, str]] = []
+    for row in sorted(rows, key=lambda row: (-len(row.source), not row.where)):
+        source = re.escape(row.source)
+        if row.where != "word":
+            left, right = places[row.where]
+            found.append((f"{left}{source}{right}", row.target))
+            continue
+        for left, right in product((f"(?<={beside})", ""), (f"(?={beside})", "")):
+            found.append((f"{left}{source}{right}", " " * bool(left) + row.target + " " * bool(right)))
+    targets = [target for _, target in found]
+    return "|".join(f"({pattern})" for pattern, _ in found), lambda match: targets[(match.lastindex or 1) - 1]
 
 
 @operation
-def presentation_forms(_: Settings) -> Operation:
+def presentation_forms(settings: Settings) -> Operation:
     """Arabic letters as shapes (U+FB50-FDFF, U+FE70-FEFC) become letters; the space that NFKC sets before a lone
-    mark is left out. Symbols of a whole phrase stay, unless the language's table says otherwise before."""
+    mark is left out. Symbols of a whole phrase stay, and of what has a line in characters.tsv that decides."""
+    kept = frozenset("\ufdfa\ufdfb").union(row.source for row in settings.characters)
     mapping = {}
     for first, last in ((0xFB50, 0xFDFF), (0xFE70, 0xFEFC)):
         for source, form in compatibility(first, last).items():
-            if source not in "\ufdfa\ufdfb":
+            if source not in kept:
                 mapping[source] = unicodedata.normalize("NFC", form.replace(" ", "") if len(form) <= 3 else form)
     return table_operation("presentation_forms", mapping)
 
@@ -53,8 +96,26 @@ def widths(_: Settings) -> Operation:
 
 @operation
 def tatweel(settings: Settings) -> Operation:
-    """U+0640 is deleted beside a letter; held off by U+200C it is a hyphen between words; a rule line of it stays."""
-    letter = letters(settings.script) + VOWEL_SIGNS
-    dash = substitution("\u200c+\u0640+\u200c*|\u0640+\u200c+", "-", ("\u200c", "\u0640"), ("\u0640", "\u200c"))
-    rule = substitution(f"(?<=[{letter}])\u0640+|\u0640+(?=[{letter}])", "", (letter, "\u0640"), ("\u0640", letter))
-    return Operation("tatweel", rules=(dash, rule))
+    """U+0640 goes where it draws a letter out: between two letters, and doubled at a word's end. After a lone letter of
+    `zwj_after` it shows the initial form and becomes U+200D. Elsewhere it stands for a dash: a hyphen where it touches
+    something on both sides, else the language's dash."""
+    word = re.compile(f"[{letters(settings.script)}{VOWEL_SIGNS}]")
+    blank = (" ", "\n", "")
+    dash = settings.dash or "\u2013"
+
+    def stretch(match: re.Match[str]) -> str:
+        text, start, end = match.string, match.start(), match.end()
+        before, after = text[max(0, start - 1) : start], text[end : end + 1]
+        if "\u200c" not in match[0] and word.match(before):
+            if word.match(after):
+                return ""
+            alone = not word.match(text[max(0, start - 2) : start - 1])
+            if alone and before in settings.zwj_after:
+                return "\u200d"
+            if len(match[0]) > 1 and before not in settings.non_joining and not after.isalnum():
+                return ""
+        return dash if before in blank or after in blank else "-"
+
+    # with the U+200C around and inside it, by which it is held off a letter
+    run = substitution("(?<!\u200c)\u200c*+\u0640[\u0640\u200c]*+", stretch, ("", "\u0640"))
+    return Operation("tatweel", rules=(run,))

@@ -24,8 +24,9 @@ from ulmkit.text.script import letters, marks
 def digits(settings: Settings) -> Operation:
     """Plain numerals in the digits that the language chose.
 
-    `native`: ASCII digits become the script's, but not in a Latin span: touching a Latin letter, or joined to a Latin
-    word by one space or mark (`Windows 10`, `COVID-19`). `ascii`: the other way round, everywhere.
+    `native`: ASCII digits become the script's, but not in a Latin span: touching a Latin letter, joined to a Latin word
+    by one space or mark (`Windows 10`, `COVID-19`, `Page:12`), or in a line that has Latin letters and none of the
+    script. `ascii`: the other way round, everywhere.
     """
     native, ascii_digits = settings.native_digits, "0123456789"
     if settings.digits == "keep" or native == ascii_digits:
@@ -33,19 +34,35 @@ def digits(settings: Settings) -> Operation:
     if settings.digits == "ascii":
         return table_operation("digits", dict(zip(native, ascii_digits, strict=True)))
     to_native = str.maketrans(ascii_digits, native)
-    joint = r" \-\u2013.+/&'_"
+    joint = r" \-\u2013.+/&'_:"
     pattern = (
         f"[0-9](?<![{LATIN}_{OPAQUE}0-9].)(?<![{LATIN}{OPAQUE}][{joint}].)[0-9]*+"
         f"(?![{LATIN}_{OPAQUE}\ufe0f\u20e3]|[{joint}][{LATIN}])"
     )
-    rule = substitution(pattern, lambda match: match[0].translate(to_native), ("", "0-9"), enables=())
-    return Operation("digits", rules=(rule,))
+    numeral = cache(partial(re.compile, pattern))
+    latin, own = re.compile(f"[{LATIN}]"), re.compile(f"[{letters(settings.script)}]")
+
+    def apply(text: str) -> tuple[str, int]:
+        if not latin.search(text):
+            return numeral().subn(lambda match: match[0].translate(to_native), text)
+        made, hits = [], 0
+        for line in text.split("\n"):
+            count = 0
+            if own.search(line) or not latin.search(line):
+                line, count = numeral().subn(lambda match: match[0].translate(to_native), line)
+            hits += count
+            made.append(line)
+        return "\n".join(made), hits
+
+    return Operation("digits", rules=(Rule(apply, (("", "0-9"),), enables=()),))
 
 
 @operation
 def ellipsis(_: Settings) -> Operation:
-    """Three dots and more become U+2026, and so does a run of it; `...args` before Latin is code and stays."""
+    """Three dots and more become U+2026, single spaces between them or not, and so does a run of it; `...args` before
+    Latin is code and stays."""
     rules = (
+        substitution(r"(?<!\.)\.(?: \.){2,}+(?!\.)", "\u2026", (r"\.", " "), (" ", r"\.")),
         substitution(r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\.")),
         substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS),
     )
@@ -94,13 +111,13 @@ def sign_runs(_: Settings) -> Operation:
 def punctuation(settings: Settings) -> Operation:
     """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
     letter = letters(settings.script) + VOWEL_SIGNS + marks(settings.script) + "\u200c"
-    near = f'{letter}{settings.native_digits}\u00bb\u00ab)(\\]"!…'
+    near = f'{letter}{settings.native_digits}\u00bb\u00ab)(\\]}}"!…'
     rules = []
     for mark, own in settings.punctuation:
         m = re.escape(mark)
-        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]"!…]{m})|(?<=[{letter}] {m})'
+        pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]}}"!…]{m})|(?<=[{letter}] {m})'
         # the space before a closing mark goes in `spacing`
-        pattern += f"|(?<=[{letter}] [»)\\]!…]{m})|(?= ?[{letter}«]))"
+        pattern += f"|(?<=[{letter}] [»)\\]}}!…]{m})|(?= ?[{letter}«]))"
         triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
         rules.append(Rule(_own_mark(mark, own, cache(partial(re.compile, pattern))), triggers, mark))
     return Operation("punctuation", rules=tuple(rules))
@@ -112,14 +129,27 @@ def _own_mark(mark: str, own: str, pattern: Callable[[], re.Pattern[str]]) -> Ap
     mixed = re.compile(f"{either}(?: ?{either})+")
     beside = (mark + own, own + mark, f"{mark} {own}", f"{own} {mark}")
 
+    def unless_reference(match: re.Match[str]) -> str:
+        return mark if _ends_reference(match.string, match.start()) else own
+
+    becomes = unless_reference if mark == ";" else own
+
     def apply(text: str) -> tuple[str, int]:
         before = text.count(mark)
-        text = pattern().sub(own, text)
+        text = pattern().sub(becomes, text)
         if any(pair in text for pair in beside):
             text = mixed.sub(lambda match: match[0].replace(mark, own) if own in match[0] else match[0], text)
         return text, before - text.count(mark)
 
     return apply
+
+
+_NAME_OF_CHARACTER = re.compile(r"&[A-Za-z][A-Za-z0-9]{1,31}\Z")
+
+
+def _ends_reference(text: str, place: int) -> bool:
+    """Whether the mark at `place` closes what is spelled like a reference to a character and names none: `&name;`."""
+    return _NAME_OF_CHARACTER.search(text, max(0, place - 33), place) is not None
 
 
 @operation
@@ -214,14 +244,15 @@ _CONJUNCTION = 4  # from mark to mark
 
 @operation
 def spacing(settings: Settings) -> Operation:
-    """No space before a closing mark, none after an opening one, one after a closing mark that a letter follows.
+    """No space before a closing mark, none after an opening one, one after a closing mark that a word follows, and one
+    between a word and what opens a quotation or a parenthesis of more than a few letters (`file(s)` stays).
 
     A dot between two words takes a space only where it is no abbreviation: both words have two letters or more, and
     one of them three. Beside protected spans, Latin and code nothing changes.
     """
     letter = letters(settings.script)
     word = letter + VOWEL_SIGNS + marks(settings.script)
-    solid = word + settings.native_digits + "\u00bb)\\]!?…\"'%\u066a" + settings.native_marks
+    solid = word + settings.native_digits + "\u00bb)\\]}!?…\"'%\u066a" + settings.native_marks
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
     # a rule for each mark: two literal characters lead its pattern, and few of the marks stand beside a space in a text
@@ -237,19 +268,38 @@ def spacing(settings: Settings) -> Operation:
     for mark in "«([{":
         m = re.escape(mark)
         tight.append(substitution(f"{m} (?=[{word}{settings.native_digits}{NUMBER}])", mark, (m, " "), enables=()))
+    ends = "".join(dict.fromkeys(c for c in settings.native_marks + "!?:…" if c not in settings.unspaced))
+    starts = f"[{word}{settings.native_digits}{NUMBER}]"  # with what a word begins behind an opening mark
     after = substitution(
-        f"[{settings.native_marks}!»)\\]}}:…](?=[{letter}])",
+        f"[{re.escape(ends)}»)\\]}}](?!\\w*=)(?:(?=[{letter}])|(?=«{starts})|(?<![)\\]}}])(?=[(\\[{{]{starts}))",
         r"\g<0> ",
-        (f"{settings.native_marks}!»)\\]}}:…", letter),
+        (f"{re.escape(ends)}»)\\]}}", f"{letter}«(\\[{{"),
         enables=(),
+    )
+    before = (
+        substitution(
+            f"«(?<=[{word}{settings.native_digits}]«)(?={starts})",
+            " «",
+            (word + settings.native_digits, "«"),
+            enables=(),
+        ),
+        substitution(
+            f"\\((?<=[{word}]{{2}}\\()(?=[{letter}])(?![{word}]{{1,{_SHORT_PARENTHESIS}}}\\))",
+            " (",
+            (word, "("),
+            enables=(),
+        ),
     )
     dot = substitution(
-        f"\\.(?=[{letter}]{{2}})(?:(?<=[{word}]{{3}}\\.)|(?<=[{word}]{{2}}\\.)(?=[{letter}]{{3}}))",
+        f"\\.(?=«?[{letter}]{{2}})(?:(?<=[{word}]{{3}}\\.)|(?<=[{word}]{{2}}\\.)(?=«?[{letter}]{{3}}))",
         ". ",
-        (r"\.", letter),
+        (r"\.", letter + "«"),
         enables=(),
     )
-    return Operation("spacing", rules=(*tight, after, dot))
+    return Operation("spacing", rules=(*tight, after, *before, dot))
+
+
+_SHORT_PARENTHESIS = 4  # letters: an ending that may be there or not, or an honorific
 
 
 @operation

@@ -5,13 +5,13 @@ from functools import cache
 
 from ulmkit.text.characters import CharacterTable
 from ulmkit.text.operations.base import Operation, Settings, operation, table_operation
-from ulmkit.text.operations.letters import with_sequences
+from ulmkit.text.operations.letters import of_table
 
 
 @operation
 def match_characters(settings: Settings) -> Operation:
     """The language's second table, match.tsv: letters that count as one when texts are compared."""
-    return with_sequences("match_characters", CharacterTable.of(settings.match_characters, "match.tsv"))
+    return of_table("match_characters", CharacterTable.of(settings.match_characters, "match.tsv"), settings)
 
 
 @operation
