@@ -28,9 +28,12 @@ _ENDING = "(?:[ieu]|[aeiu]?(?:d|t|l|s|ga|ks|le|lt|na|ni|sse|st|ta)|(?:de|te|ide)
 _CASE = re.compile(f"(?<=[{_LETTER}0-9%]) (?:-(?!(?:ta|te|de)(?![{_LETTER}]))|' )(?={_ENDING}(?![{_LETTER}0-9'-]))")
 # a dot behind an ellipsis stays apart: it would be taken in, and then the next dot's turn came
 _PARTED = re.compile(
-    f'(?<=[{_LETTER}0-9%)\\]"\'“»…]) (?=[,;:](?:[ .,!?“»"]|$)|(?:(?<!… )[.…]|[!?)\\]“»])(?:[ .,;:!?)\\]“»"]|$))',
+    f'(?<=[{_LETTER}0-9%)\\]"\'“»…!?]) (?=[,;:](?:[ .,!?“»"]|$)|(?:(?<!… )[.…]|[!?)\\]“»])(?:[ .,;:!?)\\]“»"]|$))'
+    "|(?<=[.…]) (?=[)\\]“»](?:[ .,;:!?)]|$))",
     re.M,
 )
+_PARTED_TIME = re.compile("(?<![0-9.:] )(?<=[0-9]) ([.:]) (?=[0-9]{2}(?![0-9.]))")
+_STRAIGHT = re.compile('( ?)"( ?)')
 _PARTED_BEHIND = re.compile(f'(?<![^ (\\[„«\n])([(\\[„«]) (?=[{_LETTER}0-9"])')
 
 
@@ -161,13 +164,34 @@ case_endings.triggers = [(" ", "'-")]
 def parted_marks(text: str) -> str:
     """Marks that a corpus has parted from their words by spaces go back: `26 . juulil , eks` is `26. juulil, eks`.
 
-    >>> parted_marks('Tere , ( ilus ) ilm !')
-    'Tere, (ilus) ilm!'
+    >>> parted_marks('Tere , ( ilus ) ilm ! ! Kell 15 . 50 ta ütles : " Tule . "')
+    'Tere, (ilus) ilm!! Kell 15.50 ta ütles: "Tule."'
     """
-    return _PARTED_BEHIND.sub(r"\1", _PARTED.sub("", text))
+    text = _PARTED_TIME.sub(r"\1", text)
+    text = _PARTED_BEHIND.sub(r"\1", _PARTED.sub("", text))
+    return "\n".join(map(_straight_quotes, text.split("\n"))) if ' "' in text or '" ' in text else text
 
 
-parted_marks.triggers = [(" ", ".,;:!?…)\\]“»"), ("(\\[„«", " ")]
+def _straight_quotes(line: str) -> str:
+    """Straight marks that stand apart on both sides, in pairs: the first one opens and the second closes."""
+    if line.count('"') % 2:
+        return line
+    out: list[str] = []
+    last = 0
+    for number, match in enumerate(_STRAIGHT.finditer(line)):
+        before, after = match[1], match[2]
+        left, right = line[max(0, match.start() - 1) : match.start()], line[match.end() : match.end() + 1]
+        alone = (before or left in ("", "(", "[")) and (after or right in ("", *".,;:!?…)]"))
+        if alone and number % 2 == 0:
+            after = ""
+        elif alone:
+            before = ""
+        out += (line[last : match.start()], before, '"', after)
+        last = match.end()
+    return "".join(out) + line[last:]
+
+
+parted_marks.triggers = [(" ", '.,;:!?…)\\]“»"'), ('(\\[„«"', " ")]
 
 
 # ---------------------------------------------------------------- checks of personal data

@@ -24,7 +24,7 @@ _DOTS = frozenset(".…")  # every other mark ends a sentence whatever the next 
 _GOES_ON = ",:;–—、，：；､－"  # no sentence begins so (UAX #29, SContinue)
 _QUOTES = '"“”„«»'
 _QUOTE = re.compile(f"[{_QUOTES}]")
-_DIGITS = re.compile(r"\A\d+")
+_DIGITS = re.compile(r"\A\d+\.?")
 
 
 def lines(text: str) -> list[str]:
@@ -185,7 +185,7 @@ class Segmenter:
         if word.isdecimal():
             # `1. Sissejuhatus` is an item of a list, `26. juulil` an ordinal
             return line[start : at.start].strip(" ") != word and not (self.ordinal_dot and at.goes_on)
-        plain = _DIGITS.sub("", word).lower()  # 12kl.
+        plain = _DIGITS.sub("", word).lower()  # 12kl. 2005.a.
         if plain in self._never or (len(word) == 1 and word.isalpha() and not word.islower()):
             return False  # an abbreviation, an initial
         if plain in self._may and (at.goes_on or (at.following[:1].isdecimal() and not at.closed)):
