@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import zstandard
+from backports import zstd
 
 import ulmkit
 from ulmkit.classifier.curve import sampled
@@ -45,7 +45,7 @@ def deepsentipers(data: Path, classes: int) -> Pair:
     found = []
     for name in ("original.csv.zst", "test.csv.zst"):
         with open(data / "fa/unlicensed/classify_deepsentipers" / name, "rb") as file:
-            text = zstandard.ZstdDecompressor().stream_reader(file).read().decode("utf-8-sig")
+            text = zstd.ZstdFile(file).read().decode("utf-8-sig")
         rows = [(row[0], int(row[1])) for row in csv.reader(io.StringIO(text)) if len(row) > 1 and row[0].strip()]
         if classes < 5:
             rows = [(text, int(np.sign(label))) for text, label in rows if classes == 3 or label]

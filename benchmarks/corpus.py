@@ -25,13 +25,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import zstandard
+from backports import zstd
 
 
 def texts(folder: Path) -> Iterator[str]:
     """The `text` field of every record of every .jsonl.zst under `folder`, in a fixed order."""
     for path in sorted(folder.rglob("*.jsonl.zst")):
-        with zstandard.open(path, "rt", encoding="utf-8") as file:
+        with zstd.open(path, "rt", encoding="utf-8") as file:
             for line in file:
                 if text := json.loads(line).get("text"):
                     yield text

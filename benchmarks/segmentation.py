@@ -71,9 +71,9 @@ OF_LANGUAGE = {"fa": ("naive", "hazm"), "et": ("naive", "spacy", "estnltk")}
 def treebank(path: Path, part: str) -> Iterator[tuple[str, str]]:
     """Each sentence's document and text; of JSON lines, those whose id begins with `part`."""
     if path.suffix == ".zst":
-        import zstandard
+        from backports import zstd
 
-        with zstandard.open(path, "rt", encoding="utf-8") as file:
+        with zstd.open(path, "rt", encoding="utf-8") as file:
             for record in map(json.loads, file):
                 if record["id"].startswith(f"{part}:"):
                     yield part, record["text"]

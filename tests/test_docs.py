@@ -45,6 +45,11 @@ def test_the_page_on_sources_is_fresh():
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
 
 
+def test_the_light_set_of_packages_is_fresh():
+    module = maker("make_requirements")
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
+
+
 def test_every_command_in_the_documents_exists():
     """Each `ulmkit …` line of the README and docs is understood up to its first argument."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

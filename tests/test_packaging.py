@@ -1,5 +1,8 @@
 """The wheel holds the program and the languages, and nothing of this checkout."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -49,3 +52,48 @@ def test_help_answers_at_once_and_without_the_heavy_packages():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("Usage: ulmkit")
     assert done.stderr.split() == ["[]"]
+
+
+@pytest.mark.slow
+def test_the_light_set_builds_a_corpus_and_a_tokenizer_and_says_what_the_rest_needs(wheel: Path, tmp_path: Path):
+    """requirements/corpus.txt in an environment of its own: each part that is left out is one line."""
+    uv = shutil.which("uv") or str(ROOT / ".bootstrap/bin/uv")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "env"], check=True, env=clean)
+    install = [uv, "pip", "install", "--quiet", "--python", tmp_path / "env/bin/python"]
+    subprocess.run([*install, "-r", ROOT / "requirements/corpus.txt"], check=True, env=clean)
+    subprocess.run([*install, "--no-deps", wheel], check=True, env=clean)
+
+    def ulmkit(*command: str, text: str = "") -> subprocess.CompletedProcess:
+        started = [tmp_path / "env/bin/ulmkit", *command, "--root", "data"]
+        return subprocess.run(started, cwd=tmp_path, env=clean, input=text, capture_output=True, text=True)
+
+    samples = str(ROOT / "languages" / "et" / "samples")
+    built = ulmkit("corpus", "build", "et", "--input", samples, "--json")
+    assert built.returncode == 0, built.stderr
+    assert json.loads(built.stdout)["counts"]["kept"] >= 40
+    for command in (
+        ("tokenizer", "train", "et", "--vocab", "1000"),
+        ("tokenizer", "encode", "et", "--corpus"),
+        ("tokenizer", "evaluate", "et"),
+        ("verify", "et"),
+        ("language", "check", "et"),
+    ):
+        done = ulmkit(*command, text="ilus päev")
+        assert done.returncode == 0, (command, done.stderr)
+    (tmp_path / "table.csv").write_text("text,label\nilus päev,hea\nkole ilm,halb\n", encoding="utf-8")
+    for command, package in (
+        (("normalize", "fa", "--profile", "half_space"), "--no-deps hazm"),
+        (("lm", "pretrain", "et"), "torch"),
+        (("lm", "evaluate", "et"), "torch"),
+        (("lm", "generate", "et"), "torch"),
+        (("lm", "export", "et"), "torch"),
+        (("classify", "train", "et", "--train", "table.csv"), "scipy"),
+        (("demo", "et"), "torch"),
+    ):
+        done = ulmkit(*command, text="می روم")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), (command, done.stderr)
+        assert f"`pip install {package}` (docs/install.md)" in done.stderr, (command, done.stderr)
+    code = "import ulmkit\ntry: ulmkit.pretrain\nexcept ulmkit.UsageError as error: print(error)"
+    done = subprocess.run([tmp_path / "env/bin/python", "-c", code], env=clean, capture_output=True, text=True)
+    assert "`pip install torch`" in done.stdout, done.stderr

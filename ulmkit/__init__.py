@@ -13,7 +13,14 @@ costs nothing.
 Every function does what the command of its name does at the prompt, with the same defaults; see docs/python.md.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Threads of a training wait for each other hundreds of times a step. GNU's OpenMP, which torch brings, lets them wait
+# without giving up the core, and reads this when it is loaded: beside other work a step then takes four times as long,
+# while on an idle machine sleeping costs nothing that could be measured (docs/decisions.md, "Threads that wait, sleep")
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "0"
 
 if TYPE_CHECKING:
     from ulmkit.errors import (
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
         InputError,
         Interrupted,
         LanguageError,
+        MissingPackageError,
         RuleError,
         UlmkitError,
         UsageError,
@@ -44,6 +52,7 @@ __all__ = [
     "InputError",
     "Interrupted",
     "LanguageError",
+    "MissingPackageError",
     "RuleError",
     "Tokenizer",
     "UlmkitError",
@@ -73,7 +82,12 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'ulmkit' has no attribute '{name}'")
     home = next((home for home, names in _HOMES.items() if name in names), "ulmkit.errors")
-    value = globals()[name] = getattr(importlib.import_module(home), name)
+    try:
+        value = globals()[name] = getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        from ulmkit.errors import missing_package
+
+        raise missing_package(error) or error from error
     return value
 
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from ulmkit.errors import ArtifactError, Interrupted, UlmkitError, UsageError, system_error
+from ulmkit.errors import ArtifactError, Interrupted, UlmkitError, UsageError, missing_package, system_error
 from ulmkit.names import error_line, readable
 
 NAMED = {bool: "True or False", int: "a whole number", float: "a finite number", str: "text", types.NoneType: "None"}
@@ -50,6 +50,8 @@ def front_door[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             raise
         except OSError as error:
             raise _reword(ArtifactError(system_error(error))) from error
+        except ModuleNotFoundError as error:
+            raise missing_package(error) or error from error
 
     return called
 

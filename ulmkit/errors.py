@@ -56,6 +56,10 @@ class ArtifactError(UlmkitError):
     """A file under the data root is missing, damaged, or made for something else."""
 
 
+class MissingPackageError(UsageError, ImportError):
+    """A package that this needs is not installed, as in the light set of `requirements/corpus.txt`."""
+
+
 class BusyError(UlmkitError):
     """Another process is writing the same artifact; the message names its pid and host."""
 
@@ -69,6 +73,32 @@ class Interrupted(BaseException):
     def __init__(self, message: str, signal_number: int = 2) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+# packages that are installed by another name than they are imported by, or need a word with it
+_INSTALLED_AS = {
+    "backports": "backports.zstd",
+    "fastcore": "fastai",
+    "google": "protobuf",
+    "hazm": "--no-deps hazm",  # two lists of it are read; what it needs to be imported is not
+    "iso639": "python-iso639",
+    "sklearn": "scikit-learn",
+}
+
+
+def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
+    """What to install where a package is missing; None where what is missing is a module of ours.
+
+    >>> print(missing_package(ModuleNotFoundError("No module named 'sklearn'", name="sklearn.svm")))
+    The package 'sklearn' is not installed, and this needs it. Install it: `pip install scikit-learn` (docs/install.md).
+    """
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "ulmkit"):
+        return None
+    return MissingPackageError(
+        f"The package '{package}' is not installed, and this needs it. Install it: "
+        f"`pip install {_INSTALLED_AS.get(package, package)}` (docs/install.md)."
+    )
 
 
 # How torch's allocator, the C++ library, the kernel, the loader and oneDNN say it, which have no class for it. oneDNN

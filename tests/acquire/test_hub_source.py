@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
+from backports import zstd
 from hub_server import Hub, hub_server
 from raw_server import ok, raw_server
 
@@ -318,7 +318,7 @@ def test_a_first_taste_reads_the_first_rows_by_range(hub: Hub, tmp_path: Path, l
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
 def test_a_first_taste_of_json_lines(hub: Hub, tmp_path: Path, ending: str) -> None:
-    packed = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[ending](lines(rows_of(0, 5000)))
+    packed = {"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}[ending](lines(rows_of(0, 5000)))
     hub.commit({f"a.jsonl{ending}": packed})
     fetched = fetch(source(files=()), tmp_path, limit=7, client=Client(delay_s=0.0))
     assert fetched.files[0].read_bytes() == lines(rows_of(0, 7))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lz4.frame
 import pytest
-import zstandard
+from backports import zstd
 from fastwarc.stream_io import BrotliWriter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,7 +128,7 @@ CODINGS = {
     "gzip": (gzip.compress(PAGE), "Content-Encoding: gzip\r\n"),
     "deflate": (zlib.compress(PAGE), "Content-Encoding: deflate\r\n"),
     "bare deflate": (bare_deflate(PAGE), "Content-Encoding: deflate\r\n"),
-    "zstd": (zstandard.compress(PAGE), "Content-Encoding: zstd\r\n"),
+    "zstd": (zstd.compress(PAGE), "Content-Encoding: zstd\r\n"),
     "brotli": (brotli(PAGE), "Content-Encoding: br\r\n"),
     "chunked": (chunked(PAGE), "Transfer-Encoding: chunked\r\n"),
     "gzip in chunks": (chunked(gzip.compress(PAGE)), "Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n"),
@@ -151,7 +151,7 @@ def test_transfer_and_content_codings_are_undone(tmp_path: Path, coding: str) ->
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "br"])
 def test_page_bombs_are_refused(tmp_path: Path, coding: str) -> None:
     """A page that expands beyond the limit costs its record only."""
-    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress, "br": brotli}[coding]
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress, "br": brotli}[coding]
     bomb = warc("response", http(pack(b" " * 3_000_000), f"{HTML}Content-Encoding: {coding}\r\n"))
     documents, complaints = read(tmp_path, bomb + warc("response", http(PAGE)), limits=Limits(record=1 << 20))
     assert [c.reason for c in complaints] == [reasons.BOMB]
@@ -272,7 +272,7 @@ def test_a_packed_body_is_told_by_its_bytes(tmp_path: Path) -> None:
     cases = [
         (gzip.compress(PAGE), html),
         (gzip.compress(gzip.compress(PAGE)), html + "Content-Encoding: gzip\r\n"),
-        (zstandard.compress(PAGE), html + "Content-Encoding: gzip\r\n"),
+        (zstd.compress(PAGE), html + "Content-Encoding: gzip\r\n"),
         (gzip.compress(PAGE), html + "Content-Encoding: br\r\n"),
         (brotli.getvalue(), html + "Content-Encoding: gzip\r\n"),
         (zlib.compress(PAGE), html + "Content-Encoding: br\r\n"),
@@ -314,10 +314,10 @@ def test_a_damaged_member_costs_itself(tmp_path: Path) -> None:
 def test_an_archive_in_zstd_frames_with_a_dictionary_of_its_own(tmp_path: Path) -> None:
     """The dictionary stands in a frame of its own before the others, packed or not."""
     samples = [warc("response", http(PAGE.replace(b"Kevadel", b"%d" % n)), f"http://e.ee/{n}") for n in range(300)]
-    trained = zstandard.train_dictionary(2048, samples)
-    packer = zstandard.ZstdCompressor(dict_data=trained)
-    frames = [packer.compress(sample) for sample in samples[:3]]
-    for held in (trained.as_bytes(), zstandard.compress(trained.as_bytes())):
+    trained = zstd.train_dict(samples, 2048)
+    packer = zstd.ZstdCompressor(zstd_dict=trained)
+    frames = [packer.compress(sample, packer.FLUSH_FRAME) for sample in samples[:3]]
+    for held in (trained.dict_content, zstd.compress(trained.dict_content)):
         head = b"\x5d\x2a\x4d\x18" + len(held).to_bytes(4, "little") + held
         documents, complaints = read(tmp_path, head + b"".join(frames), "a.warc.zst")
         assert (len(documents), complaints) == (3, [])

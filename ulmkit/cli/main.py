@@ -11,7 +11,7 @@ import click
 
 import ulmkit
 from ulmkit.cli.streams import STANDARD_OUTPUT, open_closed_streams, remark, silence
-from ulmkit.errors import Interrupted, UlmkitError, out_of_memory, system_error
+from ulmkit.errors import Interrupted, UlmkitError, missing_package, out_of_memory, system_error
 from ulmkit.names import error_line, json_text, readable
 
 # name → (module of ulmkit.cli, what --help says); a module is imported when its command is asked for
@@ -138,5 +138,6 @@ def main(args: list[str] | None = None) -> NoReturn:
         where = f" Try `{error.ctx.command_path} --help`." if isinstance(error, click.UsageError) and error.ctx else ""
         fail(f"{error.format_message()}{where}", error.exit_code, command)
     except Exception as error:
-        fail(unforeseen(error), 1, command)
+        missing = missing_package(error) if isinstance(error, ModuleNotFoundError) else None
+        fail(str(missing or unforeseen(error)), missing.exit_code if missing else 1, command)
     leave(code)

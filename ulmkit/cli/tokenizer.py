@@ -153,7 +153,7 @@ def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
     """
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
-    from ulmkit.workflow.evaluate import round_trips_of_files
+    from ulmkit.workflow.round_trips import round_trips_of_files
 
     language = terminal.language(code)
     layout = terminal.layout(language.code)

@@ -119,16 +119,23 @@ def _unbrotlied(body: bytes, pieces: Pieces) -> bool:
 
 
 def _unzstandarded(body: bytes, pieces: Pieces) -> bool:
-    import zstandard
+    from backports import zstd
 
+    bounds: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW.bit_length() - 1}
     try:
-        if zstandard.get_frame_parameters(body).window_size > WINDOW:
-            raise ExpandsTooMuchError(f"a window of more than {WINDOW:,} bytes")
-        size = zstandard.frame_content_size(body)
-        reader = zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(body, read_across_frames=True)
-        while piece := reader.read(_STEP):
-            if not pieces.add(piece):
-                return False
-    except zstandard.ZstdError:
+        size = zstd.get_frame_info(body).decompressed_size or 0
+        while body.startswith(_ZSTD):
+            decoder = zstd.ZstdDecompressor(options=bounds)
+            while not decoder.eof:
+                piece = decoder.decompress(body, _STEP)
+                body = b""
+                if not piece and decoder.needs_input:
+                    return False
+                if not pieces.add(piece):
+                    return False
+            body = decoder.unused_data
+    except zstd.ZstdError as error:
+        if "too much memory" in str(error):  # the library's words for a window over the bound
+            raise ExpandsTooMuchError(f"a window of more than {WINDOW:,} bytes") from error
         return False
     return pieces.size >= size

@@ -23,7 +23,6 @@ _REMEMBERED = 4  # reads of a member that are kept, so that the one after a dama
 _MEMBER_START = 1 << 12  # bytes by which a member is known for one
 _CANDIDATES = 50_000  # places that look like a member's start and are tried, before the rest is given up
 _DICTIONARY_LIMIT = 1 << 24  # bytes of a dictionary that zstd frames are packed with
-SLICE = 1 << 12  # zstd cannot be told to stop: 4 KB of it hold at most 1,024 blocks of 128 KB
 
 
 @dataclass(frozen=True)
@@ -208,37 +207,14 @@ class Inflate:
         return out
 
 
-class Zstandard:
-    """zstd in the shape of bz2 and lzma; fed in slices, since its output cannot be bounded."""
+def _zstd(limits: Limits, dictionary: bytes = b"") -> Decoder:
+    from backports import zstd
 
-    def __init__(self, window: int, dictionary: bytes = b"") -> None:
-        import zstandard
-
-        trained = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
-        self.inner = zstandard.ZstdDecompressor(dict_data=trained, max_window_size=window).decompressobj()
-        self.ready = memoryview(b"")  # decompressed, not yet handed out
-        self.waiting = memoryview(b"")  # compressed, not yet fed
-
-    @property
-    def eof(self) -> bool:
-        return self.inner.eof and not self.ready
-
-    @property
-    def unused_data(self) -> bytes:
-        return self.inner.unused_data + bytes(self.waiting)
-
-    @property
-    def needs_input(self) -> bool:
-        return not self.ready and not self.waiting
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        if data:
-            self.waiting = memoryview(bytes(self.waiting) + data)
-        while not self.ready and self.waiting and not self.inner.eof:
-            self.ready = memoryview(self.inner.decompress(bytes(self.waiting[:SLICE])))
-            self.waiting = self.waiting[SLICE:]
-        out, self.ready = bytes(self.ready[:max_length]), self.ready[max_length:]
-        return out
+    decoder: Decoder = zstd.ZstdDecompressor(
+        zstd.ZstdDict(dictionary) if dictionary else None,
+        options={zstd.DecompressionParameter.window_log_max: limits.window.bit_length() - 1},
+    )
+    return decoder
 
 
 @dataclass(frozen=True)
@@ -264,7 +240,7 @@ CODECS: dict[str, Codec] = {
             "zstd",
             # a frame, or a skippable frame in front of one
             (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))),
-            lambda limits, dictionary=b"": Zstandard(limits.window, dictionary),
+            _zstd,
         ),
         Codec("lz4", (b"\x04\x22\x4d\x18",), lambda limits: _lz4()),
     )
@@ -284,10 +260,10 @@ BROKEN = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
-    """What the decoders raise on damaged input; zstandard's own error is known only once it is loaded."""
-    import zstandard
+    """What the decoders raise on damaged input; zstd's own error is known only once it is loaded."""
+    from backports import zstd
 
-    return (*BROKEN, zstandard.ZstdError, RuntimeError)  # the last is what LZ4 raises
+    return (*BROKEN, zstd.ZstdError, RuntimeError)  # the last is what LZ4 raises
 
 
 class DecompressedBytes(RawBytes):
@@ -370,7 +346,7 @@ class DecompressedBytes(RawBytes):
 
     def _take_dictionary(self) -> None:
         """The frame at the start of a web archive that holds what its other frames are packed with."""
-        import zstandard
+        from backports import zstd
 
         while len(self.rest) < 8 and (more := self.outer.read1(BUFFER)):
             self.rest += more
@@ -382,8 +358,8 @@ class DecompressedBytes(RawBytes):
         data = self.rest[8 : 8 + size]
         if data.startswith(b"\x28\xb5\x2f\xfd"):
             try:
-                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_DICTIONARY_LIMIT)
-            except zstandard.ZstdError:
+                data = zstd.ZstdDecompressor().decompress(data, _DICTIONARY_LIMIT)
+            except zstd.ZstdError:
                 return
         if data.startswith(b"\x37\xa4\x30\xec"):
             self.dictionary, self.rest = data, self.rest[8 + size :]

@@ -1,6 +1,5 @@
 """What this machine trains with: torch, threads, devices, and whether bfloat16 products are worth it here."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import torch
 
 from ulmkit.errors import UsageError
 from ulmkit.lm.distributed import local_device
+from ulmkit.work.cores import available_cores
 
 LONG_S = 0.1  # seconds of a product of four rows, which a machine that is good for it takes in a thousandth of that
 
@@ -54,7 +54,7 @@ def measured_machine() -> Machine:
     return Machine(
         torch=torch.__version__,
         threads=torch.get_num_threads(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=available_cores(),
         devices=tuple(f"{one.name}, {one.total_memory / 2**30:.0f} GiB" for one in found),
         gflops=exact,
         bf16=rounded / exact,

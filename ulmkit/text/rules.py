@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-from ulmkit.errors import LanguageError, RuleError, shown
+from ulmkit.errors import LanguageError, RuleError, missing_package, shown
 
 RULE_SECONDS = 5.0  # on a text of any length; the slowest bundled rule takes a hundredth of it on a book
 RULE_SECONDS_A_CHARACTER = 20e-6  # beyond that: a rule that reads a text character by character takes a hundredth
@@ -182,6 +182,8 @@ def guarded(function: Callable[[str], Any], rules: Rules) -> Callable[[str], str
         try:
             made = function(text)
         except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
+                raise missing from error  # no text of this one's fault: all others would go the same way
             raised = f"raised {type(error).__name__} ({error})"
             raise failure(line_in(error, rules.path, starts), raised, text) from error
         if not isinstance(made, str):

@@ -1,5 +1,6 @@
 """What the machine has: Python, torch, threads, devices, memory and room on the disk."""
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ LEAST_MEMORY = 4 << 30  # bytes: what a full-size model of 30,000 pieces trains 
 
 def environment(root: Path) -> Iterator[Diagnosis]:
     """An answer on each: versions, torch and its device, threads, the disk under `root`, memory."""
-    versions = package_versions(["torch", "fastai", "sentencepiece", "safetensors", "pyarrow", "numpy"])
+    packages = ("torch", "fastai", "sentencepiece", "safetensors", "pyarrow", "numpy")
+    versions = package_versions(name for name in packages if importlib.util.find_spec(name))
     yield Diagnosis("packages", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
     yield from torch_findings()
     existing = next(path for path in (root, *root.absolute().parents) if path.exists())
@@ -41,6 +43,11 @@ def torch_findings() -> Iterator[Diagnosis]:
         from ulmkit.lm.machine import measured_machine
 
         machine = measured_machine()
+    except ModuleNotFoundError as error:
+        yield Diagnosis(
+            "torch", "error", f"no language model, no classifier: {error}", "`pip install torch` (docs/install.md)"
+        )
+        return
     except (ImportError, OSError, RuntimeError, UlmkitError) as error:
         yield Diagnosis("torch", "error", f"does not work here ({error})", "install torch again")
         return

@@ -1,24 +1,15 @@
-"""How good a model is beside n-gram models of the same pieces; and whether a tokenizer gives raw files back."""
+"""How good a model is beside n-gram models of the same pieces."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import signature
 from ulmkit.artifacts.tokens import open_token_file
-from ulmkit.document import RawDocument
-from ulmkit.formats.inputs import Input, named_inputs, read_input
-from ulmkit.formats.origin import Reading
-from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate, with_ngrams
 from ulmkit.lm.machine import pick_device
 from ulmkit.notebook import html_table
-from ulmkit.text.encoding import Undecodable
-from ulmkit.tokenizer.evaluate import RoundTrips, round_trip_texts
-from ulmkit.tokenizer.model import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -88,23 +79,3 @@ def evaluate_run(
         bpc=f"{models[own].bits_per_character:.4f}",
     )
     return Comparison(split, own, models, line)
-
-
-def round_trips_of_files(
-    language: Language, tokenizer: Tokenizer, patterns: Sequence[str]
-) -> Iterator[tuple[str, RoundTrips]]:
-    """decode(encode(normalize(x))) over the raw text of files, folders and globs: each file's name and its count."""
-    for item in named_inputs(patterns):
-        yield item.path.name, round_trip_texts(tokenizer, _raw_texts(item, Reading.of(language)))
-
-
-def _raw_texts(item: Input, reading: Reading) -> Iterator[str]:
-    """What stands in the records of `item`, markup and all; what is in no known encoding is left out."""
-    for raw in read_input(item, reading):
-        if not isinstance(raw, RawDocument):
-            continue
-        if isinstance(raw.content, str):
-            yield raw.content
-            continue
-        with contextlib.suppress(Undecodable):
-            yield reading.decode(raw.content, raw.encoding)[0]
