@@ -1,9 +1,10 @@
 """What a crawl holds where a site has no end, and where clocks step: memory over a million URLs, the fastest request.
 
-    python benchmarks/crawl_limits.py [--urls 1000000] [--requests 10000]
+    python benchmarks/crawl_limits.py [--urls 1000000] [--requests 10000] [--names 100000]
 
 Both run the crawl's own loop, frontier, hosts and archive, with an internet that is a function: no socket is opened,
-and time is a clock that sleeping sets forward. The trap is a calendar of which each page links to five hundred more.
+and time is a clock that sleeping sets forward. The trap is a calendar of which each page links to five hundred more;
+another gives every page a name of its own below one domain, all of which are one machine.
 The fastest request is measured by the servers, not by the crawl, over requests of which some are answered with 429 and
 Retry-After, while the wall clock is set forward and back.
 """
@@ -103,6 +104,23 @@ class Calendar(Internet):
         return 200, HTML, f"<html><body>{links}<p>{number}</p></body></html>".encode()
 
 
+class Wildcard(Calendar):
+    """The same, each page on a host of its own."""
+
+    def answer(self, url: str, host: str) -> tuple[int, Any, bytes]:
+        number = int(host.partition(".")[0].removeprefix("n") or 0) if urlsplit(url).path == "/" else -1
+        if number < 0:
+            return 404, (), b""
+        links = "".join(
+            f'<a href="https://n{number * LINKS + each}.trap.example/">{each}</a>' for each in range(1, LINKS)
+        )
+        return 200, HTML, f"<html><body>{links}<p>{number}</p></body></html>".encode()
+
+    def smallest_gap(self) -> float:
+        times = sorted(time for each in self.asked.values() for time in each)
+        return min(b - a for a, b in pairwise(times))
+
+
 class Busy(Internet):
     """Pages in a long list; one in forty answers asks for patience, and the wall clock steps now and then."""
 
@@ -148,12 +166,14 @@ def memory_mb() -> float:
     return 0.0
 
 
-def trap(urls: int) -> dict[str, Any]:
-    """Memory while a calendar without end gives so many URLs."""
+def trap(urls: int, *, names: bool = False) -> dict[str, Any]:
+    """Memory while a calendar without end gives so many URLs, or with `names` so many hosts of one domain."""
     clock = Clock()
     asked = urls // LINKS
-    spec = SiteSource("trap", "site", "https://trap.example/", "CC0-1.0", delay_s=2.0, discover=("links",),
-                      depth=10**6, max_pages=asked, max_hours=10_000.0)  # fmt: skip
+    internet = (Wildcard if names else Calendar)(clock, random.Random(1))
+    spec = SiteSource("trap", "site", f"https://{'n1.' if names else ''}trap.example/", "CC0-1.0", delay_s=2.0,
+                      discover=("links",), depth=10**6, max_pages=10**6 if names else asked, max_hours=10_000.0,
+                      hosts=("*.trap.example",))  # fmt: skip
     held: list[tuple[int, float]] = []
 
     def watch(progress: Any) -> None:
@@ -162,14 +182,16 @@ def trap(urls: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()
-        done = crawled(Calendar(clock, random.Random(1)), clock, [spec], Path(folder), watch)["trap"]
+        done = crawled(internet, clock, [spec], Path(folder), watch)["trap"]
         size = (Path(folder) / "frontier.sqlite").stat().st_size
-    known = sum(done["urls"]["page"].values())
     tenth = next(mb for count, mb in held if count >= asked / 10)
     return {
-        "urls": known,
+        "urls": sum(done["urls"]["page"].values()),
         "asked": done["asked"],
         "stopped": done["stopped"],
+        "left": done["left"],
+        "hosts_asked": len(internet.asked),
+        "largest_rate_of_the_machine": round(60 / internet.smallest_gap(), 2),
         "cpu_s": round(time.process_time() - begun, 1),
         "mb_at_a_tenth": round(tenth, 1),
         "mb_at_the_end": round(held[-1][1], 1),
@@ -215,13 +237,15 @@ def fastest(requests: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Both, as JSON."""
+    """All three, as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--urls", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--names", type=int, default=100_000)
     options = parser.parse_args()
     print(json.dumps({"fastest": fastest(options.requests)}))
     print(json.dumps({"trap": trap(options.urls)}))
+    print(json.dumps({"names": trap(options.names, names=True)}))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp.abc import ResolveResult
 from crawl_runs import Steps, crawl, crawl_all, documents, site_source
 from inside_addresses import HOSTS, PORTS, SCHEMES, Names
 from site_server import Reply, Site, article, serving_site
 
+from ulmkit.acquire.connections import address_record
 from ulmkit.acquire.frontier import Frontier
 from ulmkit.formats.consent import ConsentRules
 from ulmkit.language.sources import BlogSource, FeedSource
@@ -347,3 +349,41 @@ def test_no_redirect_entry_or_link_leads_inside(
     crawl(site, tmp_path, spec, resolver=Names(TOLD))
     assert set(tried) <= {("93.184.216.34", 80)}
     assert len(asked_after(tmp_path)) > 30
+
+
+class Wildcard(Names):
+    """Every name below one leads to the same machine."""
+
+    async def resolve(self, host: str, port: int = 0, family: object = None) -> list[ResolveResult]:
+        return [address_record(host, "127.0.0.1", port)]
+
+
+@pytest.mark.parametrize("same", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_names_without_end_of_one_domain_are_asked_as_one_machine_within_its_bounds(
+    site: Site, tmp_path: Path, same: bool
+) -> None:
+    steps, times = Steps(), []
+
+    def at(headers: dict[str, str]) -> Reply:
+        times.append(steps.now)
+        number = 1 if same else len(times)
+        links = (f"http://n{number * 200 + each}.trap.example:{site.port}/" for each in range(200))
+        return page(*links, text=f"{TEXT} {number}")
+
+    site.pages["/"] = at
+    spec = site_source(
+        site,
+        locator=f"http://trap.example:{site.port}/",
+        hosts=("*.trap.example",),
+        discover=("links",),
+        depth=10**6,
+        delay_s=1.0,
+        max_hosts=12,
+    )
+    done = crawl(site, tmp_path, spec, steps=steps, resolver=Wildcard({}))
+    names = {headers["Host"] for _, headers in site.heard}
+    assert len(names) <= 11 if same else len(names) == 12
+    assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(times))
+    assert done["left"]["beyond max_hosts of 12"] > 1000
+    if same:
+        assert any(problem.endswith("same page") for problem in done["list_problems"])

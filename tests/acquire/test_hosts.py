@@ -312,3 +312,39 @@ def test_ten_thousand_requests_come_no_closer_than_promised() -> None:
     assert requests >= 10_000
     assert closest >= 2.0 - 1e-9
     assert 0 < max(rates) <= 30 + 1e-6
+
+
+def test_a_new_host_waits_for_all_machines_of_its_domain_and_they_for_it() -> None:
+    crawl = Crawl()
+    crawl.ask(answer(at="192.0.2.1"), host="a.example.org")
+    assert crawl.wait("b.example.org") == crawl.wait("a.example.org") > 1
+    assert crawl.wait("b.example.net") <= 0
+    crawl.clock.pass_by(5)
+    crawl.hosts.asked("b.example.org")
+    assert crawl.wait("a.example.org") == crawl.wait("c.example.org") == math.inf
+    crawl.hosts.answered("b.example.org", answer(at="192.0.2.7"))
+    crawl.clock.pass_by(5)
+    crawl.hosts.asked("a.example.org")
+    assert crawl.wait("b.example.org") <= 0
+    assert crawl.wait("c.example.org") == math.inf
+
+
+def test_a_host_that_moves_between_machines_makes_them_one() -> None:
+    crawl = Crawl()
+    for name, where in (("a.example.org", "1"), ("b.example.org", "2"), ("a.example.org", "2")):
+        crawl.ask(answer(at=f"192.0.2.{where}"), host=name)
+    crawl.clock.pass_by(5)
+    crawl.ask(answer(at="192.0.2.1"), host="c.example.org")
+    crawl.hosts.asked("c.example.org")
+    assert crawl.wait("b.example.org") == math.inf
+
+
+def test_names_that_all_lead_to_one_page_are_asked_no_more() -> None:
+    crawl = Crawl()
+    crawl.ask(answer(), b"1", host="www.example.org")
+    crawl.ask(answer(), b"2", host="www.example.org")
+    for number in range(10):
+        crawl.ask(answer(), b"same", host=f"n{number}.example.org")
+    assert crawl.hosts.stopped("n11.example.org") == "same page"
+    assert not crawl.hosts.stopped("www.example.org")
+    assert not crawl.hosts.stopped("n11.example.net")

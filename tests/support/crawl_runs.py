@@ -42,7 +42,8 @@ class Steps:
 
 
 def site_source(site: Site, **more: Any) -> SiteSource:
-    return SiteSource("s", "site", f"{site.url}/", "CC0-1.0", **({"delay_s": 0.0} | more))
+    place = more.pop("locator", f"{site.url}/")
+    return SiteSource("s", "site", place, "CC0-1.0", **({"delay_s": 0.0} | more))
 
 
 def crawl(site: Site, folder: Path, spec: SourceSpec, **how: Any) -> dict[str, Any]:

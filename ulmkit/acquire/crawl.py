@@ -169,9 +169,12 @@ class Crawl:
                     del run.wakes[host]
                 elif run.wakes[host] > wall or host in self.busy or self.hosts.ready_at(host) > now:
                     continue
-                elif task := run.next_task(host, wall):
-                    self.busy.add(host)
-                    self.pending[asyncio.ensure_future(self._visit(run, task))] = host
+                elif self.hosts.reserve(host):
+                    if task := run.next_task(host, wall):
+                        self.busy.add(host)
+                        self.pending[asyncio.ensure_future(self._visit(run, task))] = host
+                    else:
+                        self.hosts.release(host)
 
     async def _idle(self) -> bool:
         """Nothing is in flight: commit, and wait for what is due later. False where there is nothing to wait for."""
@@ -222,7 +225,9 @@ class Crawl:
             self._commit()
 
     async def _take(self, task: "asyncio.Task[Visit]") -> None:
-        self.busy.discard(self.pending.pop(task))
+        host = self.pending.pop(task)
+        self.busy.discard(host)
+        self.hosts.release(host)
         await self._settle(task.result())
 
     async def _drain(self) -> None:

@@ -28,7 +28,27 @@ _EQUAL_IN_A_ROW = 10
 _HOSTS_LOST = 10  # in a row: it is the network
 _TIMES = 15  # of the last answers, for their median
 
+# what stands before a country's ending and is nobody's own; of the common ones, and near enough for whose turn it is
+_NOBODYS = frozenset(
+    ("ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "id", "ltd", "me", "mil", "ne", "net", "nom",
+     "or", "org", "plc", "sch", "web")
+)  # fmt: skip
+
 HostRow = tuple[str, float, float]  # host, end of its pause in seconds since 1970, seconds that were asked for
+
+
+def registered_domain(host: str) -> str:
+    """What somebody registered of a host's name, all names below which are his; an address is itself, with its port.
+
+    >>> [registered_domain(each) for each in ("a.b.example.ir", "x.example.co.ir", "127.0.0.1:80", "a.example.ir:81")]
+    ['example.ir', 'example.co.ir', '127.0.0.1:80', 'example.ir']
+    """
+    name = host.partition(":")[0]
+    labels = name.split(".")
+    if host.startswith("[") or len(labels) < 2 or labels[-1].isdigit():
+        return host
+    below = 3 if len(labels[-1]) == 2 and labels[-2] in _NOBODYS else 2
+    return ".".join(labels[-below:])
 
 
 @dataclass(eq=False)
@@ -37,12 +57,32 @@ class _Turn:
 
     asked_at: float = -math.inf
     waiting: set[str] = field(default_factory=set)  # hosts whose answer is still to come
+    reserved: set[str] = field(default_factory=set)  # hosts that somebody is about to ask
+    of: "_Turn | None" = None  # two that a host was seen at are one from then on
+
+    def joined(self) -> "_Turn":
+        return self if self.of is None else self.of.joined()
+
+
+@dataclass(eq=False)
+class _Domain:
+    """A registered domain: its machines by address, and one for hosts of which no answer has told where they are.
+
+    A name costs its owner nothing, and there may be any number of them on one machine. So a host that is new is taken
+    to be at each machine of its domain until it has answered.
+    """
+
+    machines: dict[str, _Turn] = field(default_factory=dict)
+    digest: bytes = b""  # of the last page
+    host: str = ""  # where it stood
+    equal: int = 0  # hosts in a row with that page
 
 
 @dataclass(eq=False)
 class _Host:
     delay_s: float
-    turn: _Turn
+    domain: _Domain
+    address: str = ""  # where it was seen last
     ready_at: float = -math.inf  # the end of a pause
     pause_s: float = 0.0
     doublings: int = 0
@@ -53,6 +93,7 @@ class _Host:
     lost: int = 0
     equal: int = 0
     digest: bytes = b""
+    varied: bool = False  # its pages differ
     stopped: str = ""
     declared: bool = False  # or its delay is the default
     own_asked_at: float = -math.inf
@@ -75,13 +116,20 @@ class Hosts:
         self.now, self.wall, self.default_delay_s = now, wall, default_delay_s
         self._asked_before = -math.inf  # when any host may have been asked by an earlier process
         self._hosts: dict[str, _Host] = {}
-        self._turns: dict[tuple[str, str], _Turn] = {}  # by domain and address
+        self._domains: dict[str, _Domain] = {}
         self._lost: set[str] = set()  # hosts that could not be reached since anybody answered
 
     def _host(self, host: str) -> _Host:
         if host not in self._hosts:
-            self._hosts[host] = _Host(self.default_delay_s, _Turn(self._asked_before))
+            domain = self._domains.setdefault(registered_domain(host), _Domain({"": _Turn(self._asked_before)}))
+            self._hosts[host] = _Host(self.default_delay_s, domain)
         return self._hosts[host]
+
+    def _turns(self, state: _Host) -> list[_Turn]:
+        """The turns that a host takes: that of its machine, or of all machines where it may be."""
+        if state.address:
+            return [state.domain.machines[state.address].joined()]
+        return [turn.joined() for turn in state.domain.machines.values()]
 
     def delay(self, host: str, *, declared_s: float, robots_s: float = 0.0) -> None:
         """The slower of what a source declares and robots.txt asks for holds; of several sources the slowest."""
@@ -98,23 +146,41 @@ class Hosts:
     def ready_at(self, host: str) -> float:
         """When the next request may be sent; `math.inf` while an answer is still to come or where we stopped."""
         state = self._host(host)
-        if state.turn.waiting or self.stopped(host):
+        turns = self._turns(state)
+        if any(turn.waiting for turn in turns) or self.stopped(host):
             return math.inf
-        return max(state.turn.asked_at + self.current_delay(host), state.ready_at)
+        return max(max(turn.asked_at for turn in turns) + self.current_delay(host), state.ready_at)
+
+    def reserve(self, host: str) -> bool:
+        """Say that a host is about to be asked; false where another at its machine is, who comes first."""
+        turns = self._turns(self._host(host))
+        if any(turn.reserved for turn in turns):
+            return False
+        for turn in turns:
+            turn.reserved.add(host)
+        return True
+
+    def release(self, host: str) -> None:
+        """A host is not about to be asked any more."""
+        for turn in self._host(host).domain.machines.values():
+            turn.joined().reserved.discard(host)
 
     def asked(self, host: str) -> None:
         """A request is sent now."""
         state, now = self._host(host), self.now()
         state.smallest_gap = min(state.smallest_gap, now - state.own_asked_at)
-        state.own_asked_at = state.turn.asked_at = now
-        state.turn.waiting.add(host)
+        state.own_asked_at = now
+        for turn in self._turns(state):
+            turn.asked_at = now
+            turn.waiting.add(host)
 
     def answered(self, host: str, answer: "Answer", digest: bytes = b"", *, busy: AbstractSet[int] = BUSY) -> None:
         """What came, or that nothing came. `digest` is of a page's body, empty for lists and robots.txt."""
         state = self._host(host)
-        state.turn.waiting.discard(host)
+        for turn in self._turns(state):
+            turn.waiting.discard(host)
         if answer.address:
-            self._share(host, answer.address)
+            self._place(state, answer.address)
         if answer.problem in LOST:
             self._count_lost(host, state)
             return
@@ -133,8 +199,10 @@ class Hosts:
             unsaid = min(_BUSY_PAUSE_S * 2 ** (state.busy - 1), _MOST_BUSY_PAUSE_S)
             self._pause(state, asked_pause(answer, self.wall()) or unsaid)
         if digest and answer.status == 200:
+            state.varied = state.varied or (state.digest not in (b"", digest))
             state.equal = state.equal + 1 if digest == state.digest else 1
             state.digest = digest
+            self._compare(host, state.domain, digest)
         if state.busy >= _BUSY_IN_A_ROW:
             state.stopped = "busy"
         elif state.forbidden >= _FORBIDDEN_IN_A_ROW:
@@ -165,25 +233,32 @@ class Hosts:
         """Whether ten hosts could not be reached since any of them answered: then it is not they."""
         return len(self._lost) >= _HOSTS_LOST
 
-    def _share(self, host: str, address: str) -> None:
-        """Hosts of one domain that are one machine take turns. A domain is the last two labels, near enough for it."""
-        labels = host.partition(":")[0].split(".")
-        if len(labels) < 2 or labels[-1].isdigit():
-            return
-        state = self._host(host)
-        turn = self._turns.setdefault((".".join(labels[-2:]), address), state.turn)
-        if turn is not state.turn:
-            old = state.turn
-            turn.asked_at = max(turn.asked_at, old.asked_at)
-            turn.waiting |= old.waiting
-            for each in self._hosts.values():
-                if each.turn is old:
-                    each.turn = turn
-            self._turns = {key: turn if each is old else each for key, each in self._turns.items()}
+    def _place(self, state: _Host, address: str) -> None:
+        """Note where a host is. One that was seen elsewhere before makes both one machine."""
+        machines = state.domain.machines
+        turn = machines.setdefault(address, _Turn(state.own_asked_at)).joined()
+        before = machines[state.address].joined() if state.address else turn
+        if before is not turn:
+            turn.asked_at = max(turn.asked_at, before.asked_at)
+            turn.waiting |= before.waiting
+            turn.reserved |= before.reserved
+            before.of = turn
+        turn.asked_at = max(turn.asked_at, state.own_asked_at)
+        state.address = address
+
+    def _compare(self, host: str, domain: _Domain, digest: bytes) -> None:
+        """Count hosts of a domain that give one and the same page: any name leads to it."""
+        if digest != domain.digest:
+            domain.equal = 1
+        elif host != domain.host:
+            domain.equal += 1
+        domain.digest, domain.host = digest, host
 
     def stopped(self, host: str) -> str:
         """Why this host is not asked any more in this run: forbidden, same page, busy, too slow, unreachable; or ""."""
         state = self._host(host)
+        if state.domain.equal >= _EQUAL_IN_A_ROW and not state.varied:
+            return state.stopped or "same page"
         return state.stopped or ("too slow" if state.delay_s > SLOWEST_S else "")
 
     def largest_rate(self, host: str) -> float:
@@ -207,8 +282,9 @@ class Hosts:
         """
         now, wall = self.now(), self.wall()
         self._asked_before = now
-        for state in self._hosts.values():
-            state.turn.asked_at = now
+        for domain in self._domains.values():
+            for turn in domain.machines.values():
+                turn.asked_at = now
         for host, until, pause_s in rows:
             state = self._host(host)
             state.ready_at, state.pause_s = now + min(max(until - wall, 0.0), pause_s), pause_s

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ulmkit.acquire.archive import Archive, RecordPlace, segment_name, warc_date, write_segments
 from ulmkit.acquire.frontier import Batch, Frontier, Item, ListedUrls, OpenSegment, PlacedItem, Task
+from ulmkit.acquire.hosts import registered_domain
 from ulmkit.acquire.plan import Plan
 
 QUEUE = 64  # URLs of a host in memory
@@ -73,6 +74,9 @@ class SourceCrawl:
         self.held: dict[str, float] = {}  # host -> until when nothing can come of it, in seconds since 1970
         self.queues: dict[str, deque[Task]] = {}
         self.taken: dict[int, str] = {}  # id -> host: asked for, and not committed yet
+        self.names: dict[str, set[str]] = {}  # registered domain -> its hosts that are the source's
+        for host in frontier.hosts_of(self.name):
+            self.names.setdefault(registered_domain(host), set()).add(host)
         if segment := frontier.open_segment(self.name):
             self.archive.recover(segment.name, segment.length, segment.records)
             self.first, self.last = segment.first, segment.last
@@ -115,16 +119,28 @@ class SourceCrawl:
         return self.archive.append(record())
 
     def group(self, items: tuple[Item, ...], follow: Item | None = None, when: float = 0.0) -> ListedUrls:
-        """Found URLs with their hosts. What is no address of the web, whoever wrote it, is left out and counted."""
+        """Found URLs with their hosts. What is no address of the web, whoever wrote it, is left out and counted.
+
+        So are hosts of one domain beyond `max_hosts`.
+        """
         placed = tuple(each for item in items if (each := self._placed(item)) is not None)
         return ListedUrls(self.name, placed, self._placed(follow) if follow else None, when)
 
     def _placed(self, item: Item) -> PlacedItem | None:
         try:
-            return PlacedItem.at(item, server_of(item.url))
+            placed = PlacedItem.at(item, server_of(item.url))
         except ValueError:
             self.counts.left["bad address"] += 1
             return None
+        domain = registered_domain(placed.host)
+        names = self.names.setdefault(domain, set())
+        if placed.host in names:
+            return placed
+        if len(names) >= self.plan.spec.max_hosts:
+            self.counts.left[f"beyond max_hosts of {self.plan.spec.max_hosts:,}"] += 1
+            return None
+        names.add(placed.host)
+        return placed
 
     def open_segment(self) -> OpenSegment | None:
         """What a commit says of the open segment."""

@@ -32,7 +32,7 @@ def mistake_in(source: SourceSpec) -> Mistake | None:
         return "name", "'name' names a folder. Give letters, digits, dots and dashes."
     if source.licence == "unknown" and source.enabled:
         return "licence", "unknown licence; set enabled = false or find it out."
-    for key in ("max_pages", "max_bytes", "max_hours"):
+    for key in ("max_pages", "max_bytes", "max_hours", "max_hosts"):
         if getattr(source, key) <= 0:
             return key, f"'{key}' must be above 0."
     if source.refresh_days < 0:

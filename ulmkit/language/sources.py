@@ -20,6 +20,7 @@ class SourceSpec:
     max_pages: int = 20_000  # of a run
     max_bytes: int = 2_000_000_000  # of a run
     max_hours: float = 24.0  # of a run
+    max_hosts: int = 1_000  # of one registered domain: names cost nothing, and a trap has any number of them
     refresh_days: float = 7.0  # before that, a list is not asked again
     robots_denied: Literal["disallow", "allow"] = "disallow"  # what a robots.txt that answers 401 or 403 means
     # what a robots.txt that refuses a page to agents which gather training text says: no from any, from two, or nothing
