@@ -8,7 +8,7 @@ from torch import nn
 
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
-from ulmkit.lm.kernels import LayerState, LayerWeights, lstm_stack, refusal
+from ulmkit.lm.kernels import LAYERS, LayerState, LayerWeights, lstm_layers, lstm_stack, refusal
 from ulmkit.lm.layers import dropped_weight, embed, locked_mask, masked
 from ulmkit.lm.pointer import Memory, Pointed, Pointer, mixed
 
@@ -99,25 +99,48 @@ class AWDLSTM(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Output:
         """Read ids `x` (T, B), continuing from the state that the last call left."""
-        config, p, B = self.config, self._probability, x.shape[1]
-        E, H = config.embedding_size, config.hidden_size
-        # what products are taken in; evaluation is always in the weights' own
-        like = self.embedding.new_empty((), dtype=NARROW[config.precision]) if self._narrow else self.embedding
-        h = embed(x, self.embedding, p("embed")).to(like.dtype)  # (T, B) -> (T, B, E)
-        h = masked(h, locked_mask(like, B, E, p("input")))
-        masks = [locked_mask(like, B, H, p("hidden")) for _ in range(config.layers - 1)]
-        weights = [rnn.weights(p("weight")).to(like.dtype) for rnn in self.layers()]
-        backend = config.backend
+        B, E, backend = x.shape[1], self.config.embedding_size, self.config.backend
         # a model that nobody trains asks for no speed, and one trained on a GPU is read elsewhere, too
         if backend == "auto" or (not self.training and refusal(backend, x.device)):
             backend = "vendor"
-        raw, state = lstm_stack(h, self.start(B), weights, masks, backend=backend)  # (T, B, E) -> (T, B, E)
+        h = self.embedded(x)
+        raw, state = lstm_stack(h, self.start(B), *self._drawn(B), backend=backend)  # (T, B, E) -> (T, B, E)
         self.state = [layer.detach() for layer in state]
-        dropped = masked(raw, locked_mask(like, B, E, p("output")))
+        dropped = masked(raw, locked_mask(self._like, B, E, self._probability("output")))
         pointed = None
         if self.pointer is not None:
             pointed, self.memory = self.pointer(x, dropped, raw, *self.recall(B))
         return Output(dropped, raw, self.embedding, self.decoder_bias, pointed)
+
+    def embedded(self, x: torch.Tensor) -> torch.Tensor:
+        """What the first layer reads of ids `x` (T, B): (T, B, E), in training with words and inputs dropped."""
+        p, like = self._probability, self._like
+        h = embed(x, self.embedding, p("embed")).to(like.dtype)  # (T, B) -> (T, B, E)
+        return masked(h, locked_mask(like, x.shape[1], self.config.embedding_size, p("input")))
+
+    def layers_of(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The outputs (T, B, H) of every layer for ids `x` (T, B), or for what `embedded` made of them (T, B, E).
+
+        As `forward` reads them: on from the state that the last call left, in training with dropout between layers and
+        on recurrent weights. The last layer's are as wide as the embedding.
+        """
+        h = x if x.is_floating_point() else self.embedded(x)
+        B = h.shape[1]
+        backend = self.config.backend if self.config.backend in LAYERS else "vendor"  # of the fused one only the last
+        outputs, state = lstm_layers(h, self.start(B), *self._drawn(B), backend=backend)
+        self.state = [layer.detach() for layer in state]
+        return outputs
+
+    def _drawn(self, B: int) -> tuple[list[LayerWeights], list[torch.Tensor | None]]:
+        """Every layer's weights and the masks between layers, as this batch drops them."""
+        config, p, like = self.config, self._probability, self._like
+        masks = [locked_mask(like, B, config.hidden_size, p("hidden")) for _ in range(config.layers - 1)]
+        return [rnn.weights(p("weight")).to(like.dtype) for rnn in self.layers()], masks
+
+    @property
+    def _like(self) -> torch.Tensor:
+        """What products are taken in; evaluation is always in the weights' own."""
+        return self.embedding.new_empty((), dtype=NARROW[self.config.precision]) if self._narrow else self.embedding
 
     @property
     def _narrow(self) -> bool:

@@ -15,7 +15,7 @@ from ulmkit.lm.layers import masked
 LAYERS = {"reference": reference_layer, "stepwise": stepwise_layer, "vendor": vendor_layer}
 BACKENDS = (*LAYERS, "fused")  # which knows all layers at once
 
-__all__ = ["BACKENDS", "LAYERS", "LayerState", "LayerWeights", "accurate", "lstm_stack", "refusal"]
+__all__ = ["BACKENDS", "LAYERS", "LayerState", "LayerWeights", "accurate", "lstm_layers", "lstm_stack", "refusal"]
 
 
 def refusal(backend: str, device: torch.device) -> str | None:
@@ -53,14 +53,27 @@ def lstm_stack(
     """
     if backend not in LAYERS:
         return _whole_stack(x, state, weights, masks, backend)
+    outputs, new_state = lstm_layers(x, state, weights, masks, backend=backend)
+    return outputs[-1], new_state
+
+
+def lstm_layers(
+    x: torch.Tensor,
+    state: Sequence[LayerState],
+    weights: Sequence[LayerWeights],
+    masks: Sequence[torch.Tensor | None],
+    *,
+    backend: str,
+) -> tuple[list[torch.Tensor], list[LayerState]]:
+    """`lstm_stack` with the outputs (T, B, H) of every layer, none masked; `backend` is one of `LAYERS`."""
     layer = LAYERS[backend]
-    new_state = []
-    for index, (before, weight) in enumerate(zip(state, weights, strict=True)):
-        x, after = layer(x, before, weight)  # (T, B, inputs) -> (T, B, H)
+    outputs, new_state = [], []
+    for before, weight, mask in zip(state, weights, (None, *masks), strict=True):
+        output, after = layer(masked(x, mask), before, weight)  # (T, B, inputs) -> (T, B, H)
+        outputs.append(output)
         new_state.append(after)
-        if index < len(weights) - 1:
-            x = masked(x, masks[index])
-    return x, new_state
+        x = output
+    return outputs, new_state
 
 
 def _whole_stack(

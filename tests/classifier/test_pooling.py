@@ -1,0 +1,78 @@
+"""What stays of a text that an encoder read: its own, whatever stands beside it and however it is cut."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.lm_data import TINY
+from ulmkit.classifier.batches import by_length, padded, shuffled
+from ulmkit.classifier.pooling import LEARNED, pool, pooled_levels
+from ulmkit.lm.model import AWDLSTM
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(3)
+    return AWDLSTM(50, dataclasses.replace(TINY, drop_mult=1.0)).eval()
+
+
+def text(length, seed=0):
+    return np.random.default_rng(seed + length).integers(5, 50, length)
+
+
+@torch.no_grad()
+def features(encoder, texts, **options):
+    return torch.cat(pooled_levels(encoder, *padded(texts), **options), 1)
+
+
+def test_last_maximum_and_mean_by_hand():
+    h = torch.tensor([[1.0, -2.0], [3.0, 0.0], [2.0, 5.0]])[:, None]
+    assert pool(h, torch.tensor([2])).tolist() == [[3.0, 0.0, 3.0, 0.0, 2.0, -1.0]]
+
+
+def test_a_text_says_the_same_alone_and_among_any_neighbours(encoder):
+    texts = [text(length) for length in (200, 140, 20, 1, 72)]
+    together = features(encoder, texts)
+    for place, each in enumerate(texts):
+        assert (features(encoder, [each])[0] - together[place]).abs().max() < 1e-6
+
+
+def test_windows_give_what_one_pass_gives(encoder):
+    texts = [text(1_200), text(513), text(512), text(40)]
+    whole, cut = features(encoder, texts, window=2_000), features(encoder, texts)
+    assert (whole - cut).abs().max() < 1e-5
+
+
+def test_every_layer_is_the_one_that_the_language_model_reads_with(encoder):
+    x = torch.from_numpy(text(30))[:, None]
+    encoder.reset()
+    layers = encoder.layers_of(x)
+    encoder.reset()
+    assert [tuple(h.shape) for h in layers] == [(30, 1, 24), (30, 1, 16)]
+    assert torch.equal(layers[-1], encoder(x).raw)
+
+
+def test_gradients_reach_the_last_pieces_of_a_long_text_alone(encoder):
+    x, lengths = padded([text(LEARNED + 90), text(LEARNED + 3), text(60)])
+    # ids that stand in one place alone: before the last pieces of both long texts, and among them
+    x[0], x[5, 1], x[-1, 0] = 2, 3, 4
+    x[0, 2] = 1
+    levels = pooled_levels(encoder, x, lengths)
+    with torch.no_grad():
+        for ours, plain in zip(levels, pooled_levels(encoder, x, lengths), strict=True):
+            assert (ours - plain).abs().max() < 1e-5
+    torch.cat(levels, 1).sum().backward()
+    moved = encoder.embedding.grad.abs().sum(1) > 0
+    encoder.zero_grad()
+    assert moved[:5].tolist() == [False, True, False, True, True]
+
+
+def test_batches_hold_every_text_once_and_never_one_alone():
+    lengths = np.random.default_rng(1).integers(1, 3_000, 1_001)
+    assert sorted(np.concatenate(list(by_length(lengths, 512))).tolist()) == list(range(1_001))
+    for count, size in ((1_001, 16), (65, 64), (3, 2), (2, 64), (129, 32)):
+        found = shuffled(lengths[:count], size, np.random.default_rng(2))
+        assert sorted(np.concatenate(found).tolist()) == list(range(count))
+        assert min(map(len, found)) > 1

@@ -1,0 +1,43 @@
+"""Which texts are read together: by length, so that little is padded."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+PIECES = 16_384  # of a batch that is only read, padding counted
+ROWS = 256
+POOL = 50  # batches whose rows are sorted by length together
+
+
+def by_length(lengths: np.ndarray, window: int) -> Iterator[np.ndarray]:
+    """Numbers of texts, batch by batch, the longest first; of a batch at most `PIECES` are in memory at once."""
+    order = np.argsort(-lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        longest = max(1, min(int(lengths[order[begin]]), window))
+        end = begin + max(1, min(ROWS, PIECES // longest))
+        yield order[begin:end]
+        begin = end
+
+
+def shuffled(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Every text once, in batches of about `size` of similar length, in no order; none of a single text.
+
+    Fewer than two texts are one batch as they are.
+    """
+    order = rng.permutation(len(lengths))
+    found: list[np.ndarray] = []
+    for pool in np.array_split(order, max(1, len(order) // (size * POOL))):
+        pool = pool[np.argsort(-lengths[pool], kind="stable")]
+        found += np.array_split(pool, max(1, min(-(-len(pool) // size), len(pool) // 2)))
+    return [found[place] for place in rng.permutation(len(found))]
+
+
+def padded(ids: Sequence[np.ndarray], pad: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texts as columns (T, B), padded at the end, and their lengths (B,)."""
+    lengths = torch.tensor([len(each) for each in ids])
+    x = torch.full((int(lengths.max()), len(ids)), pad, dtype=torch.long)
+    for column, each in enumerate(ids):
+        x[: len(each), column] = torch.from_numpy(np.asarray(each, np.int64))
+    return x, lengths
