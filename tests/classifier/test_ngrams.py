@@ -9,7 +9,7 @@ import ulmkit
 from ulmkit.classifier.features import counted, strings_of
 from ulmkit.classifier.folds import stratified_folds
 from ulmkit.classifier.form import TextForm
-from ulmkit.classifier.learn import NGRAMS, SELF_TRAINED, learn
+from ulmkit.classifier.learn import NGRAMS, SELF_TRAINED, Material, learn
 from ulmkit.classifier.ngrams import INTERPOLATION, Recipe, fit, log_count_ratios, matrix_of, unseen_scores
 from ulmkit.classifier.selftrain import sure_texts
 
@@ -82,7 +82,7 @@ def test_the_fit_is_scikit_learns_own_with_interpolated_weights():
 
 
 def test_a_texts_scores_do_not_depend_on_its_neighbours():
-    model = learn(TEXTS, CLASSES, 2).members[NGRAMS]
+    model = learn(Material(TEXTS, TEXTS, CLASSES, 2)).members[NGRAMS]
     together = model.scores([*TEXTS, "", "never seen: 42"])
     alone = np.vstack([model.scores([text]) for text in [*TEXTS, "", "never seen: 42"]])
     assert (together == alone).all()
@@ -131,7 +131,7 @@ def test_shares_of_several_classes_are_those_of_the_labels():
 def test_self_training_finds_words_that_no_label_has_shown():
     labelled, classes = ["good", "good food", "bad", "bad food"] * 3, np.array([1, 1, 0, 0] * 3)
     pool = [f"good tasty dish {n}" for n in range(150)] + [f"bad rotten dish {n}" for n in range(150)]
-    learned = learn(labelled, classes, 2, pool)
+    learned = learn(Material(labelled, labelled, classes, 2, pool, pool))
     assert learned.learned_from > 100
     scores = learned.members[SELF_TRAINED].scores(["tasty", "rotten"])
     assert scores.argmax(axis=1).tolist() == [1, 0]

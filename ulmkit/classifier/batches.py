@@ -5,18 +5,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-PIECES = 16_384  # of a batch that is only read, padding counted
-ROWS = 256
-POOL = 50  # batches whose rows are sorted by length together
+_PIECES = 16_384  # of a batch that is only read, padding counted
+_ROWS = 256
+_POOL = 50  # batches whose rows are sorted by length together
 
 
 def by_length(lengths: np.ndarray, window: int) -> Iterator[np.ndarray]:
-    """Numbers of texts, batch by batch, the longest first; of a batch at most `PIECES` are in memory at once."""
+    """Numbers of texts, batch by batch, the longest first; of a batch at most `_PIECES` are in memory at once."""
     order = np.argsort(-lengths, kind="stable")
     begin = 0
     while begin < len(order):
         longest = max(1, min(int(lengths[order[begin]]), window))
-        end = begin + max(1, min(ROWS, PIECES // longest))
+        end = begin + max(1, min(_ROWS, _PIECES // longest))
         yield order[begin:end]
         begin = end
 
@@ -28,7 +28,7 @@ def shuffled(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list[n
     """
     order = rng.permutation(len(lengths))
     found: list[np.ndarray] = []
-    for pool in np.array_split(order, max(1, len(order) // (size * POOL))):
+    for pool in np.array_split(order, max(1, len(order) // (size * _POOL))):
         pool = pool[np.argsort(-lengths[pool], kind="stable")]
         found += np.array_split(pool, max(1, min(-(-len(pool) // size), len(pool) // 2)))
     return [found[place] for place in rng.permutation(len(found))]

@@ -1,8 +1,8 @@
 """How good a classifier gets with how many labels: sizes, each with several samples of the training rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ulmkit.classifier.table import Examples
 from ulmkit.errors import UsageError
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
+
+if TYPE_CHECKING:
+    from ulmkit.classifier.reader import TextReader
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def learning_curve(
     samples: int = 3,
     unlabelled: Sequence[str] = (),
     labels: Sequence[str] = (),
+    readers: Sequence["TextReader"] = (),
     seed: int = 0,
     report: Report = silent,
 ) -> LearningCurve:
@@ -75,6 +79,7 @@ def learning_curve(
     `UsageError` for a size that the table does not hold, or that leaves a class without two rows.
     """
     refuse_unlearnable(train, labels)
+    readers = [replace(reader, features_kept={}) for reader in readers]  # every text is read once for all samples
     classes = class_order(train.labels, labels)
     refuse_unknown(test, classes)
     numbers = {label: number for number, label in enumerate(classes)}
@@ -101,6 +106,7 @@ def learning_curve(
                 test=test,
                 unlabelled=unlabelled and [*unlabelled, *train.texts],
                 labels=labels,
+                readers=readers,
                 seed=seed,
             )
             assert trained.evaluation is not None

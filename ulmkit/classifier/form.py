@@ -17,7 +17,7 @@ class TextForm:
     """
 
     def __init__(self, language: Language | None) -> None:
-        self.code = language.code if language else ""
+        self.language, self.code = language, language.code if language else ""
         if language:
             operations = (*language.operations("standard"), "lower")
             self._normalizer = Normalizer(operations, language.operation_settings("standard"))

@@ -1,7 +1,8 @@
-"""Labelled texts to members and their mix: folds, recipe, self-training, calibration."""
+"""Labelled texts to members and their mix: folds, recipe, self-training, language models, calibration."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -24,7 +25,16 @@ from ulmkit.classifier.ngrams import (
 from ulmkit.classifier.selftrain import MOST_LABELS, sure_texts
 from ulmkit.progress import Progress, Report, silent
 
+if TYPE_CHECKING:
+    from ulmkit.classifier.frozen import FrozenMember
+    from ulmkit.classifier.reader import TextReader
+
+type ClassifierMember = NGramModel | "FrozenMember"
+
 NGRAMS, SELF_TRAINED = "n-grams", "self-trained n-grams"
+FROZEN = "frozen"
+DIRECTIONS = ("forward", "backward")
+NEURAL = tuple(f"{FROZEN} {direction}" for direction in DIRECTIONS)  # members that read with a language model
 STUDENT = Recipe(
     "svm", 0.003
 )  # thousands of rows, some of them wrong, ask for a low C whatever the few labels asked for
@@ -32,13 +42,25 @@ LEAST_UNLABELLED = 200  # texts that self-training begins to learn from
 
 
 @dataclass(frozen=True)
+class Material:
+    """What is learned from: `texts` as they stand and as `forms`, of `classes` below `count`; texts without labels."""
+
+    texts: Sequence[str]
+    forms: Sequence[str]
+    classes: np.ndarray
+    count: int
+    unlabelled: Sequence[str] = ()
+    unlabelled_forms: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Learned:
     """The members by name, how they are mixed, and how each does alone: `alone[name]` is its own calibration."""
 
-    members: dict[str, NGramModel]
+    members: Mapping[str, ClassifierMember]
     mix: Mix
     alone: dict[str, Mix]
-    recipe: Recipe
+    recipe: str
     learned_from: int  # unlabelled texts
 
 
@@ -73,43 +95,70 @@ class _Rows:
         return *self.fitted(both, np.concatenate((classes, called)), recipe), len(sure)
 
 
+@dataclass
+class _Found:
+    """Members so far, and the scores of every labelled row from what did not see it."""
+
+    members: dict[str, ClassifierMember] = field(default_factory=dict)
+    unseen: dict[str, np.ndarray] = field(default_factory=dict)
+    recipes: list[str] = field(default_factory=list)
+
+
 def learn(
-    texts: Sequence[str],
-    classes: np.ndarray,
-    count: int,
-    unlabelled: Sequence[str] = (),
-    *,
-    seed: int = 0,
-    report: Report = silent,
+    material: Material, *, readers: Sequence["TextReader"] = (), seed: int = 0, report: Report = silent
 ) -> Learned:
-    """Members and mix for `texts`, which are in form and of `classes` below `count`; `unlabelled` are in form, too.
+    """Members and mix: n-grams, self-trained ones below 2,000 labels, and what each of `readers` reads.
 
     Every weight of the mix comes from scores of rows that the member did not see: five folds, near copies in one.
     """
+    report(Progress("folds", 0, None))
+    folds = stratified_folds(material.classes, copy_groups(material.forms), seed=seed)
+    found = _Found()
+    learned_from = _ngrams(material, folds, found, report)
+    for reader in readers:
+        _frozen(reader, material, folds, found, report)
+    alone = {name: fit_stack({name: each}, material.classes) for name, each in found.unseen.items()}
+    return Learned(
+        found.members, fit_stack(found.unseen, material.classes), alone, "; ".join(found.recipes), learned_from
+    )
+
+
+def _ngrams(material: Material, folds: np.ndarray, found: _Found, report: Report) -> int:
+    """The members of n-grams; of how many unlabelled texts."""
+    texts, classes, count = material.forms, material.classes, material.count
+    unlabelled = material.unlabelled_forms
     if len(texts) >= MOST_LABELS or len(unlabelled) < LEAST_UNLABELLED:
         unlabelled = ()
     every = [*texts, *unlabelled]
     report(Progress("n-grams", 0, len(every), "texts"))
     few = len(texts) < FEW_ROWS
-    found = counted(every, least=1 if len(every) < FEW_ROWS else LEAST, first=len(texts) if few else None)
-    rows = _Rows(matrix_of(found), found.words, classes, count)
-    report(Progress("folds", 0, None))
-    folds = stratified_folds(classes, copy_groups(texts), seed=seed)
+    grams = counted(every, least=1 if len(every) < FEW_ROWS else LEAST, first=len(texts) if few else None)
+    rows = _Rows(matrix_of(grams), grams.words, classes, count)
     labelled = rows.matrix[: len(texts)]
-    recipe, unseen = choose_recipe(labelled, found.words, classes, count, folds)
+    recipe, found.unseen[NGRAMS] = choose_recipe(labelled, grams.words, classes, count, folds)
+    found.recipes.append(str(recipe))
     report(Progress("weights", 0, None))
-    scores = {NGRAMS: unseen}
     columns, linear = rows.fitted(np.arange(len(texts)), classes, recipe)
-    members = {NGRAMS: NGramModel(found.keys[columns], strings_of(every, found.keys[columns]), linear)}
-    learned_from = 0
-    if unlabelled:
-        report(Progress("self-training", 0, None))
-        scores[SELF_TRAINED] = np.zeros_like(unseen)
-        for fold in np.unique(folds):
-            seen, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            columns, linear, _ = rows.self_trained(seen, recipe)
-            scores[SELF_TRAINED][held] = linear.scores(labelled[held][:, columns])
-        columns, linear, learned_from = rows.self_trained(np.arange(len(texts)), recipe)
-        members[SELF_TRAINED] = NGramModel(found.keys[columns], strings_of(every, found.keys[columns]), linear)
-    alone = {name: fit_stack({name: each}, classes) for name, each in scores.items()}
-    return Learned(members, fit_stack(scores, classes), alone, recipe, learned_from)
+    found.members[NGRAMS] = NGramModel(grams.keys[columns], strings_of(every, grams.keys[columns]), linear)
+    if not unlabelled:
+        return 0
+    report(Progress("self-training", 0, None))
+    unseen = found.unseen[SELF_TRAINED] = np.zeros_like(found.unseen[NGRAMS])
+    for fold in np.unique(folds):
+        seen, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        columns, linear, _ = rows.self_trained(seen, recipe)
+        unseen[held] = linear.scores(labelled[held][:, columns])
+    columns, linear, learned_from = rows.self_trained(np.arange(len(texts)), recipe)
+    found.members[SELF_TRAINED] = NGramModel(grams.keys[columns], strings_of(every, grams.keys[columns]), linear)
+    return learned_from
+
+
+def _frozen(reader: "TextReader", material: Material, folds: np.ndarray, found: _Found, report: Report) -> None:
+    from ulmkit.classifier.frozen import frozen_member
+
+    name = f"{FROZEN} {reader.direction}"
+    found.members[name], fit = frozen_member(
+        reader, material.texts, material.classes, material.count, folds, material.unlabelled, report=report
+    )
+    found.unseen[name] = fit.unseen
+    found.recipes.append(f"{name}, C {fit.strength:g}")

@@ -1,6 +1,6 @@
 """A classifier as a value: its classes, its members, how they are mixed, and how it is kept in a folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
 
-from ulmkit.artifacts.atomic import atomic_write, read_json, read_regular, write_json
+from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
 from ulmkit.artifacts.manifest import Manifest, fits_checksum, with_checksum
 from ulmkit.classifier.features import once
 from ulmkit.classifier.form import TextForm
-from ulmkit.classifier.learn import NGRAMS, SELF_TRAINED, Learned
+from ulmkit.classifier.learn import NEURAL, NGRAMS, SELF_TRAINED, ClassifierMember, Learned
 from ulmkit.classifier.mix import Mix
 from ulmkit.classifier.ngrams import Linear, NGramModel
+from ulmkit.classifier.tensors import tensors_of
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import ArtifactError
 from ulmkit.language.registry import get
@@ -26,6 +26,8 @@ CLASSIFY_STAGE = "classify"
 _FORMAT = 1
 _CONFIG, _MIX = "config.json", "mix.json"
 _FILES = {NGRAMS: "ngrams.safetensors", SELF_TRAINED: "self-trained.safetensors"}
+KNOWN = {*_FILES, *NEURAL}
+_EXPLAINED = 1_000  # characters of a text that words are left out of one by one
 _SEEN = "seen"  # tensor: a hash of every text of training
 _TENSORS = {"keys": np.uint64, "text": np.uint8, "offsets": np.int64, "weights": np.float32, "bias": np.float64}
 
@@ -36,7 +38,7 @@ class TextClassifier:
 
     classes: tuple[str, ...]
     form: TextForm
-    members: dict[str, NGramModel]
+    members: Mapping[str, ClassifierMember]
     mix: Mix
     alone: dict[str, Mix]  # each member's own calibration
     shares: np.ndarray  # of the classes in training
@@ -51,30 +53,48 @@ class TextClassifier:
         return rows if isinstance(rows, int) else 0
 
     def scores(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """Each member's scores of `texts`, in form; shape (texts, classes)."""
-        return {name: member.scores(texts) for name, member in self.members.items()}
+        """Each member's scores of `texts`, shape (texts, classes)."""
+        return self._scores_by(self.members, texts, self.form.all_of(texts))
+
+    def _scores_by(self, names: Iterable[str], texts: Sequence[str], forms: Sequence[str]) -> dict[str, np.ndarray]:
+        members = {name: self.members[name] for name in names}
+        return {n: each.scores(forms if isinstance(each, NGramModel) else texts) for n, each in members.items()}
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Shape (texts, classes); of a text without any character, the shares of the classes in training."""
         forms = self.form.all_of(texts)
-        found = self.mix.probabilities(self.scores(forms))
+        found = self.mix.probabilities(self._scores_by(self.mix.weights, texts, forms))
         found[[not form for form in forms]] = self.shares
         return found
 
     def reasons(self, text: str, class_: int, most: int) -> list[tuple[str, float]]:
-        """The n-grams of `text` that spoke loudest for or against a class: what each adds to its logit.
+        """The n-grams and words of `text` that spoke loudest for or against a class: what each adds to its logit.
 
-        What an n-gram says of all classes alike is taken off.
+        Of an n-gram that is its weight, of a word to a language model what goes when the word is left out. What either
+        says of all classes alike is taken off.
         """
         added: dict[str, float] = {}
         for name, weight in self.mix.weights.items():
-            for gram, each in self.members[name].spoken(self.form(text)):
+            member = self.members[name]
+            if isinstance(member, NGramModel):
+                spoken = member.spoken(self.form(text))
+            else:
+                spoken = _left_out(member, text[:_EXPLAINED])
+            for gram, each in spoken:
                 added[gram] = added.get(gram, 0.0) + weight * float(each[class_] - each.mean())
         return sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
 
     def known_texts(self, forms: Sequence[str]) -> np.ndarray:
         """Which of `forms`, texts in form, were trained with."""
         return np.isin(hashes_of(forms), self.seen)
+
+
+def _left_out(member: ClassifierMember, text: str) -> list[tuple[str, np.ndarray]]:
+    """Each word of `text`, and what it adds to the scores of a member that reads whole texts."""
+    words = list(dict.fromkeys(text.split()))
+    without = [" ".join(each for each in text.split() if each != word) for word in words]
+    scores = member.scores([text, *without])
+    return [(word, scores[0] - each) for word, each in zip(words, scores[1:], strict=True)]
 
 
 def hashes_of(forms: Sequence[str]) -> np.ndarray:
@@ -98,7 +118,14 @@ def made_classifier(
 
 def write_classifier(folder: Path, classifier: TextClassifier) -> None:
     """Write its files into `folder`; whoever calls puts them in their place and seals them."""
+    neural = {name: each for name, each in classifier.members.items() if not isinstance(each, NGramModel)}
+    if neural:
+        from ulmkit.classifier.neural import write_neural
+
+        write_neural(folder, neural)
     for name, member in classifier.members.items():
+        if not isinstance(member, NGramModel):
+            continue
         encoded = [gram.encode("utf-8", "surrogatepass") for gram in member.names]
         tensors = {
             "keys": member.keys,
@@ -147,7 +174,7 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
     classes: Any = config.get("classes")
     members: Any = config.get("members")
     shares: Any = config.get("shares")
-    if not _names(classes, 2) or not _names(members, 1) or not set(members) <= _FILES.keys() or NGRAMS not in members:
+    if not _names(classes, 2) or not _names(members, 1) or not set(members) <= KNOWN or NGRAMS not in members:
         raise ArtifactError(f"{where}: its classes or members are no list of names. Use another copy, or train again.")
     if not _numbers(shares, len(classes)):
         raise ArtifactError(f"{where}: 'shares' is damaged. Use another copy, or train again.")
@@ -158,9 +185,19 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
             f"{where}: trained with another normal form of '{form.code}' than it has now. Train again, or take the "
             "language folder of then."
         )
-    found, seen = {}, np.empty(0, np.uint64)
+    found: dict[str, ClassifierMember] = {}
+    seen = np.empty(0, np.uint64)
+    neural = [name for name in members if name not in _FILES]
+    read_members: Mapping[str, ClassifierMember] = {}
+    if neural:
+        from ulmkit.classifier.neural import read_neural
+
+        read_members = read_neural(folder, neural, len(classes), manifest, form.language)
     for name in members:
-        tensors = _tensors(folder / _FILES[name], manifest)
+        if name in read_members:
+            found[name] = read_members[name]
+            continue
+        tensors = tensors_of(folder, _FILES[name], manifest)
         found[name] = _member(tensors, len(classes), folder / _FILES[name])
         seen = tensors.get(_SEEN, seen)
     read = {name: _mix(mixes.get(name), members, len(classes), folder / _MIX) for name in ("mix", *members)}
@@ -202,15 +239,6 @@ def _mix(value: Any, members: Sequence[str], classes: int, path: Path) -> Mix:
     ):  # fmt: skip
         raise ArtifactError(f"{path}: weights or bias are damaged. Use another copy, or train again.")
     return Mix({name: float(weight) for name, weight in weights.items()}, np.array(value["bias"], float))
-
-
-def _tensors(path: Path, manifest: Manifest) -> dict[str, np.ndarray]:
-    if path.name not in manifest.files:
-        raise ArtifactError(f"{path}: not named in the manifest. Use another copy, or train again.")
-    try:
-        return {name: value.copy() for name, value in safetensors.numpy.load(read_regular(path)).items()}
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path}: not a safetensors file ({error}).") from error
 
 
 def _member(tensors: Mapping[str, np.ndarray], classes: int, path: Path) -> NGramModel:

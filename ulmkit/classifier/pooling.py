@@ -12,7 +12,7 @@ import torch
 from ulmkit.lm.kernels import LayerState
 from ulmkit.lm.model import AWDLSTM
 
-WINDOW = 512  # pieces that are in memory at once
+READ_WINDOW = 512  # pieces that are in memory at once
 LEARNED = 1_400  # pieces from the end that gradients flow through, as fastai's classifier: its max_len is 72 x 20
 
 
@@ -77,7 +77,7 @@ class _Reading:
 
 
 def pooled_levels(
-    encoder: AWDLSTM, x: torch.Tensor, lengths: torch.Tensor, *, window: int = WINDOW
+    encoder: AWDLSTM, x: torch.Tensor, lengths: torch.Tensor, *, window: int = READ_WINDOW
 ) -> list[torch.Tensor]:
     """Ids `x` (T, B) of texts of `lengths` (B,): the mean embedding (B, E), then of each layer what `pool` says.
 

@@ -95,7 +95,7 @@ class ClassifierEvaluation:
 
 def evaluated(
     classifier: TextClassifier,
-    forms: Sequence[str],
+    texts: Sequence[str],
     true: np.ndarray,
     *,
     name: str,
@@ -103,10 +103,10 @@ def evaluated(
     copies_are: str = "copies",
     signature: str = "",
 ) -> ClassifierEvaluation:
-    """Figures of `classifier` on texts in form whose classes are `true`; `copies` says which stood in training."""
+    """Figures of `classifier` on texts whose classes are `true`; `copies` says which stood in training."""
     count = len(classifier.classes)
-    scores = classifier.scores(forms)
-    majority = np.tile(classifier.shares, (len(forms), 1))
+    scores = classifier.scores(texts)
+    majority = np.tile(classifier.shares, (len(texts), 1))
     rows = {MAJORITY_ROW: majority}
     rows |= {each: mix.probabilities(scores) for each, mix in classifier.alone.items()}
     if len(classifier.alone) > 1:

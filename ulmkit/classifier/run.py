@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ulmkit.artifacts.stage import Stage, differences, stage
 from ulmkit.classifier.check import class_order, refuse_unknown, refuse_unlearnable, remarks
 from ulmkit.classifier.copies import have_copies
 from ulmkit.classifier.form import TextForm
-from ulmkit.classifier.learn import SELF_TRAINED, learn
+from ulmkit.classifier.learn import SELF_TRAINED, Material, learn
 from ulmkit.classifier.measure import accuracy_difference, mcnemar
 from ulmkit.classifier.model import CLASSIFY_STAGE, TextClassifier, made_classifier, read_classifier, write_classifier
 from ulmkit.classifier.results import Against, ClassifierEvaluation, evaluated
@@ -24,6 +24,9 @@ from ulmkit.errors import UsageError
 from ulmkit.language.spec import Language
 from ulmkit.names import readable
 from ulmkit.progress import Report, silent
+
+if TYPE_CHECKING:
+    from ulmkit.classifier.reader import TextReader
 
 RECIPE = 1  # raised when the same tables give another classifier
 MOST_UNLABELLED = 50_000  # texts: more cost time and change little
@@ -46,10 +49,11 @@ def train_classifier(
     unlabelled: Sequence[str] = (),
     test: Examples | None = None,
     labels: Sequence[str] = (),
+    readers: Sequence["TextReader"] = (),
     seed: int = 0,
     report: Report = silent,
 ) -> Trained:
-    """A classifier of `train`, and its figures on `test`.
+    """A classifier of `train`, and its figures on `test`. `readers` are the language models that it reads with.
 
     Texts of the test, and labelled ones, are left out of `unlabelled`. Raises `InputError` for labels that nothing can
     be made of, and for one of the test that training does not know.
@@ -60,16 +64,20 @@ def train_classifier(
         refuse_unknown(test, classes)
     form = TextForm(language)
     forms, test_forms = form.all_of(train.texts), form.all_of(test.texts if test else ())
-    pool, left_out = _pool(form.all_of(unlabelled), forms, test_forms)
+    unlabelled_forms = form.all_of(unlabelled)
+    kept, left_out = _pool(unlabelled_forms, forms, test_forms)
+    pool = [unlabelled_forms[place] for place in kept]
     numbers = {label: number for number, label in enumerate(classes)}
     true = np.array([numbers[label] for label in train.labels])
-    learned = learn(forms, true, len(classes), pool, seed=seed, report=report)
-    line = _signature(language, form, train, pool, labels, seed)
+    material = Material(train.texts, forms, true, len(classes), [unlabelled[place] for place in kept], pool)
+    learned = learn(material, readers=readers, seed=seed, report=report)
+    line = _signature(language, form, train, pool, labels, seed, readers)
     about = {
         "signature": line,
         "train": {"files": train.name, "rows": len(true), "classes": dict(Counter(train.labels))},
         "unlabelled": {"texts": len(pool), "learned_from": learned.learned_from, "left_out": left_out},
-        "recipe": str(learned.recipe),
+        "recipe": learned.recipe,
+        "language_models": {reader.direction: reader.source for reader in readers},
     }
     classifier = made_classifier(learned, classes, form, forms, true, about)
     lines, found = [_read("train", train, forms)], remarks(train.labels, forms)
@@ -85,13 +93,19 @@ def train_classifier(
         copies = have_copies(test_forms, forms)
         known = np.array([numbers[label] for label in test.labels])
         evaluation = evaluated(
-            classifier, test_forms, known, name=test.name, copies=copies, copies_are="near copies", signature=line
+            classifier, test.texts, known, name=test.name, copies=copies, copies_are="near copies", signature=line
         )
     return Trained(classifier, evaluation, lines, found)
 
 
 def _signature(
-    language: Language | None, form: TextForm, train: Examples, pool: Sequence[str], labels: Sequence[str], seed: int
+    language: Language | None,
+    form: TextForm,
+    train: Examples,
+    pool: Sequence[str],
+    labels: Sequence[str],
+    seed: int,
+    readers: Sequence["TextReader"],
 ) -> str:
     return signature(
         "classify",
@@ -101,20 +115,25 @@ def _signature(
         rows=len(train.texts),
         unlabelled=fingerprint(list(pool)) if pool else None,
         labels=fingerprint(list(labels)) if labels else None,
+        models="+".join(f"{reader.direction}@{reader.fingerprint}" for reader in readers) or None,
         seed=seed,
         recipe=RECIPE,
     )
 
 
-def _pool(unlabelled: Sequence[str], train: Sequence[str], test: Sequence[str]) -> tuple[list[str], int]:
-    """Unlabelled texts, each once and none that is in another table, and how many were left out. Few of too many."""
+def _pool(unlabelled: Sequence[str], train: Sequence[str], test: Sequence[str]) -> tuple[list[int], int]:
+    """Which unlabelled texts are read, each once and none that is in another table, and how many were left out.
+
+    Few of too many.
+    """
     known = {*train, *test, ""}
-    pool = [text for text in dict.fromkeys(unlabelled) if text not in known]
-    left_out = len(unlabelled) - len(pool)
-    if len(pool) > MOST_UNLABELLED:
-        chosen = np.sort(np.random.default_rng(0).permutation(len(pool))[:MOST_UNLABELLED])
-        pool = [pool[place] for place in chosen]
-    return pool, left_out
+    first = {text: place for place, text in reversed(list(enumerate(unlabelled)))}
+    kept = sorted(place for text, place in first.items() if text not in known)
+    left_out = len(unlabelled) - len(kept)
+    if len(kept) > MOST_UNLABELLED:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(kept))[:MOST_UNLABELLED])
+        kept = [kept[place] for place in chosen]
+    return kept, left_out
 
 
 def _read(name: str, examples: Examples, forms: Sequence[str]) -> str:
@@ -137,6 +156,7 @@ def train_run(
     unlabelled: Sequence[str] = (),
     test: Examples | None = None,
     labels: Sequence[str] = (),
+    readers: Sequence["TextReader"] = (),
     seed: int = 0,
     force: bool = False,
     report: Report = silent,
@@ -152,6 +172,7 @@ def train_run(
         "test": fingerprint([test.texts, test.labels] if test else []),
         "settings": {"labels": list(labels), "seed": seed, "recipe": RECIPE},
         "form": TextForm(language).fingerprint,
+        "language models": {reader.direction: reader.fingerprint for reader in readers} or None,
     }
     with stage(folder, CLASSIFY_STAGE, doing="training a classifier") as work:
         standing = work.standing()
@@ -162,7 +183,7 @@ def train_run(
                 "Choose another --run, or --force."
             )
         trained = train_classifier(
-            language, train, unlabelled=unlabelled, test=test, labels=labels, seed=seed, report=report
+            language, train, unlabelled=unlabelled, test=test, labels=labels, readers=readers, seed=seed, report=report
         )
         write_classifier(work.new, trained.classifier)
         if trained.evaluation and test:
@@ -203,7 +224,7 @@ def evaluate_classifier(classifier: TextClassifier, test: Examples) -> Classifie
     forms = classifier.form.all_of(test.texts)
     true = np.array([numbers[label] for label in test.labels])
     line = f"{classifier.about.get('signature', '')}|test:{fingerprint([test.texts, test.labels])}"
-    return evaluated(classifier, forms, true, name=test.name, copies=classifier.known_texts(forms), signature=line)
+    return evaluated(classifier, test.texts, true, name=test.name, copies=classifier.known_texts(forms), signature=line)
 
 
 def open_run(folder: Path, language: Language) -> TextClassifier:

@@ -14,6 +14,7 @@ from ulmkit.names import readable
 
 if TYPE_CHECKING:
     from ulmkit.classifier.predict import Predicted
+    from ulmkit.classifier.reader import TextReader
     from ulmkit.classifier.run import Trained
     from ulmkit.classifier.table import Examples
 
@@ -28,6 +29,8 @@ train_option = click.option("--train", "train_files", type=TABLE, multiple=True,
 unlabelled_option = click.option(
     "--unlabelled", type=TABLE, multiple=True, help="Texts without labels to learn from, too (under 2,000 labels)."
 )
+lm_option = click.option("--lm", metavar="RUN", help="A language model to read with, of `ulmkit lm pretrain`.")
+backward_option = click.option("--backward-lm", metavar="RUN", help="Another that reads from the end.")
 
 
 @click.group()
@@ -56,6 +59,18 @@ def examples(
     return found
 
 
+def readers_of(terminal: Terminal, code: str, lm: str | None, backward_lm: str | None) -> "list[TextReader]":
+    """The language models that are asked for, forward first."""
+    if not lm and not backward_lm:
+        return []
+    from ulmkit.classifier.reader import reader_of_run
+
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
+    asked = ((lm, False), (backward_lm, True))
+    return [reader_of_run(layout, run, language, backward=backward) for run, backward in asked if run]
+
+
 def named(labels: str | None) -> tuple[str, ...]:
     """Classes as `--labels` gives them."""
     if labels is None:
@@ -76,6 +91,8 @@ def named(labels: str | None) -> tuple[str, ...]:
 @id_option
 @labels_option
 @skip_option
+@lm_option
+@backward_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the folds.")
 @run_option
 @click.option("--force", is_flag=True, help="Replace another classifier of this name.")
@@ -91,13 +108,16 @@ def train(
     id_column: str | None,
     labels: str | None,
     skip_bad: bool,
+    lm: str | None,
+    backward_lm: str | None,
     seed: int,
     run: str,
     force: bool,
 ) -> None:
-    """Train a classifier of n-grams, and measure it beside the majority.
+    """Train a classifier, and measure it beside the majority and n-grams.
 
-    Tables are CSV, TSV, JSON lines or Parquet, packed or not.
+    n-grams alone take seconds. With --lm and --backward-lm it reads with language models, too. Tables are CSV, TSV,
+    JSON lines or Parquet, packed or not.
 
     \b
     ulmkit classify train fa --train train.csv --test test.csv --text-column comment --label-column label
@@ -112,6 +132,7 @@ def train(
         of_test = examples(terminal, test_files, text_column, label_column, id_column, skip_bad=skip_bad)
     pool = examples(terminal, unlabelled, text_column, None, labelled=False).texts if unlabelled else ()
     folder = layout.classifier(run)
+    readers = readers_of(terminal, code, lm, backward_lm)
     with terminal.progress() as report:
         trained = train_run(
             language,
@@ -120,12 +141,18 @@ def train(
             unlabelled=pool,
             test=of_test,
             labels=named(labels),
+            readers=readers,
             seed=seed,
             force=force,
             report=report,
         )
     _show(terminal, trained)
     terminal.print(f"\n{folder}: {trained.classifier.about['recipe']}, {size_of(trained)}")
+    if not readers:
+        terminal.note(
+            f"n-grams alone: no language model was given. Train one with `ulmkit lm pretrain {code}`, then add --lm "
+            "pretrained: docs/classify.md says what that is worth."
+        )
     name = "" if run == "classifier" else f" --run {run}"
     terminal.note(f"Next: ulmkit classify predict {code}{name} --input FILE --output labelled.csv")
     evaluation = trained.evaluation.to_json() if trained.evaluation else {}
@@ -134,7 +161,8 @@ def train(
 
 def size_of(trained: "Trained") -> str:
     """How many n-grams the members hold."""
-    return ", ".join(f"{len(member.keys):,} {name}" for name, member in trained.classifier.members.items())
+    held = {name: getattr(member, "keys", ()) for name, member in trained.classifier.members.items()}
+    return ", ".join(f"{len(keys):,} {name}" for name, keys in held.items() if len(keys))
 
 
 def _show(terminal: Terminal, trained: "Trained") -> None:
@@ -288,6 +316,8 @@ def _said(done: "Predicted", threshold: float) -> str:
 @label_option
 @labels_option
 @skip_option
+@lm_option
+@backward_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @shared
 def curve(
@@ -302,6 +332,8 @@ def curve(
     label_column: str | None,
     labels: str | None,
     skip_bad: bool,
+    lm: str | None,
+    backward_lm: str | None,
     seed: int,
 ) -> None:
     """How good a classifier gets with how many labels: several samples of each size, all measured on one test.
@@ -326,6 +358,7 @@ def curve(
             samples=samples,
             unlabelled=pool,
             labels=named(labels),
+            readers=readers_of(terminal, code, lm, backward_lm),
             seed=seed,
             report=report,
         )

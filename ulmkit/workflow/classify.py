@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ulmkit.notebook import html_table
 from ulmkit.progress import Report, paced, silent
 from ulmkit.workflow.corpus import REPORT_SECONDS
 from ulmkit.workflow.languages import expect_language
+
+if TYPE_CHECKING:
+    from ulmkit.classifier.reader import TextReader
 
 _SHOWN = 10  # rows in a notebook
 
@@ -156,25 +159,31 @@ class Classifier:
 
 @front_door
 def classify(
-    language: Language | None,
+    language: Any,
     texts: list[str] | tuple[str, ...],
     labels: list[str] | tuple[str, ...],
     *,
+    lm: Any = None,
+    backward_lm: Any = None,
     unlabelled: list[str] | tuple[str, ...] = (),
     classes: list[str] | tuple[str, ...] = (),
     seed: int = 0,
     report: Report = silent,
 ) -> Classifier:
-    """A classifier of n-grams, learned from `texts` and their `labels`, one each.
+    """A classifier, learned from `texts` and their `labels`, one each: of n-grams, and of what language models read.
 
-    `language` says the normal form in which texts are read; with None every text is read as it stands, in lower case.
+    `language` says the normal form in which texts are read; with None every text is read as it stands, in lower case; a
+    language model in its place is `lm`. `lm` reads forward, `backward_lm` from the end; both have one tokenizer.
     `unlabelled` texts are learned from, too, below 2,000 labels. `classes` names the labels in order; else numbers
     stand by value, others by code points. The same arguments give the same classifier. `report` hears of progress.
 
-    Raises `InputError` for labels that nothing can be made of: one class, one row of a class, two spellings of one.
+    Raises `InputError` for labels that nothing can be made of: one class, one row of a class, two spellings of one, and
+    `UsageError` for a language model that reads in the other direction or another language.
 
     `ulmkit.classify(ulmkit.load("fa"), texts, labels).predict(["…"]).labels`
     """
+    if language is not None and not isinstance(language, Language) and hasattr(language, "checkpoint"):
+        language, lm = language.language, lm or language
     if language is not None:
         expect_language(language)
     trained = train_classifier(
@@ -182,10 +191,35 @@ def classify(
         _examples(texts, labels),
         unlabelled=[text for text in unlabelled if text.strip()],
         labels=tuple(classes),
+        readers=_readers(language, lm, backward_lm),
         seed=seed,
         report=paced(report, REPORT_SECONDS),
     )
     return Classifier(trained.classifier, language)
+
+
+def _readers(language: Language | None, lm: Any, backward_lm: Any) -> "list[TextReader]":
+    """The language models that were given; torch is loaded for them alone."""
+    given = {"lm": lm, "backward_lm": backward_lm}
+    if not any(given.values()):
+        return []
+    from ulmkit.classifier.reader import reader_of_run
+    from ulmkit.workflow.model import LM
+
+    found = []
+    for name, model in given.items():
+        if model is None:
+            continue
+        if not isinstance(model, LM):
+            raise UsageError(
+                f"classify: {name} is {readable(ascii(model), 60)}, expected a language model, as LM.load gives."
+            )
+        if language is None or model.language is None or model.language.code != language.code:
+            raise UsageError(f"classify: {name} reads another language. Give one of the texts' language, or none.")
+        found.append(
+            reader_of_run(model.layout, model.run, language, backward=name == "backward_lm", which=model.checkpoint)
+        )
+    return found
 
 
 def _texts(texts: str | Sequence[str]) -> Sequence[str]:

@@ -1,0 +1,92 @@
+"""The members that read with language models, in a classifier's folder: tokenizer, encoders, and what was fitted.
+
+tokenizer/                          one for all
+forward/encoder/  backward/encoder/ weights, as a checkpoint of a language model
+forward/frozen.safetensors          scale and weights of the frozen member
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from ulmkit.artifacts.atomic import atomic_write
+from ulmkit.artifacts.manifest import Manifest
+from ulmkit.classifier.frozen import FrozenMember, Scale
+from ulmkit.classifier.learn import FROZEN, ClassifierMember
+from ulmkit.classifier.ngrams import Linear
+from ulmkit.classifier.reader import ENCODER, TOKENIZER, TextReader, read_encoder, write_encoder
+from ulmkit.classifier.tensors import tensors_of
+from ulmkit.errors import ArtifactError
+from ulmkit.language.spec import Language
+from ulmkit.lm.checkpoint import write_bytes
+
+_FROZEN_FILE = "frozen.safetensors"
+
+
+def write_neural(folder: Path, members: Mapping[str, ClassifierMember]) -> None:
+    """Write `members` into `folder`, beside the members of n-grams."""
+    for member in members.values():
+        if isinstance(member, FrozenMember):
+            reader = member.reader
+            _write_tokenizer(folder / TOKENIZER, reader.files)
+            write_encoder(folder / reader.direction / ENCODER, reader.encoder)
+            tensors = {
+                "centre": member.scale.centre,
+                "size": member.scale.size,
+                "weights": np.ascontiguousarray(member.linear.weights),
+                "bias": member.linear.bias,
+                "most_pieces": np.array([reader.most_pieces]),
+            }
+            with atomic_write(folder / reader.direction / _FROZEN_FILE) as file:
+                file.write(safetensors.numpy.save(tensors))
+
+
+def _write_tokenizer(folder: Path, files: Mapping[str, bytes]) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            write_bytes(folder / name, content)
+
+
+def read_neural(
+    folder: Path, names: Sequence[str], classes: int, manifest: Manifest, language: Language | None
+) -> dict[str, ClassifierMember]:
+    """The members called `names`, every field checked; all files were compared with `manifest` already."""
+    if language is None:
+        raise ArtifactError(f"{folder}: reads with a language model, and says of which language nothing. Train again.")
+    found: dict[str, ClassifierMember] = {}
+    for name in names:
+        kind, _, direction = name.partition(" ")
+        assert kind == FROZEN
+        for wanted in (f"{direction}/{ENCODER}/state.json", f"{TOKENIZER}/manifest.json"):
+            if wanted not in manifest.files:
+                raise ArtifactError(f"{folder / wanted}: not named in the manifest. Use another copy, or train again.")
+        reader = read_encoder(folder / direction / ENCODER, folder / TOKENIZER, language, "kept here")
+        if reader.direction != direction:
+            raise ArtifactError(f"{folder / direction}: holds a model that reads {reader.direction}. Train again.")
+        file = f"{direction}/{_FROZEN_FILE}"
+        found[name] = _frozen(tensors_of(folder, file, manifest), reader, classes, folder / file)
+    return found
+
+
+def _frozen(tensors: Mapping[str, np.ndarray], reader: TextReader, classes: int, path: Path) -> FrozenMember:
+    width, columns = sum(reader.blocks), 1 if classes == 2 else classes
+    shapes = {"centre": (width,), "size": (width,), "weights": (width, columns)}
+    expected = {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}
+    expected |= {"bias": ((columns,), np.dtype(np.float64))}
+    expected |= {"most_pieces": ((1,), np.dtype(np.int64))}
+    for name, (shape, kind) in expected.items():
+        value = tensors.get(name)
+        if value is None or value.shape != shape or value.dtype != kind or not np.isfinite(value).all():
+            raise ArtifactError(f"{path}: '{name}' is missing or damaged. Use another copy, or train again.")
+    most = int(tensors["most_pieces"][0])
+    if not (tensors["size"] > 0).all() or not 0 < most < 2**31:
+        raise ArtifactError(f"{path}: 'size' or 'most_pieces' is not above 0. Use another copy, or train again.")
+    return FrozenMember(
+        replace(reader, most_pieces=most),
+        Scale(tensors["centre"], tensors["size"]),
+        Linear(tensors["weights"], tensors["bias"]),
+    )
