@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ulmkit.classifier.check import class_order, refuse_unknown, refuse_unlearnable
+from ulmkit.classifier.learn import PLAINLY, How
 from ulmkit.classifier.results import ClassifierEvaluation, columns_of, points
 from ulmkit.classifier.run import train_classifier
 from ulmkit.classifier.table import Examples
@@ -70,6 +71,7 @@ def learning_curve(
     unlabelled: Sequence[str] = (),
     labels: Sequence[str] = (),
     readers: Sequence["TextReader"] = (),
+    how: How = PLAINLY,
     seed: int = 0,
     report: Report = silent,
 ) -> LearningCurve:
@@ -107,6 +109,7 @@ def learning_curve(
                 unlabelled=unlabelled and [*unlabelled, *train.texts],
                 labels=labels,
                 readers=readers,
+                how=how,
                 seed=seed,
             )
             assert trained.evaluation is not None

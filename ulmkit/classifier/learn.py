@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,13 +29,16 @@ from ulmkit.progress import Progress, Report, silent
 if TYPE_CHECKING:
     from ulmkit.classifier.frozen import FrozenMember
     from ulmkit.classifier.reader import TextReader
+    from ulmkit.classifier.tuned import TunedMember
 
-type ClassifierMember = NGramModel | "FrozenMember"
+type ClassifierMember = NGramModel | "FrozenMember" | "TunedMember"
 
 NGRAMS, SELF_TRAINED = "n-grams", "self-trained n-grams"
-FROZEN = "frozen"
+FROZEN, TUNED = "frozen", "tuned"
 DIRECTIONS = ("forward", "backward")
-NEURAL = tuple(f"{FROZEN} {direction}" for direction in DIRECTIONS)  # members that read with a language model
+# members that read with a language model
+NEURAL = tuple(f"{kind} {direction}" for kind in (FROZEN, TUNED) for direction in DIRECTIONS)
+TUNED_FROM = 2_000  # labels, where nobody says what to do with the language models
 STUDENT = Recipe(
     "svm", 0.003
 )  # thousands of rows, some of them wrong, ask for a low C whatever the few labels asked for
@@ -51,6 +55,27 @@ class Material:
     count: int
     unlabelled: Sequence[str] = ()
     unlabelled_forms: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class How:
+    """What is done with language models: `recipe` is one of `stages.RECIPES`, tuned ones have so many `seeds`.
+
+    `kept` is a folder where a tuning that is killed is found again; what lies there may be removed.
+    """
+
+    recipe: str = "auto"
+    seeds: int = 1
+    kept: Path | None = None
+
+    def stages(self, labels: int) -> str:
+        """The recipe that encoders are tuned by; empty where they stay as they are."""
+        if self.recipe == "auto":
+            return "1cycle" if labels >= TUNED_FROM else ""
+        return "" if self.recipe in ("ngrams", "frozen") else self.recipe
+
+
+PLAINLY = How()
 
 
 @dataclass(frozen=True)
@@ -105,22 +130,32 @@ class _Found:
 
 
 def learn(
-    material: Material, *, readers: Sequence["TextReader"] = (), seed: int = 0, report: Report = silent
+    material: Material,
+    *,
+    readers: Sequence["TextReader"] = (),
+    how: How = PLAINLY,
+    seed: int = 0,
+    report: Report = silent,
 ) -> Learned:
-    """Members and mix: n-grams, self-trained ones below 2,000 labels, and what each of `readers` reads.
+    """Members and mix: n-grams, self-trained ones below 2,000 labels, and what each of `readers` reads, or is tuned to.
 
-    Every weight of the mix comes from scores of rows that the member did not see: five folds, near copies in one.
+    Every weight of the mix comes from scores of rows that the member did not see: five folds, near copies in one; of
+    tuned members from 2,000 labels on a tenth.
     """
     report(Progress("folds", 0, None))
     folds = stratified_folds(material.classes, copy_groups(material.forms), seed=seed)
     found = _Found()
     learned_from = _ngrams(material, folds, found, report)
-    for reader in readers:
-        _frozen(reader, material, folds, found, report)
-    alone = {name: fit_stack({name: each}, material.classes) for name, each in found.unseen.items()}
-    return Learned(
-        found.members, fit_stack(found.unseen, material.classes), alone, "; ".join(found.recipes), learned_from
-    )
+    for reader in readers if how.recipe != "ngrams" else ():
+        if how.stages(len(folds)):
+            _tuned(reader, material, folds, found, how, seed, report)
+        else:
+            _frozen(reader, material, folds, found, report)
+    known = {name: np.isfinite(each).all(axis=1) for name, each in found.unseen.items()}
+    alone = {n: fit_stack({n: each[known[n]]}, material.classes[known[n]]) for n, each in found.unseen.items()}
+    common = np.logical_and.reduce(list(known.values()))
+    mix = fit_stack({name: each[common] for name, each in found.unseen.items()}, material.classes[common])
+    return Learned(found.members, mix, alone, "; ".join(found.recipes), learned_from)
 
 
 def _ngrams(material: Material, folds: np.ndarray, found: _Found, report: Report) -> int:
@@ -162,3 +197,32 @@ def _frozen(reader: "TextReader", material: Material, folds: np.ndarray, found: 
     )
     found.unseen[name] = fit.unseen
     found.recipes.append(f"{name}, C {fit.strength:g}")
+
+
+def _tuned(
+    reader: "TextReader",
+    material: Material,
+    folds: np.ndarray,
+    found: _Found,
+    how: How,
+    seed: int,
+    report: Report,
+) -> None:
+    from ulmkit.classifier.tuning import tuned_member
+
+    name, recipe = f"{TUNED} {reader.direction}", how.stages(len(folds))
+    if len(folds) >= TUNED_FROM:  # a network is trained once: without a tenth, which it is then weighed on
+        tenths = stratified_folds(material.classes, copy_groups(material.forms), seed=seed, count=10)
+        folds = np.where(tenths == 0, 0, -1)
+    found.members[name], found.unseen[name] = tuned_member(
+        reader,
+        material.texts,
+        material.classes,
+        material.count,
+        folds,
+        recipe,
+        seeds=range(seed, seed + how.seeds),
+        kept=how.kept and how.kept / reader.direction,
+        report=report,
+    )
+    found.recipes.append(f"{name}, {recipe}" + (f", {how.seeds} seeds" if how.seeds > 1 else ""))

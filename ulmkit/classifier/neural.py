@@ -3,27 +3,31 @@
 tokenizer/                          one for all
 forward/encoder/  backward/encoder/ weights, as a checkpoint of a language model
 forward/frozen.safetensors          scale and weights of the frozen member
+forward/tuned-0/encoder/, head.safetensors   one of the networks of the tuned member
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import torch
 
 from ulmkit.artifacts.atomic import atomic_write
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.classifier.frozen import FrozenMember, Scale
-from ulmkit.classifier.learn import FROZEN, ClassifierMember
+from ulmkit.classifier.learn import TUNED, ClassifierMember
 from ulmkit.classifier.ngrams import Linear
 from ulmkit.classifier.reader import ENCODER, TOKENIZER, TextReader, read_encoder, write_encoder
 from ulmkit.classifier.tensors import tensors_of
+from ulmkit.classifier.tuned import TextNet, TunedMember, read_net
 from ulmkit.errors import ArtifactError
 from ulmkit.language.spec import Language
-from ulmkit.lm.checkpoint import write_bytes
+from ulmkit.lm.checkpoint import tensor_bytes, write_bytes
 
-_FROZEN_FILE = "frozen.safetensors"
+_FROZEN_FILE, _HEAD_FILE = "frozen.safetensors", "head.safetensors"
 
 
 def write_neural(folder: Path, members: Mapping[str, ClassifierMember]) -> None:
@@ -42,6 +46,12 @@ def write_neural(folder: Path, members: Mapping[str, ClassifierMember]) -> None:
             }
             with atomic_write(folder / reader.direction / _FROZEN_FILE) as file:
                 file.write(safetensors.numpy.save(tensors))
+        elif isinstance(member, TunedMember):
+            _write_tokenizer(folder / TOKENIZER, member.reader.files)
+            for number, net in enumerate(member.nets):
+                place = folder / member.reader.direction / f"{TUNED}-{number}"
+                write_encoder(place / ENCODER, net.encoder)
+                write_bytes(place / _HEAD_FILE, tensor_bytes(net.head.state_dict()))
 
 
 def _write_tokenizer(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -60,22 +70,38 @@ def read_neural(
     found: dict[str, ClassifierMember] = {}
     for name in names:
         kind, _, direction = name.partition(" ")
-        assert kind == FROZEN
-        for wanted in (f"{direction}/{ENCODER}/state.json", f"{TOKENIZER}/manifest.json"):
-            if wanted not in manifest.files:
-                raise ArtifactError(f"{folder / wanted}: not named in the manifest. Use another copy, or train again.")
-        reader = read_encoder(folder / direction / ENCODER, folder / TOKENIZER, language, "kept here")
-        if reader.direction != direction:
-            raise ArtifactError(f"{folder / direction}: holds a model that reads {reader.direction}. Train again.")
+        if kind == TUNED:
+            found[name] = _tuned(folder, direction, classes, manifest, language)
+            continue
+        reader = _reader(folder, f"{direction}/{ENCODER}", direction, manifest, language)
         file = f"{direction}/{_FROZEN_FILE}"
         found[name] = _frozen(tensors_of(folder, file, manifest), reader, classes, folder / file)
     return found
 
 
+def _reader(folder: Path, encoder: str, direction: str, manifest: Manifest, language: Language) -> TextReader:
+    for wanted in (f"{encoder}/state.json", f"{TOKENIZER}/manifest.json"):
+        if wanted not in manifest.files:
+            raise ArtifactError(f"{folder / wanted}: not named in the manifest. Use another copy, or train again.")
+    reader = read_encoder(folder / encoder, folder / TOKENIZER, language, "kept here")
+    if reader.direction != direction:
+        raise ArtifactError(f"{folder / encoder}: holds a model that reads {reader.direction}. Train again.")
+    return reader
+
+
+def _tuned(folder: Path, direction: str, classes: int, manifest: Manifest, language: Language) -> TunedMember:
+    nets: list[TextNet] = []
+    while (place := f"{direction}/{TUNED}-{len(nets)}/{_HEAD_FILE}") in manifest.files or not nets:
+        head = {name: torch.from_numpy(each) for name, each in tensors_of(folder, place, manifest).items()}
+        reader = _reader(folder, str(Path(place).with_name(ENCODER)), direction, manifest, language)
+        nets.append(read_net(reader.encoder, head, classes, folder / place))
+    return TunedMember(reader, tuple(nets))
+
+
 def _frozen(tensors: Mapping[str, np.ndarray], reader: TextReader, classes: int, path: Path) -> FrozenMember:
     width, columns = sum(reader.blocks), 1 if classes == 2 else classes
     shapes = {"centre": (width,), "size": (width,), "weights": (width, columns)}
-    expected = {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}
+    expected: dict[str, tuple[tuple[int, ...], Any]] = {n: (shape, np.dtype(np.float32)) for n, shape in shapes.items()}
     expected |= {"bias": ((columns,), np.dtype(np.float64))}
     expected |= {"most_pieces": ((1,), np.dtype(np.int64))}
     for name, (shape, kind) in expected.items():

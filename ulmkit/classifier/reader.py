@@ -1,7 +1,7 @@
 """A language model as a reader of texts: what its encoder makes of each, and how both are kept in a folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -136,21 +136,25 @@ def made_reader(checkpoint: Checkpoint, tokenizer: Path, language: Language, sou
     files = {folder_name(name, f"{tokenizer}: file"): read_regular(tokenizer / name) for name in names}
     # a pointer looks for the next piece: to an encoder it is nothing
     weights = {name: value for name, value in checkpoint.model.items() if not name.startswith("pointer.")}
-    config = replace(sizes_alone(checkpoint.config), backward=checkpoint.config.backward)
+    config = sizes_alone(checkpoint.config)
     encoder = build_model(checkpoint.identity, config, weights, checkpoint.folder / MODEL)
     return TextReader(encoder, loaded, files, source, checkpoint.state["files"][MODEL])
 
 
 def sizes_alone(config: LMConfig) -> LMConfig:
-    """The sizes of `config` alone: how a model was trained is nothing to who reads with it."""
-    sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "layers")}
-    return replace(LMConfig(), **sizes)
+    """The sizes and the direction of `config`: how a model was trained is nothing to who reads with it."""
+    return LMConfig(
+        embedding_size=config.embedding_size,
+        hidden_size=config.hidden_size,
+        layers=config.layers,
+        backward=config.backward,
+    )
 
 
 def write_encoder(folder: Path, encoder: AWDLSTM) -> None:
     """Keep an encoder in `folder`, as a checkpoint of a language model."""
     assert encoder.identity is not None
-    config = replace(sizes_alone(encoder.config), backward=encoder.config.backward)
+    config = sizes_alone(encoder.config)
     state = {"config": config.to_json(), "identity": asdict(encoder.identity)}
     save_checkpoint(folder, encoder.state_dict(), None, state)
 

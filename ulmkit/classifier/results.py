@@ -1,7 +1,7 @@
 """The page of results: a classifier beside the majority and its parts, with what can be believed of each figure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class ClassifierEvaluation:
     probabilities: np.ndarray
     true: np.ndarray
     signature: str = ""
+    by_seed: Mapping[str, Sequence[float]] = field(default_factory=dict)  # accuracy of each network of a tuned member
 
     @property
     def result(self) -> ClassifierMeasured:
@@ -61,7 +62,7 @@ class ClassifierEvaluation:
 
     def summary(self) -> str:
         """The page, of lines of at most 80 columns."""
-        parts = [_overview(self), _differences(self), _copies(self), _by_class(self), _confusion(self)]
+        parts = [_overview(self), _seeds(self), _differences(self), _copies(self), _by_class(self), _confusion(self)]
         if self.warning:
             parts.append(f"Warning: {self.warning}")
         return "\n\n".join(part for part in parts if part)
@@ -82,6 +83,7 @@ class ClassifierEvaluation:
                 }
                 for name, each in self.against.items()
             },
+            "by_seed": {name: list(each) for name, each in self.by_seed.items()},
             "copies": self.copies,
             "without_copies": self.fresh and {"accuracy": _interval(self.fresh), "f1_macro": self.fresh_f1},
             "by_class": {label: vars_of(each) for label, each in zip(self.classes, self.result.classes, strict=True)},
@@ -137,7 +139,18 @@ def evaluated(
         rows[last],
         true,
         signature,
+        _by_seed(classifier, texts, true),
     )
+
+
+def _by_seed(classifier: TextClassifier, texts: Sequence[str], true: np.ndarray) -> dict[str, list[float]]:
+    """Accuracy of each network of those members that have several."""
+    found = {}
+    for name, member in classifier.members.items():
+        scores_by_seed: Any = getattr(member, "scores_by_seed", None)
+        if scores_by_seed and len(getattr(member, "nets", ())) > 1:
+            found[name] = [float((each.argmax(axis=1) == true).mean()) for each in scores_by_seed(texts)]
+    return found
 
 
 def vars_of(value: Any) -> dict[str, Any]:
@@ -195,6 +208,11 @@ def _overview(page: ClassifierEvaluation) -> str:
     if page.rough_calibration:
         text += f"\nprobabilities are rough: a class has under {ROUGH_ROWS} rows in training"
     return text
+
+
+def _seeds(page: ClassifierEvaluation) -> str:
+    lines = [f"{name}, seed by seed: {' '.join(map(points, each))}" for name, each in page.by_seed.items()]
+    return "\n".join(lines)
 
 
 def _differences(page: ClassifierEvaluation) -> str:

@@ -1,9 +1,10 @@
 """Tables to a classifier in its folder, measured where a test is given."""
 
 import csv
+import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from ulmkit.artifacts.stage import Stage, differences, stage
 from ulmkit.classifier.check import class_order, refuse_unknown, refuse_unlearnable, remarks
 from ulmkit.classifier.copies import have_copies
 from ulmkit.classifier.form import TextForm
-from ulmkit.classifier.learn import SELF_TRAINED, Material, learn
+from ulmkit.classifier.learn import PLAINLY, SELF_TRAINED, How, Material, learn
 from ulmkit.classifier.measure import accuracy_difference, mcnemar
 from ulmkit.classifier.model import CLASSIFY_STAGE, TextClassifier, made_classifier, read_classifier, write_classifier
 from ulmkit.classifier.results import Against, ClassifierEvaluation, evaluated
@@ -50,6 +51,7 @@ def train_classifier(
     test: Examples | None = None,
     labels: Sequence[str] = (),
     readers: Sequence["TextReader"] = (),
+    how: How = PLAINLY,
     seed: int = 0,
     report: Report = silent,
 ) -> Trained:
@@ -70,8 +72,8 @@ def train_classifier(
     numbers = {label: number for number, label in enumerate(classes)}
     true = np.array([numbers[label] for label in train.labels])
     material = Material(train.texts, forms, true, len(classes), [unlabelled[place] for place in kept], pool)
-    learned = learn(material, readers=readers, seed=seed, report=report)
-    line = _signature(language, form, train, pool, labels, seed, readers)
+    learned = learn(material, readers=readers, how=how, seed=seed, report=report)
+    line = _signature(language, form, train, pool, labels, seed, readers, how)
     about = {
         "signature": line,
         "train": {"files": train.name, "rows": len(true), "classes": dict(Counter(train.labels))},
@@ -106,6 +108,7 @@ def _signature(
     labels: Sequence[str],
     seed: int,
     readers: Sequence["TextReader"],
+    how: How,
 ) -> str:
     return signature(
         "classify",
@@ -116,6 +119,8 @@ def _signature(
         unlabelled=fingerprint(list(pool)) if pool else None,
         labels=fingerprint(list(labels)) if labels else None,
         models="+".join(f"{reader.direction}@{reader.fingerprint}" for reader in readers) or None,
+        tuned=how.stages(len(train.texts)) or None if readers else None,
+        seeds=how.seeds if how.seeds > 1 else None,
         seed=seed,
         recipe=RECIPE,
     )
@@ -157,14 +162,16 @@ def train_run(
     test: Examples | None = None,
     labels: Sequence[str] = (),
     readers: Sequence["TextReader"] = (),
+    how: How = PLAINLY,
     seed: int = 0,
     force: bool = False,
     report: Report = silent,
 ) -> Trained:
     """`train_classifier` into `folder`, with evaluation.json and predictions.csv where there is a test.
 
-    What stands there from the same tables is made again to the same bytes. Raises `UsageError` where another
-    classifier stands there, unless `force`; nothing is half-written.
+    What stands there from the same tables is made again to the same bytes. A tuning that was killed goes on where it
+    was, since its place is kept in `<root>/<code>/work/classify/<run>` until the classifier stands. Raises `UsageError`
+    where another classifier stands there, unless `force`; nothing is half-written.
     """
     inputs = {
         "train": fingerprint([train.texts, train.labels]),
@@ -172,6 +179,8 @@ def train_run(
         "test": fingerprint([test.texts, test.labels] if test else []),
         "settings": {"labels": list(labels), "seed": seed, "recipe": RECIPE},
         "form": TextForm(language).fingerprint,
+        "recipe": how.recipe if readers else None,
+        "seeds": how.seeds if how.seeds > 1 else None,
         "language models": {reader.direction: reader.fingerprint for reader in readers} or None,
     }
     with stage(folder, CLASSIFY_STAGE, doing="training a classifier") as work:
@@ -182,14 +191,24 @@ def train_run(
                 f"{folder}: a classifier of other tables or settings is here ({', '.join(changed)}). "
                 "Choose another --run, or --force."
             )
+        kept = folder.parent.parent / "work" / CLASSIFY_STAGE / folder.name
         trained = train_classifier(
-            language, train, unlabelled=unlabelled, test=test, labels=labels, readers=readers, seed=seed, report=report
+            language,
+            train,
+            unlabelled=unlabelled,
+            test=test,
+            labels=labels,
+            readers=readers,
+            how=replace(how, kept=kept),
+            seed=seed,
+            report=report,
         )
         write_classifier(work.new, trained.classifier)
         if trained.evaluation and test:
             write_json(work.new / "evaluation.json", trained.evaluation.to_json())
             _write_predictions(work.new / "predictions.csv", test, trained.evaluation)
         _finish(work, {"inputs": inputs, "language": language.code, "signature": trained.classifier.about["signature"]})
+    shutil.rmtree(kept, ignore_errors=True)
     return trained
 
 

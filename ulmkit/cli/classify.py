@@ -7,12 +7,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from ulmkit.classifier.stages import RECIPES
 from ulmkit.cli.common import FilePath, Terminal, shared
 from ulmkit.cli.streams import write_out
 from ulmkit.errors import UsageError
 from ulmkit.names import readable
 
 if TYPE_CHECKING:
+    from ulmkit.classifier.learn import How
     from ulmkit.classifier.predict import Predicted
     from ulmkit.classifier.reader import TextReader
     from ulmkit.classifier.run import Trained
@@ -31,6 +33,14 @@ unlabelled_option = click.option(
 )
 lm_option = click.option("--lm", metavar="RUN", help="A language model to read with, of `ulmkit lm pretrain`.")
 backward_option = click.option("--backward-lm", metavar="RUN", help="Another that reads from the end.")
+recipe_option = click.option(
+    "--recipe", type=click.Choice(RECIPES), default="auto", show_default=True,
+    help="What is done with language models: read with them as they are (frozen), or tune them to the labels (1cycle, "
+    "gradual, fastai). auto tunes from 2,000 labels.",
+)  # fmt: skip
+seeds_option = click.option(
+    "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Tuned so many times, and averaged."
+)
 
 
 @click.group()
@@ -71,6 +81,15 @@ def readers_of(terminal: Terminal, code: str, lm: str | None, backward_lm: str |
     return [reader_of_run(layout, run, language, backward=backward) for run, backward in asked if run]
 
 
+def how_asked(recipe: str, seeds: int, readers: "list[TextReader]") -> "How":
+    """What is done with the language models; refused where there are none for it."""
+    from ulmkit.classifier.learn import How
+
+    if not readers and recipe not in ("auto", "ngrams"):
+        raise UsageError(f"--recipe {recipe}: needs a language model. Give --lm RUN, or --backward-lm RUN.")
+    return How(recipe, seeds)
+
+
 def named(labels: str | None) -> tuple[str, ...]:
     """Classes as `--labels` gives them."""
     if labels is None:
@@ -93,6 +112,8 @@ def named(labels: str | None) -> tuple[str, ...]:
 @skip_option
 @lm_option
 @backward_option
+@recipe_option
+@seeds_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the folds.")
 @run_option
 @click.option("--force", is_flag=True, help="Replace another classifier of this name.")
@@ -110,6 +131,8 @@ def train(
     skip_bad: bool,
     lm: str | None,
     backward_lm: str | None,
+    recipe: str,
+    seeds: int,
     seed: int,
     run: str,
     force: bool,
@@ -142,6 +165,7 @@ def train(
             test=of_test,
             labels=named(labels),
             readers=readers,
+            how=how_asked(recipe, seeds, readers),
             seed=seed,
             force=force,
             report=report,
@@ -318,6 +342,8 @@ def _said(done: "Predicted", threshold: float) -> str:
 @skip_option
 @lm_option
 @backward_option
+@recipe_option
+@seeds_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @shared
 def curve(
@@ -334,6 +360,8 @@ def curve(
     skip_bad: bool,
     lm: str | None,
     backward_lm: str | None,
+    recipe: str,
+    seeds: int,
     seed: int,
 ) -> None:
     """How good a classifier gets with how many labels: several samples of each size, all measured on one test.
@@ -349,6 +377,7 @@ def curve(
     of_train = examples(terminal, train_files, text_column, label_column, skip_bad=skip_bad)
     of_test = examples(terminal, test_files, text_column, label_column, skip_bad=skip_bad)
     pool = examples(terminal, unlabelled, text_column, None, labelled=False).texts if unlabelled else ()
+    readers = readers_of(terminal, code, lm, backward_lm)
     with terminal.progress() as report:
         found = learning_curve(
             language,
@@ -358,7 +387,8 @@ def curve(
             samples=samples,
             unlabelled=pool,
             labels=named(labels),
-            readers=readers_of(terminal, code, lm, backward_lm),
+            readers=readers,
+            how=how_asked(recipe, seeds, readers),
             seed=seed,
             report=report,
         )

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ulmkit.arguments import front_door
+from ulmkit.classifier.learn import How
 from ulmkit.classifier.model import TextClassifier, read_classifier
 from ulmkit.classifier.results import ClassifierEvaluation
 from ulmkit.classifier.run import evaluate_classifier, save_classifier, train_classifier
+from ulmkit.classifier.stages import RECIPES
 from ulmkit.classifier.table import Examples
 from ulmkit.errors import UsageError
 from ulmkit.language.spec import Language
@@ -165,6 +167,8 @@ def classify(
     *,
     lm: Any = None,
     backward_lm: Any = None,
+    recipe: str = "auto",
+    seeds: int = 1,
     unlabelled: list[str] | tuple[str, ...] = (),
     classes: list[str] | tuple[str, ...] = (),
     seed: int = 0,
@@ -177,11 +181,16 @@ def classify(
     `unlabelled` texts are learned from, too, below 2,000 labels. `classes` names the labels in order; else numbers
     stand by value, others by code points. The same arguments give the same classifier. `report` hears of progress.
 
+    `recipe` says what is done with them: `auto`, `ngrams`, `frozen`, or tuned by `1cycle`, `gradual`, `fastai`, so many
+    `seeds` times.
+
     Raises `InputError` for labels that nothing can be made of: one class, one row of a class, two spellings of one, and
     `UsageError` for a language model that reads in the other direction or another language.
 
     `ulmkit.classify(ulmkit.load("fa"), texts, labels).predict(["…"]).labels`
     """
+    if recipe not in RECIPES:
+        raise UsageError(f"classify: recipe {readable(recipe)} is none of {', '.join(RECIPES)}.")
     if language is not None and not isinstance(language, Language) and hasattr(language, "checkpoint"):
         language, lm = language.language, lm or language
     if language is not None:
@@ -192,6 +201,7 @@ def classify(
         unlabelled=[text for text in unlabelled if text.strip()],
         labels=tuple(classes),
         readers=_readers(language, lm, backward_lm),
+        how=How(recipe, seeds),
         seed=seed,
         report=paced(report, REPORT_SECONDS),
     )
