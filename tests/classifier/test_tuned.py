@@ -12,10 +12,12 @@ from tests.support.reader_data import make_readers
 from ulmkit.classifier.learn import How
 from ulmkit.classifier.model import read_classifier
 from ulmkit.classifier.reader import reader_of_run
-from ulmkit.classifier.run import train_classifier, train_run
+from ulmkit.classifier.run import evaluate_classifier, train_classifier, train_run
 from ulmkit.classifier.stages import LOWER, STAGES, TuningStage
 from ulmkit.classifier.tuned import fresh_net
 from ulmkit.classifier.tuning import Kept, Tuning, tune, tuned_member
+from ulmkit.errors import UsageError
+from ulmkit.workflow.classify_fastai import export_classifier, import_classifier
 
 STEPS = (TuningStage(1, 1e-2, steps=3), TuningStage(2, 5e-3, steps=3), TuningStage(None, 5e-3, epochs=1))
 
@@ -26,8 +28,12 @@ def et():
 
 
 @pytest.fixture(scope="module")
-def reader(et, tmp_path_factory):
-    home = make_readers(tmp_path_factory.mktemp("root"), et, list(TRAIN.texts))
+def home(et, tmp_path_factory):
+    return make_readers(tmp_path_factory.mktemp("root"), et, list(TRAIN.texts))
+
+
+@pytest.fixture(scope="module")
+def reader(et, home):
     return reader_of_run(home, "ahead", et)
 
 
@@ -163,3 +169,18 @@ def test_word_order_is_learned_where_single_words_stand_at_chance(et, reader):
     trained = train_classifier(et, examples, readers=[reader], how=How("1cycle"))
     scores = trained.classifier.scores(texts)["tuned forward"]
     assert (scores.argmax(axis=1) == np.arange(240) % 2).mean() > 0.95
+
+
+def test_a_classifier_goes_to_fastai_and_comes_back_with_its_scores(quick, et, home, reader, tmp_path):
+    few = replace(comments(12), lines=(), files=())
+    trained = train_run(et, home.classifier("there"), few, readers=[reader], how=How("fastai"))
+    done = export_classifier(home.classifier("there"), tmp_path / "out", et, name="taste")
+    assert done.difference <= 1e-6
+    weights, words = tmp_path / "out/models/taste.pth", tmp_path / "out/vocab.json"
+    import_classifier(weights, words, trained.classifier.classes, home, "back", et)
+    back = read_classifier(home.classifier("back"), et)
+    ours, theirs = (each.scores(TEST.texts)["tuned forward"] for each in (trained.classifier, back))
+    assert np.abs(ours - theirs).max() < 1e-6
+    assert evaluate_classifier(back, TEST).result.rows == 30
+    with pytest.raises(UsageError, match="holds a classifier"):
+        import_classifier(weights, words, trained.classifier.classes, home, "back", et)

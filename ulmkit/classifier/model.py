@@ -174,7 +174,7 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
     classes: Any = config.get("classes")
     members: Any = config.get("members")
     shares: Any = config.get("shares")
-    if not _names(classes, 2) or not _names(members, 1) or not set(members) <= KNOWN or NGRAMS not in members:
+    if not _names(classes, 2) or not _names(members, 1) or not set(members) <= KNOWN:
         raise ArtifactError(f"{where}: its classes or members are no list of names. Use another copy, or train again.")
     if not _numbers(shares, len(classes)):
         raise ArtifactError(f"{where}: 'shares' is damaged. Use another copy, or train again.")

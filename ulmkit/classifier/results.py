@@ -117,7 +117,7 @@ def evaluated(
     last = list(rows)[-1]
     against = {}
     for each in rows:
-        other = MAJORITY_ROW if each == NGRAMS else NGRAMS
+        other = MAJORITY_ROW if each == NGRAMS or NGRAMS not in rows else NGRAMS
         if each != MAJORITY_ROW:
             difference = accuracy_difference(true, called[each], called[other])
             against[each] = Against(other, difference, mcnemar(true, called[each], called[other]))

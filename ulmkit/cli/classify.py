@@ -404,3 +404,49 @@ def size_asked(word: str) -> int | None:
     if not word.strip().isdecimal():
         raise UsageError(f"--sizes {readable(word)}: expected numbers and `all`, with commas between.")
     return int(word)
+
+
+@command.command()
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--out", type=FilePath(path_type=Path, file_okay=False), help="Folder; else export/<run>-fastai.")
+@run_option
+@shared
+def export(terminal: Terminal, code: str, out: Path | None, run: str) -> None:
+    """Write a tuned classifier (--recipe fastai) in the files of fastai's text_classifier_learner, and check it there.
+
+    \b
+    ulmkit classify export fa --run taste
+    """
+    from ulmkit.workflow.classify_fastai import export_classifier
+
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
+    done = export_classifier(layout.classifier(run), out or layout.exported(run, "fastai"), language, name=run)
+    terminal.print(f"{done.folder}: fastai's scores differ by {done.difference:.1e} at most")
+    terminal.finish({"folder": str(done.folder), "difference": done.difference, "signature": done.signature})
+
+
+@command.command("import")
+@click.argument("code", metavar="LANGUAGE")
+@click.option("--weights", type=TABLE, required=True, help="The .pth that Learner.save or torch.save wrote.")
+@click.option("--vocab", "vocabulary", type=TABLE, required=True, help="Its words by number: .json or .pkl.")
+@click.option("--labels", metavar="A,B", required=True, help="Its classes, in fastai's order.")
+@click.option("--backward", is_flag=True, help="It reads texts from the end.")
+@run_option
+@shared
+def import_(
+    terminal: Terminal, code: str, weights: Path, vocabulary: Path, labels: str, backward: bool, run: str
+) -> None:
+    """Take a text classifier of fastai's over, whose pieces are those of the tokenizer here. No pickle is run.
+
+    \b
+    ulmkit classify import fa --weights models/taste.pth --vocab vocab.json --labels bad,good --run theirs
+    """
+    from ulmkit.workflow.classify_fastai import import_classifier
+
+    language = terminal.language(code)
+    layout = terminal.layout(language.code)
+    found = import_classifier(weights, vocabulary, named(labels), layout, run, language, backward=backward)
+    folder = layout.classifier(run)
+    terminal.print(f"{folder}: {', '.join(found.members)} of {len(found.classes):,} classes")
+    terminal.finish({"folder": str(folder), **found.about})
