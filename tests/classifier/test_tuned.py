@@ -13,9 +13,10 @@ from ulmkit.classifier.learn import How
 from ulmkit.classifier.model import read_classifier
 from ulmkit.classifier.reader import reader_of_run
 from ulmkit.classifier.run import evaluate_classifier, train_classifier, train_run
-from ulmkit.classifier.stages import LOWER, STAGES, TuningStage
+from ulmkit.classifier.stages import LOWER, RECIPES, STAGES, TuningStage
 from ulmkit.classifier.tuned import fresh_net
 from ulmkit.classifier.tuning import Kept, Tuning, tune, tuned_member
+from ulmkit.cli.classify import ASKED
 from ulmkit.errors import UsageError
 from ulmkit.workflow.classify_fastai import export_classifier, import_classifier
 
@@ -184,3 +185,7 @@ def test_a_classifier_goes_to_fastai_and_comes_back_with_its_scores(quick, et, h
     assert evaluate_classifier(back, TEST).result.rows == 30
     with pytest.raises(UsageError, match="holds a classifier"):
         import_classifier(weights, words, trained.classifier.classes, home, "back", et)
+
+
+def test_the_prompt_knows_every_recipe():
+    assert ASKED == RECIPES

@@ -7,7 +7,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.classifier.stages import RECIPES
 from ulmkit.cli.common import FilePath, Terminal, shared
 from ulmkit.cli.streams import write_out
 from ulmkit.errors import UsageError
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from ulmkit.classifier.run import Trained
     from ulmkit.classifier.table import Examples
 
+ASKED = ("auto", "ngrams", "frozen", "1cycle", "gradual", "fastai")  # RECIPES of classifier.stages
 TABLE = FilePath(path_type=Path, exists=True, dir_okay=False)
 text_option = click.option("--text-column", metavar="NAME", help="Column of texts, by name or number from 1.")
 label_option = click.option("--label-column", metavar="NAME", help="Column of labels, by name or number from 1.")
@@ -34,7 +34,7 @@ unlabelled_option = click.option(
 lm_option = click.option("--lm", metavar="RUN", help="A language model to read with, of `ulmkit lm pretrain`.")
 backward_option = click.option("--backward-lm", metavar="RUN", help="Another that reads from the end.")
 recipe_option = click.option(
-    "--recipe", type=click.Choice(RECIPES), default="auto", show_default=True,
+    "--recipe", type=click.Choice(ASKED), default="auto", show_default=True,
     help="What is done with language models: read with them as they are (frozen), or tune them to the labels (1cycle, "
     "gradual, fastai). auto tunes from 2,000 labels.",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ulmkit.artifacts.atomic import write_json
@@ -138,8 +139,11 @@ def write_fastai_classifier(
     return order
 
 
-def fastai_scores(folder: Path, name: str, texts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """What current fastai says of each of `texts` (its own ids), read alone, from the files alone: (texts, classes)."""
+def fastai_scores(folder: Path, name: str, texts: Sequence[np.ndarray], order: Sequence[int]) -> np.ndarray:
+    """What current fastai says of each of `texts`, read alone, from the files alone; shape (texts, classes), float64.
+
+    Texts are ids of ours, of which `order` says which stands at each of fastai's. The mean of each row is 0.
+    """
     from fastai.text.models.awdlstm import AWD_LSTM
     from fastai.text.models.core import get_text_classifier
 
@@ -150,8 +154,10 @@ def fastai_scores(folder: Path, name: str, texts: Sequence[torch.Tensor]) -> tor
         model = get_text_classifier(AWD_LSTM, len(words), len(classes), config=settings, drop_mult=0.5)
     model.load_state_dict(torch.load(folder / "models" / f"{name}.pth", weights_only=True))
     model.eval()
+    place = torch.tensor(order).argsort()  # our id → fastai's
     with torch.no_grad():
-        return torch.cat([model(ids[None])[0] for ids in texts])
+        found = torch.cat([model(place[torch.from_numpy(ids)][None])[0] for ids in texts]).double().numpy()
+    return np.asarray(found - found.mean(axis=1, keepdims=True))
 
 
 def _readme(name: str, backward: bool) -> str:
