@@ -19,6 +19,7 @@ PAGES = [
     *(Page(f"https://gazeti.tz/{n}", "swa,eng", "Gazeti.") for n in range(10)),
     *(Page(f"https://other.org/{n}", "swa", "Mengine.") for n in range(5)),
 ]
+SITEINFO = "/w/api.php?action=query&meta=siteinfo&siprop=general%7Cstatistics%7Crightsinfo&format=json"
 RIGHTS = {"url": "https://creativecommons.org/licenses/by-sa/4.0/", "text": "Creative Commons Attribution-ShareAlike"}
 
 
@@ -53,8 +54,7 @@ def put_wikis(site: Site) -> None:
     }
     put_json(site, "/w/api.php?action=sitematrix&smtype=language&format=json", {"sitematrix": matrix})
     query = {"statistics": {"articles": 98_765}, "rightsinfo": RIGHTS}
-    path = "/swwiki/w/api.php?action=query&meta=siteinfo&siprop=statistics%7Crightsinfo&format=json"
-    put_json(site, path, {"query": query})
+    put_json(site, f"/swwiki{SITEINFO}", {"query": query | {"general": {"lang": "sw"}}})
 
 
 def put_sets(site: Site) -> None:
@@ -168,3 +168,22 @@ def test_a_front_page_tells_platform_and_licence(site: Site) -> None:
     (found,) = look_at("sw", [spec], Fetching(allowed=site.allowed))
     assert (found.platform, found.licences) == ("wordpress", ("CC-BY-4.0",))
     assert site.asked.total() <= 7
+
+
+def test_a_wiki_that_is_called_as_a_language_and_written_in_another_is_left(site: Site, capsys) -> None:
+    def group(code: str, name: str) -> dict[str, object]:
+        return {"code": code, "site": [{"url": f"{site.url}/{name}", "dbname": name, "code": "wiki"}]}
+
+    groups = {
+        str(n): group(*each) for n, each in enumerate((("zh-yue", "zh_yuewiki"), ("zh", "zhwiki"), ("yue", "xywiki")))
+    }
+    put_json(site, "/w/api.php?action=sitematrix&smtype=language&format=json", {"sitematrix": groups})
+    for name, tongue in (("zh_yuewiki", "yue"), ("zhwiki", "zh"), ("xywiki", "fr")):
+        query = {"statistics": {"articles": 9}, "rightsinfo": RIGHTS, "general": {"lang": tongue}}
+        put_json(site, f"/{name}{SITEINFO}", {"query": query})
+    assert run("corpus", "discover", "zh-yue", "--wikis", site.url, "--hub", site.url, "--look", "0", "--files", 0,
+               "--allow-address", f"127.0.0.1:{site.port}", "--contact", "me@example.org", "--json") == 0  # fmt: skip
+    told = json.loads(capsys.readouterr().out)
+    assert [each["locator"] for each in told["candidates"]] == ["zh_yuewiki"]
+    assert "written in 'fr'" in told["problems"]["wikimedia"][0]
+    assert all("zhwiki" not in path for path, _ in site.heard)

@@ -45,6 +45,8 @@ class Sought:
     script: str = ""
     territory: str = ""
     members: tuple[str, ...] = ()  # ISO 639-3 of what it is made of, where others call it by that
+    wikis: tuple[str, ...] = ()  # what Wikimedia calls it in its addresses
+    tongues: tuple[str, ...] = ()  # and what a wiki may say that it is written in
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,7 +90,7 @@ def wikis_of(client: Client, each: Client, sought: Sought, base: str = WIKIS) ->
     groups = answer.get("sitematrix") if isinstance(answer, dict) else None
     if not isinstance(groups, dict):
         raise FetchError(url, "does not list wikis", 200)
-    codes = {sought.code.lower(), sought.code.partition("-")[0].lower(), sought.iso639_3}
+    codes = set(sought.wikis)
     sites = [
         site
         for group in groups.values()
@@ -102,17 +104,20 @@ def wikis_of(client: Client, each: Client, sought: Sought, base: str = WIKIS) ->
         if not (isinstance(name, str) and _WIKI.fullmatch(name) and isinstance(place, str)):
             continue
         try:
-            found.candidates.append(_wiki(each, name, place, _PROJECTS[site["code"]]))
+            found.candidates.append(_wiki(each, name, place, _PROJECTS[site["code"]], sought))
         except InputError as error:
             found.problems.append(f"{name}: {error}")
     return found
 
 
-def _wiki(client: Client, name: str, place: str, project: str) -> SourceCandidate:
-    """What a wiki says of itself. Raises `FetchError`."""
-    url = f"{place}/w/api.php?action=query&meta=siteinfo&siprop=statistics%7Crightsinfo&format=json"
+def _wiki(client: Client, name: str, place: str, project: str, sought: Sought) -> SourceCandidate:
+    """What a wiki says of itself. Raises `FetchError`, for one that says it is in another language too."""
+    url = f"{place}/w/api.php?action=query&meta=siteinfo&siprop=general%7Cstatistics%7Crightsinfo&format=json"
     said = as_json(client.read(url, ANSWER_BYTES), url)
     query = said.get("query") if isinstance(said, dict) else None
+    tongue = _record(query, "general").get("lang")
+    if isinstance(tongue, str) and tongue.lower() not in sought.tongues:
+        raise FetchError(url, f"says that it is written in {tongue[:20]!r}", 200)
     rights = _record(query, "rightsinfo")
     articles = _record(query, "statistics").get("articles")
     named = f"{rights.get('url', '')} {rights.get('text', '')}"

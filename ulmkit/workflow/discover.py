@@ -26,6 +26,7 @@ from ulmkit.acquire.guard import Guard
 from ulmkit.acquire.kinds.hub import ENDPOINT_VARIABLE, HUB
 from ulmkit.acquire.sources import CONTACT, Fetching, require_contact, source_name_of
 from ulmkit.authoring.cldr import facts, likely_territory, members_of
+from ulmkit.authoring.wikimedia_codes import is_variety, tag_of, tags_of_wiki, wikis_of_tag
 from ulmkit.errors import InputError, UsageError
 from ulmkit.language.registry import get
 from ulmkit.language.sources import BlogSource, SiteSource
@@ -76,15 +77,21 @@ class Places:
 def sought_language(code: str, languages: Path | None = None) -> Sought:
     """The language `code` as others call it: by its folder where it has one, else by CLDR and ISO 639-3.
 
-    Raises `UsageError` for a code that neither knows.
+    A code may be one of Wikimedia's (`wikimedia_codes`). Of a variety nobody but Wikimedia has lists of its own. Raises
+    `UsageError` for a code that neither knows.
     """
+    tag = tag_of(code)
     try:
-        identity = get(code, languages).identity
+        identity = get(tag, languages).identity
         iso, script = identity.iso639_3, identity.script
     except UsageError:
-        found = facts(code)
+        found = facts(tag.partition("-")[0] if is_variety(tag) else tag)
         iso, script = found.iso639_3, found.script
-    return Sought(code, iso, script, likely_territory(code), tuple(members_of(iso)))
+    wikis = wikis_of_tag(tag)
+    said = {*wikis, *(each.lower() for wiki in wikis for each in tags_of_wiki(wiki)), iso}
+    if is_variety(tag):
+        return Sought(tag, wikis=wikis, tongues=tuple(sorted(said | {tag.partition("-")[0]})))
+    return Sought(tag, iso, script, likely_territory(tag), tuple(members_of(iso)), wikis, tuple(sorted(said - {""})))
 
 
 def discover(
@@ -121,12 +128,13 @@ def discover(
         found.sample = sampler.count(places.files)
         return CandidateList(crawled_candidates(found.sample, sought), found.sample.problems)
 
-    work: dict[str, Callable[[], CandidateList]] = {
-        "wikimedia": wikis,
-        "hub": lambda: sets_of(client(hub), sought, hub),
-    }
-    if places.files and sought.iso639_3:
-        work["common crawl"] = archive
+    work: dict[str, Callable[[], CandidateList]] = {"wikimedia": wikis}
+    if is_variety(sought.code):
+        found.problems["hub, common crawl"] = [f"not asked: they do not tell {sought.code} from its neighbours"]
+    else:
+        work["hub"] = lambda: sets_of(client(hub), sought, hub)
+        if places.files and sought.iso639_3:
+            work["common crawl"] = archive
     for number, (place, ask) in enumerate(work.items()):
         report(Progress("discover", number, len(work), "places", place))
         try:
