@@ -17,6 +17,7 @@ from ulmkit.artifacts.shards import finished_corpus, shard_paths
 from ulmkit.errors import ArtifactError, BusyError, UlmkitError, UsageError
 from ulmkit.language.sections import TokenizerSettings
 from ulmkit.tokenizer import isolated
+from ulmkit.tokenizer.marks import Marks
 from ulmkit.tokenizer.model import FIRST_PIECE, MODEL, VOCABULARY, Tokenizer
 from ulmkit.tokenizer.train import (
     CUT,
@@ -186,7 +187,7 @@ def test_the_sample_is_a_matter_of_content_not_of_order(tmp_path: Path):
 
 def test_rows_are_cut_at_digits_of_every_script_and_at_nothing_else():
     words = Counter({"سال۱۴": 3, "2024": 2, "می\u200cروم،": 1, "بد▁": 9, "x" * 1500: 1})
-    rows = list(training_rows(words, split_digits=True))
+    rows = list(training_rows(words, split_digits=True, marks=Marks("")))
     cut = CUT
     assert rows[:2] == [f"سال{cut}۱{cut}۴\t3", f"2{cut}0{cut}2{cut}4\t2"]
     assert "می\u200cروم،\t1" in rows

@@ -76,7 +76,7 @@ def encode(terminal: Terminal, code: str, corpus: bool, workers: int | None) -> 
         terminal.finish(manifest)
         return
     coder = terminal.tokenizer(code)
-    for line in input_lines():
+    for line in input_lines(errors="replace", newline="\n"):
         write_out(" ".join(map(str, coder.encode(line.rstrip("\n")))))
 
 
@@ -90,7 +90,7 @@ def decode(terminal: Terminal, code: str) -> None:
     echo "می‌روم" | ulmkit tokenizer encode fa | ulmkit tokenizer decode fa
     """
     tokenizer = terminal.tokenizer(code)
-    for number, line in enumerate(input_lines(), 1):
+    for number, line in enumerate(input_lines(errors="replace"), 1):
         try:
             ids = [int(word) for word in line.split()]
         except ValueError as error:
@@ -151,6 +151,7 @@ def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
     \b
     ulmkit tokenizer evaluate fa
     """
+    from ulmkit.tokenizer.elsewhere import ElsewhereReader
     from ulmkit.tokenizer.evaluate import evaluate_tokenizer
     from ulmkit.tokenizer.model import Tokenizer
     from ulmkit.workflow.round_trips import round_trips_of_files
@@ -159,7 +160,8 @@ def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
     layout = terminal.layout(language.code)
     tokenizer = Tokenizer.load(layout.tokenizer, language)
     with terminal.progress() as report:
-        evaluation = evaluate_tokenizer(language, tokenizer, layout.corpus, report=report)
+        elsewhere = ElsewhereReader.of(layout.tokenizer)
+        evaluation = evaluate_tokenizer(language, tokenizer, layout.corpus, report=report, elsewhere=elsewhere)
     terminal.print(evaluation.summary())
     result = evaluation.to_json()
     if inputs:

@@ -12,6 +12,8 @@ from ulmkit.errors import ArtifactError
 from ulmkit.language.spec import Language
 from ulmkit.notebook import html_table
 from ulmkit.progress import Progress, Report, silent
+from ulmkit.tokenizer.elsewhere import TOKENIZER_JSON, ElsewhereReader
+from ulmkit.tokenizer.marks import Marks
 from ulmkit.tokenizer.model import FIRST_BYTE, FIRST_PIECE, UNK, Tokenizer
 
 BATCH = 500
@@ -90,6 +92,9 @@ class TokenizerEvaluation:
     joiner_uses: int  # tokens that do
     unused: int  # pieces (bytes and special ids apart) that no document used
     renyi_efficiency: float  # 1: every piece equally often; of all ids
+    mark_uses: int  # tokens that hold an end mark, a native mark or a quote
+    glued_marks: int  # those of them that hold a letter too: none, in what is trained here
+    elsewhere: int | None = None  # documents whose ids tokenizer.json gives too; None where it was not asked
 
     @property
     def round_trips(self) -> RoundTrips:
@@ -108,6 +113,12 @@ class TokenizerEvaluation:
             f"exact round trips: {self.whole.exact:,} of {self.whole.documents:,}"
             + (f", the first that failed: {self.first_failing}" if self.first_failing else ""),
         ]
+        if self.glued_marks:
+            lines.append(
+                f"marks that share a piece with a letter: {self.glued_marks:,} of {self.mark_uses:,}; train it again"
+            )
+        if self.elsewhere is not None:
+            lines.append(f"the same ids from {TOKENIZER_JSON}: {self.elsewhere:,} of {self.whole.documents:,}")
         if self.not_normal:
             lines.append(f"documents not in normal form: {self.not_normal:,}; build the corpus again")
         return "\n".join(lines)
@@ -132,6 +143,9 @@ class TokenizerEvaluation:
             "joiner_pieces": self.joiner_pieces,
             "joiner_uses": self.joiner_uses,
             "unused_pieces": self.unused,
+            "mark_uses": self.mark_uses,
+            "glued_marks": self.glued_marks,
+            "elsewhere": self.elsewhere,
             "renyi_efficiency": round(self.renyi_efficiency, 6),
         }
 
@@ -142,14 +156,16 @@ def evaluate_tokenizer(
     corpus: Path,
     splits: Sequence[str] = ("valid", "test"),
     report: Report = silent,
+    *,
+    elsewhere: ElsewhereReader | None = None,
 ) -> TokenizerEvaluation:
-    """Encode and decode every document of `splits`, and count.
+    """Encode and decode every document of `splits`, and count; with `elsewhere`, whether it gives the same ids.
 
     Raises `ArtifactError` where the splits hold no document.
     """
     by_source: dict[str, Measures] = {}
     used = np.zeros(tokenizer.vocabulary, np.int64)
-    first_failing, not_normal, done = "", 0, 0
+    first_failing, not_normal, agreeing, done = "", 0, 0, 0
     with corpus_read(corpus) as built:
         paths = [path for split in splits for path in shard_paths(built, split)]
         for batch in read_batches(paths, ["id", "source", "text"], BATCH):
@@ -157,6 +173,8 @@ def evaluate_tokenizer(
             texts = [tokenizer.normalize(text) for text in columns["text"]]
             not_normal += sum(text != stored for text, stored in zip(texts, columns["text"], strict=True))
             encoded = tokenizer.encode_normalized(texts)
+            if elsewhere is not None:
+                agreeing += sum(elsewhere.agreeing(texts, encoded))
             for name, source, text, ids in zip(columns["id"], columns["source"], texts, encoded, strict=True):
                 counts = np.bincount(ids, minlength=tokenizer.vocabulary)
                 used += counts
@@ -171,6 +189,7 @@ def evaluate_tokenizer(
         whole.add(measures)
     if not whole.documents:
         raise ArtifactError(f"{corpus}: no document in {' and '.join(splits)}. Build the corpus from more input.")
+    marks = Marks.of(language)
     joined = np.array([any(joiner in piece for joiner in language.alphabet.joiners) for piece in tokenizer.inventory])
     return TokenizerEvaluation(
         tokenizer=tokenizer.fingerprint,
@@ -184,6 +203,9 @@ def evaluate_tokenizer(
         joiner_uses=int(used[joined].sum()),
         unused=int((used[FIRST_PIECE:] == 0).sum()),
         renyi_efficiency=renyi_efficiency(used),
+        mark_uses=int(used[marks.held_by(tokenizer.inventory)].sum()),
+        glued_marks=int(used[marks.glued_in(tokenizer.inventory)].sum()),
+        elsewhere=None if elsewhere is None else agreeing,
     )
 
 

@@ -22,6 +22,7 @@ from ulmkit.artifacts.atomic import read_regular
 from ulmkit.artifacts.manifest import Manifest, fingerprint
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.language.spec import Language
+from ulmkit.tokenizer.grid import EXACT, UNKNOWN_PENALTY, best_path, is_on_grid
 
 MODEL = "spm.model"
 VOCABULARY = "vocab.json"
@@ -80,6 +81,7 @@ class Tokenizer:
         self._check_layout(where)
         self._check_identity(model, where)
         self._bytes = [self._spelling(i) for i in range(self.vocabulary)]
+        self.exact_length = self._characters_that_add_up() if is_on_grid(model, NEWLINE) else None
         self._after_break = len(self._ids("\n"))
 
     @classmethod
@@ -152,14 +154,18 @@ class Tokenizer:
     def encode_normalized(self, texts: Sequence[str]) -> list[np.ndarray]:
         """`encode_batch` for texts that are in normal form already: the corpus."""
         written = [_BREAK.sub("\n ", text) if "\n" in text else text for text in texts]
+        longest = self.exact_length or max(map(len, written), default=0)
+        by_part = [number for number, text in enumerate(written) if len(text) > longest or SPACE in text]
+        whole = list(written)
+        for number in by_part:
+            whole[number] = ""
         try:
             # one thread: whoever wants more speed runs more processes
-            encoded = self._processor.encode(written, out_type="numpy", num_threads=1)
+            encoded = self._processor.encode(whole, out_type="numpy", num_threads=1)
+            for number in by_part:
+                encoded[number] = self._encode_by_part(written[number])
         except (RuntimeError, TypeError, UnicodeEncodeError) as error:
             raise InputError(_surrogate(texts)) from error
-        for number, text in enumerate(written):
-            if SPACE in text:
-                encoded[number] = self._encode_reserved(text)
         return encoded
 
     def pieces(self, text: str) -> list[str]:
@@ -188,10 +194,48 @@ class Tokenizer:
                     raise ArtifactError(f"{where}: {text!r} comes back as {back!r}. Train the tokenizer again.")
 
     def _ids(self, written: str) -> list[int]:
-        return self._processor.encode(written)
+        """Ids of `written`, behind a word boundary: in one go, or where that is too long to add up, cut at spaces."""
+        limit = self.exact_length
+        if limit is None or len(written) <= limit:
+            return self._processor.encode(written)
+        ids: list[int] = []
+        start, last = 0, len(written) - 1
+        while len(written) - start > limit:
+            # the space of a cut is the word boundary before what follows, which must not be nothing
+            cut = written.rfind(" ", start + 1, min(start + limit + 1, last))
+            if cut < 0:
+                cut = written.find(" ", start + limit, last)
+                cut = len(written) if cut < 0 else cut
+                ids += self._ids_of_stretch(" " + written[start:cut])
+            else:
+                ids += self._processor.encode(written[start:cut])
+            start = cut + 1
+        return ids + self._processor.encode(written[start:])
 
-    def _encode_reserved(self, written: str) -> np.ndarray:
-        """Ids of a text that holds U+2581, which SentencePiece would take for a space: in bytes."""
+    def _ids_of_stretch(self, written: str) -> list[int]:
+        ids: list[int] = []
+        for piece in best_path(written.replace(" ", SPACE), self._plain_scores):
+            number = self._plain_ids.get(piece)
+            ids += [FIRST_BYTE + byte for byte in piece.encode()] if number is None else [number]
+        return ids
+
+    @cached_property
+    def _plain_ids(self) -> dict[str, int]:
+        """The id of each piece that a text can hold."""
+        return {
+            piece: number for number, piece in enumerate(self.inventory) if number == NEWLINE or number >= FIRST_PIECE
+        }
+
+    @cached_property
+    def _plain_scores(self) -> dict[str, float]:
+        return {piece: self.scores[number] for piece, number in self._plain_ids.items()}
+
+    def _characters_that_add_up(self) -> int:
+        """How long a text may be so that no sum of scores is rounded, were every character of it unknown."""
+        return int(EXACT / (UNKNOWN_PENALTY - min(self.scores)))
+
+    def _encode_by_part(self, written: str) -> np.ndarray:
+        """Ids of a text that is long, or holds U+2581, which SentencePiece would take for a space: in bytes."""
         first, *rest = written.split(SPACE)
         mark = [FIRST_BYTE + byte for byte in SPACE.encode()]
         ids = self._ids(first)

@@ -16,13 +16,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import xxhash
 
 from ulmkit.artifacts.atomic import atomic_write, temporary_beside, write_json
+from ulmkit.artifacts.layout import SPLITS
 from ulmkit.artifacts.manifest import Manifest, package_versions, signature
 from ulmkit.artifacts.shards import corpus_digest, corpus_read, finished_corpus, read_batches, shard_paths
 from ulmkit.artifacts.stage import Stage, differences, stage
@@ -31,9 +32,13 @@ from ulmkit.language.sections import TokenizerSettings
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer import isolated
+from ulmkit.tokenizer.card import CARD, tokenizer_card
+from ulmkit.tokenizer.elsewhere import Elsewhere, write_elsewhere
+from ulmkit.tokenizer.grid import on_grid
+from ulmkit.tokenizer.marks import Marks
 from ulmkit.tokenizer.model import BOS, EOS, FIRST_PIECE, MODEL, NEWLINE, PAD, UNK, VOCABULARY, Tokenizer
 
-RECIPE = 1  # raised when the same corpus and settings would give another model
+RECIPE = 2  # raised when the same corpus and settings would give another model
 THREADS = 4  # the vocabulary depends on it, so it is the same on every machine
 MAX_REQUIRED_LETTERS = 1_500  # all syllables of Ethiopic and Yi, not those of Hangul
 MAX_WORD = 1_000  # characters; what is longer is no word, and is cut
@@ -58,6 +63,10 @@ class TokenizerReport:
     def vocabulary(self) -> int:
         return int(self.manifest["settings"]["vocabulary"])
 
+    @property
+    def elsewhere(self) -> Elsewhere:
+        return Elsewhere(**self.manifest["elsewhere"])
+
     def summary(self) -> str:
         """A few lines for people."""
         settings, sample = self.manifest["settings"], self.manifest["sample"]
@@ -71,6 +80,7 @@ class TokenizerReport:
         for source, entry in sorted(sample.items(), key=lambda item: -item[1]["characters"]):
             share = entry["characters"] / max(entry["of_characters"], 1)
             lines.append(f"  {source}: {entry['characters']:,} characters, {share:.0%} of what there is")
+        lines.append(self.elsewhere.summary())
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -122,7 +132,7 @@ def train_tokenizer(
             words, sample = count_words(shard_paths(built, "train"), asked.sample_characters, report)
         if not words:
             raise ArtifactError(f"{corpus}: the train split holds no words. Build the corpus from more input.")
-        trained = _train(asked, words, inputs["required"], work.new, report)
+        trained = _train(asked, words, inputs["required"], Marks(inputs["marks"]), work.new, report)
         tokenizer = Tokenizer(
             trained,
             normalization=inputs["normalization"],
@@ -135,7 +145,9 @@ def train_tokenizer(
                 "Ask for fewer."
             )
         tokenizer.check_round_trips(where=f"{folder}: the tokenizer just trained")
-        manifest = _finish(work, tokenizer, language, inputs, sample, len(words))
+        with corpus_read(corpus) as built:
+            elsewhere = write_elsewhere(tokenizer, asked.model, work.new, held_out_texts(built, report))
+        manifest = _finish(work, tokenizer, language, inputs, elsewhere, {"sample": sample, "words": len(words)})
     return TokenizerReport(folder, manifest.content, changed=changed, seconds=time.monotonic() - started)
 
 
@@ -146,6 +158,7 @@ def _inputs(language: Language, corpus: Manifest, asked: TokenizerSettings) -> d
         "corpus": corpus_digest(corpus, ["train"]),
         "normalization": language.normalizer("standard").fingerprint,
         "required": required_characters(language),
+        "marks": Marks.of(language).characters,
         "settings": {
             "vocabulary": asked.vocabulary,
             "model": asked.model,
@@ -170,7 +183,7 @@ def learn_pieces(language: Language, texts: Iterable[str], *, vocabulary: int, r
     for text in texts:
         words.update(text.split())
     with tempfile.TemporaryDirectory(prefix="ulmkit-pieces-") as place:
-        model = _train(asked, words, required_characters(language), Path(place), report)
+        model = _train(asked, words, required_characters(language), Marks.of(language), Path(place), report)
     return Tokenizer(model, normalization="none")
 
 
@@ -224,6 +237,17 @@ def balanced_shares(sizes: Mapping[str, int], budget: int) -> dict[str, float]:
     return shares
 
 
+def held_out_texts(corpus: Manifest, report: Report = silent) -> Iterator[tuple[str, str]]:
+    """The id and the text of every document of valid and test."""
+    paths = [path for split in SPLITS[1:] for path in shard_paths(corpus, split)]
+    done = 0
+    for batch in read_batches(paths, ["id", "text"]):
+        columns = batch.to_pydict()
+        yield from zip(columns["id"], columns["text"], strict=True)
+        done += batch.num_rows
+        report(Progress("compare", done, None, "held-out documents"))
+
+
 def count_words(
     paths: list[Path], budget: int, report: Report = silent
 ) -> tuple[Counter[str], dict[str, dict[str, int]]]:
@@ -250,13 +274,13 @@ def count_words(
     return words, dict(sorted(sample.items()))
 
 
-def training_rows(words: Mapping[str, int], *, split_digits: bool) -> Iterator[str]:
+def training_rows(words: Mapping[str, int], *, split_digits: bool, marks: Marks) -> Iterator[str]:
     """`word<TAB>count` lines in a fixed order, with cuts where no piece may cross."""
     for word, count in sorted(words.items(), key=lambda item: (-item[1], item[0])):
         if RESERVED.search(word):
             continue
         for start in range(0, len(word), MAX_WORD):
-            part = word[start : start + MAX_WORD]
+            part = marks.apart(word[start : start + MAX_WORD], CUT)
             # SentencePiece's own split_digits knows ASCII only
             yield f"{BESIDE_DIGIT.sub(CUT, part) if split_digits else part}\t{count}"
 
@@ -300,8 +324,10 @@ def _options(asked: TokenizerSettings, required: str) -> dict[str, Any]:
     }
 
 
-def _train(asked: TokenizerSettings, words: Mapping[str, int], required: str, folder: Path, report: Report) -> bytes:
-    """The serialized model, trained in a process of its own."""
+def _train(
+    asked: TokenizerSettings, words: Mapping[str, int], required: str, marks: Marks, folder: Path, report: Report
+) -> bytes:
+    """The serialized model, trained in a process of its own; the scores of a unigram model add up exactly."""
     place = temporary_beside(folder / MODEL)
     command = [
         sys.executable,
@@ -313,7 +339,7 @@ def _train(asked: TokenizerSettings, words: Mapping[str, int], required: str, fo
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert process.stdin is not None
     assert process.stderr is not None
-    rows = training_rows(words, split_digits=asked.split_digits)
+    rows = training_rows(words, split_digits=asked.split_digits, marks=marks)
     feeder = threading.Thread(target=_feed, args=(process.stdin, rows), daemon=True)
     try:
         feeder.start()
@@ -321,7 +347,8 @@ def _train(asked: TokenizerSettings, words: Mapping[str, int], required: str, fo
         status = process.wait()
         feeder.join()
         if status == 0:
-            return place.read_bytes()
+            model = place.read_bytes()
+            return on_grid(model) if asked.model == "unigram" else model
     finally:
         process.kill()  # an interrupt must not leave it running; a finished one does not mind
         process.wait()
@@ -382,16 +409,18 @@ def _finish(
     tokenizer: Tokenizer,
     language: Language,
     inputs: Mapping[str, Any],
-    sample: Mapping[str, Any],
-    words: int,
+    elsewhere: Elsewhere,
+    counted: Mapping[str, Any],
 ) -> Manifest:
-    """Write model, vocabulary and manifest."""
+    """Write model, vocabulary, README and manifest."""
     with atomic_write(work.new / MODEL) as file:
         file.write(tokenizer.model)
     ids = {"pad": PAD, "unk": UNK, "bos": BOS, "eos": EOS, "newline": NEWLINE}
     pieces = [list(entry) for entry in zip(tokenizer.inventory, tokenizer.scores, strict=True)]
     write_json(work.new / VOCABULARY, {"ids": ids, "pieces": pieces})
     settings = inputs["settings"]
+    with atomic_write(work.new / CARD) as file:
+        file.write(tokenizer_card(tokenizer, language, settings["model"], elsewhere).encode())
     manifest = {
         "language": language.code,
         "language_fingerprint": language.fingerprint,
@@ -400,8 +429,8 @@ def _finish(
         "settings": settings,
         "inputs": inputs,
         "ids": ids,
-        "sample": sample,
-        "words": words,
+        **counted,
+        "elsewhere": asdict(elsewhere),
         "versions": package_versions(["sentencepiece", "xxhash", "pyarrow"]),
         "signature": signature(
             "tokenizer",
