@@ -7,6 +7,8 @@ import math
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from ulmkit.lm.ingredients import StepState
 from ulmkit.lm.loop import TrainProgress
 from ulmkit.lm.position import Position, TimeBudget
 from ulmkit.lm.run import CLOCKS, pretrain
+from ulmkit.lm.settings_kept import refuse_other_settings_of
 from ulmkit.lm.state import read_state, write_state
 
 
@@ -300,6 +303,23 @@ def test_a_checkpoint_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         load_model(tmp_path / "nowhere")
     with pytest.raises(ArtifactError, match="no checkpoint here"):
         load_model(tmp_path)
+
+
+def test_a_finished_run_whose_best_is_damaged_says_so(finished: Path) -> None:
+    weights = finished / "best/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    with pytest.raises(ArtifactError, match=r"best/model\.safetensors: [\d,]+ bytes, written with [\d,]+\. The run"):
+        run(finished, resume=True)
+
+
+def test_another_setting_is_found_out_before_torch_is_needed(finished: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, lr=0.02)
+    with pytest.raises(UsageError, match=r"last: began with lr .*, now 0\.02\. Start a new run"):
+        refuse_other_settings_of(finished / "last", config)
+    refuse_other_settings_of(finished / "last", dataclasses.replace(TINY, checkpoint_minutes=3.0, precision="auto"))
+    refuse_other_settings_of(tmp_path / "nothing", config)  # whether it is there is asked later
+    code = "import sys, ulmkit.lm.settings_kept, ulmkit.cli.lm; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_best_is_for_use_and_cannot_be_resumed_from(finished: Path) -> None:

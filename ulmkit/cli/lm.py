@@ -114,12 +114,16 @@ def pretrain(
     ulmkit lm pretrain fa --run news --from pretrained --epochs 3 --lr 1e-3 --patience 2
     torchrun --nproc-per-node 2 -m ulmkit lm pretrain fa
     """
+    from ulmkit.lm.settings_kept import refuse_other_settings_of
+
+    config = configure(preset, settings, **given)
+    if resume:  # what follows loads torch
+        refuse_other_settings_of(terminal.layout(code).run(run_name) / "last", config)
     from ulmkit.artifacts.tokens import open_token_file
     from ulmkit.lm.distributed import launched
     from ulmkit.lm.run import pretrain as train
     from ulmkit.workflow.prepare import prepare_tokens
 
-    config = configure(preset, settings, **given)
     world = launched()
     if not world.first:  # one voice is enough
         terminal = dataclasses.replace(terminal, quiet=True, as_json=False)

@@ -3,13 +3,17 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ulmkit.cli.common import FilePath, Terminal, shared, text_table
 from ulmkit.cli.streams import input_lines, write_out
-from ulmkit.errors import UsageError
+from ulmkit.errors import InputError, UlmkitError, UsageError
 from ulmkit.names import readable
+
+if TYPE_CHECKING:
+    from ulmkit.tokenizer.evaluate import RoundTrips
 
 
 @click.group()
@@ -169,4 +173,18 @@ def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
         rows = [(file, f"{trips.total:,}", f"{trips.exact:,}") for file, trips in found]
         terminal.print(text_table(("file", "texts", "exact"), rows))
         result["inputs"] = [{"file": file} | dataclasses.asdict(trips) for file, trips in found]
+        _refuse_failed(found)
     terminal.finish(result)
+
+
+def _refuse_failed(found: "list[tuple[str, RoundTrips]]") -> None:
+    """Raise where no text was read from any file, or one did not come back."""
+    if not any(trips.total for _, trips in found):
+        files = readable(found[0][0]) if len(found) == 1 else f"{len(found):,} files"
+        raise InputError(f"{files}: no text was read. Give files that `corpus build` reads.")
+    for file, trips in found:
+        if trips.exact < trips.total:
+            raise UlmkitError(
+                f"{readable(file)}: {trips.total - trips.exact:,} of {trips.total:,} texts did not come back exactly, "
+                f"text {trips.first_failing} first. Report it: the tokenizer is lossless by design."
+            )

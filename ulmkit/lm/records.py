@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from ulmkit.artifacts.atomic import write_json
-from ulmkit.artifacts.manifest import Manifest, describe_files, fingerprint, package_versions, signature
+from ulmkit.artifacts.manifest import Manifest, changed_files, describe_files, fingerprint, package_versions, signature
 from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
+from ulmkit.errors import ArtifactError
 from ulmkit.lm.audit import Finding
 from ulmkit.lm.checkpoint import save_checkpoint
 from ulmkit.lm.loop import Loop, perplexity
@@ -209,9 +210,13 @@ class RunFolder:
         write_stage_manifest(self.folder, LM_STAGE, manifest)
 
     def result(self) -> TrainResult:
-        """What the manifest says."""
-        manifest = Manifest.read(self.folder, LM_STAGE).content
-        return TrainResult(folder=self.folder, signature=manifest["signature"], **manifest["result"])
+        """What the manifest says. Raises `ArtifactError` where what it is about, best/, is not as it was written."""
+        manifest = Manifest.read(self.folder, LM_STAGE)
+        best = {name: entry for name, entry in manifest.files.items() if name.startswith(f"{BEST}/")}
+        if problems := changed_files(self.folder, best):
+            raise ArtifactError(f"{problems[0]}. The run is finished and not whole: use another copy, or train again.")
+        content = manifest.content
+        return TrainResult(folder=self.folder, signature=content["signature"], **content["result"])
 
 
 def _refuse_damage(loop: Loop, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -17,10 +17,8 @@ from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.optimizer import restore_optimizer
 from ulmkit.lm.pointer import NO_ID
 from ulmkit.lm.records import AVERAGE, CARRIED, LAST, METRICS, RunFolder
+from ulmkit.lm.settings_kept import MEASURED, refuse_other_settings
 from ulmkit.lm.state import OPTIMIZER, STATE
-
-# a resumed run may save or report more often; anything else would make it another run
-FREE_SETTINGS = ("checkpoint_minutes",)
 
 
 def resumed_config(about: dict[str, Any], saved: dict[str, Any], start: Path | None, folder: Path) -> LMConfig:
@@ -29,7 +27,7 @@ def resumed_config(about: dict[str, Any], saved: dict[str, Any], start: Path | N
     The first difference between the two is refused by name.
     """
     where = folder / LAST
-    for name in ("backend", "precision"):  # what was once measured stays
+    for name in MEASURED:
         if about["config"][name] == "auto":
             about["config"][name] = saved["config"][name]
     about["probe"] = saved["probe"]
@@ -44,10 +42,7 @@ def resumed_config(about: dict[str, Any], saved: dict[str, Any], start: Path | N
     for name in ("time_budget_s", "clock"):
         if saved[name] != about[name]:
             raise UsageError(f"{where}: began with {name} {saved[name]}, now {about[name]}. Start a new run.")
-    began = config_from_json(saved["config"]).to_json()  # a setting that is younger than the run has its default there
-    for name, after in about["config"].items():
-        if began[name] != after and name not in FREE_SETTINGS:
-            raise UsageError(f"{where}: began with {name} {began[name]}, now {after}. Start a new run for the change.")
+    refuse_other_settings(config_from_json(saved["config"]), about["config"], where)
     return config_from_json(about["config"])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ulmkit.lm.config import LMConfig
 from ulmkit.names import code_span, json_text, markdown_text
 from ulmkit.publish.source import Source, of_words
+from ulmkit.tokenizer.card import NEWLINE_REASON, NEWLINE_RULE
 
 
 def fastai_readme(source: Source) -> str:
@@ -45,6 +46,8 @@ them only as you got them from someone you trust. The first listing runs no pick
 - `vocab.json` and `models/vocab.pkl` hold the same list: row *i* of the embedding is its word *i*. The order is
   fastai's (`xxunk`, `xxpad`, `xxbos`, `xxeos`, then the pieces); the tokenizer's own ids have padding before
   unknown, and agree from id 2 on.
+- {NEWLINE_REASON}
+  `{NEWLINE_RULE}`; `tokenizer/README.md` names other ways.
 - The pieces are those of text normalized by ulmkit's {language}. fastai's text rules (`xxmaj`, `xxrep`, …) were never
   applied: give it `rules=[]`, and put `xxbos` before each document.
 - A dropout of exactly 0 on the recurrent weights would make fastai fail in training, so `config.json` says
@@ -116,7 +119,9 @@ def _ids_of(source: Source) -> str:
     if of_words(source):
         return "Ids are those of `tokenizer/vocab.json`; 0, `<eos>`, stands before every line."
     language = code_span(source.checkpoint.identity.language)
-    return f"Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's {language}."
+    return f"""Ids are those of `tokenizer/spm.model`, for text normalized by ulmkit's {language}.
+{NEWLINE_REASON}
+`{NEWLINE_RULE}`; `tokenizer/README.md` names other ways."""
 
 
 def _pointing(config: LMConfig) -> str:

@@ -1,28 +1,15 @@
 """What the README of a tokenizer's folder says: what a text needs before, and how any program gets the same ids."""
 
 from ulmkit.language.spec import Language
-from ulmkit.names import code_span, json_text, markdown_text
+from ulmkit.names import code_span, markdown_text
 from ulmkit.tokenizer.elsewhere import TOKENIZER_JSON, Elsewhere
 from ulmkit.tokenizer.model import BOS, EOS, PAD, UNK, Tokenizer
 
 CARD = "README.md"
 
 # for who reads spm.model alone; it stands wherever that file is named
-_NEWLINE_RULE = """Plain SentencePiece has no word boundary behind a newline: put a space there, and its ids are these.
-
-```python
-import re
-from sentencepiece import SentencePieceProcessor
-
-pieces = SentencePieceProcessor(model_file={model})
-ids = pieces.encode(re.sub(r"\\n(?=[^\\n])", "\\n ", text))
-```
-"""
-
-
-def newline_rule(model: str) -> str:
-    """How to encode a text of several lines with the file `model` in plain SentencePiece, in Markdown."""
-    return _NEWLINE_RULE.format(model=json_text(model))
+NEWLINE_RULE = r'ids = pieces.encode(re.sub(r"\n(?=[^\n])", "\n ", text))'
+NEWLINE_REASON = "Plain SentencePiece has no word boundary behind a newline: with a space put there its ids are these."
 
 
 def tokenizer_card(tokenizer: Tokenizer, language: Language, kind: str, elsewhere: Elsewhere) -> str:
@@ -56,7 +43,16 @@ ids = tokenizer.encode("text")
 
 {_hugging_face(elsewhere)}## SentencePiece
 
-{newline_rule("spm.model")}
+{NEWLINE_REASON}
+
+```python
+import re
+from sentencepiece import SentencePieceProcessor
+
+pieces = SentencePieceProcessor(model_file="spm.model")
+{NEWLINE_RULE}
+```
+
 A `▁` in a text is a space to it; every other program here spells it in bytes.{_exact(tokenizer)}
 """
 

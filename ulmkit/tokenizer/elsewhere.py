@@ -27,7 +27,7 @@ CONFIG = "tokenizer_config.json"
 SPECIAL_MAP = "special_tokens_map.json"
 
 PACKAGE = "tokenizers"
-INSTALL = "pip install 'ulmkit[export]'"
+INSTALL = "pip install tokenizers"
 
 NEVER = -1_000.0  # nats; six unknown characters, the longest spelling of a special piece, have more
 BREAK = r"\n(?=[^\n])"
