@@ -274,3 +274,31 @@ def test_pages_of_common_crawl_become_shards_and_the_report_says_what_they_cost(
     assert next(line.split()[1] for line in lines if line.startswith("records")) == "7"
     assert any(line.startswith("CC-MAIN-2026-43, ") for line in lines)
     assert max(len(line) for line in lines if not line.startswith("corpus|")) <= 80, out
+
+
+def test_rows_of_an_index_are_counted_by_top_level_domain_and_language(site: Site, tmp_path: Path, capsys) -> None:
+    texts = [text for _, text in samples(6)]
+    pages = [Page(f"http://a{n % 2}.ee/{n}", "est" if n < 4 else "eng,est", text) for n, text in enumerate(texts)]
+    pages += [Page(f"http://x.fi/{n}", "est", texts[n]) for n in range(3)]
+    block = (
+        '[[sources]]\nname = "cc"\nkind = "commoncrawl"\nlocator = "latest"\nlicence = "CC-BY-4.0"\ndelay_s = 0.0\n'
+        'tld = ["ee"]\nrespect_robots_now = false\n'
+    )
+    with commoncrawl_server(pages, filler=60) as crawl:
+        options = ("--source", "cc", "--mirror", crawl.url, "--contact", "me@example.org",
+                   "--languages", own_folder(tmp_path, block))  # fmt: skip
+        assert build(site, tmp_path, *options, "--max-hours", 1) == 0
+        out = capsys.readouterr().out
+        assert all(span for path, span in crawl.requests if path.endswith((".parquet", ".warc.gz")))
+    told = manifest(tmp_path)["pins"]["cc"]["run"]["rows"]
+    assert told == {
+        "tld": {"ee": {"rows": 6, "here": 6}},
+        "language": {"est": {"rows": 4, "here": 4}, "eng": {"rows": 2, "here": 2}},
+    }
+    assert [line.split() for line in out.splitlines() if line.startswith(("ee ", "eng "))] == [
+        ["ee", "6", "6"],
+        ["eng", "2", "2"],
+    ]
+    assert max(len(line) for line in out.splitlines() if not line.startswith("corpus|")) <= 80, out
+    card = (tmp_path / "et" / "corpus" / "README.md").read_text(encoding="utf-8")
+    assert "| est | 4 | 4 |" in card

@@ -8,7 +8,7 @@ import contextlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -386,6 +386,18 @@ class Frontier:
         for role, state, reason, count in rows:
             told = f"{state}: {reason}" if reason else state
             found.setdefault(role, {})[told] = count
+        return found
+
+    def tallied(self, source: str, of: Callable[[str], str]) -> dict[tuple[str, str], tuple[int, int]]:
+        """What `of` says of a page's URL, and why it was found → how many pages, and how many of them were kept."""
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        with self._damage():
+            rows = self.db.execute(
+                "SELECT url, why, state IN ('done', 'listed') FROM urls WHERE source = ? AND role = 'page'", (source,)
+            )
+            for url, why, kept in rows:
+                pages, here = found.get((of(url), why), (0, 0))
+                found[of(url), why] = pages + 1, here + kept
         return found
 
     def holds_text(self, source: str) -> bool:

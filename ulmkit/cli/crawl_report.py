@@ -78,11 +78,24 @@ def _archive(name: str, pins: Mapping[str, Any]) -> str:
             (readable(f"{pins['resolved']}, {wanted}", _WHY), "pages"), _counts(run["urls"].get("page", {}), _WHY)
         ),
     ]
+    for key, what in (("tld", "top-level domain"), ("language", "language")):
+        if counts := run.get("rows", {}).get(key):
+            tables.append(_index_rows(what, counts))
     if run["not_kept"]:
         tables.append(text_table(("not kept because", "URLs"), _counts(run["not_kept"], _WHY)))
     if run["stopped"]:
         tables.append(f"stopped by {readable(run['stopped'], 60)}")
     return "\n\n".join(tables)
+
+
+def _index_rows(what: str, counts: Mapping[str, Mapping[str, int]]) -> str:
+    """Rows of the index that are wanted, those that are here beside; of many values the commonest."""
+    rows = [(readable(value, _NAME), f"{each['rows']:,}", f"{each['here']:,}") for value, each in counts.items()]
+    more = list(counts.values())[_PAIRS:]
+    if more:
+        rest, here = (sum(each[key] for each in more) for key in ("rows", "here"))
+        rows = [*rows[:_PAIRS], (f"{len(more):,} more", f"{rest:,}", f"{here:,}")]
+    return text_table((what, "rows of the index", "here"), rows)
 
 
 def yield_tables(yields: Mapping[str, Mapping[str, Any]]) -> str:

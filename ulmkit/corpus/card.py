@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write
-from ulmkit.corpus.yields import source_tables
+from ulmkit.corpus.yields import index_tables, source_tables
 from ulmkit.language.spec import Language
 from ulmkit.names import code_span, markdown_text, yaml_text
 
@@ -42,6 +42,7 @@ def write_card(path: Path, language: Language, manifest: dict[str, Any]) -> None
         ),
         "",
         *source_tables(manifest.get("yields", {})),
+        *index_tables(manifest.get("pins", {})),
         *_consent(manifest),
         f"Licences of the inputs, as stated by whoever gave them: {', '.join(map(markdown_text, licences))}.",
         "",

@@ -141,3 +141,17 @@ def source_tables(yields: Mapping[str, Any]) -> list[str]:
             ),
         ]
     return [*lines, ""]
+
+
+def index_tables(pins: Mapping[str, Any]) -> list[str]:
+    """Of each source that an index of a crawl was read for, by top-level domain and language, for the card."""
+    lines: list[str] = []
+    for name, each in sorted(pins.items()):
+        for key, what in (("tld", "top-level domain"), ("language", "main language")):
+            counts = (each.get("run") or {}).get("rows", {}).get(key, {}) if isinstance(each, Mapping) else {}
+            if counts:
+                head = f"| {markdown_text(name)}: {what} | rows of the index | pages here |"
+                lines += [head, "| --- | ---: | ---: |"]
+                lines += [f"| {markdown_text(value)} | {n['rows']:,} | {n['here']:,} |" for value, n in counts.items()]
+                lines.append("")
+    return lines

@@ -65,6 +65,7 @@ class IndexedPage:
     file: str
     offset: int
     length: int
+    language: str = ""  # its main one (ISO 639-3), where the index says it
 
 
 class SpannedFile(io.RawIOBase):
@@ -134,8 +135,12 @@ class CrawlIndex:
             raise InputError(f"{self.name}: no row group {group}.")
         with self._sound():
             rows = self._wanted(group, selection)
-            columns = [rows.column(column).to_pylist() for column in ("url", *PLACE)] if rows is not None else [[]] * 4
-        return [IndexedPage(*row) for row in zip(*columns, strict=True) if _is_place(*row)]
+            if rows is None:
+                return []
+            columns = [rows.column(column).to_pylist() for column in ("url", *PLACE)]
+            said = rows.column(LANGUAGES).to_pylist() if LANGUAGES in rows.schema.names else [""] * rows.num_rows
+        places = zip(zip(*columns, strict=True), said, strict=True)
+        return [IndexedPage(u, f, o, n, _main(said)) for (u, f, o, n), said in places if _is_place(u, f, o, n)]
 
     def _may_have(self, number: int, sought: Mapping[str, tuple[str, ...]]) -> bool:
         group = self.table.metadata.row_group(number)
@@ -155,7 +160,7 @@ class CrawlIndex:
             wanted = pc.fill_null(wanted, False)
         if not pc.any(wanted).as_py():
             return None
-        rows = self._read(group, NEEDED).filter(wanted)
+        rows = self._read(group, (*NEEDED, *({LANGUAGES} & {*self.table.schema_arrow.names}))).filter(wanted)
         good = pc.equal(rows.column("fetch_status"), 200)
         if selection.mime:
             kinds = rows.column("content_mime_detected")
@@ -192,6 +197,12 @@ class CrawlIndex:
             yield
         except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
             raise InputError(f"{self.name}: no index in Parquet ({str(error).splitlines()[0][:100]}).") from error
+
+
+def _main(languages: Any) -> str:
+    """The first of a page's languages, which is that of most of it."""
+    first = languages.partition(",")[0] if isinstance(languages, str) else ""
+    return first if re.fullmatch(r"[a-z]{3}", first) else ""
 
 
 def _is_place(url: Any, file: Any, offset: Any, length: Any) -> bool:

@@ -49,6 +49,7 @@ LEDGER, RESOLVED = "commoncrawl.sqlite", "commoncrawl.json"
 AT_ONCE = 64  # tasks that are looked up at once
 TEXTS_AT_ONCE = 500  # of a WET file, in one commit
 PAGE, GROUP, FILE, WET = "page", "group", "file", "wet"  # roles: the sooner, the earlier in this row
+NOT_SAID = "not said"  # of a page's language or top-level domain
 _HOST = "commoncrawl"  # of the frontier's tasks, which are all of one server
 _NOT_THERE = (404, 410, 416)
 
@@ -346,8 +347,8 @@ class Retrieval:
     def text(self, record: ForeignRecord, file: str) -> Item | None:
         """A text of a WET file, kept, if it is wanted and not here."""
         wanted = self.selection.wants(urlsplit(record.url).hostname or "", record.language)
-        item = Item(record.url, PAGE, listed=True, note=file) if wanted and _is_address(record.url) else None
-        if item is None or self.frontier.knows(self.label, key_of(record.url)):
+        item = Item(record.url, PAGE, why=record.language[:20], listed=True, note=file)
+        if not (wanted and _is_address(record.url)) or self.frontier.knows(self.label, key_of(record.url)):
             return None
         said = self.allowed(record.url)
         if said is None or said.retry_at is not None:
@@ -427,6 +428,16 @@ class Retrieval:
         }
         return Fetched([self.home / segment.name for segment in segments], pins, crawled=True)
 
+    def rows(self) -> dict[str, dict[str, dict[str, int]]]:
+        """By top-level domain and by language the wanted pages that the index has, and how many of them are here."""
+        found: dict[str, dict[str, dict[str, int]]] = {"tld": {}, "language": {}}
+        for (tld, language), (wanted, here) in self.frontier.tallied(self.label, _tld_of).items():
+            for key, value in (("tld", tld), ("language", language or NOT_SAID)):
+                each = found[key].setdefault(value, {"rows": 0, "here": 0})
+                each["rows"] += wanted
+                each["here"] += here
+        return {key: dict(sorted(counts.items(), key=lambda e: (-e[1]["rows"], e[0]))) for key, counts in found.items()}
+
     def why_nothing(self) -> str:
         """Why no page is here, in a few words."""
         if self.client.guard is not None and self.client.guard.offline:
@@ -445,6 +456,7 @@ class Retrieval:
             "servers_refusing": len(self.refusing),
             "not_kept": dict(self.reasons.most_common()),
             "urls": self.frontier.counts(self.label),
+            "rows": self.rows(),
             "stopped": self.stopped,
         }
 
@@ -455,6 +467,12 @@ class Allowed:
 
     signals: str = ""
     retry_at: float | None = None
+
+
+def _tld_of(url: str) -> str:
+    """The top-level domain of a page's host; of an address none."""
+    last = (urlsplit(url).hostname or "").rpartition(".")[2]
+    return NOT_SAID if last.isdecimal() or not last or ":" in last else last
 
 
 def _is_address(url: str) -> bool:
@@ -469,4 +487,5 @@ def _item(capture: IndexedPage) -> Item | None:
     """A page to bring; None for one that has no address."""
     if not _is_address(capture.url):
         return None
-    return Item(capture.url, PAGE, priority=0, note=f"{capture.file} {capture.offset} {capture.length}")
+    place = f"{capture.file} {capture.offset} {capture.length}"
+    return Item(capture.url, PAGE, priority=0, why=capture.language, note=place)
