@@ -13,7 +13,8 @@ from ulmkit import errors
 from ulmkit.cli.main import cli
 
 DOOR = (
-    "load", "languages", "build", "train_tokenizer", "pretrain", "classify", "Corpus", "Tokenizer", "LM", "Classifier",
+    "load", "languages", "build", "train_tokenizer", "pretrain", "finetune", "classify", "Corpus", "Tokenizer", "LM",
+    "Classifier",
 )  # fmt: skip
 ERRORS = tuple(
     name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == "ulmkit.errors"
@@ -55,6 +56,7 @@ SAME = [
     ("build", ("corpus", "build"), {}),
     ("train_tokenizer", ("tokenizer", "train"), {}),
     ("pretrain", ("lm", "pretrain"), {"run_name": "run"}),
+    ("finetune", ("lm", "finetune"), {"run_name": "run"}),
     ("LM.generate", ("lm", "generate"), {}),
     ("LM.evaluate", ("lm", "evaluate"), {}),
 ]

@@ -8,6 +8,7 @@ costs nothing.
     tok = ulmkit.train_tokenizer(fa, corpus, vocabulary=30_000)      → a tokenizer
     lm = ulmkit.pretrain(fa, corpus, tok, preset="small")            → a language model
     lm.generate("…")
+    own = ulmkit.finetune(fa, comments, lm)                          → one that knows the texts of a task
     ulmkit.classify(fa, texts, labels).predict(["…"])                labelled texts → a classifier
 
 Every function does what the command of its name does at the prompt, with the same defaults; see docs/python.md.
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from ulmkit.workflow.classify import Classifier, classify
     from ulmkit.workflow.corpus import Corpus, build
+    from ulmkit.workflow.finetune import finetune
     from ulmkit.workflow.languages import languages, load
     from ulmkit.workflow.model import LM, pretrain
     from ulmkit.workflow.tokenizer import Tokenizer, train_tokenizer
@@ -60,6 +62,7 @@ __all__ = [
     "VocabularyError",
     "build",
     "classify",
+    "finetune",
     "languages",
     "load",
     "pretrain",
@@ -70,6 +73,7 @@ _HOMES = {
     "ulmkit.workflow.languages": ("load", "languages"),
     "ulmkit.workflow.corpus": ("build", "Corpus"),
     "ulmkit.workflow.classify": ("classify", "Classifier"),
+    "ulmkit.workflow.finetune": ("finetune",),
     "ulmkit.workflow.tokenizer": ("train_tokenizer", "Tokenizer"),
     "ulmkit.workflow.model": ("pretrain", "LM"),
 }

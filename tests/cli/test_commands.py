@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,8 @@ from click.testing import CliRunner
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.cli import common
 from ulmkit.cli.common import Terminal, text_table
-from ulmkit.cli.lm import clock
 from ulmkit.cli.main import cli
+from ulmkit.cli.training import clock
 from ulmkit.language.registry import get
 from ulmkit.names import readable
 from ulmkit.progress import Progress
@@ -69,6 +70,36 @@ def test_evaluation_puts_the_model_beside_its_baselines(chain: Path, capsys: pyt
     assert found["signature"].startswith("evaluation|language:fa|split:test|")
 
 
+def test_a_model_is_fine_tuned_with_a_table(chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    table = tmp_path / "comments.csv"
+    rows = [f'"سفارش {n} {"خوب" if n % 2 else "سرد"} رسید",{n % 2}' for n in range(80)]
+    table.write_text("\n".join(["comment,label", *rows, '" ",1', rows[0]]), encoding="utf-8")
+    (tmp_path / "test.txt").write_text("سفارش ۴ سرد رسید\n", encoding="utf-8")
+    words = ("lm", "finetune", "fa", "--root", chain, "--run", "comments", "--epochs", 1, "--batch-size", 4)
+    words = (*words, "--device", "cpu")
+    asked = ("--input", table, "--text-column", "comment", "--test", tmp_path / "test.txt")
+    assert run(*words, *asked) == 2  # the test has no such column
+    assert "test.txt: no column 'comment'" in capsys.readouterr().err
+    assert run(*words, *asked[:4], "--test", table) == 1
+    assert "82 texts, of which 0 different: nothing to learn from" in capsys.readouterr().err
+    assert not (chain / "fa/lm/comments").exists()
+    assert run(*words, *asked[:2], *asked[4:]) == 0
+    said = capsys.readouterr()
+    assert "64 to learn from, 15 held out; 1 empty, 1 repeated, 1 of the test left out" in said.out
+    assert "a word" in said.out.splitlines()[1]
+    assert "in the corpus" in said.out.splitlines()[1]
+    assert run(*words, "--resume", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["texts"]["input"] == {"files": ["comments.csv"], "columns": ["comment"], "unread": []}
+    assert run("lm", "evaluate", "fa", "--root", chain, "--run", "comments", "--no-baselines") == 0
+    capsys.readouterr()
+    assert run("verify", "fa", "--root", chain) == 0
+    (chain / "fa/lm/comments/tokens/train.bin").write_bytes(b"")
+    assert run("verify", "fa", "--root", chain) == 1
+    assert "train.bin: 0 bytes" in capsys.readouterr().err
+    shutil.rmtree(chain / "fa/lm/comments")
+
+
 def test_generation_repeats_for_a_seed_and_starts_with_the_prompt(chain: Path, capsys: pytest.CaptureFixture[str]):
     words = ("lm", "generate", "fa", "--root", chain, "--prompt", "كتاب‌ها", "--length", 20, "--json")
     texts = []
@@ -80,8 +111,6 @@ def test_generation_repeats_for_a_seed_and_starts_with_the_prompt(chain: Path, c
 
 
 def test_a_checkpoint_of_another_tokenizer_is_refused(chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    import shutil
-
     root = tmp_path / "other"
     shutil.copytree(chain, root)
     assert run("tokenizer", "train", "fa", "--root", root, "--vocab", 600, "-q") == 0
@@ -116,6 +145,9 @@ def test_tokens_go_out_and_come_back(chain: Path, capsys: pytest.CaptureFixture[
         (("lm", "evaluate", "fa"), 1, "lm"),
         (("lm", "pretrain", "fa", "--preset", "tinny"), 2, "Did you mean 'tiny'?"),
         (("lm", "pretrain", "fa", "--set", "drop"), 2, "NAME=VALUE"),
+        (("lm", "finetune", "fa", "--from", "none"), 1, "tokenizer train fa"),
+        (("lm", "finetune", "fa", "--input", "nowhere.csv"), 2, "nowhere.csv"),
+        (("lm", "finetune", "fa", "--from", "news", "--input", __file__), 2, "--from none"),
         (("verify", "fa"), 1, "corpus build fa"),
         (("demo", "xx"), 2, "no language 'xx'"),
     ],

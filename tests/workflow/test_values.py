@@ -1,6 +1,7 @@
 """Corpus, Tokenizer and LM as values: made from Python, read lazily, shown in a notebook."""
 
 import itertools
+import json
 from functools import partial
 from pathlib import Path
 
@@ -168,6 +169,10 @@ WRONG_FOR_PRETRAIN = {
     "minutes": ["x", NAN, -1, 0, INFINITE], "run": [5, None, "", "../x"], "start": [5, ""], "preset": [5, "x"],
     "device": [5, "x"], "resume": ["x"], "tensorboard": [5], "lr": ["x", NAN], "epochs": [1.5, "x"],
 }  # fmt: skip
+WRONG_FOR_FINETUNE = {
+    "texts": [5, "a", [5], [], [" "], ["a"]], "lm": [5, "pretrained"], "test": ["x", [5]], "preset": [5, "x", "small"],
+    "run": [5, "../x"], "minutes": ["x", 0], "lr": ["x"], "hidden_size": [20], "backward": [True, 5],
+}  # fmt: skip
 WRONG_FOR_GENERATE = {
     "length": ["x", NAN, 1.5, -1, None], "temperature": ["x", NAN, INFINITE, -1], "top_k": ["x", 1.5, -1],
     "top_p": ["x", NAN, 0, 2], "no_repeat": ["x", -1], "seed": ["x", NAN, -1, 10**40], "prompt": [5, [5], None],
@@ -184,6 +189,7 @@ def test_every_argument_of_another_kind_is_said_in_a_line(fa, corpus, tok, lm, t
         for function, wrong in (
             (build, WRONG_FOR_BUILD),
             (pretrain, WRONG_FOR_PRETRAIN),
+            (partial(ulmkit.finetune, fa, texts=comments(9), lm=lm, run="other"), WRONG_FOR_FINETUNE),
             (lm.generate, WRONG_FOR_GENERATE),
             (train_tokenizer, {"vocabulary": ["x", NAN, 1.5, -1], "model": ["x", 5], "force": ["x"]}),
         )
@@ -253,6 +259,40 @@ def test_hidden_states_are_one_row_a_piece_and_depend_on_what_was_read_alone(lm,
     longer = lm.hidden(text + " فردا نه.")
     np.testing.assert_allclose(longer[: len(states) - 1], states[:-1], atol=1e-6)
     np.testing.assert_array_equal(lm.hidden(text), states)
+
+
+def comments(many: int, first: int = 0) -> list[str]:
+    return [f"سفارش {number} {'خوب' if number % 2 else 'سرد'} رسید، ممنون از پیک" for number in range(first, many)]
+
+
+def test_a_model_goes_on_with_texts_of_ones_own(fa, lm, tok):
+    texts = [*comments(60), comments(1)[0], "  ", "نان"]
+    with pytest.warns(UserWarning, match="counting pieces alone reaches"):
+        own = ulmkit.finetune(fa, texts, lm, test=["نان"], epochs=1, batch_size=4, run="own", device="cpu")
+    counts = json.loads((own.folder / "texts.json").read_text())["counts"]
+    assert {name: counts[name] for name in ("given", "empty", "repeated", "left_out")} == {
+        "given": 63, "empty": 1, "repeated": 1, "left_out": 1,
+    }  # fmt: skip
+    assert (own.config.hidden_size, own.config.drop_mult, own.config.batch_size) == (24, 0.15, 4)
+    assert own.evaluate().result.documents == counts["valid"]  # of its own texts
+    assert json.loads((own.folder / "config.json").read_text())["start"]["run"] == "pretrained"
+    with pytest.raises(ulmkit.UsageError, match="texts of its own, which have no test split"):
+        own.evaluate("test")
+    with pytest.raises(ulmkit.UsageError, match="began with other texts than these"):
+        ulmkit.finetune(fa, texts[1:], lm, run="own", resume=True)
+    again = ulmkit.finetune(fa, texts, lm, test=["نان"], run="own", resume=True)
+    assert again.result == own.result
+
+
+def test_a_backward_model_begins_with_none_or_with_a_backward_one(fa, lm, tok):
+    sizes = {"preset": "tiny", "embedding_size": 16, "hidden_size": 24, "batch_size": 4, "device": "cpu"}
+    with pytest.warns(UserWarning, match="So few steps"):
+        own = ulmkit.finetune(fa, comments(60), tok, backward=True, steps=2, run="from-the-end", **sizes)
+    assert own.backward
+    assert not lm.backward
+    with pytest.raises(ulmkit.UsageError, match="reads texts from the beginning, this run from the end"):
+        ulmkit.finetune(fa, comments(60), lm, backward=True, run="turned")
+    assert not own.layout.run("turned").exists()
 
 
 def test_a_learner_has_the_models_weights_and_trains_a_copy(lm):

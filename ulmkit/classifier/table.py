@@ -44,11 +44,14 @@ class Examples:
 
 
 class Table:
-    """One file of rows. `columns` are its names; iterating gives rows, and complaints about what is none."""
+    """One file of rows. `columns` are its names; iterating gives rows, and complaints about what is none.
 
-    def __init__(self, path: Path) -> None:
+    With `lines`, each line of a plain text is a row of one cell, whatever marks stand in it.
+    """
+
+    def __init__(self, path: Path, *, lines: bool = False) -> None:
         self.path, self.name = path, stored_name(path.name)
-        self._rows = rows_of_file(path)
+        self._rows = rows_of_file(path, lines=lines)
         first = list(islice(self._rows, LAYOUT_ROWS))
         self.sample = [row for row in first if not isinstance(row, Unreadable)]
         if not self.sample:
@@ -105,11 +108,16 @@ def label_column(table: Table, columns: Columns, text: str) -> str:
     return table.column(columns.label, LABEL_COLUMNS, "--label-column")
 
 
-def refused_row(row: Unreadable, name: str) -> InputError:
-    """The error for a row that cannot be read."""
+def row_problem(row: Unreadable, name: str) -> str:
+    """Where a row of the file `name` stands that cannot be read, and why."""
     line = row.where.rpartition("#")[2] if "#" in row.where else ""
     where = f"{name}:{line}" if line.isdecimal() else name
-    return InputError(f"{where}: {row.reason}{f' ({row.detail})' if row.detail else ''}. Mend it, or --skip-bad.")
+    return f"{where}: {row.reason}{f' ({row.detail})' if row.detail else ''}"
+
+
+def refused_row(row: Unreadable, name: str) -> InputError:
+    """The error for a row that cannot be read."""
+    return InputError(f"{row_problem(row, name)}. Mend it, or --skip-bad.")
 
 
 def labelled_rows(
@@ -127,7 +135,7 @@ def labelled_rows(
     files: list[str] = []
     bad = 0
     for path in paths:
-        table = Table(path)
+        table = Table(path, lines=not labelled and columns.text is None)
         text_name = text_column(table, columns)
         label_name = label_column(table, columns, text_name) if labelled else ""
         id_name = table.column(columns.id, (), "--id-column") if columns.id else ""

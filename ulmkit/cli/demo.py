@@ -26,7 +26,7 @@ def command(terminal: Terminal, code: str, seed: int) -> None:
     ulmkit demo fa
     """
     from ulmkit.cli.corpus import corpus_tables
-    from ulmkit.cli.lm import training_progress
+    from ulmkit.cli.training import training_progress
     from ulmkit.workflow import demo
 
     started = time.monotonic()

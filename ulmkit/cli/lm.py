@@ -1,31 +1,29 @@
 """`ulmkit lm`: token files to a language model."""
 
-import contextlib
 import dataclasses
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulmkit.cli.common import FilePath, Terminal, shared, text_table
-from ulmkit.cli.streams import remark
+from ulmkit.cli.finetune import finetune
+from ulmkit.cli.training import (
+    DEVICE_OPTION,
+    RUN_OPTION,
+    SEED_OPTION,
+    audit_table,
+    configure,
+    course,
+    reached,
+    recipe,
+    training_progress,
+)
 from ulmkit.errors import UsageError
 from ulmkit.names import readable
 
 if TYPE_CHECKING:
-    from ulmkit.lm.audit import Finding
-    from ulmkit.lm.config import LMConfig
     from ulmkit.lm.evaluate import Evaluation
-    from ulmkit.lm.loop import TrainProgress
-
-RUN_OPTION = click.option(
-    "--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder."
-)
-DEVICE_OPTION = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
-SEED_OPTION = click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
 
 
 @click.group()
@@ -33,64 +31,14 @@ def command() -> None:
     """Tokens → AWD-LSTM language model."""
 
 
-def recipe(function: Any) -> Any:
-    """The options that shape a training run."""
-    options = (
-        click.option(
-            "--preset",
-            default="default",
-            show_default=True,
-            help="origin, default, small, tiny, wikitext-2, beyond (small with a pointer into what was read last).",
-        ),
-        click.option("--epochs", type=click.IntRange(min=1), help="Passes over the corpus."),
-        click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of epochs."),
-        click.option("--batch-size", type=click.IntRange(min=1), help="Streams trained side by side."),
-        click.option("--bptt", type=click.IntRange(min=2), help="Tokens per step in time."),
-        click.option("--lr", type=float, help="Highest learning rate of the cycle."),
-        click.option("--drop-mult", type=float, help="Factor on every dropout."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-            help="Of matrix products in training; auto (the default): the faster one here.",
-        ),
-        click.option("--backward", is_flag=True, default=None, help="Read from the end of each document."),
-        click.option(
-            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the preset, in JSON."
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def configure(preset: str, settings: tuple[str, ...], **given: Any) -> "LMConfig":
-    """The preset with what was given at the prompt."""
-    import json
-
-    from ulmkit.lm.config import preset as named
-
-    changes = {key: value for key, value in given.items() if value is not None}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting}: expected NAME=VALUE, such as ar=2.")
-        try:
-            changes[name] = json.loads(value)
-        except (ValueError, RecursionError):  # no JSON, or an integer or a nesting without end
-            changes[name] = value
-    return named(preset, **changes)
+command.add_command(finetune)
 
 
 @command.command()
 @click.argument("code", metavar="LANGUAGE")
 @recipe
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Fit the whole schedule into this time.")
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 @click.option("--from", "start", metavar="RUN", help="Begin with the best weights of this run instead of random ones.")
-@click.option("--patience", type=click.IntRange(min=1), help="End after so many validations without a better one.")
-@click.option("--tensorboard", is_flag=True, help="Also write what metrics.jsonl gets for TensorBoard.")
-@SEED_OPTION
-@DEVICE_OPTION
+@course
 @RUN_OPTION
 @shared
 def pretrain(
@@ -148,61 +96,9 @@ def pretrain(
         )
     if not world.first:
         return
-    terminal.print(
-        f"{folder}: {result.step:,} steps, {result.tokens:,} tokens in {result.seconds:,.0f} s "
-        f"({result.tokens_per_second:,.0f} a second, {result.backend} LSTM, {result.precision} products)\n"
-        f"valid loss {result.valid_loss:.4f}, perplexity {result.valid_perplexity:.2f}; "
-        f"best {result.best_valid_loss:.4f} at step {result.best_step:,}"
-        + (f"\nended early: {config.patience} validations without a better one" if result.stopped_early else "")
-        + (f"\n{result.skipped:,} steps were skipped: their loss or gradient was no number" if result.skipped else "")
-    )
+    terminal.print(reached(result, config.patience))
     terminal.note(f"Next: ulmkit lm evaluate {code}, ulmkit lm generate {code}")
     terminal.finish(dataclasses.asdict(result))
-
-
-def audit_table(findings: "Sequence[Finding]") -> str:
-    """What every ingredient changes, as measured before the first step."""
-    rows = [
-        (
-            finding.ingredient,
-            finding.setting,
-            "off" if finding.effect is None else f"{finding.effect:.2e}",
-            finding.measured,
-        )
-        for finding in findings
-    ]
-    return text_table(("ingredient", "setting", "change", "of"), rows)
-
-
-@contextlib.contextmanager
-def training_progress(terminal: Terminal) -> Iterator["Callable[[TrainProgress], None] | None"]:
-    """Loss, perplexity, tokens a second and the time left, on stderr: one line rewritten, or one every ten seconds."""
-    if terminal.quiet:
-        yield None
-        return
-    redraws = sys.stderr.isatty()
-    shown = 0.0
-
-    def report(p: "TrainProgress") -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - shown < (0.5 if redraws else 10.0):
-            return
-        shown = now
-        left = "" if p.seconds_left is None else f", {clock(p.seconds_left)} left"
-        line = f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: {p.summary}{left}"
-        remark(f"\r\x1b[K{line}" if redraws else line, newline=not redraws)
-
-    yield report
-    if redraws:
-        remark("\r\x1b[K", newline=False)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @command.command()

@@ -21,9 +21,10 @@ from ulmkit.names import stored_name
 TableRow = tuple[int, dict[str, Any]]  # its line, and its cells by column
 
 
-def rows_of_file(path: Path) -> Iterator[TableRow | Unreadable]:
+def rows_of_file(path: Path, *, lines: bool = False) -> Iterator[TableRow | Unreadable]:
     """The rows of a CSV, TSV, JSON lines or Parquet file, packed or not, with complaints about what is none.
 
+    With `lines` a plain text has rows, too: each of its lines is a single cell, with all commas and quotation marks.
     Raises `InputError` for a file that cannot be opened, or is no table.
     """
     shown = stored_name(path.name)
@@ -42,7 +43,7 @@ def rows_of_file(path: Path) -> Iterator[TableRow | Unreadable]:
             name = plain_name(name)
             origin = origin.inside(name)
             stream = decompressed(stream, CODECS[found.name], LIMITS, budget)
-        readers = {"table": _cells, "json lines": _objects, "text": _cells, "json": _objects}
+        readers = {"table": _cells, "json lines": _objects, "text": _lines if lines else _cells, "json": _objects}
         if found.name == "parquet":
             yield from _parquet(stream, origin)
         elif found.name in readers:
@@ -61,6 +62,15 @@ def _cells(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
             yield row
         elif isinstance(row, tuple):
             yield row[0], {name: scalar(cell) for name, cell in row[1].items()}
+
+
+def _lines(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
+    """Lines of a plain text, those that say nothing left out."""
+    for number, line in text_lines(stream, origin):
+        if isinstance(line, Unreadable):
+            yield line
+        elif not line.isspace():
+            yield number, {"column1": scalar(line.rstrip("\r\n"))}
 
 
 def _objects(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:

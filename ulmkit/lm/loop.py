@@ -15,6 +15,7 @@ from ulmkit.errors import Interrupted, UlmkitError
 from ulmkit.lm.allocator import kept_memory
 from ulmkit.lm.ingredients import ShareGradients
 from ulmkit.lm.loss import IGNORE, token_losses
+from ulmkit.lm.plateau import plateau
 from ulmkit.lm.position import Position, TimeBudget, planned_steps
 from ulmkit.lm.schedule import set_rates
 from ulmkit.lm.setup import Training
@@ -87,11 +88,13 @@ class Loop:
         started: float,
         progress: Callable[[TrainProgress], None] | None,
         after_step: Callable[["Loop"], None] | None,
+        unigram: float | None = None,
     ) -> None:
         self.training, self.config, self.records = training, training.config, records
         self.step, self.world, self.device = training.step, training.world, training.device
         self.share = self.step.share  # what carries requests between processes; None where there is only one
         self.budget, self.clock, self.progress, self.after_step = budget, clock, progress, after_step
+        self.unigram = unigram  # nats a token of a model that only counts; None: nobody asks whether this one is better
         self.started = started  # by `clock`; moved back by earlier lives
         self.position = Position(total=None if budget else planned_steps(training.batches, self.config))
         self.signals = Signals()
@@ -260,7 +263,7 @@ class Loop:
 
     def validated(self, valid_loss: float, accuracy: float) -> None:
         """An epoch and its validation are over: the best is kept, and patience may be at its end."""
-        position = self.position
+        position, steps_before = self.position, self.position.step - self.position.batch
         if self.step.average is not None:
             self.step.average.validated(valid_loss)
         position.epoch, position.batch = position.epoch + 1, 0
@@ -273,6 +276,10 @@ class Loop:
             self.best_loss, self.best_step = valid_loss, position.step
         if self.config.patience and self.worse >= self.config.patience:
             position.total = position.step  # the end is here; a run that is killed now and resumed knows it too
+        if self.unigram is not None:
+            steps, lr = (steps_before, position.step), self.config.lr
+            if remark := plateau(valid_loss, self.unigram, steps=steps, done=position.done, lr=lr):
+                self.step.remark(remark)
         line = {"valid_loss": valid_loss, "valid_perplexity": perplexity(valid_loss), "valid_accuracy": accuracy}
         self.records.write(position.counts | line | {"best": better, "seconds": round(self.elapsed, 3)})
         if better:

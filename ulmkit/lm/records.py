@@ -15,6 +15,7 @@ from ulmkit.artifacts.atomic import write_json
 from ulmkit.artifacts.manifest import Manifest, changed_files, describe_files, fingerprint, package_versions, signature
 from ulmkit.artifacts.manifest import write_manifest as write_stage_manifest
 from ulmkit.errors import ArtifactError
+from ulmkit.files import files_below
 from ulmkit.lm.audit import Finding
 from ulmkit.lm.checkpoint import save_checkpoint
 from ulmkit.lm.loop import Loop, perplexity
@@ -25,6 +26,7 @@ from ulmkit.lm.trackers import TensorBoard
 LM_STAGE = "lm"
 LAST, BEST, METRICS, BOARD = "last", "best", "metrics.jsonl", "tensorboard"
 CONFIG, AUDIT = "config.json", "audit.json"
+OWN_TOKENS, TEXTS = "tokens", "texts.json"  # of a run on texts of its own: its token files, and what they were made of
 CARRIED, AVERAGE = "hidden.", "average."  # before the names of what the model carries, and of averaged weights
 
 
@@ -195,6 +197,8 @@ class RunFolder:
             "skipped": loop.skipped,
         }
         files = [self.folder / CONFIG, self.folder / AUDIT, self.folder / METRICS]
+        if (self.folder / OWN_TOKENS).is_dir():
+            files += [self.folder / TEXTS, *files_below(self.folder / OWN_TOKENS)]
         files += [path for name in (LAST, BEST) for path in (self.folder / name).iterdir()]
         manifest = {
             **about,

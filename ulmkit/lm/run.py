@@ -25,6 +25,7 @@ from ulmkit.lm.ingredients import Ingredient
 from ulmkit.lm.loop import Loop, TrainProgress
 from ulmkit.lm.machine import pick_device
 from ulmkit.lm.model import AWDLSTM
+from ulmkit.lm.plateau import unigram_loss
 from ulmkit.lm.position import TimeBudget
 from ulmkit.lm.probe import resolve
 from ulmkit.lm.records import BEST, CONFIG, LAST, RunFolder, TrainResult
@@ -54,6 +55,7 @@ def pretrain(
     budget_clock: Clock = "wall",
     start: Path | None = None,
     tensorboard: bool = False,
+    watch_plateau: bool = False,
 ) -> TrainResult:
     """Train a language model on `train`, validating on `valid` after each epoch, in run folder `folder`.
 
@@ -63,7 +65,8 @@ def pretrain(
     with the same number of threads, to the bit; one that is finished only returns its result. `start` is another run
     whose best weights this one begins with. `time_budget_s` stretches one schedule over that many seconds of
     `budget_clock` instead of `epochs`. `ingredients` may change the list that a step is made of, `after_step` looks at
-    the run after each one; `remark` hears in one line of what fails on this machine and how the run goes on without.
+    the run after each one; `remark` hears in one line of what fails on this machine and how the run goes on without,
+    and with `watch_plateau` of a run that is no better than a unigram model.
 
     Raises `UsageError` where the folder holds a run and `resume` is not given, or where its settings differ;
     `ArtifactError` where tokens, tokenizer or checkpoint do not fit; `BusyError` where another process trains here;
@@ -76,7 +79,7 @@ def pretrain(
         _refuse_budget(time_budget_s, world)
     with _only_run_in(folder, world, picked):
         about = _about(train, valid, config, time_budget_s, budget_clock)
-        saved = _saved_state(folder, resume)
+        saved = saved_state(folder, resume)
         if saved is not None:
             config = resumed_config(about, saved, start, folder)
         records = RunFolder(folder, about, writes=world.first)
@@ -92,6 +95,7 @@ def pretrain(
             loop = Loop(
                 training, records, budget=_budget(training, time_budget_s), clock=clock, started=started,
                 progress=progress if world.first else None, after_step=after_step,
+                unigram=unigram_loss(train, valid) if watch_plateau else None,
             )  # fmt: skip
             if saved is not None:
                 restore(loop, records)
@@ -146,8 +150,11 @@ def _about(
     }
 
 
-def _saved_state(folder: Path, resume: bool) -> dict[str, Any] | None:
-    """What the run's last checkpoint says; None where there is none."""
+def saved_state(folder: Path, resume: bool) -> dict[str, Any] | None:
+    """What the last checkpoint of the run in `folder` says; None where there is none.
+
+    Raises `UsageError` where one stands and `resume` is not given, and where the model was imported.
+    """
     if (folder / LAST).exists():
         state = read_run_state(folder / LAST)
         if not resume:
@@ -204,13 +211,13 @@ def _take_best(start: Path, model: AWDLSTM) -> dict[str, Any]:
     if other:
         options = " ".join(f"--set {name}={size}" for name, size in other.items())
         raise UsageError(f"{start}: a model of other sizes. Add {options}.")
-    _refuse_other_direction(checkpoint.config, model.config, start)
+    refuse_other_direction(checkpoint.config, model.config, start)
     load_weights(model, checkpoint.model, checkpoint.folder)
     step = checkpoint.state.get("position", {}).get("step")
     return {"run": start.name, "step": step, "weights": checkpoint.state["files"][MODEL]}
 
 
-def _refuse_other_direction(before: LMConfig, now: LMConfig, start: Path) -> None:
+def refuse_other_direction(before: LMConfig, now: LMConfig, start: Path) -> None:
     """What comes next and what came before are two languages: such weights would look trained, and begin anew."""
     if before.backward != now.backward:
         ways = {False: "from the beginning", True: "from the end"}

@@ -5,7 +5,7 @@ are of the text.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class _SplitCounts:
 
 
 class BatchEncoder:
-    """Encodes batches of normalized documents, record batches of pyarrow; one per worker."""
+    """Encodes batches of normalized documents; one per worker."""
 
     def __init__(self, tokenizer: Tokenizer, sources: Iterable[str], joiners: str) -> None:
         self.tokenizer = tokenizer
@@ -73,9 +73,13 @@ class BatchEncoder:
         self.start = np.array([tokenizer.bos], self.dtype)
 
     def __call__(self, batches: list[Any]) -> Encoded:
+        """One record batch of pyarrow, in a list."""
         (batch,) = batches
         columns = batch.to_pydict()
-        texts = columns["text"]
+        return self.encode(columns["text"], columns["words"], [self.numbers[source] for source in columns["source"]])
+
+    def encode(self, texts: Sequence[str], words: Sequence[int], sources: Sequence[int]) -> Encoded:
+        """Texts in normal form, how many words each has, and the number of its source."""
         encoded = self.tokenizer.encode_normalized(texts)
         parts = [part for ids in encoded for part in (self.start, ids.astype(self.dtype))]
         ids = np.concatenate(parts) if parts else np.empty(0, self.dtype)
@@ -83,8 +87,8 @@ class BatchEncoder:
         documents["end"] = np.cumsum([len(one) + 1 for one in encoded])
         documents["characters"] = [len(text) for text in texts]
         documents["bytes"] = [len(text.encode()) for text in texts]
-        documents["words"] = columns["words"]
-        documents["source"] = [self.numbers[source] for source in columns["source"]]
+        documents["words"] = words
+        documents["source"] = sources
         written = sum(text.count(joiner) for text in texts for joiner in self.joiners)
         kept = int(np.bincount(ids, minlength=len(self.in_piece)) @ self.in_piece)
         return Encoded(ids, documents, (written, kept))
@@ -142,13 +146,17 @@ def _write_splits(
             chunks = counts.watch(_encoded(pool, paths[split]))
             entry = write_token_file(folder, split, chunks, vocabulary=tokenizer.vocabulary)
             if counts.joiners != counts.joiners_kept:
-                raise ArtifactError(
-                    f"{corpus.folder}: {counts.joiners:,} joiners in the text of {split}, {counts.joiners_kept:,} in "
-                    "its pieces. Train the tokenizer again."
-                )
+                raise lost_joiners(f"{corpus.folder}: {split}", counts.joiners, counts.joiners_kept)
             splits[split] = entry | {"joiners": counts.joiners}
             done = counts.done
     return sources, splits
+
+
+def lost_joiners(where: str, written: int, kept: int) -> ArtifactError:
+    """The error where a joiner of the language got lost on the way to ids."""
+    return ArtifactError(
+        f"{where}: {written:,} joiners in the text, {kept:,} in its pieces. Train the tokenizer again."
+    )
 
 
 def _content(

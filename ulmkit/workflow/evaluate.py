@@ -6,6 +6,7 @@ from typing import Any
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import signature
 from ulmkit.artifacts.tokens import open_token_file
+from ulmkit.errors import UsageError
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate, with_ngrams
 from ulmkit.lm.machine import pick_device
@@ -52,20 +53,23 @@ def evaluate_run(
     mix: bool = False,
     device: str = "auto",
 ) -> Comparison:
-    """Evaluate run `run` on `split` (`valid` or `test`), whole documents in a row.
+    """Evaluate run `run` on `split` (`valid` or `test`) of what it read, whole documents in a row.
 
     With `beside` stand a unigram and a Kneser-Ney model of `order`, counted on train. `batch_size` streams are read
     side by side; 1 reads the split as one text. `mix` adds the network and the Kneser-Ney model as one, their shares
     tuned on valid. Raises `ArtifactError` where run or token files are missing, or do not belong together.
     """
     model, saved = load_model(layout.run(run), checkpoint, device=str(pick_device(device)))
-    tokens = open_token_file(layout.tokens, split)
-    models = baselines(open_token_file(layout.tokens, "train"), tokens, order=order) if beside else {}
+    folder = tokens_of_run(layout, run)
+    if folder != layout.tokens and split == "test":
+        raise UsageError(f"{folder.parent}: texts of its own, which have no test split. Use --split valid.")
+    tokens = open_token_file(folder, split)
+    models = baselines(open_token_file(folder, "train"), tokens, order=order) if beside else {}
     own = f"{run} ({checkpoint})"
     models[own] = evaluate(model, tokens, batch_size=batch_size)
     if mix:
-        train = open_token_file(layout.tokens, "train")
-        valid = tokens if split == "valid" else open_token_file(layout.tokens, "valid")
+        train = open_token_file(folder, "train")
+        valid = tokens if split == "valid" else open_token_file(folder, "valid")
         share, mixed = with_ngrams(model, train, valid, tokens, order=order)
         models[f"{share:.0%} of it and kneser-ney-{order}"] = mixed
     line = signature(

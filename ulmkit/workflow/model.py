@@ -28,7 +28,7 @@ from ulmkit.tokenizer.encode import encode_corpus
 from ulmkit.tokenizer.words import Words
 from ulmkit.workflow.corpus import REPORT_SECONDS, Corpus
 from ulmkit.workflow.evaluate import Comparison, evaluate_run
-from ulmkit.workflow.prepare import stage_language
+from ulmkit.workflow.prepare import stage_language, tokens_of_run
 from ulmkit.workflow.tokenizer import Tokenizer, refuse_other_language
 from ulmkit.workflow.write import continuations, refuse_other_tokenizer, states_of_text
 
@@ -212,7 +212,7 @@ class LM:
         from ulmkit.learner.learner import learner  # and fastai with it
         from ulmkit.lm.config import replace_config
 
-        train, valid = (open_token_file(self.layout.tokens, split) for split in ("train", "valid"))
+        train, valid = (open_token_file(tokens_of_run(self.layout, self.run), split) for split in ("train", "valid"))
         learn = learner(train, valid, replace_config(self.config, changes), device=str(self.model.embedding.device))
         learn.model.load_state_dict(self.model.state_dict())
         return learn

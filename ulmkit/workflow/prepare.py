@@ -4,9 +4,11 @@ import time
 from pathlib import Path
 
 from ulmkit.artifacts.layout import Layout
+from ulmkit.artifacts.manifest import MANIFEST
 from ulmkit.errors import BusyError
 from ulmkit.language.registry import get
 from ulmkit.language.spec import Language
+from ulmkit.lm.records import OWN_TOKENS
 from ulmkit.progress import Report, silent
 from ulmkit.tokenizer.encode import encode_corpus
 from ulmkit.tokenizer.model import Tokenizer
@@ -29,6 +31,12 @@ def open_tokenizer(layout: Layout, language: Language | None) -> Tokenizer | Wor
     Raises `ArtifactError` where it is missing, damaged, or was trained with another normalization.
     """
     return Words.load(layout.tokenizer) if language is None else Tokenizer.load(layout.tokenizer, language)
+
+
+def tokens_of_run(layout: Layout, run: str) -> Path:
+    """The folder of the token files that run `run` reads: its own texts', or those of the corpus."""
+    own = layout.run(run) / OWN_TOKENS
+    return own if (own / MANIFEST).exists() else layout.tokens
 
 
 def prepare_tokens(layout: Layout, language: Language | None, *, wait: bool = False, report: Report = silent) -> Path:
