@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.common import FilePath, Terminal, shared
+from ulmkit.cli.classify import TABLE
+from ulmkit.cli.common import Terminal, shared
 from ulmkit.cli.training import audit_table, changes, course, reached, shape, training_progress
-
-TABLE = FilePath(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()

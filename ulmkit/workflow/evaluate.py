@@ -11,6 +11,7 @@ from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.evaluate import Evaluation, baselines, evaluate, with_ngrams
 from ulmkit.lm.machine import pick_device
 from ulmkit.notebook import html_table
+from ulmkit.workflow.prepare import tokens_of_run
 
 
 @dataclass(frozen=True)

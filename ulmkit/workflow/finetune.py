@@ -34,8 +34,8 @@ from ulmkit.workflow.model import LM, training_report
 from ulmkit.workflow.tokenizer import Tokenizer as PieceTokenizer
 
 NONE = "none"  # in the place of a run's name: begin with random weights
-BATCH = 1_000  # texts that are encoded at once
-SHOWN = 3  # rows that cannot be read, of which the reasons are kept
+_BATCH = 1_000  # texts that are encoded at once
+_SHOWN = 3  # rows that cannot be read, of which the reasons are kept
 ILL_FITTING = 1.5  # pieces a word, as a multiple of the corpus' own
 MOST_BYTES = 0.02  # of all pieces
 
@@ -61,7 +61,7 @@ class TextSource:
             for row in table:
                 if isinstance(row, Unreadable):
                     self.unread += 1
-                    if len(self.reasons) < SHOWN:
+                    if len(self.reasons) < _SHOWN:
                         self.reasons.append(row_problem(row, table.name))
                 else:
                     yield cell_text(row[1].get(name))
@@ -139,7 +139,7 @@ class FineTuned:
         return asdict(self.result) | {"folder": str(self.result.folder), "texts": dict(self.texts)}
 
 
-def config_of(layout: Layout, start: str, sizes: str | None, changes: Mapping[str, Any], *, timed: bool) -> LMConfig:
+def usual_config(layout: Layout, start: str, sizes: str | None, changes: Mapping[str, Any], *, timed: bool) -> LMConfig:
     """The config of a run that begins with run `start`, or with `none` and the sizes of preset `sizes`.
 
     Raises `UsageError` where there is no such run, for sizes beside its own, and for settings that are none.
@@ -198,7 +198,7 @@ def finetune_run(
     saved = room.saved_state(folder, resume)
     if saved is None:
         start = start or (_begun_with(folder) if resume else None) or "pretrained"
-        config = config_of(layout, start, sizes, changes, timed=budget is not None)
+        config = usual_config(layout, start, sizes, changes, timed=budget is not None)
     else:
         config, budget = replace_config(saved_config(saved, folder / LAST), changes), budget or saved["time_budget_s"]
     tokenizer = Tokenizer.load(layout.tokenizer, language)
@@ -240,7 +240,7 @@ def _collected(
     """All texts as ids, those of the test left out."""
     collection = TextCollection(language, tokenizer)
     collection.keep_out(test or ())
-    for batch in itertools.batched(texts, BATCH):
+    for batch in itertools.batched(texts, _BATCH):
         collection.add(batch)
         report(Progress("read texts", collection.counts.given, None, "texts"))
     collection.counts.unread = texts.unread
