@@ -32,7 +32,7 @@ from resiliparse.extract.html2text import extract_plain_text
 
 from ulmkit.corpus.extract.block_features import block_features, matrix, name_words
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, WEIGHTS, Judge, judge_of
-from ulmkit.corpus.extract.html import article_text, cheaper, html_to_text
+from ulmkit.corpus.extract.html import cheaper, html_to_text, main_text
 from ulmkit.corpus.extract.layout import PageLayout, layout, serialized
 from ulmkit.corpus.extract.page_title import page_title
 from ulmkit.text.encoding import decode
@@ -61,6 +61,7 @@ class Page:
     """An annotated page, read: `labels` are 1 and 0 where a phrase says so, -1 elsewhere; `wanted` is between."""
 
     record: dict[str, Any]
+    source: str
     page: PageLayout
     title: str
     labels: np.ndarray
@@ -91,7 +92,7 @@ def read(records: list[dict[str, Any]], sources: list[str], taught: dict[str, li
             if places:
                 labels[max(places, key=lambda i: 10 * votes[i] + min(len(lines[i]), 400) / 400)] = 1
         wanted = np.where(labels >= 0, labels, np.array(votes))
-        pages.append(Page(record, page, page_title(source, page), labels, wanted.astype(float)))
+        pages.append(Page(record, source, page, page_title(source, page), labels, wanted.astype(float)))
     return pages
 
 
@@ -207,7 +208,7 @@ def raw_choice(judge: Judge, page: Page) -> str:
 
 
 def whole_choice(judge: Judge, page: Page) -> str:
-    return article_text(page.page, judge.probabilities(page.page, page.title), page.title)
+    return main_text(page.source, page.page, judge.probabilities(page.page, page.title), page.title)
 
 
 def by_trafilatura(settings: dict[str, Any], source: str) -> str | None:
@@ -257,9 +258,7 @@ def main() -> int:
         print(
             f"| {name} | {score(records, texts)} | {megabytes / seconds:.1f} | {len(losses(records, texts, default))} |"
         )
-    honest = cross_validated(
-        pages, lambda judge, page: article_text(page.page, judge.probabilities(page.page, page.title), page.title)
-    )
+    honest = cross_validated(pages, whole_choice)
     print(f"| ulmkit, cross-validated by page | {score(records, honest)} | | {len(losses(records, honest, default))} |")
     print(f"| its choice of blocks alone | {score(records, cross_validated(pages, raw_choice))} | | |")
     print("\n".join(losses(records, honest, default)))

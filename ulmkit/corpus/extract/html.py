@@ -15,7 +15,8 @@ import numpy as np
 
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, shipped_judge
 from ulmkit.corpus.extract.blocks import encodable, folded, has_word, is_prose, joined
-from ulmkit.corpus.extract.layout import CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized
+from ulmkit.corpus.extract.layout import CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
+from ulmkit.corpus.extract.page_series import series
 from ulmkit.corpus.extract.page_title import page_title, without_pilcrow
 
 MAX_CHARACTERS = 16_000_000  # a page; a parsed page takes some twenty times its size in memory
@@ -25,6 +26,9 @@ MIN_RAW_CHARACTERS = 60  # of the page's whole text, menus too; less is a frames
 _DOUBTFUL = 0.2  # likelihood of a block that is main content only where little else is, or between two that are
 _LITTLE = 0.25  # of the doubtful text: where no more is likely, a page is of a kind that the judge does not know
 _NEARLY = 0.35  # likelihood of a block that is main content beside one that is, in the same element
+# An article that a script writes stands in the page as a string: in schema.org's words, or as paragraphs of markup.
+_PARAGRAPHS = re.compile(r'"((?:<|\\u003[cC])p(?:>|\\u003[eE]| )(?:[^"\\]|\\.)*+)"', re.DOTALL)
+_SCRIPTED = 300  # characters of main text: where there is more, paragraphs in scripts are something else
 _ARTICLE_BODY = re.compile(r'"articleBody"\s*:\s*("(?:[^"\\]|\\.)*+")', re.DOTALL)
 _DATA_URI = re.compile(r"data:[\w/+.-]{0,60};base64,[A-Za-z0-9+/=\s]*+")
 # Parsers take time that grows with the square of the number of attributes of an element.
@@ -83,25 +87,49 @@ def html_to_text(page: str, *, wanted: Callable[[str], bool] | None = None) -> M
         if wanted is not None and not wanted(whole.replace(LINE, "\n")):
             return MainText(reason="other language")
         title = page_title(source, shown)
-        text = article_text(shown, shipped_judge().probabilities(shown, title), title)
-        if "articleBody" in source and 2 * len(text) < len(told := article_told(source)):
-            text = joined(told.split("\n\n"), title)
-        if text:
+        if text := main_text(source, shown, shipped_judge().probabilities(shown, title), title):
             return MainText(text, title)
+    if (
+        characters < MIN_RAW_CHARACTERS
+        and (told := article_told(source, characters))
+        and (wanted is None or wanted(told))
+    ):
+        title = page_title(source, shown)
+        return MainText(joined(told.split("\n\n"), title), title)
     return MainText(title=title, reason="no main text", detail=f"{characters} characters on the whole page")
 
 
-def article_told(source: str) -> str:
-    """The longest article that a page tells machines (schema.org), for pages that scripts are to write from it."""
+def main_text(source: str, page: PageLayout, likely: np.ndarray, title: str) -> str:
+    """What a page shows as its article, or what it tells of one where it shows less than half of it."""
+    text = article_text(page, likely, title)
+    told = article_told(source, sum(map(len, page.texts)) if len(text) < _SCRIPTED else None)
+    return joined(told.split("\n\n"), title) if 2 * len(text) < len(told) else text
+
+
+def article_told(source: str, shown: int | None = None) -> str:
+    """The longest article that a page tells machines (schema.org), for pages that scripts are to write from it.
+
+    Of a page that shows no article also the paragraphs that its scripts and attributes hold as markup, if they are more
+    than all the characters it has `shown`.
+    """
     bodies = [""]
-    for match in _ARTICLE_BODY.finditer(source):
-        try:
-            body = json.loads(match[1])
-        except ValueError:
-            continue
-        body = fragment_to_text(body).text if "<" in body else body
-        bodies.append("\n\n".join(filter(has_word, map(folded, body.split("\n")))))
+    if "articleBody" in source:
+        bodies += [_plain(match[1]) for match in _ARTICLE_BODY.finditer(source)]
+    if shown is not None and ("u003cp" in source.lower() or '"<p' in source or "&quot;&lt;p" in source):
+        held = (f'"{match[1]}"' for match in _PARAGRAPHS.finditer(unescaped(source)))
+        written = "\n\n".join(filter(None, dict.fromkeys(map(_plain, held))))
+        bodies += [written] if len(written) > shown else []
     return max(bodies, key=len)
+
+
+def _plain(told: str) -> str:
+    """The text of a JSON string, which may be markup."""
+    try:
+        body: str = json.loads(told, strict=False)
+    except ValueError:
+        return ""
+    body = fragment_to_text(body).text if "<" in body else body
+    return "\n\n".join(filter(has_word, map(folded, body.split("\n"))))
 
 
 def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
@@ -112,6 +140,8 @@ def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
     doubtful = (likely >= _DOUBTFUL) & sentences
     if chars[chosen].sum() < _LITTLE * chars[doubtful & ~chosen].sum():
         chosen |= doubtful  # the judge knows no such page: what stands in sentences and is no plain refuse is its text
+    if 2 * chars[chosen & sentences].sum() < chars[sentences].sum():
+        chosen |= series(page, likely, chosen, sentences)
     chosen |= _beside(page, chosen) & ((likely >= _NEARLY) | doubtful)
     chosen[:-1] |= chosen[1:] & (likely[:-1] >= _DOUBTFUL) & _headings(page)[:-1]
     return joined(_joined_lists(page, _usable(page, chosen)), title)

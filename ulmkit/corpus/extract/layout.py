@@ -26,6 +26,7 @@ _SKIPPED = frozenset(("head", "svg", "math", "select", "textarea", "button", "ob
                       "applet", "rp", "rt", "title"))  # fmt: skip
 _BOLD = frozenset(("b", "strong", "em", "i"))
 _GROUPS = frozenset(("ul", "ol", "dl"))
+_NO_PROGRAM = frozenset(("table", "p"))  # in a <pre>: it was opened for something else, and not closed
 
 # What an element is inside of, a bit each.
 ANCESTRY = (
@@ -157,6 +158,8 @@ class _Reader:
         flags, group = (page.flags[parent], page.groups[parent]) if parent >= 0 else (0, -1)
         if name in _BITS:
             flags |= _BITS[name]
+        if name in _NO_PROGRAM:
+            flags &= ~CODE
         names = ""
         if len(tag) > len(name):
             told = self.known.get(tag)
