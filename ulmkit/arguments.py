@@ -46,7 +46,8 @@ def front_door[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             _reword(error)
             raise
         except Interrupted as error:
-            error.args = (in_python(str(error)), *error.args[1:])
+            more = f" Go on with {' '.join(error.more)}." if error.more else ""
+            error.args = (in_python(f"{error}{more}"), *error.args[1:])
             raise
         except OSError as error:
             raise _reword(ArtifactError(system_error(error))) from error

@@ -65,14 +65,15 @@ class BusyError(UlmkitError):
 
 
 class Interrupted(BaseException):
-    """Stopped by a signal after the state was saved; the message names the command that resumes.
+    """Stopped by a signal after the state was saved; the same command goes on, where needed with the options `more`.
 
     As KeyboardInterrupt, it is no `Exception`: what catches every fault of somebody's code lets it through.
     """
 
-    def __init__(self, message: str, signal_number: int = 2) -> None:
+    def __init__(self, message: str, signal_number: int = 2, *, more: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+        self.more = more
 
 
 # packages that are installed by another name than they are imported by, or need a word with it

@@ -372,7 +372,8 @@ def test_a_signal_ends_the_build_and_names_the_command_that_resumes(tmp_path: Pa
     running.send_signal(number)
     _, errors = running.communicate(timeout=1_500)
     assert running.returncode == 128 + number, errors
-    assert "go on with: ulmkit corpus build fa" in errors
+    assert errors.startswith("Stopped: ")
+    assert "Go on with: ulmkit corpus build fa" in errors
     assert len(errors.strip().splitlines()) == 1
 
 

@@ -85,7 +85,7 @@ def test_the_recipes_run_stop_and_reach_the_origins_loss(gpu: Any, tmp_path: Pat
     gpu.main([*arguments, *settings, "--part", "2", "--minutes", "0.334"])  # 20 seconds are kept for saving
     stopped = json.loads((tmp_path / "gpu.json").read_text())["origin"]
     assert not stopped["finished"]
-    assert "stopped by SIGTERM" in stopped["stopped"]
+    assert "by SIGTERM" in stopped["stopped"]
     gpu.main([*arguments, *settings, "--part", "3", "--minutes", "1.5"])
     values = json.loads((tmp_path / "gpu.json").read_text())
     assert values["origin"]["finished"]

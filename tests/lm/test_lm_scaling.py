@@ -108,7 +108,7 @@ def test_a_resumed_run_goes_on_with_its_scale(tmp_path: Path, optimizer: Any) ->
 
     expected = run(tmp_path / "whole", stops=False)
     assert expected["scaling.scale"] < 2.0**40
-    with pytest.raises(BaseException, match="stopped by SIGTERM at step 12"):
+    with pytest.raises(BaseException, match="by SIGTERM at step 12"):
         run(tmp_path / "cut", stops=True)
     found = run(tmp_path / "cut", stops=False, resume=True)
     assert found.keys() == expected.keys()

@@ -143,7 +143,7 @@ def test_a_captured_run_is_resumed_exactly(tmp_path: Path, monkeypatch: pytest.M
             loop.signals.number = 15
 
     expected = result_of(tmp_path / "whole", EVERYTHING)
-    with pytest.raises(BaseException, match="stopped by SIGTERM at step 27"):
+    with pytest.raises(BaseException, match="by SIGTERM at step 27"):
         result_of(tmp_path / "cut", EVERYTHING, after_step=stop)
     found = result_of(tmp_path / "cut", EVERYTHING, resume=True)
     assert found == expected
@@ -325,7 +325,7 @@ def test_a_run_that_gave_a_backend_up_is_resumed_without_it(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setitem(ulmkit.lm.kernels.LAYERS, "stepwise", broken(OddError(), lambda x: True))
         expected = result_of(tmp_path / "whole", config, remark=lambda _: None)
-        with pytest.raises(BaseException, match="stopped by SIGTERM at step 9"):
+        with pytest.raises(BaseException, match="by SIGTERM at step 9"):
             result_of(tmp_path / "cut", config, remark=lambda _: None, after_step=stop)
     assert result_of(tmp_path / "cut", config, resume=True) == expected
 

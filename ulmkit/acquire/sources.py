@@ -344,7 +344,7 @@ async def _crawled(
         crawl = Crawl(frontier, runs, session, clock=clock, limit=how.limit, consent=rules, report=report)
         done = await crawl.run()
     if crawl.interrupted:
-        raise Interrupted("The crawl was interrupted.")
+        raise Interrupted("the crawl.")
     return done
 
 

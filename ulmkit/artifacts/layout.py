@@ -30,6 +30,21 @@ def folder_name(name: str, what: str) -> str:
     return name
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names of what was made in `folder`, such as the runs of a language, sorted; none where it is not."""
+    try:
+        return sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    except OSError:
+        return []
+
+
+def names_beside(folder: Path) -> str:
+    """What a message says of `folder`, which is not there: what is, in the folder that it would stand in."""
+    found = names_in(folder.parent)
+    more = f", and {len(found) - 10} more" if len(found) > 10 else ""
+    return f" There is: {', '.join(found[:10])}{more}." if found else ""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where everything of one language lies: `<root>/<code>/…`."""

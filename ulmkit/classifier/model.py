@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.numpy
 
 from ulmkit.artifacts.atomic import atomic_write, read_json, write_json
+from ulmkit.artifacts.layout import names_beside
 from ulmkit.artifacts.manifest import Manifest, fits_checksum, with_checksum
 from ulmkit.classifier.features import once
 from ulmkit.classifier.form import TextForm
@@ -163,7 +164,8 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
     where it is damaged, and where its language normalizes otherwise now.
     """
     if not folder.is_dir():
-        raise ArtifactError(f"{folder}: no classifier here. Train one with `ulmkit classify train`.")
+        beside = names_beside(folder)
+        raise ArtifactError(f"{folder}: no classifier here.{beside} Train one with `ulmkit classify train`.")
     manifest = Manifest.read(folder, CLASSIFY_STAGE)
     if wrong := manifest.problems():
         raise ArtifactError(f"{wrong[0]}. Use another copy, or train again.")

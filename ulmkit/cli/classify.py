@@ -7,7 +7,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import FilePath, Terminal, shared
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared
+from ulmkit.cli.completion import classifier_names, language_code
 from ulmkit.cli.streams import write_out
 from ulmkit.errors import UsageError
 from ulmkit.names import readable
@@ -25,7 +26,9 @@ text_option = click.option("--text-column", metavar="NAME", help="Column of text
 label_option = click.option("--label-column", metavar="NAME", help="Column of labels, by name or number from 1.")
 id_option = click.option("--id-column", metavar="NAME", help="Column of ids, kept beside predictions.")
 skip_option = click.option("--skip-bad", is_flag=True, help="Leave rows without a text or label out, and count them.")
-run_option = click.option("--run", default="classifier", show_default=True, help="Name of the classifier.")
+run_option = click.option(
+    "--run", default="classifier", show_default=True, help="Name of the classifier.", shell_complete=classifier_names
+)
 labels_option = click.option("--labels", metavar="A,B", help="The classes, in order; else those of the table.")
 train_option = click.option("--train", "train_files", type=TABLE, multiple=True, required=True, help="Labelled texts.")
 unlabelled_option = click.option(
@@ -43,7 +46,7 @@ seeds_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Labelled texts → classifier."""
 
@@ -101,7 +104,7 @@ def named(labels: str | None) -> tuple[str, ...]:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @train_option
 @click.option("--test", "test_files", type=TABLE, multiple=True, help="Labelled texts to measure on.")
 @unlabelled_option
@@ -201,7 +204,7 @@ def _show(terminal: Terminal, trained: "Trained") -> None:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--input", "inputs", type=TABLE, multiple=True, required=True, help="Labelled texts.")
 @click.option("--against", metavar="RUN", help="Another classifier, for a paired comparison on the same rows.")
 @text_option
@@ -267,7 +270,7 @@ def standard_output() -> Iterator[IO[str]]:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--input", "table", type=TABLE, required=True, help="Texts: CSV, TSV, JSON lines or Parquet.")
 @click.option("--output", type=FilePath(path_type=Path, dir_okay=False), help=".csv, .tsv or .jsonl; stdout if not.")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Classes said of each text.")
@@ -330,7 +333,7 @@ def _said(done: "Predicted", threshold: float) -> str:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @train_option
 @click.option("--test", "test_files", type=TABLE, multiple=True, required=True, help="Labelled texts to measure on.")
 @unlabelled_option

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 CELL_LIMIT = 300  # characters of a table's cell
+LEAST_WIDTH = 8  # columns that a cell of words keeps on a narrow terminal
 LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
 
 
@@ -34,6 +36,11 @@ class Terminal:
     languages: Path | None
     as_json: bool
     quiet: bool
+
+    @classmethod
+    def plain(cls, as_json: bool) -> "Terminal":
+        """For a command that reads no data and no folder of languages."""
+        return cls(Path(), None, as_json, quiet=False)
 
     def language(self, code: str) -> "Language":
         from ulmkit.language.registry import get
@@ -82,6 +89,17 @@ class Terminal:
                 yield report
         else:
             yield paced(lambda progress: remark(str(progress)), LINE_SECONDS)
+
+
+class Commands(click.Group):
+    """A group whose help says of each command its whole first sentence, which click would cut at the line's end."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, " ".join((each.help or "").split("\n\n")[0].split())) for name, each in found if each]
+            )
 
 
 class FilePath(click.Path):
@@ -151,9 +169,15 @@ def bars() -> Iterator[Report]:
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
-    """A plain table: the first columns, of words, to the left, numbers to the right. Cells may hold anything."""
+    """A plain table: the first columns, of words, to the left, numbers to the right. Cells may hold anything.
+
+    On a terminal the columns of words are cut until a row fits into a line; a file or a pipe gets them whole.
+    """
     cells = [[readable(cell, CELL_LIMIT) for cell in row] for row in (headers, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    if sys.stdout.isatty():
+        widths = fitted(widths, words, shutil.get_terminal_size().columns)
+        cells = [[readable(cell, max(width, 1)) for cell, width in zip(row, widths, strict=True)] for row in cells]
     lines = []
     for number, row in enumerate(cells):
         padded = [c.ljust(w) if i < words else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
@@ -161,6 +185,18 @@ def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: 
         if number == 0:
             lines.append("  ".join("─" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
+
+
+def fitted(widths: Sequence[int], words: int, columns: int) -> list[int]:
+    """Widths of columns, the widest of the first `words` made narrower until all stand in a line of `columns`.
+
+    >>> fitted([40, 30, 9], 2, 60)
+    [23, 24, 9]
+    """
+    found = list(widths)
+    while sum(found) + 2 * (len(found) - 1) > columns and words and max(found[:words]) > LEAST_WIDTH:
+        found[found.index(max(found[:words]))] -= 1
+    return found
 
 
 def word_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.common import CELL_LIMIT, Commands, Terminal, shared, text_table
+from ulmkit.cli.completion import language_code
 from ulmkit.cli.crawl_report import crawl_tables, yield_tables
 from ulmkit.cli.fetching import addresses, allowing, chosen_fetching, failures_shown, fetching, show_failures
 from ulmkit.document import JOINERS
@@ -16,13 +17,13 @@ _DECLARED = "declared"  # --probe without a URL
 JOINER_STAGES = ("extracted", "normalized", "kept")
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Sources → normalized, filtered, deduplicated Parquet shards."""
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--input",
     "inputs",
@@ -88,11 +89,15 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
         )
     manifest = corpus.manifest
     show_failures(terminal, corpus.failed)
-    if told := crawl_tables(manifest["pins"]):
-        terminal.print(told)
-    terminal.print(corpus_tables(manifest, language))
-    terminal.print(yield_tables(manifest["yields"]))
-    terminal.print(unread_table(manifest["counts"]["unread"], read_samples(corpus.folder / "dropped" / "unread.jsonl")))
+    samples = read_samples(corpus.folder / "dropped" / "unread.jsonl")
+    told = (
+        crawl_tables(manifest["pins"]),
+        unread_table(manifest["counts"]["unread"], samples),
+        yield_tables(manifest["yields"]),
+        corpus_tables(manifest, language),  # last, where a screen that scrolls leaves it
+    )
+    for table in filter(None, told):
+        terminal.print(table)
     for note in manifest.get("notes", ()):
         terminal.note(note)
     if manifest.get("unchanged"):
@@ -115,7 +120,7 @@ def filters_told(limits: tuple[str, ...]) -> dict[str, Any]:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--licence", default="unknown", show_default=True, help="SPDX licence of --site and --feed.")
 @click.option("--forget", multiple=True, metavar="HOST", help="Forget what is known of a host, and ask it anew.")
 @fetching
@@ -146,7 +151,7 @@ def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], 
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--probe",
     is_flag=False,
@@ -187,7 +192,7 @@ def sources(terminal: Terminal, code: str, probe: str | None, licence: str, **op
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--contact",
     envvar="ULMKIT_CONTACT",
@@ -297,24 +302,23 @@ def joiner_counts(counts: dict[str, int], joiner: str) -> str:
     return f"{every:,}" if every == inside else f"{every:,} ({inside:,} in words)"
 
 
-UNREAD_ROWS = 20
-
-
 def unread_table(unread: dict[str, dict[str, int]], samples: list[dict[str, str]]) -> str:
-    """What could not be read, by file and reason, faults first, with what was said of one; empty where all was read."""
+    """What could not be read, by reason, faults first, and what was said of the first file; empty for nothing."""
     from ulmkit.formats.reasons import UNWANTED
 
-    first: dict[tuple[str, str], str] = {}
+    first: dict[str, str] = {}
     for sample in samples:
-        first.setdefault((f"{sample['source']}/{sample['file']}", sample["reason"]), sample["detail"])
-    counts = [(n, file, reason) for file, reasons in unread.items() for reason, n in reasons.items()]
+        first.setdefault(
+            sample["reason"], f"{sample['source']}/{sample['file']}: {sample['detail']}".removesuffix(": ")
+        )
+    records: dict[str, int] = {}
+    files: dict[str, list[str]] = {}
+    for file, reasons in unread.items():
+        for reason, count in reasons.items():
+            records[reason] = records.get(reason, 0) + count
+            files.setdefault(reason, []).append(file)
     rows = [
-        (readable(file, 50), reason, readable(first.get((file, reason), "")), f"{n:,}")
-        for n, file, reason in sorted(counts, key=lambda row: (row[2] in UNWANTED, -row[0], row[1:]))
+        (reason, readable(first.get(reason, files[reason][0]), CELL_LIMIT), f"{len(files[reason]):,}", f"{count:,}")
+        for reason, count in sorted(records.items(), key=lambda row: (row[0] in UNWANTED, -row[1], row[0]))
     ]
-    if not rows:
-        return ""
-    shown = rows[:UNREAD_ROWS]
-    if len(rows) > len(shown):
-        shown.append((f"{len(rows) - len(shown):,} more", "", "", ""))
-    return "\n" + text_table(("not read", "because", "the first", "records"), shown, words=3) + "\n"
+    return text_table(("not read because", "the first", "files", "records"), rows, words=2) + "\n" if rows else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.cli.common import Terminal, shared, text_table
+from ulmkit.cli.completion import language_code
 
 if TYPE_CHECKING:
     from ulmkit.tokenizer.evaluate import TokenizerEvaluation
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @shared
 def command(terminal: Terminal, code: str, seed: int) -> None:

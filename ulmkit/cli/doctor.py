@@ -5,11 +5,12 @@ import dataclasses
 import click
 
 from ulmkit.cli.common import Terminal, shared
+from ulmkit.cli.completion import language_code
 from ulmkit.names import readable
 
 
 @click.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @shared
 def command(terminal: Terminal, code: str) -> None:
     """Look at this machine and at everything built for LANGUAGE, and say what would spoil a training.

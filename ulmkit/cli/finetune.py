@@ -7,11 +7,12 @@ import click
 
 from ulmkit.cli.classify import TABLE
 from ulmkit.cli.common import Terminal, shared
-from ulmkit.cli.training import audit_table, changes, course, reached, shape, training_progress
+from ulmkit.cli.completion import language_code, run_names
+from ulmkit.cli.training import audit_told, changes, course, reached, shape, training_progress
 
 
 @click.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--input", "files", type=TABLE, multiple=True, help="Texts: CSV, TSV, JSON lines, Parquet, or a text a line."
 )
@@ -21,6 +22,7 @@ from ulmkit.cli.training import audit_table, changes, course, reached, shape, tr
     "--from",
     "start",
     metavar="RUN|none",
+    shell_complete=run_names,
     help="Begin with the best weights of this run, or with random ones.  [default: pretrained]",
 )
 @click.option("--preset", help="Whose sizes a run from none has.  [default: small]")
@@ -41,6 +43,7 @@ def finetune(
     resume: bool,
     tensorboard: bool,
     device: str,
+    verbose: bool,
     run_name: str,
     **given: Any,
 ) -> None:
@@ -71,7 +74,7 @@ def finetune(
             device=device,
             tensorboard=tensorboard,
             told=lambda own: _say(terminal, own),
-            audited=lambda findings: terminal.note(audit_table(findings)),
+            audited=audit_told(terminal, verbose),
             remark=lambda line: terminal.note(f"Warning: {line}"),
             progress=progress,
             report=report,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import FilePath, Terminal, shared, text_table, word_table
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared, text_table, word_table
+from ulmkit.cli.completion import language_code
 from ulmkit.names import home_expanded, readable
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ulmkit.authoring.check import Conformance
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """What languages there are, and what they hold."""
 
@@ -62,7 +63,7 @@ def list_(terminal: Terminal) -> None:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @shared
 def show(terminal: Terminal, code: str) -> None:
     """The resolved language: operations in order with an example each, and where every number comes from.
@@ -127,7 +128,7 @@ def settings(section: dict[str, Any]) -> str:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @shared
 def check(terminal: Terminal, code: str) -> None:
     """Whether the folder of LANGUAGE keeps what a language promises: checks, a grade, and what would raise it.
@@ -207,7 +208,7 @@ def new(terminal: Terminal, code: str, into: Path | None) -> None:
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--sample",
     "samples",
@@ -306,7 +307,7 @@ def shown_limit(limit: "float | tuple[float, ...]") -> str:
 
 
 @command.command("ledger")
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--input",
     "paths",

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import FilePath, Terminal, shared, text_table
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared, text_table
+from ulmkit.cli.completion import language_code, run_names
 from ulmkit.cli.finetune import finetune
+from ulmkit.cli.runs import runs_command, settings_command
 from ulmkit.cli.training import (
     DEVICE_OPTION,
     RUN_OPTION,
     SEED_OPTION,
-    audit_table,
+    audit_told,
     configure,
     course,
     reached,
@@ -26,18 +28,26 @@ if TYPE_CHECKING:
     from ulmkit.lm.evaluate import Evaluation
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Tokens → AWD-LSTM language model."""
 
 
 command.add_command(finetune)
+command.add_command(runs_command)
+command.add_command(settings_command)
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @recipe
-@click.option("--from", "start", metavar="RUN", help="Begin with the best weights of this run instead of random ones.")
+@click.option(
+    "--from",
+    "start",
+    metavar="RUN",
+    shell_complete=run_names,
+    help="Begin with the best weights of this run instead of random ones.",
+)
 @course
 @RUN_OPTION
 @shared
@@ -51,6 +61,7 @@ def pretrain(
     start: str | None,
     tensorboard: bool,
     device: str,
+    verbose: bool,
     run_name: str,
     **given: Any,
 ) -> None:
@@ -91,7 +102,7 @@ def pretrain(
             start=None if start is None else layout.run(start),
             tensorboard=tensorboard,
             progress=progress,
-            audited=lambda findings: terminal.note(audit_table(findings)),
+            audited=audit_told(terminal, verbose),
             remark=terminal.note,
         )
     if not world.first:
@@ -102,7 +113,7 @@ def pretrain(
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--split", type=click.Choice(["valid", "test"]), default="valid", show_default=True)
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
 @click.option("--order", type=click.IntRange(1, 5), default=3, show_default=True, help="Of the Kneser-Ney model.")
@@ -151,7 +162,7 @@ def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> 
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--prompt", "prompts", multiple=True, help="Text to go on from; the language's own prompts if not given.")
 @click.option("--length", type=click.IntRange(min=1), default=60, show_default=True, help="Most pieces to add.")
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True)
@@ -197,7 +208,7 @@ def generate(
 
 
 @command.command("find-lr")
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @recipe
 @click.option(
     "--plot", type=FilePath(path_type=Path, dir_okay=False), help="Also draw loss over rate into this .svg file."
@@ -259,7 +270,7 @@ def find_lr(
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--format",
     "form",
@@ -301,7 +312,7 @@ def export(terminal: Terminal, code: str, form: str, out: Path | None, checkpoin
 
 
 @command.command("import")
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.argument("weights", type=FilePath(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--vocab",

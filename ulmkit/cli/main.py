@@ -57,14 +57,21 @@ def cli() -> None:
     """
 
 
-def fail(message: str, code: int, command: list[str]) -> NoReturn:
+def fail(message: str, code: int, command: list[str], *, what: str = "Error") -> NoReturn:
     """End with one line on stderr, safe for a terminal; with `--json`, an object on stdout says the same."""
     line = error_line(message)
     if "--json" in command:
         with contextlib.suppress(OSError, ValueError):
             print(json_text({"error": line, "exit_code": code}), flush=True)
-    remark(f"Error: {line}")
+    remark(f"{what}: {line}")
     leave(code)
+
+
+def stopped(message: str, code: int, command: list[str], *, more: tuple[str, ...] = ()) -> NoReturn:
+    """End because somebody said so, with the one command that goes on."""
+    rest = [option for option in more if option not in command]
+    kept = "" if more else " What was finished is kept."
+    fail(f"{message}{kept} Go on with: {again([*command, *rest])}", code, command, what="Stopped")
 
 
 def leave(code: int) -> NoReturn:
@@ -92,7 +99,7 @@ def again(command: list[str]) -> str:
 
 
 def terminate(*_: Any) -> NoReturn:
-    raise Interrupted("Stopped by SIGTERM.", signal.SIGTERM)
+    raise Interrupted("by SIGTERM.", signal.SIGTERM)
 
 
 def unforeseen(error: BaseException) -> str:
@@ -125,13 +132,13 @@ def main(args: list[str] | None = None) -> NoReturn:
         # what a command leaves with `Context.exit`
         code = cli.main(command, prog_name="ulmkit", standalone_mode=False) or 0
     except Interrupted as error:
-        fail(f"{error} What was finished is kept; go on with: {again(command)}", error.exit_code, command)
+        stopped(str(error), error.exit_code, command, more=error.more)
     except click.Abort as error:
         if isinstance(error.__cause__, EOFError):  # which click takes for an end of typing
             fail(unforeseen(error.__cause__), 1, command)
-        fail(f"Interrupted. What was finished is kept; go on with: {again(command)}", 130, command)
+        stopped("interrupted.", 130, command)
     except KeyboardInterrupt:
-        fail(f"Interrupted. What was finished is kept; go on with: {again(command)}", 130, command)
+        stopped("interrupted.", 130, command)
     except UlmkitError as error:
         fail(error.at_prompt or str(error), error.exit_code, command)
     except click.ClickException as error:

@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from ulmkit.cli.common import Terminal, shared
+from ulmkit.cli.completion import language_code
 from ulmkit.cli.streams import input_lines, write_out
 from ulmkit.errors import UsageError
 
 
 @click.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--match", is_flag=True, help="The aggressive form for deduplication and counting.")
 @click.option("--profile", default=None, help="A named variation of the language, such as social.  [default: standard]")
 @click.option("--explain", is_flag=True, help="Say which operation changed what, instead of the text.")

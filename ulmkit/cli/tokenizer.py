@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ulmkit.cli.common import FilePath, Terminal, shared, text_table
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared, text_table
+from ulmkit.cli.completion import language_code
 from ulmkit.cli.streams import input_lines, write_out
 from ulmkit.errors import InputError, UlmkitError, UsageError
 from ulmkit.names import readable
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from ulmkit.tokenizer.evaluate import RoundTrips
 
 
-@click.group()
+@click.group(cls=Commands)
 def command() -> None:
     """Shards → SentencePiece model → token files."""
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--vocab", "vocabulary", type=click.IntRange(min=300), help="Pieces; the language's own number if not.")
 @click.option("--model", type=click.Choice(["unigram", "bpe"]), help="Kind of model.")
 @click.option("--split-by-script/--no-split-by-script", default=None, help="Whether a piece may hold two scripts.")
@@ -57,7 +58,7 @@ def train(
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option("--corpus", is_flag=True, help="Encode the whole corpus to token files.")
 @click.option("--workers", type=click.IntRange(min=0), help="Processes; all cores unless told, 0 for this one alone.")
 @shared
@@ -85,7 +86,7 @@ def encode(terminal: Terminal, code: str, corpus: bool, workers: int | None) -> 
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @shared
 def decode(terminal: Terminal, code: str) -> None:
     """Ids on stdin, a line each, back to text on stdout.
@@ -140,7 +141,7 @@ def words(terminal: Terminal, code: str, train: Path, valid: Path, test: Path) -
 
 
 @command.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @click.option(
     "--input",
     "inputs",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulmkit.cli.common import Terminal, text_table
+from ulmkit.cli.completion import preset_names, run_names, setting_names
 from ulmkit.cli.streams import remark
 from ulmkit.errors import UsageError
 
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from ulmkit.lm.records import TrainResult
 
 RUN_OPTION = click.option(
-    "--run", "run_name", default="pretrained", show_default=True, help="Name of the run's folder."
+    "--run",
+    "run_name",
+    default="pretrained",
+    show_default=True,
+    help="Name of the run's folder.",
+    shell_complete=run_names,
 )
 DEVICE_OPTION = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 SEED_OPTION = click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
@@ -31,6 +37,7 @@ def recipe(function: Any) -> Any:
         "--preset",
         default="default",
         show_default=True,
+        shell_complete=preset_names,
         help="origin, default, small, tiny, wikitext-2, beyond (small with a pointer into what was read last).",
     )
     return preset(shape(function))
@@ -52,7 +59,12 @@ def shape(function: Any) -> Any:
         ),
         click.option("--backward", is_flag=True, default=None, help="Read from the end of each document."),
         click.option(
-            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the preset, in JSON."
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            shell_complete=setting_names,
+            help="Any other setting of the preset, in JSON; `ulmkit lm settings` lists them.",
         ),
     )
     for option in reversed(options):
@@ -71,6 +83,7 @@ def course(function: Any) -> Any:
             "--patience", type=click.IntRange(min=1), help="End after so many validations without a better one."
         ),
         click.option("--tensorboard", is_flag=True, help="Also write what metrics.jsonl gets for TensorBoard."),
+        click.option("-v", "--verbose", is_flag=True, help="Show what each ingredient of a step changes."),
         SEED_OPTION,
         DEVICE_OPTION,
     )
@@ -112,6 +125,22 @@ def reached(result: "TrainResult", patience: int) -> str:
         + (f"\nended early: {patience} validations without a better one" if result.stopped_early else "")
         + (f"\n{result.skipped:,} steps were skipped: their loss or gradient was no number" if result.skipped else "")
     )
+
+
+def audit_told(terminal: Terminal, verbose: bool) -> "Callable[[Sequence[Finding]], None]":
+    """Says how the ingredients of the step fared: in a line, or each."""
+
+    def tell(findings: "Sequence[Finding]") -> None:
+        if verbose:
+            terminal.note(audit_table(findings))
+            return
+        off = [finding.ingredient for finding in findings if finding.effect is None]
+        terminal.note(
+            f"Checked: {len(findings) - len(off)} ingredients of a step change what they should"
+            + (f"; off: {', '.join(off)}" if off else "")
+        )
+
+    return tell
 
 
 def audit_table(findings: "Sequence[Finding]") -> str:

@@ -3,11 +3,12 @@
 import click
 
 from ulmkit.cli.common import Terminal, shared
+from ulmkit.cli.completion import language_code
 from ulmkit.errors import ArtifactError
 
 
 @click.command()
-@click.argument("code", metavar="LANGUAGE")
+@language_code
 @shared
 def command(terminal: Terminal, code: str) -> None:
     """Compare every file of LANGUAGE under --root with what was written of it.

@@ -60,7 +60,7 @@ def text() -> str:
 
 def _record(kind: type) -> dict[str, Any]:
     """The schema of a table that becomes `kind`."""
-    hints, told = typing.get_type_hints(kind), _comments(kind)
+    hints, told = typing.get_type_hints(kind), field_comments(kind)
     properties, required = {}, []
     for field in dataclasses.fields(kind):
         value = _value(hints[field.name], _KNOWN.get((kind, field.name), {}))
@@ -123,7 +123,7 @@ def _about(kind: type) -> str:
     return " ".join((kind.__doc__ or "").split("\n\n")[0].split())
 
 
-def _comments(kind: type) -> dict[str, str]:
+def field_comments(kind: type) -> dict[str, str]:
     """Field -> the comment beside it, or the comment lines right above it, in `kind`'s source."""
     source = inspect.getsource(kind)
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)

@@ -19,6 +19,7 @@ from ulmkit.artifacts.atomic import (
     sync_folder,
     temporary_beside,
 )
+from ulmkit.artifacts.layout import names_beside
 from ulmkit.artifacts.steady import read_again_if_changed
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.config import LMConfig
@@ -185,7 +186,7 @@ def load_model(folder: Path, which: str = "best", *, device: str = "cpu") -> tup
     `which` is `best` or `last`. The checkpoint says with which tokenizer, config and step it was made.
     """
     if not folder.is_dir():
-        raise ArtifactError(f"{folder}: no run here. Train one with `ulmkit lm pretrain`.")
+        raise ArtifactError(f"{folder}: no run here.{names_beside(folder)} Train one with `ulmkit lm pretrain`.")
     checkpoint = read_checkpoint(folder / which)
     model = build_model(checkpoint.identity, checkpoint.config, checkpoint.model, checkpoint.folder / MODEL)
     return model.to(device), checkpoint

@@ -59,7 +59,7 @@ class LMConfig:
     # model: Merity et al. 2017 (arXiv 1708.02182), sizes as in fastai's awd_lstm_lm_config
     embedding_size: int = 400  # also the last layer's hidden size, because the decoder is tied
     hidden_size: int = 1152  # 1150 in the paper; fastai's multiple of 8 is kinder to matrix units
-    layers: int = 3
+    layers: int = 3  # of the LSTM
     # positions that a pointer looks back over (lm/pointer.py, after Merity et al. 2016); 0: none, a plain AWD-LSTM
     memory: int = 0
 
@@ -77,16 +77,16 @@ class LMConfig:
     label_smoothing: float = 0.0  # Szegedy et al. 2016; in training alone, so validation stays a plain cross-entropy
 
     # data
-    batch_size: int = 128
+    batch_size: int = 128  # streams that are read side by side
     bptt: int = 72  # window: tokens per step in time
     variable_bptt: bool = False  # window drawn anew for each step, as in the paper; the rate is scaled with it
     backward: bool = False  # read every document from its end: ULMFiT averages a forward and a backward model
 
     # schedule: 1cycle (Smith 2018) with fastai's shape, which was tuned as a whole; or one rate throughout
     schedule: ScheduleName = "1cycle"
-    epochs: int = 10
+    epochs: int = 10  # passes over the corpus
     steps: int | None = None  # instead of epochs, when given
-    lr: float = 5.33e-4
+    lr: float = 5.33e-4  # the highest learning rate
     moms: tuple[float, float, float] = (0.8, 0.7, 0.8)  # start, at the highest rate, end
     pct_start: float = 0.25  # share of the steps in which the rate rises
     div: float = 25.0  # the rate starts at lr / div
@@ -102,8 +102,8 @@ class LMConfig:
     # decoupled. Of plain SGD that is the same as the L2 term of torch's, p - lr (g + wd p), and as in the paper's code
     # biases decay with the rest; with adam they never do
     wd: float = 0.1
-    eps: float = 1e-5
-    sqr_mom: float = 0.99
+    eps: float = 1e-5  # below the square root, so that nothing is divided by 0
+    sqr_mom: float = 0.99  # decay of the mean of squared gradients
     clip: float = 0.0  # largest gradient norm; 0: no clipping, as fastai by default
 
     # what ends a run early, and what does not
@@ -112,7 +112,7 @@ class LMConfig:
     on_nan: OnNan = "stop"
 
     # bookkeeping
-    seed: int = 0
+    seed: int = 0  # of everything random: weights, order, dropouts
     # who computes the LSTM, and the precision of matrix products in training (weights, sums and evaluation are always
     # fp32); `auto` is measured when a run begins and then stays with it
     backend: AnyBackend = "auto"

@@ -192,9 +192,9 @@ class Loop:
         """Save and end with signal `number`."""
         self.records.save_last(self)
         raise Interrupted(
-            f"{self.records.folder}: stopped by {signal.Signals(number).name} at step {self.position.step}, "
-            "everything is saved. Run the same command with --resume to go on.",
+            f"{self.records.folder}, by {signal.Signals(number).name} at step {self.position.step}; all is saved.",
             number,
+            more=("--resume",),
         )
 
     # -- what is written down

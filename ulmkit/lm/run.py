@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ulmkit.artifacts.atomic import lock, read_json, recover_folder, remove_leftovers, storage_errors
+from ulmkit.artifacts.layout import names_beside
 from ulmkit.artifacts.tokens import TokenFile
 from ulmkit.errors import UsageError
 from ulmkit.lm.audit import Finding, audit
@@ -202,7 +203,7 @@ def _begin_with(start: Path | None, model: AWDLSTM, folder: Path) -> dict[str, A
 
 def _take_best(start: Path, model: AWDLSTM) -> dict[str, Any]:
     if not start.is_dir():
-        raise UsageError(f"{start}: no run here to begin with.")
+        raise UsageError(f"{start}: no run here to begin with.{names_beside(start)}")
     checkpoint = read_checkpoint(start / BEST)
     assert model.identity is not None
     checkpoint.identity.refuse_other(model.identity, checkpoint.folder)
