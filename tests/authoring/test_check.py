@@ -244,6 +244,14 @@ def test_what_a_stage_loses_is_found(folder: Path, name: str, asked: str, answer
     assert outcome(folder, name, faulty).status == "failed"
 
 
+def test_an_end_mark_that_the_language_does_not_name_is_warned_of(folder: Path) -> None:
+    glued = TokenizerFigures(300, 12, 12, "", 2.0, 0.0, Counter(), Counter({"۔": 7}))
+    found = outcome(folder, "marks apart", type("Glued", (Trial,), {"tokenizer": glued}))
+    assert (found.status, found.evidence) == ("warning", "shares a piece with a letter: ۔ (U+06D4) 7 times")
+    assert "sentence_ends" in found.todo
+    assert outcome(folder, "marks apart").status == "ok"
+
+
 def test_a_grade_needs_all_checks_of_it_and_below() -> None:
     ok, missing = Outcome("ok", ""), Outcome("missing", "", "Do it.")
     names = ("L1", "L2", "L3", "L4")

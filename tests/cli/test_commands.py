@@ -119,6 +119,36 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(chain: Path, tmp_path: Pat
     assert run("lm", "pretrain", "fa", "--root", root, "--resume", "-q") != 0
 
 
+def test_encode_reads_stray_bytes_and_lone_returns_as_normalize_does(
+    chain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the locale says that standard input is."""
+    given = "سلام\n".encode() + b"\xff\xfe bad \xc3\n" + "الف\rب\n".encode()
+    outputs = []
+    for words in (
+        ("normalize", "fa"),
+        ("tokenizer", "encode", "fa", "--root", chain),
+        ("tokenizer", "decode", "fa", "--root", chain),
+    ):
+        content = outputs[-1].encode() if words[1] == "decode" else given
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), "ascii", "surrogateescape"))
+        assert run(*words) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[2]
+    assert outputs[0].split("\n")[1] == "\ufffd\ufffd bad \ufffd"
+
+
+def test_evaluating_a_file_without_a_text_fails_in_one_line(
+    chain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "settings.xml").write_text("<settings><a/></settings>")
+    words = ("tokenizer", "evaluate", "fa", "--root", chain, "-q", "--input")
+    assert run(*words, tmp_path / "settings.xml") == 1
+    assert "settings.xml: no text was read" in capsys.readouterr().err
+    (tmp_path / "text.txt").write_text("یک متن")
+    assert run(*words, tmp_path) == 0
+
+
 def test_tokens_go_out_and_come_back(chain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     text = "نمی‌دانم؛ ۳٫۵ کیلو 🙂 x²"
     monkeypatch.setattr("sys.stdin", io.StringIO(text + "\n"))

@@ -17,7 +17,7 @@ from ulmkit.tokenizer import elsewhere
 from ulmkit.tokenizer.elsewhere import TOKENIZER_JSON, ElsewhereReader, made_up_texts, write_elsewhere
 from ulmkit.tokenizer.evaluate import evaluate_tokenizer
 from ulmkit.tokenizer.grid import EXACT, best_path, is_on_grid, on_grid
-from ulmkit.tokenizer.marks import Marks
+from ulmkit.tokenizer.marks import Marks, glued_punctuation
 from ulmkit.tokenizer.model import FIRST_PIECE, NEWLINE, PROBES, Tokenizer
 from ulmkit.tokenizer.train import held_out_texts, train_tokenizer
 
@@ -220,3 +220,4 @@ def test_what_holds_words_together_and_the_alphabets_letters_are_no_marks():
     assert not {"'", "’", "”", "\u200c"} & set(marks.characters)
     assert marks.apart("«کتاب».", "|") == "«|کتاب|»."
     assert marks.apart("a...b", "|") == "a|...|b"
+    assert glued_punctuation(["▁کتاب۔", "۔", "▁«", "o'k", "a-b"], "'") == {"۔": 1, "-": 1}

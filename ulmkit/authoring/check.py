@@ -18,6 +18,7 @@ from ulmkit.authoring.checks.complete import (
     junk_rejected,
     licences,
     limits_explained,
+    marks_apart,
     relatives_refused,
     round_trip,
     rules_documented,
@@ -103,6 +104,7 @@ SUITE: tuple[Check, ...] = (
     Check("limits explained", limits_explained, "L3", quick=True),
     Check("round trip", round_trip, "L3"),
     Check("fertility", fertility, "L3"),
+    Check("marks apart", marks_apart, "L3"),
     Check("baseline", baseline, "L4", quick=True),
 )
 

@@ -5,6 +5,7 @@ Burmese's ။, Tibetan's །) is of the same script as the letters, and would gr
 sentence: the language says which characters are marks.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,3 +67,10 @@ class Marks:
     def _meeting(self) -> regex.Pattern[str]:
         marks = f"[{regex.escape(self.characters)}]"
         return regex.compile(f"(?<={_LETTER})(?={marks})|(?<={marks})(?={_LETTER})")
+
+
+def glued_punctuation(pieces: Iterable[str], inside: str) -> Counter[str]:
+    """Each punctuation character that shares a piece with a letter, counted; not those that stand `inside` words."""
+    letter, punctuation = regex.compile(_LETTER), regex.compile(r"\p{P}")
+    found = (mark for piece in pieces if letter.search(piece) for mark in set(punctuation.findall(piece)))
+    return Counter(mark for mark in found if mark not in inside)

@@ -260,6 +260,21 @@ def fertility(subject: Subject) -> Outcome:
     return ok(evidence)
 
 
+def marks_apart(subject: Subject) -> Outcome:
+    """Punctuation that shares a piece with a letter: an end mark of its script that the language does not name."""
+    if not subject.samples:
+        return NO_SAMPLES
+    glued = subject.tokenizer.glued
+    if not glued:
+        return ok("no punctuation shares a piece with a letter")
+    found = ", ".join(f"{mark} (U+{ord(mark):04X}) {count:,} times" for mark, count in glued.most_common(3))
+    return Outcome(
+        "warning",
+        f"shares a piece with a letter: {found}",
+        "Name it in sentence_ends or native_marks, or in word_joiners where it stands inside words.",
+    )
+
+
 def baseline(subject: Subject) -> Outcome:
     """A language model's result, with the signature that says how to get it again."""
     found = subject.language.lm.baselines

@@ -3,7 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ulmkit.artifacts.layout import SPLITS
@@ -18,6 +18,7 @@ from ulmkit.formats.origin import Reading
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.evaluate import evaluate_tokenizer
+from ulmkit.tokenizer.marks import glued_punctuation
 from ulmkit.tokenizer.model import Tokenizer
 from ulmkit.tokenizer.train import train_tokenizer
 
@@ -45,6 +46,7 @@ class TokenizerFigures:
     fertility: float  # tokens a word, on held-out samples
     byte_share: float  # of held-out tokens
     joiners: Counter[str]  # as `count_joiners` counts, after decoding
+    glued: Counter[str] = field(default_factory=Counter)  # punctuation → tokens that hold it with a letter
 
 
 def sample_articles(language: Language, *, report: Report = silent) -> list[SampleArticle]:
@@ -89,7 +91,10 @@ def tokenizer_figures(
         train_demo_tokenizer(language, corpus, folder, report=report)
         tokenizer = Tokenizer.load(folder, language)
         measures = evaluate_tokenizer(language, tokenizer, corpus, ("valid",), report).whole
-    decoded = [tokenizer.decode(ids) for ids in tokenizer.encode_batch(texts)]
+    encoded = tokenizer.encode_batch(texts)
+    decoded = [tokenizer.decode(ids) for ids in encoded]
+    pieces = (tokenizer.inventory[number] for ids in encoded for number in ids)
+    inside = language.segmentation.word_joiners + language.alphabet.letters + language.alphabet.joiners
     wrong = [text for text, back in zip(texts, decoded, strict=True) if back != text]
     return TokenizerFigures(
         vocabulary=tokenizer.vocabulary,
@@ -99,6 +104,7 @@ def tokenizer_figures(
         fertility=measures.fertility,
         byte_share=measures.byte_share,
         joiners=count_joiners(decoded),
+        glued=glued_punctuation(pieces, inside),
     )
 
 
