@@ -51,7 +51,9 @@ def normalized_texts(folder: Path, language: Language) -> Iterator[str]:
         for raw in read_input(item, reading):
             if isinstance(raw, RawDocument):
                 content = raw.content
-                yield language.normalize(content if isinstance(content, str) else reading.decode(content, raw.encoding)[0])
+                yield language.normalize(
+                    content if isinstance(content, str) else reading.decode(content, raw.encoding)[0]
+                )
 
 
 def plain_sentencepiece(path: Path) -> Any:
