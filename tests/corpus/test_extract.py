@@ -110,9 +110,11 @@ def test_reasons() -> None:
     outcome = extract(raw(b"\x81\x8d", "html"), EXTRACTION, decode=undecodable)
     assert isinstance(outcome, Unreadable)
     assert (outcome.reason, outcome.detail) == ("encoding", "nothing fits")
-    other = extract(raw(PAGE, "html"), EXTRACTION, decode=decode, wanted=lambda _: False)
+    other = extract(raw(PAGE, "html"), EXTRACTION, decode=decode, refused=lambda _: "de (pycld2)")
     assert isinstance(other, Unreadable)
-    assert other.reason == "other language"
+    assert (other.reason, other.detail) == ("other language", "de (pycld2)")
+    assert "<" not in other.excerpt  # readable, and no markup
+    assert other.excerpt
 
 
 def test_lone_surrogates_do_not_travel_on() -> None:

@@ -119,7 +119,7 @@ def test_an_empty_page_is_refused() -> None:
 def test_pages_in_another_language_are_never_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     monkeypatch.setattr(html_module, "shipped_judge", lambda: pytest.fail("reached"))
-    result = html_to_text(page(ARTICLE), wanted=lambda text: bool(seen.append(text)))
+    result = html_to_text(page(ARTICLE), refused=lambda text: seen.append(text) or "de")
     assert result.reason == "other language"
     assert SENTENCES[0] in seen[0]
 

@@ -174,3 +174,16 @@ def test_lines_are_those_that_hold_something() -> None:
 )
 def test_a_mark_belongs_to_its_word(text: str, found: list[str]) -> None:
     assert Segmenter().words(text) == found
+
+
+def test_a_space_ends_a_sentence_where_the_language_says_so() -> None:
+    text = "วันนี้อากาศดี เราไปเดินเล่น ราคา 50 บาท"
+    assert Segmenter(space_ends=True, spaced=False).sentences(text) == ["วันนี้อากาศดี", "เราไปเดินเล่น", "ราคา 50 บาท"]
+    assert Segmenter(spaced=False).sentences(text) == [text]
+
+
+def test_a_word_that_begins_no_sentence_begins_what_follows_without_a_space() -> None:
+    marks = {"sentence_ends": "。？", "spaceless_ends": "。？", "closers": "」", "openers": "「"}
+    text = "「行きますか？」と彼は言った。彼女は来た。"
+    split = Segmenter(**marks, never_first=("と",), spaced=False).sentences
+    assert split(text) == ["「行きますか？」と彼は言った。", "彼女は来た。"]

@@ -1,11 +1,10 @@
 """Limits from a trusted sample: where most good documents lie, so that the filters keep them.
 
-`authoring.measure` measures, with the functions that judge in a build; this turns measurements into limits
-and writes them into language.toml. Two kinds of limits are told apart. What the language decides (how long its words
-are, how many of them are function words or hold a letter) is set where the sample lies, tighter or wider. What pages
-are made of (foreign words, headings, digits, repetition) is only widened, where the present limit drops too much: that
-news is all sentences says nothing against a page with headings. `tighten` sets the latter by the sample too; it must
-then be as mixed as the corpus is to be.
+`authoring.measure` measures, with the functions that judge in a build; this turns measurements into limits and writes
+them into language.toml. A limit that keeps the sample stays: to narrow it where the sample lies throws away a hundredth
+of the next one, which is as good. One that drops too much is widened. What the language decides (its words' length, and
+how many are function words or hold a letter) is narrowed where a page of junk.txt passes every limit and would not pass
+that one. Each is set with a margin. `tighten` narrows by the sample alone: it must then be as mixed as the corpus.
 """
 
 import functools
@@ -93,6 +92,7 @@ class Calibration:
     proposals: tuple[Proposal, ...]
     each: float
     together: Mapping[str, tuple[float, float]]
+    lost: int = 0  # documents of the sample that all limits keep now, and would not
 
     @property
     def changes(self) -> tuple[Proposal, ...]:
@@ -157,13 +157,15 @@ def calibrate(
     jointly: float = 0.95,
     tighten: bool = False,
     only: Collection[str] = (),
+    junk: Mapping[str, np.ndarray] | None = None,
 ) -> Calibration:
     """Limits of which each keeps the share `each` of the sample, and all together `jointly`.
 
     `measured`: limit -> what its numbers are limits of, shape (documents, numbers); NaN where it is not asked.
     Both hold for the whole and for each of its sources that has documents enough, so that a large one does not decide
     for a small one of another kind. Where the limits together drop too much, each is widened until they do not.
-    `tighten` lets the sample narrow what pages may be made of; `only` names the limits that may change, where not all.
+    `tighten` lets the sample narrow limits; `only` names those that may change, where not all; `junk` is what pages
+    that no corpus wants measure, as `measured`.
     Raises `UsageError` for a sample too small to say where its hundredth lies, and for a limit that is not measured.
     """
     if sample.documents < MIN_DOCUMENTS:
@@ -177,15 +179,16 @@ def calibrate(
     if unknown := next((name for name in only if name not in asked), None):
         raise UsageError(f"--only {unknown}: no such limit is measured here. Known: {', '.join(asked)}.")
     present = {name: present_limit(language, name) for name in asked}
-    set_by_sample = {DecidedBy.LANGUAGE, DecidedBy.MIXTURE} if tighten else {DecidedBy.LANGUAGE}
+    set_by_sample = {DecidedBy.LANGUAGE, DecidedBy.MIXTURE} if tighten else set()
+    escaped = _escaped(junk or {}, present)
     groups = sample.groups
     share = each
     while True:
         edges = {name: _edge(name, values, groups, share) for name, values in asked.items()}
         proposed = present | {
-            name: edges[name]
-            if decided_by(name) in set_by_sample
-            else _widened(name, values, present[name], edges[name], groups, share)
+            name: _eased(name, edges[name])
+            if decided_by(name) in set_by_sample or _stops(name, _eased(name, edges[name]), escaped)
+            else _widened(name, values, present[name], _eased(name, edges[name]), groups, share)
             for name, values in asked.items()
             if name in (only or asked)
         }
@@ -205,7 +208,36 @@ def calibrate(
         for name, values in asked.items()
     )
     now = _together(asked, present, groups)
-    return Calibration(sample, proposals, share, {name: (now[name], then[name]) for name in groups})
+    lost = int((_kept(asked, present) & ~_kept(asked, proposed)).sum())
+    return Calibration(sample, proposals, share, {name: (now[name], then[name]) for name in groups}, lost)
+
+
+MARGIN = 0.1  # of a limit: the next sample's edge lies elsewhere
+
+
+def _eased(name: str, limit: Limit) -> Limit:
+    """`limit` with a margin, rounded to where it keeps more."""
+    numbers = limit if isinstance(limit, tuple) else (limit,)
+    found = [
+        _rounded(number * (1 - MARGIN if way == "at least" else 1 + MARGIN), down=way == "at least")
+        for number, way in zip(numbers, directions(name), strict=True)
+    ]
+    default = getattr(Filters, name, 0.0)
+    return tuple(found) if isinstance(default, tuple) else type(default)(found[0])
+
+
+def _escaped(junk: Mapping[str, np.ndarray], present: Mapping[str, Limit]) -> Mapping[str, np.ndarray]:
+    """What the pages of `junk` measure that every present limit lets pass."""
+    asked = {name: values for name, values in junk.items() if name in present}
+    if not asked:
+        return {}
+    passing = _kept(asked, present)
+    return {name: values[passing] for name, values in asked.items()} if passing.any() else {}
+
+
+def _stops(name: str, limit: Limit, escaped: Mapping[str, np.ndarray]) -> bool:
+    """Whether `limit`, which the language decides, turns away a page that all others let pass."""
+    return name in escaped and decided_by(name) == DecidedBy.LANGUAGE and not passes(name, escaped[name], limit).all()
 
 
 def _edge(name: str, values: np.ndarray, groups: Mapping[str, np.ndarray], share: float) -> Limit:
@@ -227,8 +259,14 @@ def _together(
     measured: Mapping[str, np.ndarray], limits: Mapping[str, Limit], groups: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
     """Group -> the share of it that all limits keep."""
-    kept = np.logical_and.reduce([passes(name, values, limits[name]) for name, values in measured.items()])
+    kept = _kept(measured, limits)
     return {name: float(kept[mask].mean()) for name, mask in groups.items()}
+
+
+def _kept(measured: Mapping[str, np.ndarray], limits: Mapping[str, Limit]) -> np.ndarray:
+    """Which documents all limits keep, shape (documents,), bool."""
+    kept: np.ndarray = np.logical_and.reduce([passes(name, each, limits[name]) for name, each in measured.items()])
+    return kept
 
 
 # ---------------------------------------------------------------- writing

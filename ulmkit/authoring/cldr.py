@@ -197,11 +197,28 @@ def members_of(iso639_3: str) -> list[str]:
     return sorted(each.part3 for each in iso639.ALL_LANGUAGES if each.macrolanguage == iso639_3 and own in each.name)
 
 
-def labels_for(code: str, script: str, known: Collection[str]) -> tuple[tuple[str, ...], str]:
+def own_words(code: str) -> str:
+    """What CLDR has translated into the language: names of languages, territories, months and days; empty where none.
+
+    Text enough for an identifier to say what it takes the language for.
+    """
+    from babel import Locale
+    from babel.core import UnknownLocaleError
+
+    try:
+        locale = Locale.parse(code.replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        return ""
+    calendar = [*locale.months["format"]["wide"].values(), *locale.days["format"]["wide"].values()]
+    return ", ".join(dict.fromkeys(map(str, [*locale.territories.values(), *locale.languages.values(), *calendar])))
+
+
+def labels_for(code: str, script: str, known: Collection[str], heard: str = "") -> tuple[tuple[str, ...], str]:
     """Those of the labels `known` to identifiers that mean the language `code` in `script`, and a remark on them.
 
     Its own in its script (zh-Hant), its own or one withdrawn for it (he, iw); else that of the macrolanguage that it is
-    part of, where that is written in the same script: no for nb, but not ku for ckb.
+    part of, where that is written in the same script (no for nb), or where it is what an identifier calls the
+    language's own words (`heard`: ku for ckb).
     """
     import iso639
     from babel.core import get_global
@@ -217,6 +234,10 @@ def labels_for(code: str, script: str, known: Collection[str]) -> tuple[tuple[st
         label = (iso639.Language.from_part3(whole).part1 or whole) if whole else ""
         if label in known and f"_{script}_" in (likely.get(label) or ""):
             return (label,), "what they call its macrolanguage: to be checked"
+        if label in known and label == heard:
+            return (label,), "what pycld2 calls CLDR's words in it, its macrolanguage: to be checked"
+    if heard:
+        return (), f"no identifier knows it; pycld2 takes CLDR's words in it for '{heard}'"
     return (), "no identifier knows it"
 
 

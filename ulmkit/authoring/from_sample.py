@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ulmkit.authoring import calibrate as limits
 from ulmkit.authoring.calibrate import Calibration
-from ulmkit.authoring.measure import describe_sample, frequent_words, measure_texts, read_sample
+from ulmkit.authoring.measure import describe_sample, frequent_words, measure_texts, read_junk_pages, read_sample
 from ulmkit.errors import UsageError
 from ulmkit.formats.inputs import Input
 from ulmkit.language.spec import Language
@@ -70,6 +70,9 @@ def calibrate_on(
     texts = read_sample(language, inputs, report=report)
     sample = describe_sample(inputs, texts)
     words = frequent_words(language, texts, stop_words) if stop_words else []
-    measured = measure_texts(limits.with_stop_words(language, words) if words else language, texts)
-    calibration = limits.calibrate(language, sample, measured, each=keep, jointly=jointly, tighten=tighten, only=only)
+    asked = limits.with_stop_words(language, words) if words else language
+    measured, junk = measure_texts(asked, texts), measure_texts(asked, read_junk_pages(language))
+    calibration = limits.calibrate(
+        language, sample, measured, each=keep, jointly=jointly, tighten=tighten, only=only, junk=junk
+    )
     return Proposed(language, calibration, tuple(words))

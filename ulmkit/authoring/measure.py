@@ -23,6 +23,7 @@ from ulmkit.errors import InputError
 from ulmkit.files import open_regular
 from ulmkit.formats.inputs import Input, read_input, refusing_storage
 from ulmkit.formats.origin import Reading
+from ulmkit.language import cases
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.text.mojibake import repair
@@ -49,6 +50,12 @@ def read_sample(language: Language, inputs: Sequence[Input], *, report: Report =
             found.append(Text(normal, own_share(text, language), doc.source))
         report(Progress("measure", len(found), None, "documents", doc.id))
     return found
+
+
+def read_junk_pages(language: Language) -> list[Text]:
+    """The pages of the folder's junk.txt, in normal form."""
+    pages = cases.read_junk(language.file(cases.JUNK))
+    return [Text(language.normalize(page.text), float("nan"), cases.JUNK) for page in pages]
 
 
 def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Document]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ulmkit.artifacts.atomic import atomic_write, storage_errors
-from ulmkit.authoring.cldr import Facts, facts
+from ulmkit.authoring.cldr import Facts, facts, own_words
 from ulmkit.authoring.template import language_toml, script_toml, sources_md
+from ulmkit.corpus.identify import sure_label
 from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.places import bundled
@@ -30,7 +31,7 @@ TRIALS = {
     "entities": "α &amp; β",
     "line_ends": "αβ\r\nβα",
     "controls": "α\u0001β βα",
-    "invisible": "\ufeffαβ β\u00adα",
+    "invisible": "α\u034fβ βα\ufff9",
     "space_forms": "αβ\u00a0βα",
     "word_boundary": "αβ\u2581βα",
     "zero_width": "α\u200bβ",
@@ -82,7 +83,8 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
 def _filled(folder: Path, found: Facts, labels: Collection[str], date: str, shared: dict[str, Any]) -> Language:
     """Write every file of the new `folder`; `shared` is what its script's file says of sentences."""
     (folder / "samples").mkdir()
-    (folder / "language.toml").write_text(language_toml(found, labels, date, shared), encoding="utf-8")
+    heard = sure_label(own_words(found.code)) if labels else ""
+    (folder / "language.toml").write_text(language_toml(found, labels, date, shared, heard), encoding="utf-8")
     (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
     (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")
     language = load_language(folder)

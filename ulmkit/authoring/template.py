@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ulmkit.authoring.cldr import UNICODE, Facts, has_viramas, is_wide, labels_for, wide_marks
+from ulmkit.authoring.cldr import UNICODE, Facts, has_viramas, is_wide, labels_for, sentence_terminals, wide_marks
 from ulmkit.language.sections import Filters, Normalization, Segmentation
 from ulmkit.text.script import mark_list
 
@@ -42,6 +42,8 @@ def script_toml(found: Facts) -> str:
     marks = segmentation_lines(found, {})
     if not found.spaced:
         marks += [f"spaced = false # {UNICODE}, Line_Break of its letters: a space parts phrases"]
+        if not sentence_terminals(script):
+            marks += [f"space_ends = true # {UNICODE}, Sentence_Terminal: the script has none, a space ends a sentence"]
     if marks:
         lines += ["", "[segmentation]", *marks]
     filters, origins = [], []
@@ -54,6 +56,11 @@ def script_toml(found: Facts) -> str:
         filters += [f"{name} = {value}" for name, value in limits.items()]
         why = toml_string("words stand without spaces: what is counted as one is a phrase, about five words")
         origins += [f"{name} = {why}" for name in limits]
+        if not sentence_terminals(script):
+            limits = {"min_line_punctuation": "0.0", "min_sentence_ends": "0.0"}
+            filters += [f"{name} = {value}" for name, value in limits.items()]
+            why = toml_string(f"{UNICODE}, Sentence_Terminal: the script has no mark that ends a sentence")
+            origins += [f"{name} = {why}" for name in limits]
     if filters:
         lines += ["", "[filters]", *filters, "", "[filters.origins]", *origins]
     if not found.spaced:
@@ -61,15 +68,17 @@ def script_toml(found: Facts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def language_toml(found: Facts, known_labels: Collection[str], date: str, shared: Mapping[str, Any]) -> str:
-    """The folder's language.toml; `known_labels` are all that identifiers give, `shared` the settings of
-    `[segmentation]` in its script."""
+def language_toml(
+    found: Facts, known_labels: Collection[str], date: str, shared: Mapping[str, Any], heard: str = ""
+) -> str:
+    """The folder's language.toml; `known_labels` are all that identifiers give, `heard` the one that pycld2 gives to
+    the language's own words, `shared` the settings of `[segmentation]` in its script."""
     sections = (
         _identity(found, date),
         _alphabet(found),
         _normalization(found),
         _segmentation(found, shared),
-        _identification(found, known_labels),
+        _identification(found, known_labels, heard),
         _extraction(),
         _personal_data(),
         _source(found),
@@ -146,8 +155,8 @@ def _segmentation(found: Facts, shared: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _identification(found: Facts, known_labels: Collection[str]) -> Iterator[str]:
-    labels, meaning = labels_for(found.code, found.script, known_labels)
+def _identification(found: Facts, known_labels: Collection[str], heard: str) -> Iterator[str]:
+    labels, meaning = labels_for(found.code, found.script, known_labels, heard)
     yield from (
         "[identification]",
         f"labels = {toml_list(labels)} # {meaning}",

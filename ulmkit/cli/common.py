@@ -111,8 +111,11 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options every command takes; it receives them as a `Terminal` first."""
+def shared(function: Callable[..., Any], *, languages_exist: bool = True) -> Callable[..., Any]:
+    """Give a command the options every command takes; it receives them as a `Terminal` first.
+
+    `languages_exist`: the folder of languages has to be there, because the command reads it.
+    """
 
     @click.option(
         "--root",
@@ -125,7 +128,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--languages",
-        type=FilePath(path_type=Path, file_okay=False, exists=True),
+        type=FilePath(path_type=Path, file_okay=False, exists=languages_exist),
         envvar="ULMKIT_LANGUAGES",
         show_envvar=True,
         help="A folder of language folders of your own.",

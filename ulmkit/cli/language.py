@@ -1,5 +1,6 @@
 """`ulmkit language`: what languages there are."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,7 +181,7 @@ def check_page(result: "Conformance") -> str:
     type=FilePath(path_type=Path, file_okay=False),
     help="Folder of languages to write it into.  [default: --languages, else ./languages]",
 )
-@shared
+@functools.partial(shared, languages_exist=False)
 def new(terminal: Terminal, code: str, into: Path | None) -> None:
     """Write a new language folder, filled from CLDR, Unicode and ISO 639-3; what they do not know is marked so.
 
@@ -224,9 +225,7 @@ def new(terminal: Terminal, code: str, into: Path | None) -> None:
 @click.option(
     "--jointly", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True, help="What all shall keep."
 )
-@click.option(
-    "--tighten", is_flag=True, help="Narrow too what pages may be made of: for a sample as mixed as the corpus."
-)
+@click.option("--tighten", is_flag=True, help="Narrow limits to where the sample lies: for one as mixed as the corpus.")
 @click.option("--only", multiple=True, metavar="LIMIT", help="Change this limit alone. May be given again.")
 @click.option("--stop-words", type=click.IntRange(min=1), help="Propose so many, where the folder has none.")
 @click.option("--write", "writes", is_flag=True, help="Write into language.toml, with the sample's hash.")
@@ -242,8 +241,9 @@ def calibrate(
 ) -> None:
     """Limits of the filters of LANGUAGE from text you trust: each keeps 99 % of it, all together 95 %.
 
-    Measured with the functions that judge in a build. What the language decides (words) is set where the sample lies;
-    what pages are made of is only widened. Both hold for each source of the sample: give it all kinds of text.
+    Measured with the functions that judge in a build. A limit that keeps the sample stays, unless a page of junk.txt
+    passes all of them; one that does not is widened, with a margin. That holds for each source of the sample: give it
+    all kinds of text.
 
     \b
     ulmkit language calibrate fa --sample news.jsonl.zst
@@ -259,6 +259,8 @@ def calibrate(
     result, sample, words = found.calibration, found.calibration.sample, found.stop_words
     terminal.print(f"{sample.documents:,} documents of {sample.name}, SHA-256 {sample.sha256}\n")
     terminal.print(limits_table(result))
+    if result.lost:
+        terminal.print(f"\n{result.lost:,} documents of the sample stay now, and would go with what is proposed.")
     if words:
         terminal.print(f"\n{len(words)} words that stand in most documents: {' '.join(words)}")
     written: list[str] = []

@@ -166,9 +166,11 @@ class Chain:
                 tally.count_joiners(counted, [article.text])
         return KEEP
 
-    def wanted(self, text: str) -> bool:
-        """Whether a page's whole text, menus and all, can hold an article in this language."""
-        return identify(text, self.language).reason != "other language"
+    def refused(self, text: str) -> str:
+        """Which other language a page's whole text is in, menus and all, and who says so; nothing where it can hold an
+        article in this one."""
+        verdict = identify(text, self.language)
+        return verdict.detail if verdict.reason == "other language" else ""
 
     def row(self, article: Article) -> StagedRow:
         """The article as a row of a staged unit."""
@@ -243,12 +245,13 @@ def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
         article.doc,
         chain.language.extraction,
         decode=chain.decode,
-        wanted=chain.wanted,
+        refused=chain.refused,
         sentences=chain.language.segmenter.sentences,
         left_out=holes.append,
     )
     tally.sentences_with_holes += len(holes)
     if isinstance(doc, Unreadable):
+        article.text = doc.excerpt or article.text
         return drop(doc.reason, doc.detail)
     article.doc, article.text = doc, repair(doc.text, chain.language.extraction.encodings)
     tally.characters_read += len(article.text)

@@ -61,6 +61,17 @@ def guess_languages(text: str, wanted: frozenset[str]) -> list[Guess]:
         return [Guess(_langid(shown), 1.0, "py3langid")]
 
 
+SURE = 0.9  # share of a text from which a reliable label is believed where the language has none of its own
+
+
+def sure_label(text: str) -> str:
+    """The label that pycld2 is sure of, as it gives it to nearly all of `text`; empty where it is not."""
+    shown = NOT_INTERCHANGE.sub(" ", text[:SHOWN])
+    reliable, _, found = pycld2.detect(shown)
+    _, label, percent, _ = found[0]
+    return label if reliable and label != "un" and percent >= 100 * SURE and len(shown.encode()) >= SHORT_BYTES else ""
+
+
 def _langid(text: str) -> str:
     import py3langid  # loads a model; most builds never ask it
 
@@ -193,6 +204,8 @@ def identify(text: str, language: Language) -> Verdict:
         if ours is not main or ours.share < settings.min_share:
             shares = ", ".join(f"{g.label} {g.share:.2f}" for g in found)
             return drop("mixed languages", f"{shares}; least {settings.min_share:.2f} and more than any other")
+    elif other := sure_label(text):
+        return drop("other language", f"{other} (pycld2), and the language has no label of its own")
     return close_language(text, language) if settings.relatives else KEEP
 
 

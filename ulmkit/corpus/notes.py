@@ -49,8 +49,15 @@ def limit_that_took_most(counts: Tally, language: Language) -> str:
 def notes_on(
     counts: Tally, splits: Mapping[str, Mapping[str, Any]], language: Language, shares: Sequence[float]
 ) -> list[str]:
-    """Each a sentence: sources that one limit took nearly whole, and splits that are empty though they were wanted."""
+    """Each a sentence: identification that is off, sources that one limit took nearly whole, and splits that are empty
+    though they were wanted."""
     found = []
+    if not language.identification.labels:
+        refused = counts.dropped["other language"]
+        found.append(
+            "Identification is off: [identification] has no labels. Only what pycld2 is sure of as another language is "
+            f"refused ({refused:,}); where it takes this language for that, give it as a label."
+        )
     for source, dropped in sorted(counts.dropped_of.items()):
         read = counts.sources.get(source, Counter())["read"]
         reason, count = dropped.most_common(1)[0] if dropped else ("", 0)

@@ -68,6 +68,7 @@ def settings_of(
     characters: tuple[CharacterRow, ...],
     match_characters: tuple[CharacterRow, ...],
     rules: Rules,
+    word_joiners: str = "",
 ) -> Settings:
     """What the operations that make the form ask the language."""
     normalization = in_profile(normalization, form)
@@ -75,6 +76,8 @@ def settings_of(
         script=identity.script,
         native_digits=alphabet.digits,
         digits=normalization.digits,
+        letters=alphabet.letters,
+        word_joiners=word_joiners,
         joiners=alphabet.joiners,
         non_joining=alphabet.non_joining,
         # where nothing turns them into joiners `invisible` deletes them

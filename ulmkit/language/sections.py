@@ -76,7 +76,7 @@ class Normalization:
     tail: tuple[str, ...] = ("broken_entities", "nfc", "spaces", "restore")  # after `train`
     # applied after the three: for deduplication, counting and metrics
     match: tuple[str, ...] = ("match_characters", "lower", "drop_joiners", "drop_marks", "digits_to_zero")
-    match_tail: tuple[str, ...] = ("drop_punctuation", "spaces")  # after `match`
+    match_tail: tuple[str, ...] = ("hold_words", "drop_punctuation", "spaces")  # after `match`
     # kinds of span that no operation touches
     protect: tuple[str, ...] = ("url", "email", "ip", "version", "user", "hashtag", "code", "placeholder", "number")
     digits: Literal["native", "ascii", "keep"] = "keep"  # one choice per corpus
@@ -110,6 +110,7 @@ class Segmentation:
 
     sentence_ends: str = ".!?…"  # characters that may end one
     spaceless_ends: str = ""  # those of them after which no space need follow: 。
+    space_ends: bool = False  # a space between two letters of the script ends one, where it has no mark that does
     openers: str = "«„“\"'([{"  # may stand between the space and the next sentence's first letter
     closers: str = "»”’\"')]}"  # may stand between the end mark and the space, or alone after it
     abbreviations: tuple[str, ...] = ()  # without their last dot; never end a sentence

@@ -154,6 +154,7 @@ class Language:
             characters=self.characters,
             match_characters=self.match_characters,
             rules=self.rules,
+            word_joiners=self.segmentation.word_joiners,
         )
 
     def _known_form(self, name: str) -> str:

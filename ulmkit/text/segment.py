@@ -24,6 +24,7 @@ _DOTS = frozenset(".…")  # every other mark ends a sentence whatever the next 
 _GOES_ON = ",:;–—、，：；､－"  # no sentence begins so (UAX #29, SContinue)
 _QUOTES = '"“”„«»'
 _QUOTE = re.compile(f"[{_QUOTES}]")
+_SPACE_BETWEEN = re.compile(r"(?<=[^\x00-\x7f\d]) (?=[^\x00-\x7f\d])")  # not beside numbers and Latin words
 _DIGITS = re.compile(r"\A\d+\.?")
 
 
@@ -65,6 +66,8 @@ class Segmenter:
     break_after: tuple[str, ...] = ()
     whole_quotes: str = ""
     max_whole_quote: int = 150
+    spaced: bool = True
+    space_ends: bool = False
     word_joiners: str = "'’\u200c\u200d"
     word_patterns: tuple[str, ...] = ()
 
@@ -141,6 +144,9 @@ class Segmenter:
     def _ends_of(self, line: str) -> list[int]:
         """Where the sentences of `line` end, each after the space."""
         ends = {match.end() for pattern in self._broken for match in pattern.finditer(line)}
+        if self.space_ends:
+            held = _Spans([match.span() for pattern in self._held for match in pattern.finditer(line)])
+            ends |= {m.end() for m in _SPACE_BETWEEN.finditer(line) if m.start() not in held}
         candidates = self._candidates(line)
         if candidates:
             casual = any(each.goes_on and self._is_end(line, 0, each, casual=False) for each in candidates)
@@ -171,6 +177,8 @@ class Segmenter:
     def _is_end(self, line: str, start: int, at: _Candidate, *, casual: bool) -> bool:
         if at.following in self._never_first or (at.goes_on and at.closed):
             return False  # „Tule!“ ütles ta
+        if not self.spaced and self.never_first and at.following.startswith(self.never_first):
+            return False  # 「行きますか？」と
         if at.goes_on and at.dashed and not casual:
             return False  # – Tule! – ütles ta
         if set(at.mark) - _DOTS:

@@ -95,7 +95,7 @@ def identified(subject: Subject) -> Outcome:
         return NO_SAMPLES
     if not settings.labels and not cases.read_relatives(subject.language.file(cases.RELATIVES)):
         return missing(
-            "no labels: any language passes",
+            "no labels: what no identifier is sure of passes",
             "Name the identifiers' labels in [identification] labels; where they know none, write relatives.tsv.",
         )
     return share_of_samples(

@@ -46,16 +46,16 @@ def extract(
     extraction: Extraction,
     *,
     decode: Decode,
-    wanted: Callable[[str], bool] | None = None,
+    refused: Callable[[str], str] | None = None,
     sentences: Callable[[str], list[str]] | None = None,
     left_out: Callable[[str], None] | None = None,
 ) -> Document | Unreadable:
     """The document in `raw`, or why there is none (`REASONS`).
 
-    `decode` turns bytes and the declared encoding into text and the encoding it was in. `wanted` is asked about a
-    page's whole text before the main text is looked for, which costs twenty times as much. A record that its source
-    calls text is read as the markup it is written in. Of wikitext a sentence with a hole is left out, where
-    `sentences` tells a line's sentences apart; `left_out` hears of it.
+    `decode` turns bytes and the declared encoding into text and the encoding it was in. `refused` is asked
+    which other language a page's whole text is in, if any, before the main text is looked for, which costs twenty times
+    as much. A record that its source calls text is read as the markup it is written in. Of wikitext a sentence with a
+    hole is left out, where `sentences` tells a line's sentences apart; `left_out` hears of it.
     """
     content = raw.content
     if isinstance(content, bytes):
@@ -69,9 +69,9 @@ def extract(
     title, published_at = raw.title, raw.published_at
     if kind == "html":
         # a record's text field holds a piece of a page, already cut out by whoever made the record
-        page = _piece_to_text(content) if raw.kind == "text" else html_to_text(content, wanted=wanted)
+        page = _piece_to_text(content) if raw.kind == "text" else html_to_text(content, refused=refused)
         if page.reason:
-            return Unreadable(raw.id, page.reason, page.detail)
+            return Unreadable(raw.id, page.reason, page.detail, page.excerpt)
         text, title = page.text, title or page.title
         if raw.kind == "html":
             published_at = published_at or publication_of(content, raw.fetched_at)

@@ -49,6 +49,9 @@ _LISTED = re.compile(
 _HEAD = 4_000  # characters of a page that are looked at for it
 
 
+MAX_EXCERPT = 1_000  # characters of a page's whole text, to show what it was
+
+
 @dataclass(frozen=True, slots=True)
 class MainText:
     """The main text of a page and its title; `reason` is empty, or says why there is no text."""
@@ -57,12 +60,13 @@ class MainText:
     title: str = ""
     reason: str = ""
     detail: str = ""
+    excerpt: str = ""  # of the page's whole text, where it is in another language
 
 
-def html_to_text(page: str, *, wanted: Callable[[str], bool] | None = None) -> MainText:
+def html_to_text(page: str, *, refused: Callable[[str], str] | None = None) -> MainText:
     """The article of `page`: a paragraph, heading or list item a line, blocks a blank line apart.
 
-    `wanted` is asked about the page's whole text, menus included.
+    `refused` is asked about the page's whole text, menus included: which other language it is in, or nothing.
     """
     if len(page) > MAX_CHARACTERS:
         return MainText(reason="too large", detail=f"{len(page)} characters, limit {MAX_CHARACTERS}")
@@ -84,8 +88,9 @@ def html_to_text(page: str, *, wanted: Callable[[str], bool] | None = None) -> M
         characters = len(whole)
         if characters < MIN_RAW_CHARACTERS:
             continue
-        if wanted is not None and not wanted(whole.replace(LINE, "\n")):
-            return MainText(reason="other language")
+        if refused is not None and (other := refused(whole.replace(LINE, "\n"))):
+            shown_first = whole.replace(LINE, "\n")[:MAX_EXCERPT]
+            return MainText(reason="other language", detail=other, excerpt=shown_first)
         title = page_title(source, shown)
         if text := main_text(source, shown, shipped_judge().probabilities(shown, title), title):
             return MainText(text, title)

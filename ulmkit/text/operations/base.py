@@ -33,6 +33,8 @@ class Settings:
     script: str = "Latn"
     native_digits: str = "0123456789"
     digits: str = "keep"  # native, ascii or keep
+    letters: str = ""  # of the standard alphabet
+    word_joiners: str = ""  # what holds a word together between two letters
     joiners: str = ""
     non_joining: str = ""  # letters after which a joiner shows nothing
     joiner_forms: str = ""  # other characters that people type for a joiner
