@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 from ulmkit.text.characters import CharacterRow, CharacterTable, character_class, compatibility
-from ulmkit.text.operations.base import VOWEL_SIGNS, Operation, Rule, Settings, operation, substitution, table_operation
+from ulmkit.text.operations.base import (
+    VOWEL_SIGNS,
+    Operation,
+    Rule,
+    Settings,
+    Triggers,
+    operation,
+    substitution,
+    table_operation,
+)
 from ulmkit.text.protect import NUMBER, OPAQUE
 from ulmkit.text.script import letters, marks
 
@@ -32,47 +41,64 @@ def of_table(name: str, table: CharacterTable, settings: Settings) -> Operation:
     to see it.
     """
     within = frozenset("".join(row.source for row in table.rows if len(row.source) > 1 or row.where))
-    plain = [row for row in table.rows if len(row.source) == 1 and not row.where and row.source not in within]
-    rest = [row for row in table.rows if row.where or len(row.source) > 1 or row.source in within]
-    if not rest:
-        return Operation(name, table)
-    triggers = tuple({(re.escape(row.source[0]), re.escape(row.source[1:2])) for row in rest})
-    if all(len(row.source) > 1 and not row.where for row in rest):
-        rule = Rule(CharacterTable(tuple(rest)).substitute, triggers)
-    else:
-        rule = substitution(*_leftmost(rest, settings), *triggers)
-    return Operation(name, CharacterTable(tuple(plain)), (rule,))
+    plain, sequences, rest = [], [], []
+    placed = [row for row in table.rows if row.where or (len(row.source) == 1 and row.source in within)]
+    asking = frozenset("".join(row.source for row in placed))
+    for row in table.rows:
+        if row.where or (len(row.source) == 1 and row.source in within) or (asking.intersection(row.source)):
+            rest.append(row)
+        else:
+            (plain if len(row.source) == 1 else sequences).append(row)
+    rules = []
+    if sequences:
+        rules.append(Rule(CharacterTable(tuple(sequences)).substitute, _first_two(sequences)))
+    if rest:
+        rules.append(substitution(*_leftmost(rest, settings), *_first_two(rest)))
+    return Operation(name, CharacterTable(tuple(plain)) if rules else table, tuple(rules))
+
+
+def _first_two(rows: Sequence[CharacterRow]) -> Triggers:
+    return tuple({(re.escape(row.source[0]), re.escape(row.source[1:2])) for row in rows})
 
 
 def _leftmost(rows: Sequence[CharacterRow], settings: Settings) -> tuple[str, Callable[[re.Match[str]], str]]:
     """A pattern that finds the sources of `rows`, the longest first and of these what asks for most, and what each
-    becomes."""
+    becomes. Each alternative begins with a literal, which `re` searches fast, and ends with the group that names it."""
     word = letters(settings.script) + VOWEL_SIGNS + marks(settings.script)
-    digit = f"0-9{settings.native_digits}"
-    after, before = f"(?<=[{word}])", f"(?=[{word}])"
-    beside = f"[^\\W_]|[{word}{NUMBER}{OPAQUE}]"
-    places = {
-        "between letters": (after, before),
-        "between digits": (f"(?<=[{digit}])", f"(?=[{digit}])"),
-        "after a letter": (after, ""),
-        "before a letter": ("", before),
-        "after a digit": (f"(?<=[{digit}])", ""),
-        "before a digit": ("", f"(?=[{digit}])"),
-        "at a word's start": (f"(?<![{word}])", before),
-        "at a word's end": (after, f"(?![{word}])"),
-        "": ("", ""),
+    digit = f"[0-9{settings.native_digits}]"
+    letter, beside = f"[{word}]", (r"[^\W_]", f"[{word}{NUMBER}{OPAQUE}]")
+    # the classes before and behind the source; a ! says that none of them may stand there
+    places: dict[str, tuple[tuple[str, ...], str]] = {
+        "between letters": ((letter,), f"(?={letter})"),
+        "between digits": ((digit,), f"(?={digit})"),
+        "after a letter": ((letter,), ""),
+        "before a letter": ((), f"(?={letter})"),
+        "after a digit": ((digit,), ""),
+        "before a digit": ((), f"(?={digit})"),
+        "at a word's start": (("!", letter), f"(?={letter})"),
+        "at a word's end": ((letter,), f"(?!{letter})"),
+        "": ((), ""),
     }
     found: list[tuple[str, str]] = []
     for row in sorted(rows, key=lambda row: (-len(row.source), not row.where)):
         source = re.escape(row.source)
         if row.where != "word":
-            left, right = places[row.where]
-            found.append((f"{left}{source}{right}", row.target))
+            before, behind = places[row.where]
+            found.append((source + _after(before, source) + behind, row.target))
             continue
-        for left, right in product((f"(?<={beside})", ""), (f"(?={beside})", "")):
-            found.append((f"{left}{source}{right}", " " * bool(left) + row.target + " " * bool(right)))
+        for before, behind in product((beside, ()), (f"(?={'|'.join(beside)})", "")):
+            target = " " * bool(before) + row.target + " " * bool(behind)
+            found.append((source + _after(before, source) + behind, target))
     targets = [target for _, target in found]
-    return "|".join(f"({pattern})" for pattern, _ in found), lambda match: targets[(match.lastindex or 1) - 1]
+    return "|".join(f"{pattern}()" for pattern, _ in found), lambda match: targets[(match.lastindex or 1) - 1]
+
+
+def _after(classes: tuple[str, ...], source: str) -> str:
+    """Asks, behind `source`, what stands before it."""
+    if not classes:
+        return ""
+    sign, classes = ("!", classes[1:]) if classes[0] == "!" else ("=", classes)
+    return f"(?<{sign}{'|'.join(each + source for each in classes)})"
 
 
 @operation

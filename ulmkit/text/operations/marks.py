@@ -45,14 +45,19 @@ def digits(settings: Settings) -> Operation:
     def apply(text: str) -> tuple[str, int]:
         if not latin.search(text):
             return numeral().subn(lambda match: match[0].translate(to_native), text)
-        made, hits = [], 0
-        for line in text.split("\n"):
-            count = 0
-            if own.search(line) or not latin.search(line):
-                line, count = numeral().subn(lambda match: match[0].translate(to_native), line)
-            hits += count
-            made.append(line)
-        return "\n".join(made), hits
+        end = hits = 0
+        latin_line = False
+
+        def translated(match: re.Match[str]) -> str:
+            nonlocal end, hits, latin_line
+            if match.start() >= end:  # in another line than the one before
+                start, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
+                end = len(text) if end < 0 else end
+                latin_line = not own.search(text, start, end) and latin.search(text, start, end) is not None
+            hits += not latin_line
+            return match[0] if latin_line else match[0].translate(to_native)
+
+        return numeral().sub(translated, text), hits
 
     return Operation("digits", rules=(Rule(apply, (("", "0-9"),), enables=()),))
 
@@ -62,7 +67,7 @@ def ellipsis(_: Settings) -> Operation:
     """Three dots and more become U+2026, single spaces between them or not, and so does a run of it; `...args` before
     Latin is code and stays."""
     rules = (
-        substitution(r"(?<!\.)\.(?: \.){2,}+(?!\.)", "\u2026", (r"\.", " "), (" ", r"\.")),
+        substitution(r"\.(?<!\.\.)(?: \.){2,}+(?!\.)", "\u2026", (" ", r"\.")),
         substitution(r"\.{3,}+[.\u2026\u22ef]*+(?![A-Za-z_$\[{(])", "\u2026", (r"\.", r"\.")),
         substitution(r"\u2026[.\u2026\u22ef]++|\u22ef[.\u2026\u22ef]*+", "\u2026", *_DOTS),
     )

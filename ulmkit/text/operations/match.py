@@ -60,9 +60,9 @@ def hold_words(settings: Settings) -> Operation:
     if not holding:
         return Operation("hold_words")  # the others go by tables
     body = character_class(holding)
-    word = f"[^\\W_]|[{character_class(every_mark())}]"
+    held = f"[{body}](?<=[^\\W_].|[{character_class(every_mark())}].)"
     # what stands between two numbers parts them
-    pattern = f"(?<={word})(?:(?<!\\d)[{body}]+(?=[^\\W_])|[{body}]+(?=[^\\W\\d_]))"
+    pattern = f"{held}(?:(?<!\\d.)[{body}]*+(?=[^\\W_])|[{body}]*+(?=[^\\W\\d_]))"
     return Operation("hold_words", rules=(substitution(pattern, "", ("", body)),))
 
 
