@@ -213,12 +213,14 @@ def own_words(code: str) -> str:
     return ", ".join(dict.fromkeys(map(str, [*locale.territories.values(), *locale.languages.values(), *calendar])))
 
 
-def labels_for(code: str, script: str, known: Collection[str], heard: str = "") -> tuple[tuple[str, ...], str]:
+def labels_for(
+    code: str, script: str, known: Collection[str], heard: Collection[str] = ()
+) -> tuple[tuple[str, ...], str]:
     """Those of the labels `known` to identifiers that mean the language `code` in `script`, and a remark on them.
 
     Its own in its script (zh-Hant), its own or one withdrawn for it (he, iw); else that of the macrolanguage that it is
-    part of, where that is written in the same script (no for nb), or where it is what an identifier calls the
-    language's own words (`heard`: ku for ckb).
+    part of, where that is written in the same script (no for nb); else those that identifiers give to the language's
+    own words (`heard`), where they are that macrolanguage or a part of it: ku and sdh for ckb.
     """
     import iso639
     from babel.core import get_global
@@ -234,10 +236,11 @@ def labels_for(code: str, script: str, known: Collection[str], heard: str = "") 
         label = (iso639.Language.from_part3(whole).part1 or whole) if whole else ""
         if label in known and f"_{script}_" in (likely.get(label) or ""):
             return (label,), "what they call its macrolanguage: to be checked"
-        if label in known and label == heard:
-            return (label,), "what pycld2 calls CLDR's words in it, its macrolanguage: to be checked"
+        same = [name for name in heard if name == label or iso639.Language.match(name).macrolanguage == whole]
+        if whole and same:
+            return tuple(same), "what they call CLDR's words in it, of its macrolanguage: to be checked"
     if heard:
-        return (), f"no identifier knows it; pycld2 takes CLDR's words in it for '{heard}'"
+        return (), f"no identifier knows it; they take CLDR's words in it for {' and '.join(heard)}"
     return (), "no identifier knows it"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ulmkit.artifacts.atomic import atomic_write, storage_errors
 from ulmkit.authoring.cldr import Facts, facts, own_words
 from ulmkit.authoring.template import language_toml, script_toml, sources_md
-from ulmkit.corpus.identify import sure_label
+from ulmkit.corpus.identify import likeliest_labels
 from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
 from ulmkit.language.places import bundled
@@ -83,7 +83,7 @@ def create(code: str, into: Path, *, labels: Collection[str] = (), date: str) ->
 def _filled(folder: Path, found: Facts, labels: Collection[str], date: str, shared: dict[str, Any]) -> Language:
     """Write every file of the new `folder`; `shared` is what its script's file says of sentences."""
     (folder / "samples").mkdir()
-    heard = sure_label(own_words(found.code)) if labels else ""
+    heard = likeliest_labels(own_words(found.code)) if labels else ()
     (folder / "language.toml").write_text(language_toml(found, labels, date, shared, heard), encoding="utf-8")
     (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
     (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ulmkit.authoring.cldr import UNICODE, Facts, has_viramas, is_wide, labels_for, sentence_terminals, wide_marks
 from ulmkit.language.sections import Filters, Normalization, Segmentation
-from ulmkit.text.script import mark_list
+from ulmkit.text.script import letter_list, mark_list
 
 # settings of `[segmentation]`, and what tells which marks they hold
 PROPERTIES = {
@@ -69,10 +69,10 @@ def script_toml(found: Facts) -> str:
 
 
 def language_toml(
-    found: Facts, known_labels: Collection[str], date: str, shared: Mapping[str, Any], heard: str = ""
+    found: Facts, known_labels: Collection[str], date: str, shared: Mapping[str, Any], heard: Collection[str] = ()
 ) -> str:
-    """The folder's language.toml; `known_labels` are all that identifiers give, `heard` the one that pycld2 gives to
-    the language's own words, `shared` the settings of `[segmentation]` in its script."""
+    """The folder's language.toml; `known_labels` are all that identifiers give, `heard` those that they give
+    to the language's own words, `shared` the settings of `[segmentation]` in its script."""
     sections = (
         _identity(found, date),
         _alphabet(found),
@@ -155,11 +155,12 @@ def _segmentation(found: Facts, shared: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _identification(found: Facts, known_labels: Collection[str], heard: str) -> Iterator[str]:
+def _identification(found: Facts, known_labels: Collection[str], heard: Collection[str]) -> Iterator[str]:
     labels, meaning = labels_for(found.code, found.script, known_labels, heard)
     yield from (
         "[identification]",
         f"labels = {toml_list(labels)} # {meaning}",
+        *_other_letters(found),
         "# a language it is mistaken for, and the letters or words that only that one has:",
         "# [[identification.relatives]]",
         '# name = ""',
@@ -170,6 +171,21 @@ def _identification(found: Facts, known_labels: Collection[str], heard: str) -> 
         f"# measure them on text you trust: ulmkit language calibrate {found.code} --sample FILE --write",
         "",
     )
+
+
+FEW_LETTERS = 150  # of a script beside the alphabet: of the great scripts they would be a list that nobody reads
+
+
+def _other_letters(found: Facts) -> Iterator[str]:
+    """A relative for the other languages of a small script: more than a few of their letters are theirs."""
+    own = unicodedata.normalize("NFD", found.letters + found.exemplars.auxiliary) + found.letters
+    others = [c for c in letter_list(found.script) if c not in own and c not in found.exemplars.auxiliary]
+    if found.exemplars.letters and 0 < len(others) <= FEW_LETTERS:
+        yield "[[identification.relatives]]"
+        yield 'name = "another language of the script"'
+        yield f"letters = {toml_string(''.join(others))} # {UNICODE}: the script's letters beside the alphabet"
+        yield "max_share = 0.05 # names and quotations hold fewer"
+        yield ""
 
 
 def _extraction() -> Iterator[str]:

@@ -72,6 +72,17 @@ def sure_label(text: str) -> str:
     return label if reliable and label != "un" and percent >= 100 * SURE and len(shown.encode()) >= SHORT_BYTES else ""
 
 
+def likeliest_labels(text: str) -> tuple[str, ...]:
+    """What pycld2 calls most of `text`, sure or not, and what py3langid calls it: of words that make no sentences."""
+    if not text:
+        return ()
+    shown = NOT_INTERCHANGE.sub(" ", text[:SHOWN])
+    _, label, percent, _ = pycld2.detect(shown, bestEffort=True)[2][0]
+    with _langid_lock:
+        other = _langid(shown)
+    return tuple(dict.fromkeys([label, other] if label != "un" and percent >= 50 else [other]))
+
+
 def _langid(text: str) -> str:
     import py3langid  # loads a model; most builds never ask it
 

@@ -41,7 +41,9 @@ def of_table(name: str, table: CharacterTable, settings: Settings) -> Operation:
     to see it.
     """
     within = frozenset("".join(row.source for row in table.rows if len(row.source) > 1 or row.where))
-    plain, sequences, rest = [], [], []
+    plain: list[CharacterRow] = []
+    sequences: list[CharacterRow] = []
+    rest: list[CharacterRow] = []
     placed = [row for row in table.rows if row.where or (len(row.source) == 1 and row.source in within)]
     asking = frozenset("".join(row.source for row in placed))
     for row in table.rows:
