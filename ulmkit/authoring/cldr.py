@@ -86,6 +86,10 @@ class Facts:
         more = {"sentence_ends": wide, "spaceless_ends": "".join(regex.findall(r"\p{SB=STerm}", wide))}
         if wide:
             more |= {"openers": wide_marks(r"[\p{Ps}\p{Pi}]"), "closers": wide_marks(r"[\p{Pe}\p{Pf}]")}
+        if not any(c.lower() != c.upper() for c in self.exemplars.letters):
+            # no letter case: what ends a sentence of the script does so without a space, too
+            own = "".join(c for c in sentence_terminals(self.script) if unicodedata.bidirectional(c) != "AN")
+            more["spaceless_ends"] += "".join(c for c in own if c not in more["spaceless_ends"])
         every = {name: getattr(Segmentation, name) + characters for name, characters in more.items()}
         return every | {"sentence_ends": self.sentence_ends}
 

@@ -13,6 +13,7 @@ from typing import Any
 from ulmkit.artifacts.atomic import atomic_write, storage_errors
 from ulmkit.authoring.cldr import Facts, facts, own_words
 from ulmkit.authoring.template import language_toml, script_toml, sources_md
+from ulmkit.authoring.to_decide import character_rows, match_rows
 from ulmkit.corpus.identify import likeliest_labels
 from ulmkit.errors import UsageError
 from ulmkit.language.load import load_language
@@ -25,6 +26,16 @@ CHARACTERS = """\
 # Which characters become which. Columns: source, target, reason; code points; an empty target deletes. As in
 # U+0643	U+06A9	kaf, typed for keheh
 """
+MATCH = """\
+# Letters that count as one when texts are compared, in files of the same form as characters.tsv.
+"""
+TO_DECIDE = "# For a speaker to decide; take the `# ` away from what holds for the language:"
+
+
+def _to_decide(rows: list[str]) -> list[str]:
+    return [TO_DECIDE, *rows, ""] if rows else []
+
+
 # raw texts that make the shared operations act, whatever the language: α and β stand for two of its letters
 TRIALS = {
     "surrogates": "αβ\ud800 βα",
@@ -85,7 +96,10 @@ def _filled(folder: Path, found: Facts, labels: Collection[str], date: str, shar
     (folder / "samples").mkdir()
     heard = likeliest_labels(own_words(found.code)) if labels else ()
     (folder / "language.toml").write_text(language_toml(found, labels, date, shared, heard), encoding="utf-8")
-    (folder / "characters.tsv").write_text(CHARACTERS, encoding="utf-8")
+    offered, compared = list(character_rows(found)), list(match_rows(found))
+    (folder / "characters.tsv").write_text("\n".join([CHARACTERS, *_to_decide(offered)]), encoding="utf-8")
+    if compared:
+        (folder / "match.tsv").write_text("\n".join([MATCH, *_to_decide(compared)]), encoding="utf-8")
     (folder / "SOURCES.md").write_text(sources_md(found), encoding="utf-8")
     language = load_language(folder)
     (folder / "examples.tsv").write_text(examples_tsv(language, found), encoding="utf-8")

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ulmkit.authoring.cldr import UNICODE, Facts, has_viramas, is_wide, labels_for, sentence_terminals, wide_marks
+from ulmkit.authoring.to_decide import own_marks, punctuation_of
 from ulmkit.language.sections import Filters, Normalization, Segmentation
 from ulmkit.text.script import letter_list, mark_list
 
 # settings of `[segmentation]`, and what tells which marks they hold
 PROPERTIES = {
     "sentence_ends": f"{{exemplars}}, punctuation; {UNICODE}, Sentence_Terminal",
-    "spaceless_ends": f"{{exemplars}}, punctuation; {UNICODE}, Sentence_Terminal and East_Asian_Width",
+    "spaceless_ends": f"{{exemplars}}, punctuation; {UNICODE}, Sentence_Terminal: wide, or of a script without case",
     "openers": f"{UNICODE}, opening and wide",
     "closers": f"{UNICODE}, closing and wide",
 }
@@ -140,6 +141,12 @@ def _normalization(found: Facts) -> Iterator[str]:
         yield '# digits = "native" # or "ascii": add the operation "digits" to `train`; texts have both until then'
     if said.quotes:
         yield f'# quotes = {toml_string(said.quotes)} # {origin["exemplars"]}; add the operation "quotes" to write them'
+    if marks := own_marks(found):
+        yield f"# native_marks = {toml_string(marks)} # {UNICODE}, Terminal_Punctuation: no space before them, one"
+        yield '#   after; add the operation "spacing" to set it so'
+    if pairs := punctuation_of(found):
+        inner = ", ".join(f"{toml_string(plain)} = {toml_string(own)}" for plain, own in pairs.items())
+        yield f'# punctuation = {{ {inner} }} # {origin["exemplars"]}; add the operation "punctuation" to write them'
     if "dashes" in first_operations(found):
         yield '# dash = "–" # or "—": what all longer dashes become; where both are written, each stays'
     if _has_case(found):
