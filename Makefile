@@ -42,11 +42,12 @@ faults: .venv/.installed ## the full figures of the fault rows, in hours rather 
 	$(BIN)/python tests/support/damage.py pairs --times 1320
 	ULMKIT_CRAWL_KILLS=200 ULMKIT_BUILD_KILLS=20 ULMKIT_KILLS=100 ULMKIT_SAVE_KILLS=200 ULMKIT_FLIPS=500 $(TEST) -k "kill or flip" tests $(ARGS)
 
-docs: .venv/.installed ## docs/cli.md from --help, the schema from sections.py, docs/normalization.md from a language folder, docs/filters.md, docs/sources.md, requirements/
+docs: .venv/.installed ## docs/cli.md from --help, the schema from sections.py, docs/normalization.md from a language folder, docs/filters.md, docs/sources.md, docs/settings.md, requirements/
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_normalization.py
 	$(BIN)/python docs/make_filters.py
 	$(BIN)/python docs/make_sources.py
+	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_requirements.py
 
 clean:

@@ -50,6 +50,11 @@ def test_the_light_set_of_packages_is_fresh():
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run `make docs`"
 
 
+def test_the_page_on_settings_is_fresh():
+    made = maker("make_settings")
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(), "run `make docs`"
+
+
 def test_every_command_in_the_documents_exists():
     """Each `ulmkit …` line of the README and docs is understood up to its first argument."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -37,7 +37,7 @@ TextKind = Literal["verse", "song", "prose"]  # of text, as `Page` tells it
 class DecidedBy(Enum):
     """Who decides a limit, and so what `language calibrate` may make of it."""
 
-    LANGUAGE = "the language: a trusted sample sets it, tighter or wider"
+    LANGUAGE = "the language: a trusted sample widens it, and narrows it where junk.txt needs that, or on demand"
     MIXTURE = "what the corpus is to hold: a trusted sample widens it, and narrows it only on demand"
     PAGES = "what pages are made of: a trusted sample only widens it"
     CHOICE = "a choice: no sample moves it"
