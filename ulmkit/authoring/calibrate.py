@@ -200,16 +200,21 @@ def calibrate(
         Proposal(
             name,
             present[name],
-            float(passes(name, values, present[name]).mean()),
+            _share(name, values, present),
             edges[name],
             proposed[name],
-            float(passes(name, values, proposed[name]).mean()),
+            _share(name, values, proposed),
         )
         for name, values in asked.items()
     )
     now = _together(asked, present, groups)
     lost = int((_kept(asked, present) & ~_kept(asked, proposed)).sum())
     return Calibration(sample, proposals, share, {name: (now[name], then[name]) for name in groups}, lost)
+
+
+def _share(name: str, values: np.ndarray, limits: Mapping[str, Limit]) -> float:
+    """The share of documents that one of the limits keeps."""
+    return float(passes(name, values, limits[name]).mean())
 
 
 MARGIN = 0.1  # of a limit: the next sample's edge lies elsewhere
