@@ -168,13 +168,7 @@ def calibrate(
     that no corpus wants measure, as `measured`.
     Raises `UsageError` for a sample too small to say where its hundredth lies, and for a limit that is not measured.
     """
-    if sample.documents < MIN_DOCUMENTS:
-        raise UsageError(
-            f"{sample.name}: {sample.documents} documents of a page's length; to calibrate takes {MIN_DOCUMENTS}. "
-            "Give more --sample."
-        )
-    if not 0.5 <= jointly <= each < 1:
-        raise UsageError(f"--keep {each} and --jointly {jointly}: give shares from 0.5 up, the second not larger.")
+    _expect_sample(sample, each, jointly)
     asked = {name: values for name, values in measured.items() if not np.isnan(values).all()}
     if unknown := next((name for name in only if name not in asked), None):
         raise UsageError(f"--only {unknown}: no such limit is measured here. Known: {', '.join(asked)}.")
@@ -212,19 +206,30 @@ def calibrate(
     return Calibration(sample, proposals, share, {name: (now[name], then[name]) for name in groups}, lost)
 
 
+def _expect_sample(sample: TrustedSample, each: float, jointly: float) -> None:
+    """Raise `UsageError` for a sample that says too little, and for shares that contradict each other."""
+    if sample.documents < MIN_DOCUMENTS:
+        raise UsageError(
+            f"{sample.name}: {sample.documents} documents of a page's length; to calibrate takes {MIN_DOCUMENTS}. "
+            "Give more --sample."
+        )
+    if not 0.5 <= jointly <= each < 1:
+        raise UsageError(f"--keep {each} and --jointly {jointly}: give shares from 0.5 up, the second not larger.")
+
+
 def _share(name: str, values: np.ndarray, limits: Mapping[str, Limit]) -> float:
     """The share of documents that one of the limits keeps."""
     return float(passes(name, values, limits[name]).mean())
 
 
-MARGIN = 0.1  # of a limit: the next sample's edge lies elsewhere
+LIMIT_MARGIN = 0.1  # of a limit: the next sample's edge lies elsewhere
 
 
 def _eased(name: str, limit: Limit) -> Limit:
     """`limit` with a margin, rounded to where it keeps more."""
     numbers = limit if isinstance(limit, tuple) else (limit,)
     found = [
-        _rounded(number * (1 - MARGIN if way == "at least" else 1 + MARGIN), down=way == "at least")
+        _rounded(number * (1 - LIMIT_MARGIN if way == "at least" else 1 + LIMIT_MARGIN), down=way == "at least")
         for number, way in zip(numbers, directions(name), strict=True)
     ]
     default = getattr(Filters, name, 0.0)
