@@ -97,7 +97,7 @@ def html_to_text(page: str, *, refused: Callable[[str], str] | None = None) -> M
     if (
         characters < MIN_RAW_CHARACTERS
         and (told := article_told(source, characters))
-        and (wanted is None or wanted(told))
+        and (refused is None or not refused(told))
     ):
         title = page_title(source, shown)
         return MainText(joined(told.split("\n\n"), title), title)
