@@ -75,3 +75,10 @@ def test_a_site_that_cannot_be_asked_says_why(site: Site, tmp_path: Path, capsys
     (found,) = json.loads(capsys.readouterr().out)["probed"]
     assert (found["allowed"], found["problem"]) == (False, "robots.txt forbids it")
     assert set(site.asked) == {"/robots.txt"}
+
+
+def test_an_address_inside_of_a_network_is_refused_with_the_option_that_opens_it(tmp_path: Path, capsys) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        assert run("corpus", "fetch", "et", "--root", tmp_path, "--site", f"http://{host}:8765",
+                   "--licence", "CC-BY-4.0") == 2  # fmt: skip
+        assert "If it is yours: --allow-address 127.0.0.1:8765." in capsys.readouterr().err

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ulmkit.acquire.address import PORTS
 from ulmkit.acquire.fetched import Fetched
 from ulmkit.acquire.frontier import Frontier
 from ulmkit.acquire.guard import WEB_PORTS, Guard
@@ -21,7 +22,7 @@ from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import InputError, Interrupted, LanguageError, UsageError
 from ulmkit.formats.canonical import page_id
 from ulmkit.formats.consent import ConsentPolicy, ConsentRules, LicencePolicy, consent_list
-from ulmkit.language.source_mistakes import mistake_in
+from ulmkit.language.source_mistakes import INSIDE, mistake_in
 from ulmkit.language.sources import SOURCE_TYPES, SourceSpec
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
@@ -179,7 +180,8 @@ def source_at(
     url = url if "://" in url else f"https://{url}"
     try:
         parts = urlsplit(url)
-        address = (parts.hostname or "", parts.port or 0)
+        host = parts.hostname or ""
+        address = (address_named(host), parts.port or PORTS.get(parts.scheme, 0))
     except ValueError:
         raise UsageError(f"{option}: no URL.") from None
     if licence == "unknown":
@@ -193,8 +195,14 @@ def source_at(
     if delay_s is not None:
         spec = dataclasses.replace(spec, delay_s=delay_s)
     if mistake := mistake_in(spec):
-        raise UsageError(f"{option}: {mistake[1]}")
+        own = f" If it is yours: --allow-address {address[0]}:{address[1]}." if mistake[1].endswith(INSIDE) else ""
+        raise UsageError(f"{option}: {mistake[1]}{own}")
     return spec
+
+
+def address_named(host: str) -> str:
+    """`host`, or the address of this machine that it is a name of."""
+    return "127.0.0.1" if host == "localhost" else host
 
 
 def source_name_of(url: str) -> str:
@@ -219,7 +227,7 @@ def forget_hosts(layout: Layout, hosts: Sequence[str]) -> int:
 def require_contact(urls: Iterable[str], how: Fetching) -> None:
     """Refuse to ask the servers of `urls`, where they are other people's, without saying who asks."""
     own = {address for address, _ in how.allowed}
-    strangers = [host for url in urls if (host := urlsplit(url).hostname) not in own]
+    strangers = [host for url in urls if address_named(host := urlsplit(url).hostname or "") not in own]
     if strangers and not how.contact:
         raise UsageError(
             f"no contact. Sites such as {strangers[0]} want to know who asks: "

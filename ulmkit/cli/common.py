@@ -146,21 +146,31 @@ def shared(function: Callable[..., Any], *, languages_exist: bool = True) -> Cal
 def bars() -> Iterator[Report]:
     """A bar for each stage, on stderr."""
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        """The time that is left, where the line does not say it: a stage that goes on for days does."""
+
+        def render(self, task: Task) -> Text:
+            return Text("") if task.fields["long"] else super().render(task)
 
     columns = (
         TextColumn("{task.description:12}"),
         BarColumn(),
         TextColumn("{task.fields[said]}"),
-        TimeRemainingColumn(),
+        TimeLeft(table_column=Column(min_width=7, no_wrap=True)),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
         def report(progress: Progress) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bar.add_task(progress.stage, total=progress.total, said="")
+                tasks[progress.stage] = bar.add_task(
+                    progress.stage, total=progress.total, said="", long=progress.pause_s > 0
+                )
             bar.update(
                 tasks[progress.stage],
                 completed=progress.done,
