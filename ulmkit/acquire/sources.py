@@ -22,7 +22,7 @@ from ulmkit.artifacts.layout import Layout
 from ulmkit.errors import InputError, Interrupted, LanguageError, UsageError
 from ulmkit.formats.canonical import page_id
 from ulmkit.formats.consent import ConsentPolicy, ConsentRules, LicencePolicy, consent_list
-from ulmkit.language.source_mistakes import INSIDE, mistake_in
+from ulmkit.language.source_mistakes import INSIDE_ADDRESS, mistake_in
 from ulmkit.language.sources import SOURCE_TYPES, SourceSpec
 from ulmkit.language.spec import Language
 from ulmkit.progress import Report, silent
@@ -195,7 +195,11 @@ def source_at(
     if delay_s is not None:
         spec = dataclasses.replace(spec, delay_s=delay_s)
     if mistake := mistake_in(spec):
-        own = f" If it is yours: --allow-address {address[0]}:{address[1]}." if mistake[1].endswith(INSIDE) else ""
+        own = (
+            f" If it is yours: --allow-address {address[0]}:{address[1]}."
+            if mistake[1].endswith(INSIDE_ADDRESS)
+            else ""
+        )
         raise UsageError(f"{option}: {mistake[1]}{own}")
     return spec
 

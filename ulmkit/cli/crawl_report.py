@@ -44,7 +44,9 @@ def _told(name: str, crawl: Mapping[str, Any]) -> list[str]:
     """What servers answered, how long that took, and why there was no more."""
     answers = sorted(crawl["statuses"].items(), key=lambda each: -each[1])
     shown = ", ".join(f"{status} {count:,}" for status, count in answers[:_STATUSES])
-    lines = [f"{name}: {shown or 'no answers'}; {crawl['answer_seconds']:,.0f} of {crawl['seconds']:,.0f} s for them"]
+    lines = [f"{name}: {shown}; {crawl['answer_seconds']:,.0f} of {crawl['seconds']:,.0f} s for them"]
+    if not shown:
+        lines = [f"{name}: nothing asked for; what is here is asked again after refresh_days"]
     return [*lines, f"{name}: stopped by {crawl['stopped']}"] if crawl["stopped"] else lines
 
 

@@ -125,7 +125,7 @@ def _xml_feed(text: str, url: str, latest: datetime) -> Feed:
     if fault and (len(text) > MAX_BROKEN or max(map(text.count, "<&")) > MAX_BROKEN_MARKS):
         return Feed(problem=f"{fault}, and too large to be read so")
     text, more = _with_as_many_entries(text, root)
-    parsed = _parsed(text, url)
+    parsed = _parsed(text)
     if fault and not parsed["entries"] and not _of(parsed, "version"):
         return Feed(problem=f"not a feed: {fault}")
     entries = list(_entries(parsed["entries"], url, latest))
@@ -182,13 +182,16 @@ def _with_as_many_entries(text: str, root: str) -> tuple[str, str]:
     return text, ""
 
 
-def _parsed(text: str, url: str) -> Any:
-    """feedparser's reading. It is given a file in memory: bytes it would take for a file's name, and open that."""
+def _parsed(text: str) -> Any:
+    """feedparser's reading. It is given a file in memory: bytes it would take for a file's name, and open that.
+
+    It is not told where the feed is from: links are resolved here (`absolute`), once, and only those that are used.
+    """
     import feedparser
 
     return feedparser.parse(
         io.BytesIO(without_declaration(text).encode()),
-        response_headers={"content-location": url, "content-type": "application/xml; charset=utf-8"},
+        response_headers={"content-type": "application/xml; charset=utf-8"},
         resolve_relative_uris=False,
         sanitize_html=False,
     )

@@ -23,7 +23,7 @@ _NAME = re.compile(r"\w[\w.\-]{0,60}")
 _CRAWL = re.compile(r"latest|CC-MAIN-\d{4}-\d{2}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}|")
 
-INSIDE = "is an address inside of a network."
+INSIDE_ADDRESS = "is an address inside of a network."
 
 Mistake = tuple[str, str]  # the key, and what is wrong with it and what to do
 
@@ -114,4 +114,4 @@ def address_mistake(url: str) -> str:
         inside = not ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_global
     except ValueError:  # a name: what it leads to is seen when it is connected to
         inside = host.rstrip(".").rpartition(".")[2] in ("localhost", "local", "internal")
-    return INSIDE.removesuffix(".") if inside else ""
+    return INSIDE_ADDRESS.removesuffix(".") if inside else ""
