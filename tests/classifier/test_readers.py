@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from ulmkit.classifier.frozen import frozen_member, scale_of
 from ulmkit.classifier.linear import logistic
 from ulmkit.classifier.model import read_classifier
 from ulmkit.classifier.reader import reader_of_run
-from ulmkit.classifier.run import train_run
+from ulmkit.classifier.run import train_classifier, train_run
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
 
 
@@ -190,3 +193,56 @@ def test_in_python_a_language_model_comes_first_or_by_name(home, tmp_path):
         ulmkit.classify(lm.language, texts, labels, lm=back)
     with pytest.raises(UsageError, match="classify: lm is 'ahead', expected a language model"):
         ulmkit.classify(lm.language, texts, labels, lm="ahead")
+
+
+def test_a_text_that_is_not_read_to_its_end_is_remarked(et, readers):
+    short = [replace(reader, most_pieces=9) for reader in readers]
+    long = replace(TRAIN, texts=("kook oli soe ja kallis ja hiline", *TRAIN.texts[1:]))
+    remarks = train_classifier(et, long, readers=short).remarks
+    assert any("over 9 pieces: language models read no more" in each for each in remarks)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+import ulmkit
+from tests.classifier.test_classifier import TRAIN, TEST
+from ulmkit.artifacts.layout import Layout
+from ulmkit.classifier import tuning
+from ulmkit.classifier.learn import How
+from ulmkit.classifier.reader import reader_of_run
+from ulmkit.classifier.run import train_run
+
+tuning.Kept.due = True  # at each step
+tuning.STAGES["1cycle"] = (tuning.TuningStage(1, 1e-2, steps=3), tuning.TuningStage(None, 1e-2, steps=3))
+home, run, left = Layout(Path(sys.argv[1]), "et"), sys.argv[2], int(sys.argv[3])
+et = ulmkit.load("et")
+
+def report(progress):
+    global left
+    left -= 1
+    if left == 0:
+        os._exit(9)
+
+readers = [reader_of_run(home, "ahead", et)]
+train_run(et, home.classifier(run), TRAIN, test=TEST, readers=readers, how=How("1cycle"), report=report)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_stage_and_run_again_it_has_the_same_bytes(home):
+    def run(name, kill):
+        command = [sys.executable, "-c", KILLED, str(home.root), name, str(kill)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+
+    assert run("whole", 10**6).returncode == 0
+    kills = 0
+    while run("killed", 9).returncode == 9:
+        assert not (home.classifier("killed") / "manifest.json").exists()
+        kills += 1
+    assert 3 < kills < 20
+    for path in home.classifier("whole").rglob("*"):
+        if path.is_file() and path.name != ".lock":
+            same = home.classifier("killed") / path.relative_to(home.classifier("whole"))
+            assert path.read_bytes() == same.read_bytes()
+    assert not (home.home / "work/classify/killed").exists()

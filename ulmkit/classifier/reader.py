@@ -70,6 +70,11 @@ class TextReader:
                 found.append(np.concatenate(([self.tokenizer.bos], ids[::-1] if self.encoder.config.backward else ids)))
         return found
 
+    def cut(self, texts: Sequence[str]) -> int:
+        """How many of `texts` have more pieces than are read."""
+        long = [text for text in texts if 4 * len(text) > self.most_pieces]  # a character has four bytes at most
+        return sum(len(ids) > self.most_pieces for text in long for ids in self.tokenizer.encode_batch([_whole(text)]))
+
     def features(self, texts: Sequence[str], report: Report = silent) -> np.ndarray:
         """What the encoder makes of each text, shape (texts, sum of `blocks`), float32."""
         kept = self.features_kept

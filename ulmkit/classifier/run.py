@@ -88,6 +88,8 @@ def train_classifier(
         lines.append(
             f"unlabelled  {len(pool):,} texts  {used}, {left_out:,} that are in the tables or repeated left out"
         )
+    if readers and (cut := readers[0].cut(train.texts)):
+        found.append(f"{cut:,} of the texts have over {readers[0].most_pieces:,} pieces: language models read no more.")
     evaluation = None
     if test:
         lines.append(_read("test", test, test_forms))
