@@ -1,20 +1,25 @@
 """Classifiers of n-grams beside their bars: accuracy, F1, calibration and time on labelled sets in two languages.
 
 Run with `python benchmarks/classify.py FOLDER [SET ...]`: FOLDER holds the sets (see SETS), each as it was published.
+Language models are members with `--root ROOT --lm RUN --backward-lm RUN --recipe RECIPE`.
 """
 
+import argparse
 import csv
 import io
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from backports import zstd
 
 import ulmkit
+from ulmkit.artifacts.layout import Layout
 from ulmkit.classifier.curve import sampled
+from ulmkit.classifier.learn import PLAINLY, How
+from ulmkit.classifier.reader import TextReader, reader_of_run
 from ulmkit.classifier.run import train_classifier
 from ulmkit.classifier.table import Columns, Examples, labelled_rows
 
@@ -85,9 +90,17 @@ SETS: dict[str, tuple[str, Callable[[Path], Pair]]] = {
 }
 
 
-def measure(name: str, code: str, train: Examples, test: Examples, unlabelled: list[str]) -> None:
+def measure(
+    name: str,
+    code: str,
+    train: Examples,
+    test: Examples,
+    unlabelled: list[str],
+    readers: Sequence[TextReader] = (),
+    how: How = PLAINLY,
+) -> None:
     began = time.process_time()
-    trained = train_classifier(ulmkit.load(code), train, test=test, unlabelled=unlabelled)
+    trained = train_classifier(ulmkit.load(code), train, test=test, unlabelled=unlabelled, readers=readers, how=how)
     seconds = time.process_time() - began
     assert trained.evaluation is not None
     began = time.process_time()
@@ -111,19 +124,34 @@ def measure(name: str, code: str, train: Examples, test: Examples, unlabelled: l
 
 
 def main() -> None:
-    data, wanted = Path(sys.argv[1]), sys.argv[2:] or [*SETS, "SnappFood"]
-    for name in wanted:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("sets", nargs="*")
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--lm")
+    parser.add_argument("--backward-lm")
+    parser.add_argument("--recipe", default="auto")
+    asked = parser.parse_args()
+    how = How(asked.recipe)
+    for name in asked.sets or [*SETS, "SnappFood"]:
+        code = SETS[name][0] if name in SETS else "fa"
+        readers = [
+            replace(
+                reader_of_run(Layout(asked.root, code), run, ulmkit.load(code), backward=backward), features_kept={}
+            )
+            for run, backward in ((asked.lm, False), (asked.backward_lm, True))
+            if run
+        ]
         if name in SETS:
-            code, of_set = SETS[name]
-            measure(name, code, *of_set(data), [])
+            measure(name, code, *SETS[name][1](asked.folder), [], readers, how)
             continue
-        train, test = snappfood(data)
+        train, test = snappfood(asked.folder)
         numbers = np.array([sorted(set(train.labels)).index(label) for label in train.labels])
         for size in (100, 500, 1_000):
             for sample in range(3):
                 rows = sampled(numbers, size, sample).tolist()
-                measure(f"SnappFood/{sample}", "fa", part(train, rows), test, list(train.texts))
-        measure("SnappFood", "fa", train, test, [])
+                measure(f"SnappFood/{sample}", code, part(train, rows), test, list(train.texts), readers, how)
+        measure("SnappFood", code, train, test, [], readers, how)
 
 
 if __name__ == "__main__":

@@ -65,11 +65,12 @@ def test_of_a_long_text_as_many_pieces_are_read_as_was_said(readers):
     assert len(short.ids_of(["kook " * 50])[0]) == 8
 
 
-def test_each_block_is_centred_and_has_one_scale():
-    features = np.random.default_rng(0).normal(3, [[1, 2, 50]], (500, 3)).astype(np.float32)
-    scaled = scale_of(features, [2, 1])(features)
+def test_each_block_is_centred_and_has_one_scale_and_single_places_count_half():
+    features = np.random.default_rng(0).normal(3, [[1, 2, 50, 4, 7]], (500, 5)).astype(np.float32)
+    scaled = scale_of(features, [2, 1, 1, 1])(features)
     assert np.abs(scaled.mean(axis=0)).max() < 1e-4
-    assert (scaled[:, :2] ** 2).sum(axis=1).mean() == pytest.approx(1, abs=1e-3)
+    lengths = [(scaled[:, block] ** 2).sum(axis=1).mean() ** 0.5 for block in ([0, 1], [2], [3], [4])]
+    assert lengths == pytest.approx([1, 0.5, 0.5, 1], abs=1e-3)
     assert scaled[:, 1].std() / scaled[:, 0].std() == pytest.approx(2, abs=0.2)
 
 

@@ -10,6 +10,8 @@ from ulmkit.classifier.ngrams import Linear, both_sides
 from ulmkit.classifier.reader import TextReader
 from ulmkit.progress import Report, silent
 
+# how much a block counts: what one place of a text says, its last output or a maximum, is noisier than a mean of all
+MEANS, PLACES = 1.0, 0.5
 MOST_CENTRED = 4_000  # texts that say where the middle of the features lies
 
 
@@ -28,12 +30,16 @@ class Scale:
 
 
 def scale_of(features: np.ndarray, blocks: Sequence[int]) -> Scale:
-    """Centred, and each block divided by the root of its mean square length."""
+    """Centred, and each block divided by the root of its mean square length; last outputs and maxima count half.
+
+    `blocks` are those of `TextReader`: the mean embedding, then last, maximum and mean of each layer.
+    """
     centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     sizes, begin = [], 0
-    for width in blocks:
+    for number, width in enumerate(blocks):
         block = (features[:, begin : begin + width] - centre[begin : begin + width]).astype(np.float64)
-        sizes.append(np.sqrt((block**2).sum(axis=1).mean()) or 1.0)
+        length = np.sqrt((block**2).sum(axis=1).mean()) or 1.0
+        sizes.append(length / (MEANS if number % 3 == 0 else PLACES))
         begin += width
     return Scale(centre, np.repeat(np.array(sizes, np.float32), blocks))
 

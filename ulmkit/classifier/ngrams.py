@@ -18,6 +18,7 @@ from ulmkit.classifier.mix import fit_mix, losses_of
 INTERPOLATION = 0.25  # Wang & Manning's beta
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)  # C of the SVM
 SMOOTHINGS = (0.1, 0.3, 1.0, 3.0)  # of complement naive Bayes
+LEAST_CHOSEN = 200  # rows; below, C is not chosen but the least: a choice among so few is chance
 FEW_ROWS = 2_000  # below, an n-gram that was seen once counts, too
 LEAST = 3  # texts that an n-gram of characters stands in from there on; two for words
 MANY_CLASSES = 50  # beyond, an SVM for each takes too long
@@ -175,7 +176,8 @@ def choose_recipe(
     A strength is raised for as long as that helps, and taken over a lower one, or one kind over the other, where it is
     better by more than the standard error: of few rows a loss is known no better.
     """
-    kinds: list[tuple[str, tuple[float, ...]]] = [("svm", PENALTIES)] if count <= MANY_CLASSES else []
+    penalties = PENALTIES if len(classes) >= LEAST_CHOSEN else PENALTIES[:1]
+    kinds: list[tuple[str, tuple[float, ...]]] = [("svm", penalties)] if count <= MANY_CLASSES else []
     kinds += [("bayes", SMOOTHINGS)] if count > 2 else []
     best: tuple[np.ndarray, Recipe, np.ndarray] | None = None
     for kind, strengths in kinds:
