@@ -12,6 +12,7 @@ import ulmkit
 from ulmkit.document import Document
 from ulmkit.notebook import html_table
 from ulmkit.workflow import corpus as corpus_module
+from ulmkit.workflow.finetune import TextSource
 
 SIZES = {"embedding_size": 16, "hidden_size": 24, "layers": 2, "batch_size": 8}
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -282,6 +283,17 @@ def test_a_model_goes_on_with_texts_of_ones_own(fa, lm, tok):
         ulmkit.finetune(fa, texts[1:], lm, run="own", resume=True)
     again = ulmkit.finetune(fa, texts, lm, test=["نان"], run="own", resume=True)
     assert again.result == own.result
+
+
+def test_rows_that_hold_no_text_are_left_out_and_the_first_named(tmp_path: Path):
+    table = tmp_path / "t.jsonl"
+    lines = [{"text": text} for text in ('a b, "c', ["a", "b"], {"a": 1}, 7, None)]
+    table.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"text": \n', encoding="utf-8")
+    plain = tmp_path / "t.txt"
+    plain.write_text('one, "two\n\nthree\tfour, five\n', encoding="utf-8")
+    source = TextSource((table, plain))
+    assert list(source) == ['a b, "c', "7", "", 'one, "two', "three\tfour, five"]
+    assert (source.unread, source.reasons[0]) == (3, "t.jsonl:2: several values in one cell, and no text")
 
 
 def test_a_backward_model_begins_with_none_or_with_a_backward_one(fa, lm, tok):

@@ -60,11 +60,16 @@ class TextSource:
             self.columns.append(name)
             for row in table:
                 if isinstance(row, Unreadable):
-                    self.unread += 1
-                    if len(self.reasons) < _SHOWN:
-                        self.reasons.append(row_problem(row, table.name))
+                    self._leave_out(row_problem(row, table.name))
+                elif isinstance(cell := row[1].get(name), list | tuple | dict):
+                    self._leave_out(f"{table.name}:{row[0]}: several values in one cell, and no text")
                 else:
-                    yield cell_text(row[1].get(name))
+                    yield cell_text(cell)
+
+    def _leave_out(self, reason: str) -> None:
+        self.unread += 1
+        if len(self.reasons) < _SHOWN:
+            self.reasons.append(reason)
 
     @property
     def names(self) -> list[str]:
@@ -194,6 +199,8 @@ def finetune_run(
         raise UsageError(
             "fine-tuning is one process's work: its texts are encoded where it trains. Leave torchrun out."
         )
+    if texts is None and not resume:
+        raise UsageError("no texts to learn from. Give --input FILE.")
     folder, budget = layout.run(run), None if minutes is None else 60 * minutes
     saved = room.saved_state(folder, resume)
     if saved is None:
@@ -201,17 +208,7 @@ def finetune_run(
         config = usual_config(layout, start, sizes, changes, timed=budget is not None)
     else:
         config, budget = replace_config(saved_config(saved, folder / LAST), changes), budget or saved["time_budget_s"]
-    tokenizer = Tokenizer.load(layout.tokenizer, language)
-    if texts is None:
-        about = _standing_texts(folder, resume)
-    else:
-        collection = _collected(language, tokenizer, texts, test, report)
-        splits = collection.splits()
-        _refuse_few(splits, config.batch_size)
-        own = _own_texts(layout, collection, splits, texts, test)
-        if told:
-            told(own)
-        about = _write_own_texts(folder, collection, splits, own, resume)
+    about = _prepared(language, layout, folder, texts, test, config, resume, told, report)
     result = room.pretrain(
         open_token_file(folder / OWN_TOKENS, "train"),
         open_token_file(folder / OWN_TOKENS, "valid"),
@@ -224,6 +221,30 @@ def finetune_run(
         **how,
     )
     return FineTuned(result, about, config.patience)
+
+
+def _prepared(
+    language: Language,
+    layout: Layout,
+    folder: Path,
+    texts: TextSource | None,
+    test: TextSource | None,
+    config: LMConfig,
+    resume: bool,
+    told: Callable[[OwnTexts], None] | None,
+    report: Report,
+) -> Mapping[str, Any]:
+    """See to it that the run's token files stand in its folder; what they were made of."""
+    tokenizer = Tokenizer.load(layout.tokenizer, language)
+    if texts is None:
+        return _standing_texts(folder)
+    collection = _collected(language, tokenizer, texts, test, report)
+    splits = collection.splits()
+    _refuse_few(splits, config.batch_size)
+    own = _own_texts(layout, collection, splits, texts, test)
+    if told:
+        told(own)
+    return _write_own_texts(folder, collection, splits, own, resume)
 
 
 def _begun_with(folder: Path) -> str | None:
@@ -290,10 +311,8 @@ def _write_own_texts(
     return about
 
 
-def _standing_texts(folder: Path, resume: bool) -> Mapping[str, Any]:
+def _standing_texts(folder: Path) -> Mapping[str, Any]:
     """What the token files in the run's folder were made of."""
-    if not resume:
-        raise UsageError("no texts to learn from. Give --input FILE.")
     if not (folder / OWN_TOKENS).is_dir():
         raise UsageError(f"{folder}: no texts of its own to go on with. Give --input FILE.")
     manifest = Manifest.read(folder / OWN_TOKENS, "tokens")
