@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ulmkit.document import Kind, RawDocument, Unreadable, UsageTerms
@@ -196,13 +197,14 @@ def _moment(value: object) -> datetime | None:
     return _written_moment(value.strip()) if isinstance(value, str) and value.isascii() else None
 
 
+@lru_cache(1 << 12)  # days are written many times over
 def _written_moment(text: str) -> datetime | None:
-    if COMPACT.fullmatch(text):
+    if text.isdecimal() and COMPACT.fullmatch(text):
         return datetime.strptime(text, "%Y%m%d%H%M%S" if len(text) == 14 else "%Y%m%d").replace(tzinfo=UTC)
     if SINCE_1970.fullmatch(text):
         return _moment(float(text))
     if ISO.match(text):
-        text = ZONE.sub("", text)
+        text = text if len(text) == 10 else ZONE.sub("", text)
         try:
             found = datetime.fromisoformat(text)
         except ValueError:
@@ -237,8 +239,11 @@ def licence_name(value: object) -> str:
     if isinstance(value, Mapping):
         said = {key: name for key in LICENCE_KEYS if (name := licence_name(value.get(key)))}
         return next((name for name in said.values() if name.startswith("CC")), next(iter(said.values()), ""))
-    if not isinstance(value, str):
-        return ""
+    return _written_licence(value) if isinstance(value, str) else ""
+
+
+@lru_cache(1 << 8)  # a file names few licences
+def _written_licence(value: str) -> str:
     if match := CREATIVE_COMMONS.search(value):
         return f"CC-{match[1].upper()}-{match[2]}"
     if "creativecommons.org/publicdomain/zero" in value:

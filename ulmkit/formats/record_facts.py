@@ -8,7 +8,7 @@ under what the layout is known by.
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -93,13 +93,48 @@ FACT_COLUMNS = frozenset((*_TITLE, *_URL, *_PUBLISHED, *_FETCHED, *_LICENCE, *_W
 } - {"articlebody", "sourcetext", "hasparts"}
 
 
-def by_plain_key(record: Mapping[str, Any]) -> dict[str, Any]:
-    """`record` with its keys as they are compared; of two that are one then, the first that holds something."""
-    found: dict[str, Any] = {}
-    for key, value in record.items():
-        if value is not None and value != "" and isinstance(key, str):
-            found.setdefault(plain_key(key), value)
-    return found
+Group = tuple[str, ...]  # the keys of a record that are one name as names are compared; the first that is filled counts
+
+
+class KnownKeys(NamedTuple):
+    """What is told by a record's keys alone: those that may hold each fact, the likeliest first."""
+
+    by_name: Mapping[str, Group]
+    title: tuple[Group, ...]
+    url: tuple[Group, ...]
+    published: tuple[Group, ...]
+    fetched: tuple[Group, ...]
+    licence: tuple[Group, ...]
+    wrappers: tuple[Group, ...]
+    layouts: tuple[Signed, ...]  # that a record of these keys may be of
+
+
+# records of a file have the same few sets of keys: what those say is asked once
+@functools.lru_cache(1 << 9)
+def known_keys(keys: tuple[Any, ...], licence_field: str = "") -> KnownKeys:
+    """Which of a record's `keys` may hold its facts; `licence_field` is asked for the licence first."""
+    by_name: dict[str, Group] = {}
+    for key in keys:
+        if isinstance(key, str):
+            name = plain_key(key)
+            by_name[name] = (*by_name.get(name, ()), key)
+
+    def present(names: Iterable[str]) -> tuple[Group, ...]:
+        return tuple(by_name[name] for name in names if name in by_name)
+
+    terms = (plain_key(licence_field), *_LICENCE) if licence_field else _LICENCE
+    layouts = tuple(each for each in SIGNED if all(plain_key(sign.partition(".")[0]) in by_name for sign in each.signs))
+    facts = map(present, (_TITLE, _URL, _PUBLISHED, _FETCHED, terms, _WRAPPERS))
+    return KnownKeys(by_name, *facts, layouts)
+
+
+def _filled(record: Mapping[str, Any], keys: Group) -> Any:
+    """The first of a group's values that holds something; None where none does."""
+    for key in keys:
+        value = record[key]
+        if value is not None and value != "":
+            return value
+    return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:
@@ -112,30 +147,43 @@ def _mapping(value: Any) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-def _places(record: Mapping[str, Any], beside: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The mappings that may hold facts: the record, those on the way to its text (`beside`), and the wrappers."""
-    top = by_plain_key(record)
-    yield top
+Place = tuple[Mapping[str, Any], KnownKeys]  # a mapping that may hold facts
+
+
+def _places_below(top: Place, beside: Sequence[str], licence_field: str) -> Iterator[Place]:
+    """The mappings in a record that may hold facts too: those on the way to its text (`beside`), and the wrappers."""
+    record, known = top
     inner: Any = record
     for key in beside:
         inner = inner.get(key) if isinstance(inner, Mapping) else None
         if isinstance(inner, Mapping):
-            yield by_plain_key(inner)
-    for name in _WRAPPERS:
-        if (wrapped := _mapping(top.get(name))) is not None:
-            here = by_plain_key(wrapped)
-            yield here
-            yield from (by_plain_key(deeper) for name in _WRAPPERS if isinstance(deeper := here.get(name), Mapping))
+            yield inner, known_keys(tuple(inner), licence_field)
+    for group in known.wrappers:
+        if (wrapped := _mapping(_filled(record, group))) is not None:
+            here = known_keys(tuple(wrapped), licence_field)
+            yield wrapped, here
+            for deeper in (_filled(wrapped, group) for group in here.wrappers):
+                if isinstance(deeper, Mapping):
+                    yield deeper, known_keys(tuple(deeper), licence_field)
 
 
-def _at(top: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path of names, keys as they are compared; those of `top` are so already."""
-    first, *rest = path.split(".")
-    value: Any = top.get(plain_key(first))
-    for name in rest if value is not None else ():
-        inner = _mapping(value)
-        value = None if inner is None else by_plain_key(inner).get(plain_key(name))
-    return value
+def _at(top: Place, path: str) -> Any:
+    """The value at a dotted path of names, keys as they are compared."""
+    record, known = top
+    first, dot, rest = path.partition(".")
+    value = _filled(record, known.by_name.get(plain_key(first), ()))
+    if not dot:
+        return value
+    inner = _mapping(value)
+    return None if inner is None else _at((inner, known_keys(tuple(inner))), rest)
+
+
+@functools.lru_cache(1 << 8)
+def _signed_paths(named: tuple[Signed, ...], fact: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Where layouts keep a fact, and the names that they give the other of the two dates."""
+    paths = tuple(path for layout in named for path in getattr(layout, fact))
+    dates = {path for layout in named for path in (*layout.published, *layout.fetched)}
+    return paths, frozenset(plain_key(path.rpartition(".")[2]) for path in dates.difference(paths))
 
 
 def words_of(value: Any) -> str:
@@ -155,43 +203,39 @@ def words_of(value: Any) -> str:
     return ""
 
 
-# records of a file have the same few sets of keys: what those say is asked once
-@functools.lru_cache(1 << 10)
-def _perhaps(keys: tuple[str, ...]) -> tuple[Signed, ...]:
-    """The layouts that a record of these keys may be of."""
-    return tuple(each for each in SIGNED if all(plain_key(sign.partition(".")[0]) in keys for sign in each.signs))
-
-
-@functools.lru_cache(1 << 12)
-def _present(names: tuple[str, ...], keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name in keys)
-
-
 def facts_of(record: Mapping[str, Any], beside: Sequence[str] = (), licence_field: str = "") -> RecordFacts:
     """The facts of a record whose text lies below `beside`; `licence_field` is where it was told to look for one."""
-    places = list(_places(record, beside))
-    keys = [tuple(place) for place in places]
-    named = [layout for layout in _perhaps(keys[0]) if all(_at(places[0], sign) is not None for sign in layout.signs)]
-
-    def values(signed: str, names: tuple[str, ...]) -> Iterator[Any]:
-        others: set[str] = set()
-        if named:
-            paths = {path for layout in named for path in getattr(layout, signed)}
-            yield from (_at(places[0], path) for layout in named for path in getattr(layout, signed))
-            # what a layout calls the one fact is not the other
-            dates = {path for layout in named for path in (*layout.published, *layout.fetched)}
-            others = {plain_key(path.rpartition(".")[2]) for path in dates - paths}
-        for place, there in zip(places, keys, strict=True):
-            yield from (place[name] for name in _present(names, there) if name not in others)
-
-    terms = (plain_key(licence_field), *_LICENCE) if licence_field else _LICENCE
-    licences = (
-        licence_name(place[name]) for place, there in zip(places, keys, strict=True) for name in _present(terms, there)
-    )
+    known = known_keys(tuple(record), licence_field)
+    top = record, known
+    places = [top, *_places_below(top, beside, licence_field)] if beside or known.wrappers else [top]
+    named = known.layouts
+    if named:
+        named = tuple(layout for layout in named if all(_at(top, sign) is not None for sign in layout.signs))
     return RecordFacts(
-        title=next(filter(None, map(words_of, values("title", _TITLE))), ""),
-        url=next(filter(None, map(words_of, values("url", _URL))), ""),
-        licence=next(filter(None, licences), ""),
-        fetched_at=next(filter(None, map(moment, values("fetched", _FETCHED))), None),
-        published_at=next(filter(None, map(moment, values("published", _PUBLISHED))), None),
+        title=_fact(words_of, "title", places, named) or "",
+        url=_fact(words_of, "url", places, named) or "",
+        licence=_fact(licence_name, "licence", places) or "",
+        fetched_at=_fact(moment, "fetched", places, named),
+        published_at=_fact(moment, "published", places, named),
     )
+
+
+def _fact[Fact](
+    read: Callable[[Any], Fact], fact: str, places: Sequence[Place], named: tuple[Signed, ...] = ()
+) -> Fact | None:
+    """What `read` makes of the first value that it can read: where layouts keep the fact, then under its names."""
+    others: frozenset[str] = frozenset()
+    if named:
+        paths, others = _signed_paths(named, fact)
+        for path in paths:
+            if found := read(_at(places[0], path)):
+                return found
+    for record, known in places:
+        for group in getattr(known, fact):
+            # what a layout calls the one fact is not the other
+            if others and plain_key(group[0]) in others:
+                continue
+            value = _filled(record, group)
+            if value is not None and (found := read(value)):
+                return found
+    return None
