@@ -10,6 +10,8 @@ from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
 NO_DELIMITER = "\0"  # of a table of one column: no line that is read holds it
+CUT_ROW = 60  # lines that a row may have in which the sample ends
+FEW_ODD = 0.05  # share of escapes that stand before a character which needs none: damage
 OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
 LAYOUT_ROWS = 1000
@@ -182,12 +184,16 @@ def grammar_of(layout: TableLayout) -> Grammar:
 
 @dataclass(frozen=True)
 class FoundLayout:
-    """A layout as it fits a sample: the share of the lines that are rows of the usual width, and these rows."""
+    """A layout as it fits a sample: the share of the lines that are rows of the usual width, and these rows.
+
+    `broken`: how many lines begin no row at all.
+    """
 
     layout: TableLayout
     share: float = 0.0
     width: int = 0
     rows: tuple[ReadRow, ...] = ()
+    broken: int = 0
 
     @property
     def quoted_rows(self) -> int:
@@ -199,26 +205,54 @@ def _lines_from(lines: Sequence[str], start: int) -> LineAt:
 
 
 def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
-    """`layout` on `lines`: what breaks it costs its line."""
-    grammar, rows, at = grammar_of(layout), [], 0
+    """`layout` on `lines`: what breaks it costs its line, but for a row that the end of the lines cuts."""
+    grammar, at = grammar_of(layout), 0
+    read: list[tuple[int, ReadRow | None]] = []
     sizes = Counter[int]()
     while at < len(lines):
         start = at
         row = grammar.row(_lines_from(lines, start), LAYOUT_SAMPLE)
         at += row.lines if row else 1
-        if row and lines[start].strip("\r\n"):
-            rows.append(row)
-            sizes[len(row.cells)] += row.lines
+        if lines[start].strip("\r\n"):
+            read.append((start, row))
+            if row:
+                sizes[len(row.cells)] += row.lines
+    if not sizes:
+        return FoundLayout(layout)
+    width = max(sizes.items(), key=lambda item: (item[1], item[0]))[0]
+    if (cut := _cut_row(read, width)) < len(read):
+        lines = lines[: read[cut][0]]
+        for _, row in read[cut:]:
+            if row:
+                sizes[len(row.cells)] -= row.lines
+    rows = tuple(row for _, row in read[:cut] if row)
     if not rows:
         return FoundLayout(layout)
+    broken = cut - len(rows)
     total = sum(1 for line in lines if line.strip("\r\n")) or 1
     if _is_open_ended(rows, sizes, total):
         width = len(rows[0].cells)
         enough = sum(times for size, times in sizes.items() if size >= width)
         share = OPEN_ENDED * min(1.0, enough / total)
-        return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows))
+        return FoundLayout(replace(layout, open_ended=True), share, width, rows, broken)
     width, times = max(sizes.items(), key=lambda item: (item[1], item[0]))
-    return FoundLayout(layout, min(1.0, times / total), width, tuple(rows))
+    return FoundLayout(layout, min(1.0, times / total), width, rows, broken)
+
+
+def _cut_row(read: Sequence[tuple[int, ReadRow | None]], width: int) -> int:
+    """Where in `read` a row begins that goes on behind the end of the sample; its length where none does.
+
+    No line behind that place is a row of `width` by itself, and two rows stand before it.
+    """
+    most = CUT_ROW if width > 1 else CUT_ROW // 10
+    found = len(read)
+    for place in range(len(read) - 1, max(len(read) - most, 2) - 1, -1):
+        row = read[place][1]
+        if row is None:
+            found = place
+        elif width > 1 and len(row.cells) == width:
+            break
+    return found
 
 
 def _is_open_ended(rows: Sequence[ReadRow], sizes: Counter[int], total: int) -> bool:
@@ -248,16 +282,23 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
         quotes.append("'")
     found = [TableLayout(delimiter, quote) for quote in quotes]
     if "\\" in text:
-        follows = set(re.findall(r"\\(.)", text, re.S)) - set(f"\\\n\r'\"{delimiter}")
+        follows = Counter(re.findall(r"\\(.)", text, re.S))
         for quote in quotes:
-            paired = "\\\\" in text and set(re.findall(r"\\(.)", text, re.S)) <= {"\\", quote}
+            paired = "\\\\" in text and follows.keys() <= {"\\", quote}
             if quote and (f"\\{quote}" in text or paired):
                 found.append(TableLayout(delimiter, quote, "\\"))
-        allowed = set("ntr0NbfvZ") if delimiter == "\t" else set("N")
-        letters = "|[tnN]" if delimiter == "\t" else ""
-        if follows <= allowed and re.search(rf"\\(?:[\\\n\"{re.escape(delimiter)}]{letters})", text):
+        if _escapes_alone(follows, delimiter):
             found.append(TableLayout(delimiter, "", "\\"))
     return list(dict.fromkeys(found))
+
+
+def _escapes_alone(follows: Counter[str], delimiter: str) -> bool:
+    """Whether backslashes before these characters escape them where nothing is quoted; a few may be damage."""
+    needed = {"\\", "\n", '"', delimiter}
+    allowed = {*needed, "\r", "'", *("ntr0NbfvZ" if delimiter == "\t" else "N")}
+    known = sum(follows[char] for char in (needed | set("tnN") if delimiter == "\t" else needed))
+    odd = follows.total() - sum(follows[char] for char in allowed)
+    return known > odd and odd <= max(1, FEW_ODD * known)
 
 
 def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
@@ -282,13 +323,25 @@ def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
                 best = rank, found
     assert best is not None
     found = best[1]
-    if found.width > 1 and lines and lines[0].strip("\ufeff\"' \r\n").lower() in KNOWN_COLUMNS:
-        # a header of one column over prose that happens to hold as many marks in each line
-        alone = [tried(lines, each) for each in _variants(text, NO_DELIMITER)]
-        quoted = [each for each in alone if each.layout.quote and each.share >= 0.8]
-        if whole := max(quoted or alone, key=lambda each: (each.share, _preference(each, False))):
-            return whole if whole.share >= 0.8 else found
+    # prose may hold as many marks in each line; a header of one known name says that there is one column
+    alone = lines and lines[0].strip("\ufeff\"' \r\n").lower() in KNOWN_COLUMNS
+    if alone or found.width == 1:
+        return _one_column(lines, text, favourite) or found
     return found
+
+
+def _one_column(lines: Sequence[str], text: str, favourite: str) -> FoundLayout | None:
+    """The layout of a table of one column, where `lines` are one: what is escaped may be a delimiter all the same."""
+    layouts = _variants(text, NO_DELIMITER)
+    escaped = {delimiter: text.count(f"\\{delimiter}") for delimiter in DELIMITERS}
+    likely = max(DELIMITERS, key=lambda delimiter: (escaped[delimiter], delimiter == favourite))
+    bare = text.count(likely) - escaped[likely]
+    if bare <= max(1, FEW_ODD * escaped[likely]) and (escaped[likely] > bare or likely == "\t"):
+        slashed = [each for each in _variants(text, likely) if each.escape and not each.quote]
+        layouts = [*slashed, *(each for each in layouts if not slashed or each.quote)]
+    found = [tried(lines, each) for each in layouts]
+    fitting = [each for each in found if each.width == 1 and each.share >= 0.6 and 5 * each.broken <= len(each.rows)]
+    return max(fitting, key=lambda each: (*_preference(each, False), each.share), default=None)
 
 
 def _sampled(lines: Sequence[str]) -> Sequence[str]:
@@ -315,7 +368,9 @@ def _preference(found: FoundLayout, favourite: bool) -> tuple[float, ...]:
     layout, rows = found.layout, max(len(found.rows), 1)
     needed = sum(row.needed for row in found.rows)
     usual = 2 * found.quoted_rows >= rows
-    if layout.quote == '"':
+    if layout.quote and layout.escape and not found.quoted_rows:
+        believed = -1.0  # what is escaped stands outside of quotation marks
+    elif layout.quote == '"':
         # between tabs a text may begin and end in quotation marks of its own
         believed = 3.0 if needed or usual else 1.0 if not found.quoted_rows or layout.delimiter != "\t" else -1.0
     elif layout.quote == "'":

@@ -82,7 +82,8 @@ class TableRows(Iterator[NumberedRecord]):
             names = [cell.strip().lstrip("\ufeff") for cell in self.header or []]
             if len(names) == self.width - 1 and names:
                 names.insert(0, "row")  # numbers of rows, which R gives no name
-            self.names = names + [f"column{number}" for number in range(len(names) + 1, self.width + 1)]
+            # as many as rows have cells: of names that are over nothing is known
+            self.names = [*names, *(f"column{number}" for number in range(len(names) + 1, self.width + 1))][: self.width]
         # what quotation marks turned out to be so far: the table's, or the text's own
         self.marks, self.own = found.quoted_rows, 0
         self.learned = [row for row in cells[bool(self.header) :] if len(row) == self.width]
@@ -205,7 +206,7 @@ class TableRows(Iterator[NumberedRecord]):
         like = 0
         for far in range(start, end):
             cells = self.grammar.split(self._line(far) or "")
-            like += len(cells) == self.width and self._fitting(cells, self.text)
+            like += len(cells) == self.width and any(map(str.strip, cells)) and self._fitting(cells, self.text)
         return like >= 0.8 * (end - start)
 
     def _swallows(self, row: ReadRow) -> bool:
@@ -226,7 +227,7 @@ class TableRows(Iterator[NumberedRecord]):
                 yield found
         if "\r" in line.rstrip("\r\n") and (found := self._alone(line.rstrip("\r\n").replace("\r", ""))):
             yield found
-        if quotes in line:
+        if quotes in line and (layout.quote or not layout.escape):
             sure = self.marks > self.own
             if sure and (found := self.grammar.lenient(line)):
                 yield found
