@@ -1,7 +1,7 @@
 """Tables as pandas, R, Excel and databases write them, and as people's reports have them, each with one damage.
 
 What `table_cases` leaves out: pandas' options, texts of several paragraphs, marks at the start and the end of a cell,
-line ends that change, spaces behind the delimiter, a delimiter at the end of each row, empty rows, rows without numbers.
+line ends that change, spaces behind the delimiter, a delimiter at the end of each row, empty rows, no numbers.
 """
 
 import csv
@@ -12,11 +12,17 @@ from collections.abc import Callable
 from table_cases import ENCODINGS, WORDS, Case
 
 Rows = list[list[str]]
-PROSE = ["«{}»", "„{}“", "“{}”", "‘{}’", "{}…", "({})", "{}:", "{},", "{};", "{}'s", "{} – ", "{}.", "5\"{}", "{} | "]
+PROSE = ["«{}»", "„{}“", "“{}”", "‘{}’", "{}…", "({})", "{}:", "{},", "{};", "{}'s", "{} – ", "{}.", '5"{}', "{} | "]
 TAB = "'\\t'"
 MARKS = ['"{}"', '"{},"', "'{}'", '""{}""']
 DAMAGE = ("none", "none", "carriage return", "nul", "open quote", "cut", "joined rows", "broken row")
-NAMES = (["id", "text"], ["text", "label"], ["id", "title", "text", "label"], ["label", "text"], ["url", "text", "lang"])
+NAMES = (
+    ["id", "text"],
+    ["text", "label"],
+    ["id", "title", "text", "label"],
+    ["label", "text"],
+    ["url", "text", "lang"],
+)
 
 
 def prose(rng: random.Random, number: int, *, marks: bool, lines: bool) -> str:
@@ -88,12 +94,6 @@ def by_r(rng: random.Random, columns: list[str], rows: Rows) -> tuple[str, list[
     return ",".join(['""', *map(cell, columns)]) + "\n", lines, "R ,"
 
 
-def by_postgres(rng: random.Random, columns: list[str], rows: Rows) -> tuple[str, list[str], str]:
-    """`COPY … CSV HEADER`: an empty string is quoted, NULL is not."""
-    header, lines = by_csv(rng, columns, rows, lineterminator="\n")
-    return header, [line.replace(",,", ',"",', 1) for line in lines], "postgres ,"
-
-
 def spaced(rng: random.Random, columns: list[str], rows: Rows) -> tuple[str, list[str], str]:
     """A space behind each delimiter, all strings quoted."""
     cells = [", ".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in [columns, *rows]]
@@ -121,7 +121,7 @@ def by_hand(rng: random.Random, columns: list[str], rows: Rows) -> tuple[str, li
 
 
 WRITERS: tuple[Callable[[random.Random, list[str], Rows], tuple[str, list[str], str]], ...] = (
-    by_pandas, by_pandas, by_pandas, by_pandas, by_excel, by_r, by_postgres, spaced, trailing, uneven_ends, by_hand,
+    by_pandas, by_pandas, by_pandas, by_pandas, by_excel, by_r, spaced, trailing, uneven_ends, by_hand,
 )  # fmt: skip
 
 

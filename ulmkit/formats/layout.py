@@ -11,6 +11,7 @@ from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
 NO_DELIMITER = "\0"  # of a table of one column: no line that is read holds it
 CUT_ROW = 60  # lines that a row may have in which the sample ends
+FEW_VALUES = 20  # of a column of classes
 FEW_ODD = 0.05  # share of escapes that stand before a character which needs none: damage
 OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
@@ -19,6 +20,8 @@ LAYOUT_SAMPLE = 1 << 18
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": "\n", "v": "\n", "Z": ""}
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
 
+_NUMBER = frozenset("0123456789.-+eE")
+Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
 LineAt = Callable[[int], str | None]  # the line so many further on; None where there is none
 
 
@@ -26,13 +29,15 @@ LineAt = Callable[[int], str | None]  # the line so many further on; None where 
 class TableLayout:
     """What stands between cells, round them, and before a mark that ends none.
 
-    `open_ended`: the last column holds the delimiter unquoted, so that what is over belongs to it.
+    `open_ended`: the last column holds the delimiter unquoted, so that what is over belongs to it. `all_escaped`: marks
+    are escaped in cells that are not quoted too, as Python's csv does it and Spark does not.
     """
 
     delimiter: str
     quote: str = '"'
     escape: str = ""
     open_ended: bool = False
+    all_escaped: bool = False
 
 
 @dataclass
@@ -59,15 +64,16 @@ class Grammar:
         self.after = re.compile(rf"[ \r]*(?:({delimiter})|\r*\n?\Z)")
         self.unquoted = re.compile(rf"[^{delimiter}\\\n]*+(?:\\.[^{delimiter}\\\n]*+)*+", re.S)
         # a mark that ends a cell although others stand in it: an odd number of them before a delimiter or the end
-        self.last_mark = (
-            re.compile(rf"(?<!{quote})(?:{quote}{quote})*{quote}(?=[ \r]*(?:{delimiter}|\r*\n?\Z))") if quote else None
-        )
+        marks = rf"(?<!\\){quote}" if layout.escape else rf"(?<!{quote})(?:{quote}{quote})*{quote}"
+        self.last_mark = re.compile(rf"{marks}(?=[ \r]*(?:{delimiter}|\r*\n?\Z))") if quote else None
+        self.marked = re.compile(rf"\\([\\\n{quote}])")
+        # outside of quotation marks a mark escapes only where nothing is quoted, or all is escaped
+        self.special = layout.quote or layout.escape, layout.escape if layout.quote and layout.all_escaped else ""
 
     def is_plain(self, line: str) -> bool:
         """Whether `line` is a row whose cells can be had by splitting."""
-        # outside of quotation marks a mark escapes only where nothing is quoted
-        mark = self.layout.quote or self.layout.escape
-        return not mark or mark not in line
+        mark, second = self.special
+        return not mark or (mark not in line and not (second and second in line))
 
     def line_of(self, width: int) -> re.Pattern[str]:
         """A row of `width` cells on one line, quoted ones without a mark inside: two groups a cell, quoted and not."""
@@ -125,7 +131,7 @@ class Grammar:
         if quote * 2 in cell:
             cell = cell.replace(quote * 2, quote)
         if escape and escape in cell:
-            cell = re.sub(rf"\\([\\\n{re.escape(quote)}])", r"\1", cell)
+            cell = self.marked.sub(r"\1", cell)
         row.cells.append(cell)
         return text, end.end()
 
@@ -134,7 +140,10 @@ class Grammar:
         delimiter = self.layout.delimiter
         if not self.layout.escape or self.layout.quote:
             end = text.find(delimiter, at)
-            return (text[at:].rstrip("\r\n"), text, 0, True) if end < 0 else (text[at:end], text, end + 1, False)
+            cell = text[at:].rstrip("\r\n") if end < 0 else text[at:end]
+            if self.layout.all_escaped and "\\" in cell:
+                cell = self.marked.sub(r"\1", cell)
+            return cell, text, end + 1, end < 0
         found = self.unquoted.match(text, at)
         while found and found.end() == len(text) and text.endswith("\n") and (following := line(row.lines)) is not None:
             text += following  # its line end was escaped
@@ -153,6 +162,12 @@ class Grammar:
         own = f"\\\n\r'\"{self.layout.delimiter}"
         return re.sub(r"\\(.)", lambda m: m[1] if m[1] in own else names.get(m[1], m[0]), raw, flags=re.S)
 
+    def is_exact(self, line: str, row: ReadRow) -> bool:
+        """Whether each mark in `line` opens or closes a cell of `row`, or was written as a mark in one."""
+        inside = sum(cell.count(self.layout.quote) for cell in row.cells)
+        written = line.count(self.layout.quote) - 2 * row.quoted
+        return written == 2 * inside or (bool(self.layout.escape) and written == inside)
+
     def lenient(self, text: str) -> ReadRow | None:
         """The row on the line `text` whose cells hold marks that nobody doubled, where it can be one at all."""
         row, at = ReadRow([]), 0
@@ -168,7 +183,8 @@ class Grammar:
             last = self.last_mark.search(text, mark.end())
             if last is None or (after := self.after.match(text, last.end())) is None:
                 return None
-            row.cells.append(text[mark.end() : last.end() - 1].replace(self.layout.quote * 2, self.layout.quote))
+            cell = text[mark.end() : last.end() - 1].replace(self.layout.quote * 2, self.layout.quote)
+            row.cells.append(self.marked.sub(r"\1", cell) if self.layout.escape else cell)
             row.quoted += 1
             if after[1] is None:
                 return row
@@ -208,45 +224,106 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
     """`layout` on `lines`: what breaks it costs its line, but for a row that the end of the lines cuts."""
     grammar, at = grammar_of(layout), 0
     read: list[tuple[int, ReadRow | None]] = []
-    sizes = Counter[int]()
     while at < len(lines):
         start = at
         row = grammar.row(_lines_from(lines, start), LAYOUT_SAMPLE)
         at += row.lines if row else 1
         if lines[start].strip("\r\n"):
             read.append((start, row))
-            if row:
-                sizes[len(row.cells)] += row.lines
-    if not sizes:
+    if not any(row for _, row in read):
         return FoundLayout(layout)
-    width = max(sizes.items(), key=lambda item: (item[1], item[0]))[0]
+    width = _usual_width(read)
     if (cut := _cut_row(read, width)) < len(read):
-        lines = lines[: read[cut][0]]
-        for _, row in read[cut:]:
-            if row:
-                sizes[len(row.cells)] -= row.lines
-    rows = tuple(row for _, row in read[:cut] if row)
+        lines, read = lines[: read[cut][0]], read[:cut]
+    rows = [row for _, row in read if row]
     if not rows:
         return FoundLayout(layout)
-    broken = cut - len(rows)
+    width = _usual_width(read)
+    columns = [
+        column_fit(cells) for cells in zip(*(row.cells for row in rows[1:] if len(row.cells) == width), strict=True)
+    ]
+    sizes, broken = Counter[int](), len(read) - len(rows)
+    for start, row in read:
+        if row and row.lines > 2 and _swallows(lines[start + 1 : start + row.lines - 1], grammar, columns):
+            broken += 1
+        elif row:
+            sizes[len(row.cells)] += row.lines
     total = sum(1 for line in lines if line.strip("\r\n")) or 1
     if _is_open_ended(rows, sizes, total):
         width = len(rows[0].cells)
         enough = sum(times for size, times in sizes.items() if size >= width)
-        share = OPEN_ENDED * min(1.0, enough / total)
-        return FoundLayout(replace(layout, open_ended=True), share, width, rows, broken)
-    width, times = max(sizes.items(), key=lambda item: (item[1], item[0]))
-    return FoundLayout(layout, min(1.0, times / total), width, rows, broken)
+        share = OPEN_ENDED * min(1.0, enough / total) * (0.5 if _looks_quoted(rows) and not layout.quote else 1.0)
+        return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows), broken)
+    return FoundLayout(layout, min(1.0, sizes[width] / total), width, tuple(rows), broken)
+
+
+def _usual_width(read: Sequence[tuple[int, ReadRow | None]]) -> int:
+    """How many cells most rows have; where two numbers of cells are as usual, that of the names of columns."""
+    widths = Counter(len(row.cells) for _, row in read if row)
+    first = next(row.cells for _, row in read if row)
+    named = len(first) if names_columns(first) else 0
+    return max(widths, key=lambda width: (widths[width], width == named, width))
+
+
+def _looks_quoted(rows: Sequence[ReadRow]) -> bool:
+    """Whether half of the rows below the first have cells that begin and cells that end with a quotation mark."""
+    marked = sum(
+        any(cell.startswith('"') for cell in row.cells) and any(cell.endswith('"') for cell in row.cells)
+        for row in rows[1:]
+    )
+    return 2 * marked >= len(rows) - 1 > 0
+
+
+def _swallows(inner: Sequence[str], grammar: Grammar, columns: Sequence[Fits]) -> bool:
+    """Whether the `inner` lines of a cell are rows by themselves, as the columns have them."""
+    if len(columns) < 2 or len(inner) < (2 if columns[0] else 5):
+        return False
+    like = sum(fits_columns(grammar.split(line), columns) for line in inner)
+    return like >= 0.8 * len(inner)
+
+
+def column_fit(values: Sequence[str]) -> Fits:
+    """What a column holds, as far as it is one kind of thing: numbers, one of a few values, or anything (None)."""
+    if len(values) < 3:
+        return None
+    if sum(is_number(value) for value in values) >= 0.98 * len(values):
+        return "number"
+    distinct = frozenset(values)
+    return distinct if len(distinct) * 3 <= len(values) and len(distinct) <= FEW_VALUES else None
+
+
+def fits_columns(cells: Sequence[str], columns: Sequence[Fits], but: int = -1) -> bool:
+    """Whether each of `cells`, but for one, is what its column holds; an empty cell may stand in any."""
+    return (
+        len(cells) == len(columns)
+        and any(map(str.strip, cells))
+        and all(
+            fit is None or column == but or not cell.strip() or (is_number(cell) if fit == "number" else cell in fit)
+            for column, (fit, cell) in enumerate(zip(columns, cells, strict=True))
+        )
+    )
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, as ids and labels are.
+
+    >>> is_number("-1.5e3"), is_number("e"), is_number("٣")
+    (True, False, True)
+    """
+    cell = cell.strip()
+    return cell.isdecimal() or (bool(cell) and set(cell) <= _NUMBER and any(map(str.isdecimal, cell)))
 
 
 def _cut_row(read: Sequence[tuple[int, ReadRow | None]], width: int) -> int:
     """Where in `read` a row begins that goes on behind the end of the sample; its length where none does.
 
-    No line behind that place is a row of `width` by itself, and two rows stand before it.
+    No line behind that place is a row of `width` by itself, and two rows or the names of columns stand before it.
     """
     most = CUT_ROW if width > 1 else CUT_ROW // 10
     found = len(read)
-    for place in range(len(read) - 1, max(len(read) - most, 2) - 1, -1):
+    first = read[0][1]
+    least = 1 if first and width > 1 and names_columns(first.cells) else 2
+    for place in range(len(read) - 1, max(len(read) - most, least) - 1, -1):
         row = read[place][1]
         if row is None:
             found = place
@@ -286,7 +363,7 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
         for quote in quotes:
             paired = "\\\\" in text and follows.keys() <= {"\\", quote}
             if quote and (f"\\{quote}" in text or paired):
-                found.append(TableLayout(delimiter, quote, "\\"))
+                found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
         if _escapes_alone(follows, delimiter):
             found.append(TableLayout(delimiter, "", "\\"))
     return list(dict.fromkeys(found))
@@ -305,7 +382,7 @@ def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
     """The layout under which most of `lines` are rows of one width; `name` (lower case) breaks a tie.
 
     >>> find_layout(["id;text\\n", "1;'a; b'\\n", "2;'c'\\n"]).layout
-    TableLayout(delimiter=';', quote="'", escape='', open_ended=False)
+    TableLayout(delimiter=';', quote="'", escape='', open_ended=False, all_escaped=False)
     """
     favourite = "\t" if name.endswith((".tsv", ".tab")) else ","
     lines = _sampled(lines)
@@ -359,7 +436,10 @@ def _rank(found: FoundLayout) -> float:
     share = round(found.share, 2)
     if found.width > 1:
         first = found.rows[0].cells
-        return share + 0.2 * (len(first) in (found.width, found.width - 1) and len(first) > 1 and names_columns(first))
+        named = len(first) in (found.width, found.width - 1) and len(first) > 1 and names_columns(first)
+        # each mark opens a cell or closes one, and some have to
+        perfect = bool(found.layout.quote) and not found.broken and any(row.needed for row in found.rows)
+        return share + 0.2 * named + 0.15 * perfect
     return max(0.3, 0.7 * share * (2 * found.quoted_rows >= len(found.rows) > 0))
 
 
@@ -391,7 +471,11 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     False
     """
     first, rest = rows[0], rows[1:]
-    named = first[1:] if len(first) > 1 and not first[0].strip() else first
+    named = list(first)
+    if len(first) > 2 and not first[-1].strip():
+        named = named[:-1]  # where a delimiter stands at the end of each row
+    if len(first) > 1 and not first[0].strip():
+        named = named[1:]
     if any(not cell.strip() or len(cell) > 60 or "\n" in cell for cell in named) or len(set(first)) < len(first):
         return False
     if names_columns(named):

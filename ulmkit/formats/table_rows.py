@@ -15,7 +15,9 @@ from ulmkit.formats.layout import (
     FoundLayout,
     ReadRow,
     TableLayout,
+    column_fit,
     find_layout,
+    fits_columns,
     grammar_of,
     has_header,
 )
@@ -24,10 +26,6 @@ from ulmkit.formats.origin import Origin
 PATIENCE = 1 << 12  # characters that an open cell may go on at the least
 LOOKED_ROUND = 16  # lines of an open cell after which it is asked whether they are rows
 BAD_IN_A_ROW = 8  # lines that break the layout before another is looked for
-FEW_VALUES = 20  # of a column of classes
-_NUMBER = frozenset("0123456789.-+eE")
-
-Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
 
 
 class TableRows(Iterator[NumberedRecord]):
@@ -80,24 +78,19 @@ class TableRows(Iterator[NumberedRecord]):
         self.header = cells[0] if cells and has_header(cells) else None
         if self.header or len(self.names) != self.width:
             names = [cell.strip().lstrip("\ufeff") for cell in self.header or []]
-            if len(names) == self.width - 1 and names:
+            while len(names) > 1 and not names[-1]:
+                names.pop()  # a delimiter stands at the end of each row
+            if self.header and len(self.header) == self.width - 1:
                 names.insert(0, "row")  # numbers of rows, which R gives no name
             # as many as rows have cells: of names that are over nothing is known
-            self.names = [*names, *(f"column{number}" for number in range(len(names) + 1, self.width + 1))][: self.width]
+            self.names = [*names, *(f"column{number}" for number in range(len(names) + 1, self.width + 1))][
+                : self.width
+            ]
         # what quotation marks turned out to be so far: the table's, or the text's own
         self.marks, self.own = found.quoted_rows, 0
         self.learned = [row for row in cells[bool(self.header) :] if len(row) == self.width]
-        self.fits = [self._fit([row[column] for row in self.learned]) for column in range(self.width)]
+        self.fits = [column_fit([row[column] for row in self.learned]) for column in range(self.width)]
         self.text = self._text_column()
-
-    @staticmethod
-    def _fit(values: Sequence[str]) -> Fits:
-        if len(values) < 3:
-            return None
-        if sum(is_number(value) for value in values) >= 0.98 * len(values):
-            return "number"
-        distinct = frozenset(values)
-        return distinct if len(distinct) * 3 <= len(values) and len(distinct) <= FEW_VALUES else None
 
     def _text_column(self) -> int:
         """The column that is most likely the text."""
@@ -109,13 +102,6 @@ class TableRows(Iterator[NumberedRecord]):
             return known[0]
         lengths = [sum(len(row[column]) for row in self.learned) for column in range(self.width)]
         return lengths.index(max(lengths)) if lengths else 0
-
-    def _fitting(self, cells: Sequence[str], but: int = -1) -> bool:
-        """Whether each cell is what its column holds, as far as columns hold one kind of thing."""
-        return all(
-            fit is None or column == but or not cell.strip() or (is_number(cell) if fit == "number" else cell in fit)
-            for column, (fit, cell) in enumerate(zip(self.fits, cells, strict=True))
-        )
 
     def _read(self) -> Iterator[NumberedRecord]:
         if SAYS_DELIMITER.match(self._line(0) or ""):
@@ -206,7 +192,7 @@ class TableRows(Iterator[NumberedRecord]):
         like = 0
         for far in range(start, end):
             cells = self.grammar.split(self._line(far) or "")
-            like += len(cells) == self.width and any(map(str.strip, cells)) and self._fitting(cells, self.text)
+            like += fits_columns(cells, self.fits, self.text)
         return like >= 0.8 * (end - start)
 
     def _swallows(self, row: ReadRow) -> bool:
@@ -227,7 +213,8 @@ class TableRows(Iterator[NumberedRecord]):
                 yield found
         if "\r" in line.rstrip("\r\n") and (found := self._alone(line.rstrip("\r\n").replace("\r", ""))):
             yield found
-        if quotes in line and (layout.quote or not layout.escape):
+        exact = row is not None and row.lines == 1 and row.quoted > 0 and self.grammar.is_exact(line, row)
+        if quotes in line and (layout.quote or not layout.escape) and not exact:
             sure = self.marks > self.own
             if sure and (found := self.grammar.lenient(line)):
                 yield found
@@ -258,7 +245,7 @@ class TableRows(Iterator[NumberedRecord]):
             return ReadRow(whole)
         others = [fit for column, fit in enumerate(self.fits) if column != text]
         prose = delimiter in ",;" and all(part.startswith(" ") for part in parts[1:])
-        if row and not row.quoted and prose and None not in others and self._fitting(whole, text):
+        if row and not row.quoted and prose and None not in others and fits_columns(whole, self.fits, text):
             return ReadRow(whole)
         return None
 
@@ -291,20 +278,10 @@ class TableRows(Iterator[NumberedRecord]):
         detail, lines, size = "a quotation mark that is not closed, or not escaped", 1, len(line)
         while (text := self._line(0)) is not None and size < self.origin.limits.record:
             following = self._alone(text)
-            if following is None or (len(following.cells) == self.width and self._fitting(following.cells, self.text)):
+            if following is None or (fits_columns(following.cells, self.fits, self.text)):
                 break  # a row, or the beginning of one
             self.ahead.popleft()
             lines, size = lines + 1, size + len(text)
         if lines > 1:
             detail = f"{detail}: {lines} lines left out"
         return self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number, as ids and labels are.
-
-    >>> is_number("-1.5e3"), is_number("e"), is_number("٣")
-    (True, False, True)
-    """
-    cell = cell.strip()
-    return cell.isdecimal() or (bool(cell) and set(cell) <= _NUMBER and any(map(str.isdecimal, cell)))
