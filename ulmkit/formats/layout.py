@@ -82,6 +82,19 @@ class Grammar:
         cell = f"(?:{quote}([^{quote}{re.escape(self.layout.escape)}\n]*+){quote}|([^{none}]*+))"
         return re.compile(delimiter.join([cell] * width) + "\r*\n?")
 
+    def all_quoted(self, line: str, width: int) -> list[str] | None:
+        """The `width` cells of a row that is `line` and has each of them quoted; None where it is no such row."""
+        quote, escape, body = self.layout.quote, self.layout.escape, line.rstrip("\r\n")
+        if not body.startswith(quote) or not body.endswith(quote) or (escape and escape in body):
+            return None
+        cells = body[1:-1].split(f"{quote}{self.layout.delimiter}{quote}")
+        if len(cells) != width or body.count(quote) == 2 * width:
+            return cells if len(cells) == width else None
+        # a mark inside is doubled; one that is left over is half of such a pair, or damage
+        if any(quote in cell.replace(quote * 2, "") for cell in cells):
+            return None
+        return [cell.replace(quote * 2, quote) for cell in cells]
+
     def split(self, line: str) -> list[str]:
         """The cells of `line` where nothing is quoted or escaped."""
         return line.rstrip("\r\n").split(self.layout.delimiter)
@@ -232,13 +245,13 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
             read.append((start, row))
     if not any(row for _, row in read):
         return FoundLayout(layout)
-    width = _usual_width(read)
+    width = _width_of(read)
     if (cut := _cut_row(read, width)) < len(read):
         lines, read = lines[: read[cut][0]], read[:cut]
     rows = [row for _, row in read if row]
     if not rows:
         return FoundLayout(layout)
-    width = _usual_width(read)
+    width = _width_of(read)
     columns = [
         column_fit(cells) for cells in zip(*(row.cells for row in rows[1:] if len(row.cells) == width), strict=True)
     ]
@@ -257,11 +270,16 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
     return FoundLayout(layout, min(1.0, sizes[width] / total), width, tuple(rows), broken)
 
 
-def _usual_width(read: Sequence[tuple[int, ReadRow | None]]) -> int:
-    """How many cells most rows have; where two numbers of cells are as usual, that of the names of columns."""
+def _width_of(read: Sequence[tuple[int, ReadRow | None]]) -> int:
+    """How many cells most rows have; where two numbers of cells are as usual, that of the names of columns.
+
+    It is theirs too where the only row below them has no end.
+    """
     widths = Counter(len(row.cells) for _, row in read if row)
-    first = next(row.cells for _, row in read if row)
-    named = len(first) if names_columns(first) else 0
+    first = read[0][1]
+    named = len(first.cells) if first and names_columns(first.cells) else 0
+    if named > 1 and widths[named] == 1 and 1 < len(read) <= CUT_ROW and read[1][1] is None:
+        return named
     return max(widths, key=lambda width: (widths[width], width == named, width))
 
 
@@ -361,12 +379,18 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
     if "\\" in text:
         follows = Counter(re.findall(r"\\(.)", text, re.S))
         for quote in quotes:
-            paired = "\\\\" in text and follows.keys() <= {"\\", quote}
+            paired = "\\\\" in text and quote and _paired_inside(text, quote)
             if quote and (f"\\{quote}" in text or paired):
                 found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
         if _escapes_alone(follows, delimiter):
             found.append(TableLayout(delimiter, "", "\\"))
     return list(dict.fromkeys(found))
+
+
+def _paired_inside(text: str, quote: str) -> bool:
+    """Whether within the quotation marks of `text` backslashes stand before backslashes and marks alone."""
+    inside = "".join(re.findall(f"{quote}[^{quote}]*+{quote}", text))
+    return "\\\\" in inside and set(re.findall(r"\\(.)", inside, re.S)) <= {"\\", quote}
 
 
 def _escapes_alone(follows: Counter[str], delimiter: str) -> bool:

@@ -119,13 +119,8 @@ class TableRows(Iterator[NumberedRecord]):
                     continue
                 if self.grammar.is_plain(line):
                     cells = self.grammar.split(line)
-                elif self.marks > self.own and (match := self.simple.fullmatch(line)):
-                    groups = match.groups()
-                    cells = [
-                        groups[at] if groups[at] is not None else groups[at + 1] for at in range(0, len(groups), 2)
-                    ]
                 else:
-                    cells = []
+                    cells = self._quoted_row(line) if self.marks > self.own else []
                 if len(cells) == self.width > 1 and cells != self.header:
                     yield number, dict(zip(self.names, cells, strict=True))
                     continue
@@ -137,6 +132,15 @@ class TableRows(Iterator[NumberedRecord]):
                 ahead.popleft()
             else:
                 yield from self._next_row(number, line)
+
+    def _quoted_row(self, line: str) -> list[str]:
+        """The cells of a row with quoted ones, where they are had at once; none where `line` has to be looked at."""
+        if (cells := self.grammar.all_quoted(line, self.width)) is not None:
+            return cells
+        if (match := self.simple.fullmatch(line)) is None:
+            return []
+        groups = match.groups()
+        return [groups[at] if groups[at] is not None else groups[at + 1] for at in range(0, len(groups), 2)]
 
     def _next_row(self, number: int, line: str) -> Iterator[NumberedRecord]:
         """The row that begins with `line`, or what is to be said of it."""
