@@ -1,15 +1,14 @@
-"""How a table is written: what stands between cells, which mark quotes them, what escapes it. Found by looking."""
+"""Which layout a table has: what stands between cells, which mark quotes them, what escapes it. Found by looking."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
+from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, LineAt, ReadRow, TableLayout, grammar_of
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
-NO_DELIMITER = "\0"  # of a table of one column: no line that is read holds it
 CUT_ROW = 60  # lines that a row may have in which the sample ends
 FEW_VALUES = 20  # of a column of classes
 FEW_ODD = 0.05  # share of escapes that stand before a character which needs none: damage
@@ -17,198 +16,10 @@ OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a
 DELIMITERS = ("\t", ",", ";", "|")
 LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": "\n", "v": "\n", "Z": ""}
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
 
 _NUMBER = frozenset("0123456789.-+eE")
 Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
-LineAt = Callable[[int], str | None]  # the line so many further on; None where there is none
-
-
-@dataclass(frozen=True)
-class TableLayout:
-    """What stands between cells, round them, and before a mark that ends none.
-
-    `open_ended`: the last column holds the delimiter unquoted, so that what is over belongs to it. `all_escaped`: marks
-    are escaped in cells that are not quoted too, as Python's csv does it and Spark does not.
-    """
-
-    delimiter: str
-    quote: str = '"'
-    escape: str = ""
-    open_ended: bool = False
-    all_escaped: bool = False
-
-
-@dataclass
-class ReadRow:
-    """The cells of a row, the lines it takes, how many of its cells were quoted, and how many of these had to be."""
-
-    cells: list[str]
-    lines: int = 1
-    quoted: int = 0
-    needed: int = 0
-
-
-class Grammar:
-    """Reads rows in one layout."""
-
-    def __init__(self, layout: TableLayout) -> None:
-        self.layout = layout
-        quote, delimiter = re.escape(layout.quote), re.escape(layout.delimiter)
-        stop = rf"[^{quote}\\]*+" if layout.escape else f"[^{quote or ' '}]*+"
-        mark = quote or "(?!)"  # which nothing is
-        inner = rf"(?:{quote}{quote}|\\.)" if layout.escape else quote * 2
-        self.opening = re.compile(f"[ \r]*{quote}") if quote else None
-        self.closing = re.compile(f"{stop}(?:{inner}{stop})*+{mark}", re.S)
-        self.after = re.compile(rf"[ \r]*(?:({delimiter})|\r*\n?\Z)")
-        self.unquoted = re.compile(rf"[^{delimiter}\\\n]*+(?:\\.[^{delimiter}\\\n]*+)*+", re.S)
-        # a mark that ends a cell although others stand in it: an odd number of them before a delimiter or the end
-        marks = rf"(?<!\\){quote}" if layout.escape else rf"(?<!{quote})(?:{quote}{quote})*{quote}"
-        self.last_mark = re.compile(rf"{marks}(?=[ \r]*(?:{delimiter}|\r*\n?\Z))") if quote else None
-        self.marked = re.compile(rf"\\([\\\n{quote}])")
-        # outside of quotation marks a mark escapes only where nothing is quoted, or all is escaped
-        self.special = layout.quote or layout.escape, layout.escape if layout.quote and layout.all_escaped else ""
-
-    def is_plain(self, line: str) -> bool:
-        """Whether `line` is a row whose cells can be had by splitting."""
-        mark, second = self.special
-        return not mark or (mark not in line and not (second and second in line))
-
-    def line_of(self, width: int) -> re.Pattern[str]:
-        """A row of `width` cells on one line, quoted ones without a mark inside: two groups a cell, quoted and not."""
-        quote, delimiter = re.escape(self.layout.quote or "\ufffe"), re.escape(self.layout.delimiter)
-        none = re.escape("".join({*self.layout.quote, *self.layout.escape, self.layout.delimiter, "\r", "\n"}))
-        cell = f"(?:{quote}([^{quote}{re.escape(self.layout.escape)}\n]*+){quote}|([^{none}]*+))"
-        return re.compile(delimiter.join([cell] * width) + "\r*\n?")
-
-    def all_quoted(self, line: str, width: int) -> list[str] | None:
-        """The `width` cells of a row that is `line` and has each of them quoted; None where it is no such row."""
-        quote, escape, body = self.layout.quote, self.layout.escape, line.rstrip("\r\n")
-        if not body.startswith(quote) or not body.endswith(quote) or (escape and escape in body):
-            return None
-        cells = body[1:-1].split(f"{quote}{self.layout.delimiter}{quote}")
-        if len(cells) != width or body.count(quote) == 2 * width:
-            return cells if len(cells) == width else None
-        # a mark inside is doubled; one that is left over is half of such a pair, or damage
-        if any(quote in cell.replace(quote * 2, "") for cell in cells):
-            return None
-        return [cell.replace(quote * 2, quote) for cell in cells]
-
-    def split(self, line: str) -> list[str]:
-        """The cells of `line` where nothing is quoted or escaped."""
-        return line.rstrip("\r\n").split(self.layout.delimiter)
-
-    def row(self, line: LineAt, most: int) -> ReadRow | None:
-        """The row that begins at `line(0)`, by the letter of the layout; None where it breaks that.
-
-        A cell that goes on over more than `most` characters is not waited for.
-        """
-        text = line(0)
-        if text is None:
-            return None
-        if self.is_plain(text):
-            return ReadRow(self.split(text))
-        row, at = ReadRow([]), 0
-        while True:
-            if self.opening and (mark := self.opening.match(text, at)):
-                found = self._quoted(row, text, mark.end(), line, most)
-                if found is None or not (after := self.after.match(*found)):
-                    return None
-                text, at = found[0], after.end()
-                if after[1] is None:
-                    return row
-                continue
-            cell, text, at, ended = self._unquoted(row, text, at, line)
-            row.cells.append(cell)
-            if ended:
-                return row
-
-    def _quoted(self, row: ReadRow, text: str, at: int, line: LineAt, most: int) -> tuple[str, int] | None:
-        """Take the quoted cell that begins at `at`; the line it ends in and the place behind it."""
-        parts: list[str] = []
-        size = 0
-        while (end := self.closing.match(text, at)) is None:
-            parts.append(text[at:])
-            size += len(text) - at
-            following = line(row.lines) if size <= most else None
-            if following is None:
-                return None
-            text, at = following, 0
-            row.lines += 1
-        parts.append(text[at : end.end() - 1])
-        cell = "".join(parts)
-        row.quoted += 1
-        quote, escape = self.layout.quote, self.layout.escape
-        row.needed += self.layout.delimiter in cell or quote in cell or "\n" in cell
-        if quote * 2 in cell:
-            cell = cell.replace(quote * 2, quote)
-        if escape and escape in cell:
-            cell = self.marked.sub(r"\1", cell)
-        row.cells.append(cell)
-        return text, end.end()
-
-    def _unquoted(self, row: ReadRow, text: str, at: int, line: LineAt) -> tuple[str, str, int, bool]:
-        """The unquoted cell at `at`, the line it ends in, the place behind it, and whether the row ends there."""
-        delimiter = self.layout.delimiter
-        if not self.layout.escape or self.layout.quote:
-            end = text.find(delimiter, at)
-            cell = text[at:].rstrip("\r\n") if end < 0 else text[at:end]
-            if self.layout.all_escaped and "\\" in cell:
-                cell = self.marked.sub(r"\1", cell)
-            return cell, text, end + 1, end < 0
-        found = self.unquoted.match(text, at)
-        while found and found.end() == len(text) and text.endswith("\n") and (following := line(row.lines)) is not None:
-            text += following  # its line end was escaped
-            row.lines += 1
-            found = self.unquoted.match(text, at)
-        end = found.end() if found else at
-        ended = not text.startswith(delimiter, end)
-        raw = text[at:].rstrip("\r\n") if ended else text[at:end]
-        return self._unescaped(raw), text, end + 1, ended
-
-    def _unescaped(self, raw: str) -> str:
-        if "\\" not in raw or raw == "\\N":
-            return "" if raw == "\\N" else raw
-        # as databases write to files between tabs; elsewhere a letter behind the mark is a letter
-        names = _ESCAPES if self.layout.delimiter == "\t" else {}
-        own = f"\\\n\r'\"{self.layout.delimiter}"
-        return re.sub(r"\\(.)", lambda m: m[1] if m[1] in own else names.get(m[1], m[0]), raw, flags=re.S)
-
-    def is_exact(self, line: str, row: ReadRow) -> bool:
-        """Whether each mark in `line` opens or closes a cell of `row`, or was written as a mark in one."""
-        inside = sum(cell.count(self.layout.quote) for cell in row.cells)
-        written = line.count(self.layout.quote) - 2 * row.quoted
-        return written == 2 * inside or (bool(self.layout.escape) and written == inside)
-
-    def lenient(self, text: str) -> ReadRow | None:
-        """The row on the line `text` whose cells hold marks that nobody doubled, where it can be one at all."""
-        row, at = ReadRow([]), 0
-        while self.opening and self.last_mark:
-            mark = self.opening.match(text, at)
-            if mark is None:
-                end = text.find(self.layout.delimiter, at)
-                row.cells.append(text[at:end] if end >= 0 else text[at:].rstrip("\r\n"))
-                if end < 0:
-                    return row
-                at = end + 1
-                continue
-            last = self.last_mark.search(text, mark.end())
-            if last is None or (after := self.after.match(text, last.end())) is None:
-                return None
-            cell = text[mark.end() : last.end() - 1].replace(self.layout.quote * 2, self.layout.quote)
-            row.cells.append(self.marked.sub(r"\1", cell) if self.layout.escape else cell)
-            row.quoted += 1
-            if after[1] is None:
-                return row
-            at = after.end()
-        return None
-
-
-@lru_cache(maxsize=256)
-def grammar_of(layout: TableLayout) -> Grammar:
-    """The one grammar of a layout."""
-    return Grammar(layout)
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,13 @@ from ulmkit.formats.layout import (
     LAYOUT_SAMPLE,
     SAYS_DELIMITER,
     FoundLayout,
-    ReadRow,
-    TableLayout,
     column_fit,
     find_layout,
     fits_columns,
-    grammar_of,
     has_header,
 )
 from ulmkit.formats.origin import Origin
+from ulmkit.formats.table_grammar import ReadRow, TableLayout, grammar_of
 
 PATIENCE = 1 << 12  # characters that an open cell may go on at the least
 LOOKED_ROUND = 16  # lines of an open cell after which it is asked whether they are rows
