@@ -171,3 +171,23 @@ def test_licences_are_read_from_lists_addresses_and_mappings():
     by_sa = "https://creativecommons.org/licenses/by-sa/4.0/"
     assert licence_name([by_sa, by_sa]) == licence_name({"name": "Creative Commons", "url": by_sa}) == "CC-BY-SA-4.0"
     assert licence_name({"title": "Own terms"}) == "Own terms"
+
+
+def test_annotated_words_of_sentences_are_a_text(tmp_path: Path):
+    """As sets of named entities have them: each word a mapping of its own, a sentence a line."""
+    words = [[{"word": word, "ner_1": "O"} for word in sentence.split()] for sentence in (TEXT, "Tali tuli .")]
+    found = of_lines(tmp_path, *[{"sentences": [{"words": each} for each in words]}] * 2)
+    assert [doc.content for doc in found if isinstance(doc, RawDocument)] == [f"{TEXT}\nTali tuli ."] * 2
+
+
+def test_records_of_the_same_keys_are_told_apart_by_what_they_hold(tmp_path: Path):
+    """Of two names for one fact the first that is filled counts, record by record."""
+    found = of_lines(
+        tmp_path,
+        {"text": TEXT, "url": "", "link": URL, "date": None, "pubDate": DAY},
+        {"text": TEXT, "url": f"{URL}?a", "link": URL, "date": AT, "pubDate": None},
+    )
+    assert [(doc.url, doc.published_at.day) for doc in found if isinstance(doc, RawDocument) and doc.published_at] == [
+        (URL, 6),
+        (f"{URL}?a", 6),
+    ]

@@ -61,6 +61,7 @@ PART_FIELDS = (
     "utterances",
 )  # fmt: skip
 WORD_FIELDS = frozenset({"tokens", "words", "forms", "tokenized_text"})  # lists of a sentence's words
+WORD_FORMS = ("word", "form", "token", "text", "orth", "surface")  # where such a list holds mappings: the word in one
 # what is text in the mappings of such a list, in the order in which they stand there
 PROSE_FIELDS = frozenset(
     map(plain_key, ("text", "content", "body", "paragraph", "paragraphs", "headline", "heading", "title", "summary",
@@ -105,15 +106,23 @@ def _value_at(record: Any, path: Path) -> Any:
 def text_at(record: Any, path: Path) -> str | bytes | None:
     """The text at a path of keys: bytes where it is bytes that are no UTF-8, None where there is none."""
     value = _value_at(record, path)
-    if isinstance(value, list) and _are_words(path[-1], value):
-        return " ".join(value)
+    if (words := _words(path[-1], value)) is not None:
+        return " ".join(words)
     text = joined_text(value)
     return value if text is None and isinstance(value, bytes) else text
 
 
-def _are_words(name: str, value: list[Any]) -> bool:
-    """Whether `value`, which is called `name`, are the words of one sentence or text."""
-    return name.lower() in WORD_FIELDS and all(isinstance(item, str) for item in value)
+def _words(name: str, value: Any) -> list[str] | None:
+    """The words of one sentence or text, where `value`, which is called `name`, is a list of them; annotated or not."""
+    if name.lower() not in WORD_FIELDS or not isinstance(value, list):
+        return None
+    words = [
+        next((item[key] for key in WORD_FORMS if isinstance(item.get(key), str)), None)
+        if isinstance(item, Mapping)
+        else item
+        for item in value
+    ]
+    return words if all(isinstance(word, str) for word in words) else None
 
 
 def joined_text(value: Any) -> str | None:
@@ -135,7 +144,7 @@ def joined_text(value: Any) -> str | None:
             return None
     if isinstance(value, Mapping):
         parts = [
-            " ".join(item) if isinstance(item, list) and _are_words(key, item) else joined_text(item)
+            joined_text(item) if (words := _words(key, item)) is None else " ".join(words)
             for key, item in value.items()
             if plain_key(key) in PROSE_FIELDS
         ]
