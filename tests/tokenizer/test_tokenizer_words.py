@@ -104,6 +104,7 @@ def test_unknown_words_become_unk_and_are_counted(tmp_path: Path) -> None:
         ({"train": b"a b\nb <eos>\n"}, "train.txt:2: holds <eos>"),
         ({"train": b"a b\n", "test": b"a\na c\n"}, "test.txt:2: 'c' is not in the training file, which has no <unk>"),
         ({"test": gzip.compress(TRAIN)[:-9]}, "test.txt: a damaged gzip file"),
+        ({"train": b"PK\3\4" + TRAIN}, "train.txt: a zip archive"),
         ({"test": gzip.compress(TRAIN)[:12] + b"\xff" * 30}, "test.txt: a damaged gzip file"),
         ({"test": b"a " * 60}, "test.txt:1: a line of more than 100 bytes"),
     ],

@@ -272,9 +272,10 @@ def _rank(found: FoundLayout) -> float:
     if found.width > 1:
         first = found.rows[0].cells
         named = len(first) in (found.width, found.width - 1) and len(first) > 1 and names_columns(first)
-        # each mark opens a cell or closes one, and some have to
-        perfect = bool(found.layout.quote) and not found.broken and any(row.needed for row in found.rows)
-        return share + 0.2 * named + 0.15 * perfect
+        # marks open cells or close them, and some have to; one that does neither among twice as many is damage
+        needed = sum(row.needed > 0 for row in found.rows)
+        believed = bool(found.layout.quote) and needed >= max(1, 2 * found.broken)
+        return share + 0.2 * named + 0.15 * believed
     return max(0.3, 0.7 * share * (2 * found.quoted_rows >= len(found.rows) > 0))
 
 

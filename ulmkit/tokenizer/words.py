@@ -119,12 +119,15 @@ def holds_words(folder: Path) -> bool:
 def read_lines(path: Path) -> Iterator[list[str]]:
     """The words of each line of a plain or gzipped UTF-8 file; any white space parts them.
 
-    Raises `InputError` for bytes that are no UTF-8, a broken gzip, a line without end, and a literal `<eos>`.
+    Raises `InputError` for a zip, bytes that are no UTF-8, a broken gzip, a line without end, and a literal `<eos>`.
     """
     try:
         raw = open_regular(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Give a text file, plain or .gz.") from error
+    if raw.peek(4)[:4] == b"PK\3\4":
+        raw.close()
+        raise InputError(f"{path}: a zip archive, and not one text. Unpack it and give the text file in it.")
     number = 0
     with raw, gzip.open(raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw as file:
         try:
