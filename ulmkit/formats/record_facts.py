@@ -93,19 +93,21 @@ FACT_COLUMNS = frozenset((*_TITLE, *_URL, *_PUBLISHED, *_FETCHED, *_LICENCE, *_W
 } - {"articlebody", "sourcetext", "hasparts"}
 
 
-Group = tuple[str, ...]  # the keys of a record that are one name as names are compared; the first that is filled counts
+SameKeys = tuple[
+    str, ...
+]  # the keys of a record that are one name as names are compared; the first that is filled counts
 
 
 class KnownKeys(NamedTuple):
     """What is told by a record's keys alone: those that may hold each fact, the likeliest first."""
 
-    by_name: Mapping[str, Group]
-    title: tuple[Group, ...]
-    url: tuple[Group, ...]
-    published: tuple[Group, ...]
-    fetched: tuple[Group, ...]
-    licence: tuple[Group, ...]
-    wrappers: tuple[Group, ...]
+    by_name: Mapping[str, SameKeys]
+    title: tuple[SameKeys, ...]
+    url: tuple[SameKeys, ...]
+    published: tuple[SameKeys, ...]
+    fetched: tuple[SameKeys, ...]
+    licence: tuple[SameKeys, ...]
+    wrappers: tuple[SameKeys, ...]
     layouts: tuple[Signed, ...]  # that a record of these keys may be of
 
 
@@ -113,13 +115,13 @@ class KnownKeys(NamedTuple):
 @functools.lru_cache(1 << 9)
 def known_keys(keys: tuple[Any, ...], licence_field: str = "") -> KnownKeys:
     """Which of a record's `keys` may hold its facts; `licence_field` is asked for the licence first."""
-    by_name: dict[str, Group] = {}
+    by_name: dict[str, SameKeys] = {}
     for key in keys:
         if isinstance(key, str):
             name = plain_key(key)
             by_name[name] = (*by_name.get(name, ()), key)
 
-    def present(names: Iterable[str]) -> tuple[Group, ...]:
+    def present(names: Iterable[str]) -> tuple[SameKeys, ...]:
         return tuple(by_name[name] for name in names if name in by_name)
 
     terms = (plain_key(licence_field), *_LICENCE) if licence_field else _LICENCE
@@ -128,7 +130,7 @@ def known_keys(keys: tuple[Any, ...], licence_field: str = "") -> KnownKeys:
     return KnownKeys(by_name, *facts, layouts)
 
 
-def _filled(record: Mapping[str, Any], keys: Group) -> Any:
+def _filled(record: Mapping[str, Any], keys: SameKeys) -> Any:
     """The first of a group's values that holds something; None where none does."""
     for key in keys:
         value = record[key]
@@ -147,10 +149,10 @@ def _mapping(value: Any) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-Place = tuple[Mapping[str, Any], KnownKeys]  # a mapping that may hold facts
+FactPlace = tuple[Mapping[str, Any], KnownKeys]  # a mapping that may hold facts
 
 
-def _places_below(top: Place, beside: Sequence[str], licence_field: str) -> Iterator[Place]:
+def _places_below(top: FactPlace, beside: Sequence[str], licence_field: str) -> Iterator[FactPlace]:
     """The mappings in a record that may hold facts too: those on the way to its text (`beside`), and the wrappers."""
     record, known = top
     inner: Any = record
@@ -167,7 +169,7 @@ def _places_below(top: Place, beside: Sequence[str], licence_field: str) -> Iter
                     yield deeper, known_keys(tuple(deeper), licence_field)
 
 
-def _at(top: Place, path: str) -> Any:
+def _at(top: FactPlace, path: str) -> Any:
     """The value at a dotted path of names, keys as they are compared."""
     record, known = top
     first, dot, rest = path.partition(".")
@@ -221,7 +223,7 @@ def facts_of(record: Mapping[str, Any], beside: Sequence[str] = (), licence_fiel
 
 
 def _fact[Fact](
-    read: Callable[[Any], Fact], fact: str, places: Sequence[Place], named: tuple[Signed, ...] = ()
+    read: Callable[[Any], Fact], fact: str, places: Sequence[FactPlace], named: tuple[Signed, ...] = ()
 ) -> Fact | None:
     """What `read` makes of the first value that it can read: where layouts keep the fact, then under its names."""
     others: frozenset[str] = frozenset()
