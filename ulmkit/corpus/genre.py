@@ -62,9 +62,10 @@ def listed(lines: Sequence[str], last: Sequence[bool]) -> list[bool]:
     [False, True, True, True, False, False]
     """
     items = [False] * len(lines)
-    if sum(last) < TOLD * len(lines):
+    announcing = [place for place, line in enumerate(lines) if line.endswith(ANNOUNCING)]
+    if not announcing or sum(last) < TOLD * len(lines):
         return items
-    for start in (place + 1 for place, line in enumerate(lines) if line.endswith(ANNOUNCING)):
+    for start in (place + 1 for place in announcing):
         end = start
         while end < len(lines) and end - start < LISTED[1] and _item(lines[end], last[end]):
             end += 1
@@ -77,9 +78,9 @@ def _item(line: str, ends: bool) -> bool:
     return not ends and not line.endswith(ANNOUNCING) and len(line) <= LISTED_CHARACTERS
 
 
-def printed_lines(lines: Sequence[str]) -> np.ndarray:
-    """How many lines each of `lines` would fill on paper, shape (lines,); at least one."""
-    return np.maximum(1.0, np.fromiter(map(len, lines), np.float64, len(lines)) / PRINTED_LINE)
+def printed_lines(lengths: np.ndarray) -> np.ndarray:
+    """How many lines each of some lines, given in characters, would fill on paper, shape (lines,); at least one."""
+    return np.maximum(1.0, lengths / PRINTED_LINE)
 
 
 def of_one_length(lengths: np.ndarray) -> bool:

@@ -25,6 +25,8 @@ from ulmkit.text.census import Census, code_points, digit_mask, letter_mask, mem
 from ulmkit.text.script import letters as letters_of
 
 NAN = float("nan")  # a measure that does not apply to a page; it is over no limit and under none
+BLANK, LINE_END = ord(" "), ord("\n")
+LETTER = re.compile(r"[^\W\d_]")
 DAMAGE = "\ufffd\ue000-\uf8ff"  # what a decoder could not read, and private use
 
 
@@ -55,8 +57,11 @@ class Page:
     @classmethod
     def of(cls, text: str, language: Language, hasher: WordHasher) -> "Page":
         """The page of `text`; addresses are no words of it."""
-        words = language.fold(without_addresses(text)).split()
-        return cls(text, words, hasher(words), language)
+        said = without_addresses(text)
+        words = language.fold(said).split()
+        page = cls(text, words, hasher(words), language)
+        page.said = said
+        return page
 
     @functools.cached_property
     def lines(self) -> list[str]:
@@ -82,9 +87,40 @@ class Page:
         return counts
 
     @functools.cached_property
+    def spaced_words(self) -> tuple[int, int]:
+        """How many of the words that spaces part hold a letter, and how many there are."""
+        blank = (self.codes == BLANK) | (self.codes == LINE_END)  # no other white space is in normal form
+        # where only letters and blanks are left, a word with a letter begins where a letter follows a blank
+        lettered = blank[blank | letter_mask().take(self.codes)]
+        return _beginnings(lettered), _beginnings(blank)
+
+    @functools.cached_property
     def lengths(self) -> np.ndarray:
         """Characters of each word, shape (words,)."""
         return np.fromiter(map(len, self.words), np.int64, len(self.words))
+
+    @functools.cached_property
+    def word_characters(self) -> int:
+        """Characters of all words together."""
+        return int(self.lengths.sum())
+
+    @functools.cached_property
+    def line_lengths(self) -> np.ndarray:
+        """Characters of each line, shape (lines,)."""
+        return np.fromiter(map(len, self.lines), np.int64, len(self.lines))
+
+    @functools.cached_property
+    def lines_again(self) -> tuple[np.ndarray, list[str]]:
+        """Of the lines that hold a letter, which stood before, shape (lines,), and the lines."""
+        if len(self.distinct_lines) == len(self.lines):
+            return np.zeros(len(self.lines), bool), self.lines
+        lines = [line for line in self.lines if LETTER.search(line)]
+        seen: set[str] = set()
+        again = np.zeros(len(lines), bool)
+        for place, line in enumerate(lines):
+            again[place] = line in seen
+            seen.add(line)
+        return again, lines
 
     def _times_before(self, n: int) -> np.ndarray:
         """How often the n-gram at each place occurred before, shape (n-grams,)."""
@@ -104,7 +140,7 @@ class Page:
         np.add.at(covered, starts, 1)
         np.add.at(covered, np.minimum(starts + n, len(self.words)), -1)
         inside = np.cumsum(covered[:-1]) > 0
-        return float(self.lengths[inside].sum() / max(self.lengths.sum(), 1))
+        return int(self.lengths[inside].sum()) / max(self.word_characters, 1)
 
     def top_share(self, n: int) -> float:
         """Share of the words' characters that the most frequent n-gram covers from its third time on."""
@@ -116,7 +152,7 @@ class Page:
         # of equally frequent ones the first in the text
         first = min(int((grams == gram).argmax()) for gram in distinct[counts == most])
         size = int(self.lengths[first : first + n].sum())
-        return size * (most - 2) / max(int(self.lengths.sum()), 1)
+        return size * (most - 2) / max(self.word_characters, 1)
 
     @functools.cached_property
     def said(self) -> str:
@@ -163,7 +199,8 @@ class Page:
         if not language.stop_words or not language.segmentation.spaced:
             return NAN
         known = language.matched_stop_words
-        firsts = [words[0] for line in self.lines[1:] if (words := language.fold(line).split())]
+        folded = language.fold("\n".join(self.lines[1:])).split("\n")
+        firsts = [words[0] for line in folded if (words := line.split(None, 1))]
         return sum(map(known.__contains__, firsts)) / max(len(firsts), 1)
 
     @functools.cached_property
@@ -172,10 +209,9 @@ class Page:
         different = len(self.distinct_lines)
         if different < 4 or len(self.lines) > VERSE_AGAIN * different or begin_alike(self.lines):
             return False
-        lengths = np.fromiter(map(len, self.lines), np.int64, len(self.lines))
-        if of_one_length(lengths):
+        if of_one_length(self.line_lengths):
             return True
-        if not of_any_length(lengths, different) or self.counts["digits"] > VERSE_DIGITS * len(self.text):
+        if not of_any_length(self.line_lengths, different) or self.counts["digits"] > VERSE_DIGITS * len(self.text):
             return False
         return self.going_on >= self.limits.verse_line_starts
 
@@ -187,8 +223,8 @@ class Page:
     @functools.cached_property
     def prose(self) -> bool:
         """Whether most of the text lies in paragraphs of running text, told by its stop words and not by its marks."""
-        long = sum(len(line) for line in self.lines if len(line) >= PARAGRAPH)
-        return 2 * long >= len(self.text) and self.stop_word_share >= self.limits.prose_stop_word_share
+        long = self.line_lengths[self.line_lengths >= PARAGRAPH].sum()
+        return bool(2 * long >= len(self.text)) and self.stop_word_share >= self.limits.prose_stop_word_share
 
     @functools.cached_property
     def repeats(self) -> bool:
@@ -202,14 +238,22 @@ class Page:
             return True
         distinct, times = runs(np.sort(self.hashes))
         fourth = np.partition(times, -4)[-4] if len(times) > 4 else 1
-        frequent = distinct[times >= fourth]
-        lengths = np.fromiter((self.lengths[(self.hashes == word).argmax()] for word in frequent[:32]), np.int64)
-        counts = times[times >= fourth][:32]
+        most = np.flatnonzero(times >= fourth)[:32]
+        counts = times[most]
+        lengths = np.fromiter((self.lengths[(self.hashes == word).argmax()] for word in distinct[most]), np.int64)
         order = np.lexsort((-lengths, -counts))[:4]
-        return int((lengths * counts)[order].sum()) > 0.16 * max(int(self.lengths.sum()), 1)
+        return int((lengths * counts)[order].sum()) > 0.16 * max(self.word_characters, 1)
+
+
+def _beginnings(blank: np.ndarray) -> int:
+    """How many runs of False there are."""
+    return int(np.count_nonzero(blank[:-1] > blank[1:])) + int(len(blank) > 0 and not blank[0])
 
 
 def runs(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The distinct values of an ordered array, and how often each occurs."""
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    return ordered[starts], np.diff(starts, append=len(ordered))
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1])
+    bounds = np.empty(len(changes) + 2, np.int64)
+    bounds[0], bounds[-1] = 0, len(ordered)
+    np.add(changes, 1, out=bounds[1:-1])
+    return ordered[bounds[:-1]], bounds[1:] - bounds[:-1]

@@ -7,6 +7,7 @@ from ulmkit.text.protect import find_spans
 KINDS = ("url", "email", "user")  # a domain alone is a name, as is its brand
 # /usr/share/dict/words, ~/notes/a.txt, C:\Users\me; a lone /word may be the second half of either/or
 FILE_PATH = re.compile(r"(?:(?<![\w:/.])~?/|(?<!\w)[A-Za-z]:[\\/])(?:[A-Za-z0-9_.\-]+[\\/])+[A-Za-z0-9_.\-]*")
+FOLDER = re.compile(r"[\\/][A-Za-z0-9_.\-]+[\\/]")  # which a path holds; to look for one takes a tenth of the time
 
 
 def without_addresses(text: str) -> str:
@@ -21,4 +22,4 @@ def without_addresses(text: str) -> str:
         end = stop
     if parts:
         text = "".join([*parts, text[end:]])
-    return FILE_PATH.sub(" ", text) if "/" in text or "\\" in text else text
+    return FILE_PATH.sub(" ", text) if FOLDER.search(text) else text
