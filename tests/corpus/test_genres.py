@@ -2,10 +2,11 @@
 
 from functools import cache
 
+import numpy as np
 import pytest
 
-from ulmkit.corpus.filters import judge
-from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, sentence_end
+from ulmkit.corpus.filters import judge, words_with_letter
+from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, refrain, sentence_end, stand_over_new
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.language.registry import get
@@ -209,6 +210,59 @@ DIVIDED = "\n".join(
     for line in ("* * *", sentence)
 )  # fmt: skip
 
+INTERVIEW = "\n".join(
+    ["Vana meister räägib oma tööst", "- Kuidas te alustasite?", "- Isa andis mulle haamri ja ütles, et katsu ise.",
+     "- Ja kas õnnestus?", "- Ei õnnestunud, aga ma ei jätnud järele.", "- Mida te praegu teete?",
+     "- Parandan kelli ja õpetan noori, kes tahavad seda tööd teha.", "- Kas neid on palju?",
+     "- Kaks, ja mõlemad on head."]
+)  # fmt: skip
+RHYMED = "\n".join(
+    f"{one}\n{other} می‌رود آرام و باز"
+    for one, other in [
+        ("باد پاییزی درخت باغ لرزاند و گذشت", "برگ زردی روی آب سرد"),
+        ("کاروان خسته بار خویش بربست و نشست", "ماه تنها پشت کوه دور"),
+        ("مرغ شب خاموش شد بر شاخه‌های بی‌ثمر", "آب چشمه پای بید پیر"),
+        ("خانه‌ها تاریک ماند و کوچه‌ها بی‌رهگذر", "سایه‌ای آهسته زیر سقف"),
+        ("دل گرفت امشب برای روزگار کودکی", "عمر ما چون ابر این صحرا"),
+        ("شعر گفتم تا مگر یادش بماند پیش ما", "واژه‌ها از دفتر یار من"),
+    ]
+)  # fmt: skip
+MANUAL = "\n".join(
+    f"Paigaldamine\n{step}\nMärkus\nKui midagi {fault}, siis alusta algusest ja vaata juhendit."
+    for step, fault in [
+        ("Ava karp ja võta seade välja.", "puudub"), ("Ühenda juhe ja oota, kuni tuli põleb.", "ei tööta"),
+        ("Vajuta nuppu ja hoia seda all.", "piiksub"), ("Sulge kaas ning keera kruvid kinni.", "jääb üle"),
+    ]
+)  # fmt: skip
+QUOTED = (
+    "پیر ده هر شب کنار آتش می‌نشست و برای بچه‌ها از روزهای دور می‌گفت و هیچ‌کس نمی‌دانست که آن قصه‌ها راست است یا نه و "
+    "گاهی هم این شعر را زیر لب می‌خواند\n"
+    "که روزی دل ما هم آرام بود\nبه هر خانه نان بود و بادام بود\nاز آن روزگاران چه ماند به جا\n"
+    "به جز آتشی سرد و چند آشنا\nکه می‌دانم امشب ز ره می‌رسند\nو از باغ همسایه گل می‌چیند"
+)
+RECORD = (
+    "Kohtu ette tuli talumees Aadu Mets ja kaebas, et naabri hobused on tema kaera ära söönud ja ta nõuab selle eest "
+    "kolm rubla. Naaber ütles, et aed oli katki ja hobused ei ole süüdi. Kohus mõistis, et naaber maksab ühe rubla ja "
+    "mõlemad "
+    "parandavad aia enne jaanipäeva ära. Otsus sai mõlemale ette loetud ja nad jäid sellega rahule.\n"
+    "Peakohtumees\nMart Kask\nKõrvamees\nJüri Lepp\nKõrvamees\nTõnu Saar\nKirjutaja\nHans Pärn"
+)
+BROKEN = "\n".join(
+    ["Vald tahab järgmisel aastal teha uue tee, mis viib sadamast otse linna, aga raha on selleks",
+     "veel vähe. Vallavanem loodab, et riik aitab. Kui abi ei tule, siis jääb töö kahe aasta taha",
+     "ja inimesed peavad sõitma edasi vana silla kaudu. Sild on kitsas. Kevadel käisid seda vaatamas",
+     "insenerid ja ütlesid, et see peab vastu veel viis aastat. Pärast seda tuleb ehitada uus, sest",
+     "vana ei saa enam parandada. Kõik ootavad nüüd, mida volikogu sügisel otsustab ja kui palju see",
+     "maksma läheb. Eile räägiti sellest ka poe ees. Mehed arvasid, et enne tuleb teha sild ja siis",
+     "alles tee, aga naised olid teist meelt ning tahtsid kõigepealt lasteaeda, sest lapsi on palju"]
+)  # fmt: skip
+FRONT_PAGE = " ".join(
+    f"{who} در {where} از {what} گفت"
+    for who in ("وزیر", "نماینده", "شهردار", "داور", "مربی", "بازیگر")
+    for where in ("تهران", "شیراز", "تبریز", "مشهد", "کرمان")
+    for what in ("بودجه", "جشنواره", "مسابقه")
+)
+
 
 @pytest.mark.parametrize(
     ("code", "text", "reason"),
@@ -231,10 +285,38 @@ DIVIDED = "\n".join(
         ("et", SAID_TWICE, "said again"),
         ("et", KEYWORDS, "top 3-gram"),
         ("et", DIVIDED, ""),
+        ("et", INTERVIEW, ""),
+        ("fa", RHYMED, ""),
+        ("et", MANUAL, ""),
+        ("fa", QUOTED, ""),
+        ("et", RECORD, ""),
+        ("et", BROKEN, ""),
+        ("fa", FRONT_PAGE, "few sentences end"),
     ],
 )  # fmt: skip
 def test_a_kind_of_text_stays_and_what_looks_like_it_goes(code: str, text: str, reason: str):
     assert verdict(code, text) == reason
+
+
+def test_a_line_that_is_said_again_over_new_text_is_a_heading():
+    lines = ["Osa", "üks", "Osa", "kaks", "Osa", "üks"]
+    again = np.array([False, False, True, False, True, True])
+    assert stand_over_new(lines, again, 60).tolist() == [False, False, True, False, False, False]
+    assert not stand_over_new(lines, again, 2).any()
+
+
+def test_every_second_verse_ends_alike_and_titles_do_all():
+    assert not refrain(
+        [f"osta {thing} kohe siit" for thing in ("kapp", "laud", "tool", "voodi")] + ["ja muud", "või nii"]
+    )
+    assert not refrain(["üks kaks", "kolm neli", "viis kuus", "seitse kaheksa", "üheksa kümme"])
+
+
+def test_numbers_of_a_sentence_are_no_words_and_those_of_a_table_are():
+    told = Page.of("Meie võitsime 12 mängu, kaotasime 3 ja viigistasime 4 korda.", get("et"), HASHER)
+    table = Page.of("Meie 12 3 4\nTeie 11 2 6", get("et"), HASHER)
+    assert words_with_letter(told) == 1.0
+    assert words_with_letter(table) == 0.25
 
 
 def test_a_sentence_ends_at_its_mark_and_not_at_a_number_or_in_an_address():

@@ -23,12 +23,11 @@ from ulmkit.text.rules import pattern_limit
 
 SHORT_LINE = 30  # characters, FineWeb
 BULLETS = "•‣⁃◦▪▫●○■□►–-*·"
-LINE_NUMBER = re.compile(r"^(?=[^\s\d]*\d)(?:(?![^\W\d_])\S)+(?= \S)", re.MULTILINE)  # 3. of a list, (3) of a statute
 WORD_CHARACTER = re.compile(r"\w")
-MARKS_ALONE = re.compile(r"(?<!\S)[^\w\s]+(?!\S)")
+NO_WORD = re.compile(r"(?<!\S)(?:[^\w\s]|\d)+(?!\S)")  # marks and digits alone, as spaces part them
 
 Direction = Literal["at least", "at most"]
-TextKind = Literal["verse", "song", "prose"]  # of text, as `Page` tells it
+TextKind = Literal["verse", "song", "quotes_verse", "prose", "told"]  # of text, as `Page` tells it
 
 
 class DecidedBy(Enum):
@@ -134,13 +133,13 @@ def symbol_word_ratio(page: Page) -> float:
 
 
 def words_with_letter(page: Page) -> float:
-    """The share of the words, as spaces part them, that hold a letter; a sentence's dashes and its number are none."""
+    """The share of the words, as spaces part them, that hold a letter; a sentence's dashes and numbers are none."""
     lettered, spaced = page.spaced_words
     told = zip(page.lines, page.sentences_end, strict=True)
     sentences = "\n".join(
         [line for line, ends in told if ends or not WORD_CHARACTER.search(line)]
     )  # and rules between them
-    no_words = len(MARKS_ALONE.findall(sentences)) + len(LINE_NUMBER.findall(sentences))
+    no_words = len(NO_WORD.findall(sentences))
     return lettered / max(spaced - no_words, 1)
 
 
@@ -151,9 +150,12 @@ def lettered_at_least(page: Page) -> float:
 
 
 def bullet_lines(page: Page) -> float:
-    """The share of the lines that begin with a bullet or a dash."""
+    """The share of the lines that begin with a bullet or a dash, and are no sentence."""
     firsts = "".join([line[0] for line in page.lines])
-    return sum(map(firsts.count, BULLETS)) / len(page.lines)
+    if not sum(map(firsts.count, BULLETS)):
+        return 0.0
+    items = [first in BULLETS and not ended for first, ended in zip(firsts, page.sentences_end, strict=True)]
+    return sum(items) / len(page.lines)
 
 
 def teaser_lines(page: Page) -> float:
@@ -243,10 +245,13 @@ _OF_CONTENT: tuple[Filter, ...] = (
     ),
     Filter(bullet_lines, "at most", "max_bullet_lines", "bullet list", PAGES),
     Filter(teaser_lines, "at most", "max_ellipsis_lines", "teaser lines", PAGES),
-    Filter(short_line_share, "at most", "max_short_lines", "short lines", PAGES, spares=("verse",)),
+    Filter(
+        short_line_share, "at most", "max_short_lines", "short lines", PAGES,
+        spares=("verse", "quotes_verse", "told"),
+    ),
     Filter(
         punctuated_lines, "at least", "min_line_punctuation", "few lines end in punctuation", MIXTURE,
-        spares=("verse", "prose"),
+        spares=("verse", "quotes_verse", "prose"),
     ),
     Filter(sentence_ends, "at least", "min_sentence_ends", "few sentences end", MIXTURE, spares=("verse", "prose")),
     Filter(duplicate_line_share, "at most", "max_duplicate_lines", "duplicate lines", PAGES, spares=("song",)),

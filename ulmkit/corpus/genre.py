@@ -6,6 +6,7 @@ stands among sentences; what is said ends as sentences do.
 """
 
 import functools
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,11 @@ VERSE_DIGITS = 0.02  # of the characters; tables and price lists have more
 TITLES = 0.05  # of the lines begin with a stop word where they are titles; of poems 99 in 100 have more
 SAME_BEGINNING = 0.6  # of the lines begin with the same two words: the parts of one programme, and no verse
 VERSE_AGAIN = 3  # lines for each different one: a refrain comes back, but there are strophes between
+LONG_LINE = 60  # characters; of text that was broken at a column, most lines have more
+SENTENCES = 2.0  # ends for each hundred words, in text that was broken at a column; menus have none inside of lines
+MANY_WORDS = 300  # of a page in few lines; a front page in one line has more, a comment without marks fewer
+MORE_STOP_WORDS = 0.04  # which a page of many words without marks needs: headlines in a row have what a comment has
+REFRAIN = (0.25, 0.75)  # of the lines end alike where every second verse does; of titles nearly all do
 ANNOUNCING = (":", "：")
 
 
@@ -95,6 +101,29 @@ def of_one_length(lengths: np.ndarray) -> bool:
     low, high = quantile(ordered, 0.1), quantile(ordered, 0.9)
     inner = ordered[(ordered >= low) & (ordered <= high)]
     return bool(12 <= quantile(inner, 0.5) <= 80 and inner.std() < 0.2 * inner.mean())
+
+
+def refrain(lines: Sequence[str]) -> bool:
+    """Whether every second line or so ends with the same two words, as the verses of one rhyme do, and few neighbours.
+
+    >>> refrain(["tuul tuleb", "ja läheb öösel ära", "vesi jookseb", "ja lumi sulab öösel ära"])
+    True
+    """
+    lasts = [tuple(line.rsplit(" ", 2)[-2:]) for line in lines]
+    most, times = Counter(lasts).most_common(1)[0]
+    neighbours = sum(one == most == other for one, other in itertools.pairwise(lasts))
+    return REFRAIN[0] * len(lines) <= times <= REFRAIN[1] * len(lines) and 3 * neighbours <= times
+
+
+def stand_over_new(lines: Sequence[str], again: np.ndarray, longest: int) -> np.ndarray:
+    """Which of `lines` are headings or steps of at most `longest` characters before a line that did not stand before.
+
+    `again`: which stood before, shape (lines,), as what is given back. Manuals have the same headings in each part,
+    with other text under them; where a notice is repeated, a repeated line follows a repeated one.
+    """
+    over = np.zeros(len(lines), bool)
+    over[:-1] = again[:-1] & ~again[1:]
+    return over & (np.fromiter(map(len, lines), np.int64, len(lines)) <= longest)
 
 
 def begin_alike(lines: Sequence[str]) -> bool:

@@ -6,7 +6,13 @@ import re
 import numpy as np
 
 from ulmkit.corpus.genre import (
+    FEW_LINES,
+    LONG_LINE,
+    MANY_WORDS,
+    MIN_VERSES,
+    MORE_STOP_WORDS,
     PARAGRAPH,
+    SENTENCES,
     TITLES,
     VERSE_AGAIN,
     VERSE_DIGITS,
@@ -15,7 +21,9 @@ from ulmkit.corpus.genre import (
     ends_sentence,
     of_any_length,
     of_one_length,
+    refrain,
     sentence_end,
+    stand_over_new,
 )
 from ulmkit.corpus.shingles import WordHasher, ngrams
 from ulmkit.language.sections import Filters
@@ -111,7 +119,10 @@ class Page:
 
     @functools.cached_property
     def lines_again(self) -> tuple[np.ndarray, list[str]]:
-        """Of the lines that hold a letter, which stood before, shape (lines,), and the lines."""
+        """Of the lines that hold a letter, which stood before, shape (lines,), and the lines.
+
+        A short one that stands over a line which did not is none: a heading, or a step that is taken again.
+        """
         if len(self.distinct_lines) == len(self.lines):
             return np.zeros(len(self.lines), bool), self.lines
         lines = [line for line in self.lines if LETTER.search(line)]
@@ -120,7 +131,7 @@ class Page:
         for place, line in enumerate(lines):
             again[place] = line in seen
             seen.add(line)
-        return again, lines
+        return again & ~stand_over_new(lines, again, LONG_LINE), lines
 
     def _times_before(self, n: int) -> np.ndarray:
         """How often the n-gram at each place occurred before, shape (n-grams,)."""
@@ -195,11 +206,15 @@ class Page:
     @functools.cached_property
     def going_on(self) -> float:
         """The share of the lines but the first that begin with a stop word; NaN where that cannot be told."""
+        return self._begin_with_stop_words(self.lines[1:])
+
+    def _begin_with_stop_words(self, lines: list[str]) -> float:
+        """The share of `lines` that begin with a stop word; NaN where that cannot be told."""
         language = self.language
         if not language.stop_words or not language.segmentation.spaced:
             return NAN
         known = language.matched_stop_words
-        folded = language.fold("\n".join(self.lines[1:])).split("\n")
+        folded = language.fold("\n".join(lines)).split("\n")
         firsts = [words[0] for line in folded if (words := line.split(None, 1))]
         return sum(map(known.__contains__, firsts)) / max(len(firsts), 1)
 
@@ -217,14 +232,49 @@ class Page:
 
     @property
     def song(self) -> bool:
-        """Whether it is verse in which some line goes on from the one before: titles of one length are no song."""
-        return self.verse and not self.going_on < TITLES
+        """Whether it is verse in which some line goes on from the one before, or every second ends alike: titles of
+        one length are no song."""
+        return self.verse and (not self.going_on < TITLES or refrain(self.lines))
+
+    @functools.cached_property
+    def quotes_verse(self) -> bool:
+        """Whether the lines between its paragraphs are verse, of which some go on from line to line."""
+        lines = [line for line in self.lines if len(line) < PARAGRAPH]
+        if len(lines) == len(self.lines) or len(set(lines)) < MIN_VERSES // 2 or begin_alike(lines):
+            return False
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        if sum(map(str.isdigit, "".join(lines))) > VERSE_DIGITS * lengths.sum():
+            return False
+        going_on = self._begin_with_stop_words(lines)
+        if of_one_length(lengths):
+            return going_on >= TITLES
+        return of_any_length(lengths, len(set(lines))) and going_on >= self.limits.verse_line_starts
 
     @functools.cached_property
     def prose(self) -> bool:
-        """Whether most of the text lies in paragraphs of running text, told by its stop words and not by its marks."""
-        long = self.line_lengths[self.line_lengths >= PARAGRAPH].sum()
-        return bool(2 * long >= len(self.text)) and self.stop_word_share >= self.limits.prose_stop_word_share
+        """Whether most of the text is running text, told by stop words or by the sentences that end inside of lines.
+
+        Stop words are counted where most of it lies in paragraphs; sentences where it was broken at some column.
+        """
+        if self._in_lines_of(PARAGRAPH):
+            few = len(self.lines) < FEW_LINES and len(self.words) > MANY_WORDS
+            if self.stop_word_share >= self.limits.prose_stop_word_share + (MORE_STOP_WORDS if few else 0):
+                return True
+        if not self._in_lines_of(LONG_LINE) or not self.language.segmentation.spaced:
+            return False
+        return len(self.sentence_end.findall(self.said)) >= SENTENCES / 100 * len(self.words)
+
+    @functools.cached_property
+    def told(self) -> bool:
+        """Whether most of the text lies in paragraphs in which sentences end."""
+        if not self._in_lines_of(PARAGRAPH):
+            return False
+        told = sum(len(line) for line in self.lines if len(line) >= PARAGRAPH and self.sentence_end.search(line))
+        return 2 * told >= len(self.text)
+
+    def _in_lines_of(self, least: int) -> bool:
+        """Whether half of the text, or more, lies in lines of `least` characters or more."""
+        return bool(2 * self.line_lengths[self.line_lengths >= least].sum() >= len(self.text))
 
     @functools.cached_property
     def repeats(self) -> bool:
