@@ -6,13 +6,13 @@ import re
 import numpy as np
 
 from ulmkit.corpus.genre import (
+    ENDS_INSIDE,
     FEW_LINES,
     LONG_LINE,
     MANY_WORDS,
     MIN_VERSES,
     MORE_STOP_WORDS,
     PARAGRAPH,
-    SENTENCES,
     TITLES,
     VERSE_AGAIN,
     VERSE_DIGITS,
@@ -262,7 +262,7 @@ class Page:
                 return True
         if not self._in_lines_of(LONG_LINE) or not self.language.segmentation.spaced:
             return False
-        return len(self.sentence_end.findall(self.said)) >= SENTENCES / 100 * len(self.words)
+        return len(self.sentence_end.findall(self.said)) >= ENDS_INSIDE / 100 * len(self.words)
 
     @functools.cached_property
     def told(self) -> bool:
