@@ -256,11 +256,12 @@ BROKEN = "\n".join(
      "maksma läheb. Eile räägiti sellest ka poe ees. Mehed arvasid, et enne tuleb teha sild ja siis",
      "alles tee, aga naised olid teist meelt ning tahtsid kõigepealt lasteaeda, sest lapsi on palju"]
 )  # fmt: skip
+PEOPLE = ("وزیر", "نماینده", "شهردار", "داور", "مربی", "بازیگر", "نویسنده")
+PLACES = ("تهران", "شیراز", "تبریز", "مشهد", "کرمان", "اهواز", "رشت", "قم", "یزد", "زنجان", "ساری")
+THINGS = ("بودجه", "جشنواره", "مسابقه", "باران", "نان", "مدرسه", "موزه", "بیمه", "پل", "فیلم", "کتاب", "گندم", "برق")
+SAID = ("خبر داد", "انتقاد کرد", "گفت", "بازدید کرد", "دفاع کرد")
 FRONT_PAGE = " ".join(
-    f"{who} در {where} از {what} گفت"
-    for who in ("وزیر", "نماینده", "شهردار", "داور", "مربی", "بازیگر")
-    for where in ("تهران", "شیراز", "تبریز", "مشهد", "کرمان")
-    for what in ("بودجه", "جشنواره", "مسابقه")
+    f"{PEOPLE[n % 7]} {PLACES[n % 11]} {'' if n % 2 else 'از '}{THINGS[n % 13]} {SAID[n % 5]}" for n in range(80)
 )
 
 

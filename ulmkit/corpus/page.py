@@ -16,11 +16,13 @@ from ulmkit.corpus.genre import (
     TITLES,
     VERSE_AGAIN,
     VERSE_DIGITS,
+    VERSE_LINE,
     begin_alike,
     breaks_off,
     ends_sentence,
     of_any_length,
     of_one_length,
+    quantile,
     refrain,
     sentence_end,
     stand_over_new,
@@ -245,10 +247,10 @@ class Page:
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
         if sum(map(str.isdigit, "".join(lines))) > VERSE_DIGITS * lengths.sum():
             return False
-        going_on = self._begin_with_stop_words(lines)
-        if of_one_length(lengths):
-            return going_on >= TITLES
-        return of_any_length(lengths, len(set(lines))) and going_on >= self.limits.verse_line_starts
+        if quantile(np.sort(lengths), 0.9) > VERSE_LINE:
+            return False
+        least = TITLES if of_one_length(lengths) else self.limits.verse_line_starts
+        return self._begin_with_stop_words(lines) >= least
 
     @functools.cached_property
     def prose(self) -> bool:
