@@ -116,13 +116,14 @@ def _words(name: str, value: Any) -> list[str] | None:
     """The words of one sentence or text, where `value`, which is called `name`, is a list of them; annotated or not."""
     if name.lower() not in WORD_FIELDS or not isinstance(value, list):
         return None
-    words = [
-        next((item[key] for key in WORD_FORMS if isinstance(item.get(key), str)), None)
-        if isinstance(item, Mapping)
-        else item
-        for item in value
-    ]
-    return words if all(isinstance(word, str) for word in words) else None
+    words: list[str] = []
+    for item in value:
+        if isinstance(item, Mapping):
+            item = next((item[key] for key in WORD_FORMS if isinstance(item.get(key), str)), None)
+        if not isinstance(item, str):
+            return None
+        words.append(item)
+    return words
 
 
 def joined_text(value: Any) -> str | None:

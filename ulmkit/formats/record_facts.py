@@ -93,9 +93,8 @@ FACT_COLUMNS = frozenset((*_TITLE, *_URL, *_PUBLISHED, *_FETCHED, *_LICENCE, *_W
 } - {"articlebody", "sourcetext", "hasparts"}
 
 
-SameKeys = tuple[
-    str, ...
-]  # the keys of a record that are one name as names are compared; the first that is filled counts
+# the keys of a record that are one name as names are compared; the first that is filled counts
+SameKeys = tuple[str, ...]
 
 
 class KnownKeys(NamedTuple):
@@ -126,8 +125,16 @@ def known_keys(keys: tuple[Any, ...], licence_field: str = "") -> KnownKeys:
 
     terms = (plain_key(licence_field), *_LICENCE) if licence_field else _LICENCE
     layouts = tuple(each for each in SIGNED if all(plain_key(sign.partition(".")[0]) in by_name for sign in each.signs))
-    facts = map(present, (_TITLE, _URL, _PUBLISHED, _FETCHED, terms, _WRAPPERS))
-    return KnownKeys(by_name, *facts, layouts)
+    return KnownKeys(
+        by_name,
+        title=present(_TITLE),
+        url=present(_URL),
+        published=present(_PUBLISHED),
+        fetched=present(_FETCHED),
+        licence=present(terms),
+        wrappers=present(_WRAPPERS),
+        layouts=layouts,
+    )
 
 
 def _filled(record: Mapping[str, Any], keys: SameKeys) -> Any:
