@@ -78,6 +78,7 @@ def test_each_group_has_the_rate_of_the_one_above_it_over_2_6(reader, tuning, mo
     assert (np.array(rates)[:, 1:] / np.array(rates)[:, :-1]) == pytest.approx(LOWER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batchnorm", [False, True])
 def test_killed_anywhere_and_run_again_it_has_the_same_bits(reader, tuning, tmp_path, batchnorm):
     whole = fresh_net(reader, 2, batchnorm=batchnorm, seed=0)
@@ -172,6 +173,7 @@ def test_word_order_is_learned_where_single_words_stand_at_chance(et, reader):
     assert (scores.argmax(axis=1) == np.arange(240) % 2).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_a_classifier_goes_to_fastai_and_comes_back_with_its_scores(quick, et, home, reader, tmp_path):
     few = replace(comments(12), lines=(), files=())
     trained = train_run(et, home.classifier("there"), few, readers=[reader], how=How("fastai"))

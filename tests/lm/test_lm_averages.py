@@ -51,6 +51,7 @@ def test_the_moving_average_is_the_weights_of_all_steps_with_weights_that_fade(t
     assert torch.allclose(average.averaged()["embedding"], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_nt_asgd_begins_when_validation_is_worse_than_before_and_takes_the_mean_from_there(tmp_path: Path) -> None:
     config = dataclasses.replace(
         TINY, optimizer="nt-asgd", schedule="constant", lr=20.0, clip=0.25, nonmono=1, epochs=8, wd=1e-6

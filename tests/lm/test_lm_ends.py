@@ -178,6 +178,7 @@ def stops(_: StepState) -> None:
     raise Stopped
 
 
+@pytest.mark.slow
 def test_a_run_with_skipped_steps_is_resumed_exactly(tmp_path: Path) -> None:
     """What makes a step bad is here a function of the run's own step, as real data is."""
 

@@ -135,6 +135,7 @@ def test_tensors_that_were_exchanged_are_captured_anew() -> None:
     assert captures.captured == 2
 
 
+@pytest.mark.slow
 def test_a_captured_run_is_resumed_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ulmkit.lm.step.capture_on", lambda _: Captures())
 
