@@ -18,6 +18,8 @@ import time
 
 import numpy as np
 
+import ulmkit  # noqa: F401 (before torch, which reads what it sets)
+
 WAYS: dict[str, dict[str, str]] = {
     "ulmkit": {},
     "torch": {"GOMP_SPINCOUNT": "300000"},  # what OpenMP does where nothing is said

@@ -907,7 +907,7 @@ def train(
             time_budget_s=seconds,
         )
     except Interrupted as interrupted:
-        section["stopped"] = str(interrupted).partition(": ")[2]
+        section["stopped"] = str(interrupted)
         return
     section["finished"] = True
     section.pop("stopped", None)
