@@ -158,6 +158,42 @@ def test_what_is_damaged_is_found_and_said(
     assert found.todo
 
 
+LABELLED = """
+[[tasks]]
+name = "mood"
+kind = "classification"
+locator = "mood.tsv"
+licence = "Apache-2.0"
+metric = "accuracy"
+labels = ["good", "bad"]
+"""
+ROWS = "label\ttext\n" + "".join(
+    f"{('good', 'bad')[n % 2]}\tmets {'abcdefghij'[n // 2]}{'kr'[n % 2]}\n" for n in range(20)
+)
+WRONG_ROWS = [
+    (None, "no mood.tsv"),
+    (ROWS.replace("label\ttext\n", ""), "mood.tsv:1: expected the heading label, text"),
+    (ROWS.replace("good\tmets bk", "so-so\tmets bk"), "mood.tsv:4: label ‘so-so’ is not declared"),
+    (ROWS.replace("mets bk", " "), "mood.tsv:4: no text"),
+    (ROWS.replace("mets bk", "mets ar"), "mood.tsv:4 says what line 3 says"),
+    (ROWS.replace("good\tmets bk\n", ""), "mood.tsv: ‘good’ 9, ‘bad’ 10"),
+]
+
+
+@pytest.mark.parametrize(("rows", "evidence"), WRONG_ROWS)
+def test_a_labelled_set_that_cannot_be_learned_from_is_found(folder: Path, rows: str | None, evidence: str) -> None:
+    assert outcome(folder, "labelled sets").status == "not applicable"
+    with open(folder / "language.toml", "a", encoding="utf-8") as file:
+        file.write(LABELLED)
+    (folder / "mood.tsv").write_text(ROWS, encoding="utf-8")
+    assert outcome(folder, "labelled sets") == Outcome("ok", "mood: 20 texts of 2 labels")
+    (folder / "mood.tsv").unlink()
+    if rows is not None:
+        (folder / "mood.tsv").write_text(rows, encoding="utf-8")
+    found = outcome(folder, "labelled sets")
+    assert (found.status, evidence in found.evidence) == ("failed", True), found
+
+
 ENDLESS = [
     ("segmentation", '[segmentation]\nno_break = ["(?:a+)+b"]', "[segmentation]"),
     ("segmentation", '[segmentation]\nword_patterns = ["(?:k+k+)+x"]', "[segmentation]"),

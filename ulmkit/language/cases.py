@@ -129,6 +129,17 @@ def read_relatives(path: Path) -> tuple[Case, ...]:
     return tuple(Case(read_escapes(text), number, name) for number, (name, text) in rows)
 
 
+def read_labelled(path: Path) -> tuple[Case, ...]:
+    """The rows of a bundled labelled set, below its heading `label`, `text`: each text with its label as its name."""
+    rows = list(_cells(path, ("a label", "a text")))
+    if not rows or rows[0][1] != ["label", "text"]:
+        raise LanguageError(f"{shown(path)}:1: expected the heading label, text, separated by a tab.")
+    for number, cells in rows[1:]:
+        if empty := next((name for name, cell in zip(rows[0][1], cells, strict=True) if not cell.strip()), ""):
+            raise LanguageError(f"{shown(path)}:{number}: no {empty}.")
+    return tuple(Case(text, number, label) for number, (label, text) in rows[1:])
+
+
 def read_sentences(path: Path) -> tuple[SentenceCase, ...]:
     """The lines of sentences.txt: `|` stands where a sentence ends and the next begins.
 

@@ -255,7 +255,7 @@ class LabelledSet:
 
     name: str  # of the set
     kind: Literal["classification", "regression", "tagging", "sentence-pairs"]  # what is asked of a text
-    locator: str  # where it lies: a URL, a hub's name, a folder
+    locator: str  # where it lies: a URL, a hub's name, a folder, or a .tsv file beside language.toml
     licence: str  # SPDX, or what its authors say
     metric: Literal[
         "accuracy", "f1-macro", "f1-micro", "f1-weighted", "mcc", "pearson", "spearman"
@@ -263,6 +263,11 @@ class LabelledSet:
     labels: tuple[str, ...] = ()  # as the set writes them
     attribution: str = ""  # who is to be named
     scores: tuple[Score, ...] = ()
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it is a file of the language's folder."""
+        return self.locator.endswith(".tsv") and "/" not in self.locator and "\\" not in self.locator
 
 
 SECTIONS: dict[str, tuple[str, type]] = {

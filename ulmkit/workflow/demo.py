@@ -1,18 +1,25 @@
-"""The whole chain on a language's bundled samples, step by step: a few minutes on a laptop, without a network."""
+"""The whole chain on what a language bundles, samples to classifier: a few minutes on a laptop, without a network."""
 
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import signature
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.authoring.checks.trials import train_demo_tokenizer
+from ulmkit.classifier.copies import copy_groups
+from ulmkit.classifier.folds import stratified_folds
+from ulmkit.classifier.run import Trained, train_run
+from ulmkit.classifier.table import Examples
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.errors import UsageError
 from ulmkit.formats.inputs import named_inputs
+from ulmkit.language.cases import read_labelled
 from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import load_model
 from ulmkit.lm.config import preset
@@ -25,8 +32,12 @@ from ulmkit.tokenizer.evaluate import TokenizerEvaluation, evaluate_tokenizer
 from ulmkit.tokenizer.model import Tokenizer
 from ulmkit.workflow.write import continuations
 
+if TYPE_CHECKING:
+    from ulmkit.language.sections import LabelledSet
+
 DEMO_VALID_SHARE = 0.12  # a few dozen articles: one in fifty would be one article
 DEMO_RUN = "demo"
+_PARTS = 3  # of a labelled set, of which one is the test
 
 
 @dataclass(frozen=True)
@@ -93,3 +104,42 @@ def demo_model(
         bpc=f"{models['AWD-LSTM'].bits_per_character:.4f}",
     )
     return DemoModel(models, texts, line)
+
+
+def demo_set(language: Language) -> "LabelledSet | None":
+    """The labelled set in the language's folder that the demo classifies, if there is one."""
+    return next((task for task in language.tasks if task.bundled and task.kind == "classification"), None)
+
+
+def demo_split(language: Language, task: "LabelledSet", *, seed: int = 0) -> tuple[Examples, Examples]:
+    """Two thirds of a bundled set to learn from and a third to measure on; near copies stand on one side."""
+    rows = read_labelled(language.file(task.locator))
+    _, classes = np.unique([row.name for row in rows], return_inverse=True)
+    parts = stratified_folds(classes, copy_groups([language.match(row.text) for row in rows]), seed=seed, count=_PARTS)
+
+    def part(name: str, chosen: np.ndarray) -> Examples:
+        some = [rows[place] for place in np.flatnonzero(chosen)]
+        return Examples(
+            f"{task.locator}, {name}",
+            tuple(row.text for row in some),
+            tuple(row.name for row in some),
+            (),
+            tuple(row.line for row in some),
+            (task.locator,) * len(some),
+        )
+
+    return part("train", parts != 0), part("test", parts == 0)
+
+
+def demo_classifier(
+    language: Language, layout: Layout, task: "LabelledSet", *, seed: int = 0, report: Report = silent
+) -> Trained:
+    """Classify a bundled labelled set with n-grams and the demo's language model, measured on a third of it."""
+    from ulmkit.classifier.reader import reader_of_run
+
+    train, test = demo_split(language, task, seed=seed)
+    reader = reader_of_run(layout, DEMO_RUN, language, which="last")
+    folder = layout.classifier(DEMO_RUN)
+    return train_run(
+        language, folder, train, test=test, labels=task.labels, readers=[reader], seed=seed, force=True, report=report
+    )

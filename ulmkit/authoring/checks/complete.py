@@ -29,6 +29,7 @@ from ulmkit.text.operations import MATCH_ONLY
 from ulmkit.text.operations.make import about_operation
 
 MIN_SENTENCE_CASES = 10
+MIN_LABELLED = 10  # rows of a label: fewer teach nothing
 MAX_BYTE_SHARE = 0.03  # of the tokens of held-out samples: letters that no piece knows
 MAX_FERTILITY = 4.0  # pieces a word, with a vocabulary of a few thousand
 
@@ -229,6 +230,32 @@ def sentences(subject: Subject) -> Outcome:
     if min(len(lines), ends) < MIN_SENTENCE_CASES:
         return missing(evidence, f"Write {MIN_SENTENCE_CASES} cases or more into sentences.txt, most of two sentences.")
     return ok(evidence)
+
+
+def labelled_sets(subject: Subject) -> Outcome:
+    """Each labelled set of the folder can be read, has the labels that it declares, and says nothing twice."""
+    language = subject.language
+    found = []
+    for task in (task for task in language.tasks if task.bundled):
+        path = language.file(task.locator)
+        if not path.is_file():
+            return failed(f"no {task.locator}", f"Write {task.locator}, or take task '{task.name}' out.")
+        rows = cases.read_labelled(path)
+        todo = f"Correct {task.locator}, or the labels of task '{task.name}'."
+        first: dict[str, int] = {}
+        for row in rows:
+            if task.labels and row.name not in task.labels:
+                return failed(f"{task.locator}:{row.line}: label {as_evidence(row.name)} is not declared", todo)
+            if (line := first.setdefault(language.match(row.text), row.line)) != row.line:
+                return failed(f"{task.locator}:{row.line} says what line {line} says", todo)
+        counts = Counter(dict.fromkeys(task.labels, 0))
+        counts.update(row.name for row in rows)
+        few = [label for label in task.labels or counts if counts[label] < MIN_LABELLED]
+        if few or len(counts) < 2:
+            evidence = f"{task.locator}: " + ", ".join(f"{as_evidence(name)} {n:,}" for name, n in counts.items())
+            return failed(evidence, f"Write {MIN_LABELLED} rows or more of each label, of two labels at least.")
+        found.append(f"{task.name}: {len(rows):,} texts of {len(counts)} labels")
+    return ok("; ".join(found)) if found else not_applicable("no labelled set in the folder")
 
 
 def round_trip(subject: Subject) -> Outcome:
