@@ -16,7 +16,9 @@ import xxhash
 from ulmkit.artifacts.shards import DocumentRow
 from ulmkit.corpus.dedup import signatures
 from ulmkit.corpus.extract.dispatch import extract
+from ulmkit.corpus.extract.wrapped import Wrapping, words_whole
 from ulmkit.corpus.filters import judge, without_boilerplate
+from ulmkit.corpus.genre import head_before_list
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
@@ -36,14 +38,17 @@ from ulmkit.formats.consent import (
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.host_signals import HostSignals
 from ulmkit.formats.page_marks import NO_MARKS, page_marks
+from ulmkit.language.sections import TextState
 from ulmkit.language.spec import Language
 from ulmkit.text.encoding import decode
 from ulmkit.text.mojibake import repair
+from ulmkit.text.tokenized import is_tokenized
 
-CHAIN = 6  # raised when the chain changes what it makes of the same input
+CHAIN = 7  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
+OF_LISTS = ("short lines", "few lines end in punctuation")  # reasons that a list at an article's end may give
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
 
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
@@ -60,6 +65,10 @@ class Article:
     text: str  # in its newest form
     hashes: np.ndarray = field(default_factory=lambda: NO_WORDS)  # of the words of its match form
     consent: Consent | None = None  # of a crawled page
+    wrapping: Wrapping | None = None  # of plain text whose lines were, or look, broken at a column
+
+    def wrapped_as(self, wrapping: Wrapping) -> None:
+        self.wrapping = wrapping
 
 
 class StagedRow(DocumentRow):
@@ -248,6 +257,7 @@ def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
         refused=chain.refused,
         sentences=chain.language.segmenter.sentences,
         left_out=holes.append,
+        wrapped=article.wrapped_as,
     )
     tally.sentences_with_holes += len(holes)
     if isinstance(doc, Unreadable):
@@ -270,8 +280,20 @@ def identify_language(chain: Chain, article: Article, _: Tally) -> Verdict:
 
 def normalize_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
     """The one form in which the corpus is written."""
-    tally.count_hidden(article.doc.source, article.text, chain.language.normalize)
-    article.text = chain.language.normalize(article.text)
+    source, language = article.doc.source, chain.language
+    tally.count_hidden(source, article.text, language.normalize)
+    wrapping = article.wrapping
+    if wrapping is not None:
+        tally.states(source)[f"{'joined' if wrapping.sure else 'looks wrapped'} {wrapping.width}"] += 1
+    kind: TextState = ""
+    if wrapping is not None and wrapping.sure:
+        kind = "wrapped"
+    if is_tokenized(article.text):
+        kind = "tokenized"
+        tally.states(source)[kind] += 1
+    article.text = language.normalizer(language.profile_for(kind))(article.text)
+    if kind == "wrapped":
+        article.text = words_whole(article.text)
     return KEEP
 
 
@@ -293,10 +315,17 @@ def personal_data(chain: Chain, article: Article, tally: Tally) -> Verdict:
     return KEEP
 
 
-def filter_page(chain: Chain, article: Article, _: Tally) -> Verdict:
+def filter_page(chain: Chain, article: Article, tally: Tally) -> Verdict:
     """Whether what is left is an article worth learning from."""
     page = Page.of(article.text, chain.language, chain.hasher)
     verdict = judge(page)
+    if verdict.reason in OF_LISTS and (count := head_before_list(page.lines, page.sentences_end)):
+        # an article that ends in captions, names or results is good up to there
+        head = page.until(count)
+        page = Page.of(head, chain.language, chain.hasher)
+        if judge(page).keep:
+            verdict, article.text = KEEP, head
+            tally.lists_cut += 1
     if verdict.keep:
         # which texts are one is asked of all their words, addresses among them
         whole = page.said is article.text

@@ -27,7 +27,7 @@ WORD_CHARACTER = re.compile(r"\w")
 NO_WORD = re.compile(r"(?<!\S)(?:[^\w\s]|\d)+(?!\S)")  # marks and digits alone, as spaces part them
 
 Direction = Literal["at least", "at most"]
-TextKind = Literal["verse", "song", "quotes_verse", "prose", "told"]  # of text, as `Page` tells it
+TextKind = Literal["verse", "song", "quotes_verse", "prose", "told", "said_in_lines"]  # of text, as `Page` tells it
 
 
 class DecidedBy(Enum):
@@ -236,7 +236,9 @@ _OF_CONTENT: tuple[Filter, ...] = (
     Filter(digit_share, "at most", "max_digit_share", "mostly digits", PAGES),
     Filter(mean_word_length, "at least", "mean_word_length", "short words", LANGUAGE, part=0),
     Filter(mean_word_length, "at most", "mean_word_length", "long words", LANGUAGE, part=1),
-    Filter(stop_words_found, "at least", "min_stop_words", "few stop words", LANGUAGE),
+    Filter(
+        stop_words_found, "at least", "min_stop_words", "few stop words", LANGUAGE, spares=("said_in_lines",),
+    ),
     Filter(stop_word_share, "at least", "min_stop_word_share", "few stop words", LANGUAGE),
     Filter(symbol_word_ratio, "at most", "max_symbol_word_ratio", "many symbols", PAGES),
     Filter(

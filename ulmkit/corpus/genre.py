@@ -29,6 +29,12 @@ LONG_LINE = 60  # characters; of text that was broken at a column, most lines ha
 ENDS_INSIDE = 2.0  # ends for each hundred words, in text that was broken at a column; menus have none inside of lines
 MANY_WORDS = 300  # of a page in few lines; a front page in one line has more, a comment without marks fewer
 MORE_STOP_WORDS = 0.04  # which a page of many words without marks needs: headlines in a row have what a comment has
+UNMARKED_STOP_WORDS = 0.06  # more than in paragraphs, of lines that are shorter: rhymed prose without marks
+SAID = 0.6  # of the lines end a sentence where steps and notices are told, however few function words they have
+TOLD_HEAD = 400  # characters of sentences in an article that a list follows
+TAIL = 5  # lines at the least
+RHYME = 3  # letters at the end of every second line
+RHYMED = 0.8  # of these lines end alike
 REFRAIN = (0.25, 0.75)  # of the lines end alike where every second verse does; of titles nearly all do
 ANNOUNCING = (":", "：")
 
@@ -113,6 +119,30 @@ def refrain(lines: Sequence[str]) -> bool:
     most, times = Counter(lasts).most_common(1)[0]
     neighbours = sum(one == most == other for one, other in itertools.pairwise(lasts))
     return REFRAIN[0] * len(lines) <= times <= REFRAIN[1] * len(lines) and 3 * neighbours <= times
+
+
+def rhymed(lines: Sequence[str]) -> bool:
+    """Whether nearly every second line ends in the same letters, as couplets of one rhyme do.
+
+    >>> rhymed(["not every reed", "is made of gold", "not every seed", "is worth a fold"] * 2)
+    True
+    """
+    ends = Counter("".join(filter(str.isalpha, line))[-RHYME:] for line in lines[1::2])
+    return len(lines) >= MIN_VERSES and ends.most_common(1)[0][1] >= RHYMED * ends.total()
+
+
+def head_before_list(lines: Sequence[str], last: Sequence[bool]) -> int:
+    """How many of `lines` an article has before the list that it ends in: captions, results, names; 0 without one.
+
+    `last`: which end a sentence. The head holds 400 characters in long lines that do; the list has five lines or more,
+    none of which does.
+
+    >>> head_before_list([*["word " * 50] * 2, *["a name"] * 5], [True] * 2 + [False] * 5)
+    2
+    """
+    head = max((place + 1 for place, ends in enumerate(last) if ends), default=0)
+    told = [len(line) for line, ends in zip(lines[:head], last, strict=False) if ends and len(line) >= LONG_LINE]
+    return head if len(lines) - head >= TAIL and sum(told) >= TOLD_HEAD else 0
 
 
 def stand_over_new(lines: Sequence[str], again: np.ndarray, longest: int) -> np.ndarray:

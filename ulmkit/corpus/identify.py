@@ -212,12 +212,23 @@ def identify(text: str, language: Language) -> Verdict:
             if len(text) < FEW:
                 return drop("too short", f"{len(text)} characters are too few to tell; {main.label} ({main.by})")
             return drop("other language", f"{main.label} ({main.by})")
-        if ours is not main or ours.share < settings.min_share:
+        if (ours is not main or ours.share < settings.min_share) and not _ours_with_relatives(found, language):
             shares = ", ".join(f"{g.label} {g.share:.2f}" for g in found)
             return drop("mixed languages", f"{shares}; least {settings.min_share:.2f} and more than any other")
     elif other := sure_label(text):
         return drop("other language", f"{other} (pycld2), and the language has no label of its own")
     return close_language(text, language) if settings.relatives else KEEP
+
+
+def _ours_with_relatives(found: list[Guess], language: Language) -> bool:
+    """Whether the language, with the relatives that short texts of it are taken for, has enough of the text.
+
+    Whether the text is a relative's, `close_language` says by signs that are surer.
+    """
+    settings = language.identification
+    known = frozenset(settings.labels).union(*[relative.labels for relative in settings.relatives])
+    share = sum(guess.share for guess in found if guess.label in known)
+    return share >= settings.min_share and all(guess.share <= share for guess in found if guess.label not in known)
 
 
 def _said(text: str) -> str:

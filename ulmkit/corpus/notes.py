@@ -1,7 +1,7 @@
 """What a person should hear of a build beside its counts: the limit that took most, and where it is changed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ulmkit.artifacts.layout import SPLITS
@@ -9,6 +9,7 @@ from ulmkit.corpus.filters import FILTERS
 from ulmkit.corpus.split import wanted_splits
 from ulmkit.corpus.tally import Tally
 from ulmkit.errors import shown
+from ulmkit.language.forms import STANDARD
 from ulmkit.language.spec import Language
 
 NEARLY_ALL = 0.9  # of a source's documents: a limit that takes so many was perhaps not made for such
@@ -46,10 +47,37 @@ def limit_that_took_most(counts: Tally, language: Language) -> str:
     return ""
 
 
+def _written_notes(counts: Tally, language: Language) -> Iterator[str]:
+    """Of each source, texts whose lines were wrapped, look so, or that are cut into tokens."""
+    for source, states in sorted(counts.written.items()):
+        joined = {state.rpartition(" ")[2]: n for state, n in states.items() if state.startswith("joined")}
+        looks = {state.rpartition(" ")[2]: n for state, n in states.items() if state.startswith("looks")}
+        if joined:
+            many = f"{sum(joined.values()):,} texts"
+            yield f"{source}: lines of {many} were wrapped, at {_widths(joined)}: they were joined."
+        if looks:
+            yield (
+                f"{source}: lines of {sum(looks.values()):,} texts look wrapped at {_widths(looks)}. They were kept, "
+                "since it is not sure: join them before the build if they are."
+            )
+        if states["tokenized"] and language.profile_for("tokenized") == STANDARD:
+            yield (
+                f"{source}: {states['tokenized']:,} texts are cut into tokens, with a space before each comma. "
+                f'{language.code} has no profile with when = "tokenized" that sets them right.'
+            )
+
+
+def _widths(counts: Mapping[str, int]) -> str:
+    """The commonest widths, in characters."""
+    common = sorted(counts, key=lambda width: (-counts[width], int(width)))[:3]
+    return f"{', '.join(sorted(common, key=int))}{' and other' if len(counts) > 3 else ''} characters"
+
+
 def notes_on(
     counts: Tally, splits: Mapping[str, Mapping[str, Any]], language: Language, shares: Sequence[float]
 ) -> list[str]:
-    """Each a sentence: identification that is off, sources that one limit took nearly whole, and splits that are empty
+    """Each a sentence: identification that is off, sources that one limit took nearly whole, texts that were
+    wrapped or cut into tokens, and splits that are empty
     though they were wanted."""
     found = []
     if not language.identification.labels:
@@ -63,6 +91,7 @@ def notes_on(
         reason, count = dropped.most_common(1)[0] if dropped else ("", 0)
         if read >= WORTH_A_SHARE and count > NEARLY_ALL * read and (how := how_to_change(reason, language)):
             found.append(f"{source}: {count:,} of {read:,} documents went as {reason}. {how}.")
+    found += list(_written_notes(counts, language))
     empty = [split for split in SPLITS if split in wanted_splits(*shares) and not splits[split]["documents"]]
     if empty:
         clusters = sum(split["documents"] for split in splits.values())

@@ -13,7 +13,9 @@ from ulmkit.corpus.genre import (
     MIN_VERSES,
     MORE_STOP_WORDS,
     PARAGRAPH,
+    SAID,
     TITLES,
+    UNMARKED_STOP_WORDS,
     VERSE_AGAIN,
     VERSE_DIGITS,
     VERSE_LINE,
@@ -24,6 +26,7 @@ from ulmkit.corpus.genre import (
     of_one_length,
     quantile,
     refrain,
+    rhymed,
     sentence_end,
     stand_over_new,
 )
@@ -77,6 +80,11 @@ class Page:
     def lines(self) -> list[str]:
         """The lines that hold anything; in normal form those have no space at either end."""
         return [line for line in self.text.split("\n") if line]
+
+    def until(self, count: int) -> str:
+        """The text up to the `count`-th of its lines."""
+        ends = [place for place, line in enumerate(self.text.split("\n")) if line]
+        return "\n".join(self.text.split("\n")[: ends[count - 1] + 1])
 
     @functools.cached_property
     def distinct_lines(self) -> frozenset[str]:
@@ -224,7 +232,9 @@ class Page:
     def verse(self) -> bool:
         """Whether the lines are verse: of nearly one length, or all short and going on from line to line."""
         different = len(self.distinct_lines)
-        if different < 4 or len(self.lines) > VERSE_AGAIN * different or begin_alike(self.lines):
+        if different < 4 or len(self.lines) > VERSE_AGAIN * different:
+            return False
+        if begin_alike(self.lines) and not rhymed(self.lines):
             return False
         if of_one_length(self.line_lengths):
             return True
@@ -256,7 +266,8 @@ class Page:
     def prose(self) -> bool:
         """Whether most of the text is running text, told by stop words or by the sentences that end inside of lines.
 
-        Stop words are counted where most of it lies in paragraphs; sentences where it was broken at some column.
+        Stop words are counted where most of it lies in paragraphs, or in long lines that have still more of them;
+        sentences where it was broken at some column.
         """
         if self._in_lines_of(PARAGRAPH):
             few = len(self.lines) < FEW_LINES and len(self.words) > MANY_WORDS
@@ -264,7 +275,14 @@ class Page:
                 return True
         if not self._in_lines_of(LONG_LINE) or not self.language.segmentation.spaced:
             return False
+        if self.stop_word_share >= self.limits.prose_stop_word_share + UNMARKED_STOP_WORDS:
+            return len(self.lines) >= FEW_LINES or len(self.words) <= MANY_WORDS
         return len(self.sentence_end.findall(self.said)) >= ENDS_INSIDE / 100 * len(self.words)
+
+    @functools.cached_property
+    def said_in_lines(self) -> bool:
+        """Whether most lines end a sentence: steps of a manual and notices have few function words, but they tell."""
+        return sum(self.sentences_end) >= SAID * len(self.lines)
 
     @functools.cached_property
     def told(self) -> bool:

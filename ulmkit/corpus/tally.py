@@ -13,7 +13,7 @@ from ulmkit.document import JOINERS, Document, RawDocument, Unreadable, count_jo
 from ulmkit.errors import ArtifactError, system_error
 from ulmkit.files import open_regular
 
-NESTED = ("joiners", "sources", "unread", "consent", "dropped_of", "hidden")
+NESTED = ("joiners", "sources", "unread", "consent", "dropped_of", "hidden", "written")
 SAMPLE_CHARACTERS = 600
 SUPERSEDED = "superseded"  # of several captures of a page the newest stays
 GONE = "gone from the web"
@@ -25,6 +25,7 @@ LeftOut = dict[str, str]
 
 SUMS = (
     "read", "kept", "characters_read", "bytes_read", "characters_kept", "boilerplate_lines", "sentences_with_holes",
+    "lists_cut",
 )  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class Tally:
     characters_kept: int = 0
     boilerplate_lines: int = 0
     sentences_with_holes: int = 0  # of wiki pages: left out, for a template showed words in them that are not known
+    lists_cut: int = 0  # articles whose last lines, a list of captions or names, were left out
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
     unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
@@ -49,6 +51,8 @@ class Tally:
     dropped_of: dict[str, Counter[str]] = field(default_factory=dict)  # `dropped` by source
     # invisible characters between letters, by source: U+200F, and of these "U+200F lost", which no joiner was made of
     hidden: dict[str, Counter[str]] = field(default_factory=dict)
+    # texts by source: "joined 72", whose lines were wrapped at 72 characters, "looks wrapped 60", "tokenized"
+    written: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
         for name in SUMS:
@@ -61,7 +65,7 @@ class Tally:
                 mine.setdefault(key, Counter()).update(counts)
 
     def nested(self) -> tuple[dict[str, Counter[str]], ...]:
-        return self.joiners, self.sources, self.unread, self.consent, self.dropped_of, self.hidden
+        return self.joiners, self.sources, self.unread, self.consent, self.dropped_of, self.hidden, self.written
 
     def count_joiners(self, stage: str, texts: Iterable[str]) -> None:
         self.joiners.setdefault(stage, Counter()).update(count_joiners(texts))
@@ -81,6 +85,10 @@ class Tally:
 
     def source(self, name: str) -> Counter[str]:
         return self.sources.setdefault(name, Counter())
+
+    def states(self, name: str) -> Counter[str]:
+        """How a source's texts were written down: wrapped, or cut into tokens."""
+        return self.written.setdefault(name, Counter())
 
     def consents(self, name: str) -> Counter[str]:
         """Verdicts of a source's pages, with their grounds."""

@@ -25,6 +25,7 @@ from ulmkit.language.sections import (
     LMSettings,
     Normalization,
     Segmentation,
+    TextState,
     TokenizerSettings,
 )
 from ulmkit.language.sources import SourceSpec
@@ -108,7 +109,9 @@ class Language:
         shaping = {name: plain(getattr(self, name)) for name, _ in SECTIONS.values() if name not in _SHAPES_NO_CORPUS}
         # not how a profile says what it changes, but what is changed
         shaping["normalization"]["profiles"] = {
-            profile: plain(changed_in(self.normalization, profile)) for profile in self.normalization.profiles
+            profile: plain(changed_in(self.normalization, profile))
+            | ({"when": told["when"]} if told.get("when") else {})
+            for profile, told in self.normalization.profiles.items()
         }
         # the standard form was called `train` when the first corpora were built
         names = {"train" if form == STANDARD else form: form for form in self.forms}
@@ -134,6 +137,11 @@ class Language:
     def profiles(self) -> tuple[str, ...]:
         """The forms of raw text that a reader may choose: `standard`, which the corpus is in, then the folder's own."""
         return (STANDARD, *self.normalization.profiles)
+
+    def profile_for(self, state: TextState) -> str:
+        """The form that a build reads texts in that are so: the first profile that names it, else the standard form."""
+        profiles = self.normalization.profiles
+        return next((name for name, told in profiles.items() if state and told.get("when") == state), STANDARD)
 
     @property
     def forms(self) -> tuple[str, ...]:

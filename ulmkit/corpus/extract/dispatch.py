@@ -15,6 +15,7 @@ from ulmkit.corpus.extract.markup import kind_of
 from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.corpus.extract.restructured import restructured_to_text
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
+from ulmkit.corpus.extract.wrapped import Wrapping
 from ulmkit.document import Document, Kind, RawDocument, Unreadable
 from ulmkit.formats.publication import publication_of
 from ulmkit.language.sections import Extraction
@@ -49,13 +50,15 @@ def extract(
     refused: Callable[[str], str] | None = None,
     sentences: Callable[[str], list[str]] | None = None,
     left_out: Callable[[str], None] | None = None,
+    wrapped: Callable[[Wrapping], None] | None = None,
 ) -> Document | Unreadable:
     """The document in `raw`, or why there is none (`REASONS`).
 
     `decode` turns bytes and the declared encoding into text and the encoding it was in. `refused` is asked
     which other language a page's whole text is in, if any, before the main text is looked for, which costs twenty times
     as much. A record that its source calls text is read as the markup it is written in. Of wikitext a sentence with a
-    hole is left out, where `sentences` tells a line's sentences apart; `left_out` hears of it.
+    hole is left out, where `sentences` tells a line's sentences apart; `left_out` hears of it. `wrapped` hears of plain
+    text whose lines were, or look, wrapped at a column.
     """
     content = raw.content
     if isinstance(content, bytes):
@@ -83,7 +86,7 @@ def extract(
         text, heading = LIGHT_MARKUP[kind](content)
         title = title or heading
     else:
-        text = plain_to_text(content)
+        text = plain_to_text(content, wrapped)
     text = encodable(joined(text.split("\n\n"), title))
     if not text:
         return Unreadable(raw.id, "empty", f"{len(content)} characters of markup")
