@@ -281,8 +281,8 @@ class Page:
 
     @functools.cached_property
     def said_in_lines(self) -> bool:
-        """Whether most lines end a sentence: steps of a manual and notices have few function words, but they tell."""
-        return sum(self.sentences_end) >= SAID * len(self.lines)
+        """Whether most of three lines or more end a sentence: so do steps and notices, of few function words."""
+        return len(self.lines) >= 3 and sum(self.sentences_end) >= SAID * len(self.lines)
 
     @functools.cached_property
     def told(self) -> bool:

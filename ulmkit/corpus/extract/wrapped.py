@@ -157,7 +157,8 @@ def _joined(wrapped: _Lines, greedy: bool) -> str:
     if marks := _page_marks(lines, wrapped.width):
         lines = _without(lines, marks, wrapped.width)
         wrapped = _asked(lines, exact=False) or wrapped
-    ends = wrapped.full if greedy else wrapped.full | (wrapped.near & wrapped.break_off)
+    goes_on = wrapped.near if _blank_between(lines) else wrapped.near & wrapped.break_off
+    ends = wrapped.full if greedy else wrapped.full | goes_on
     joins = {i for i in wrapped.followed[ends].tolist() if greedy or _may_join(lines, i)}
     parts = [line + (" " if i in joins and not _PARTED.search(line) else "\n") for i, line in enumerate(lines)]
     return "".join(parts).rstrip()
@@ -170,6 +171,14 @@ def _may_join(lines: list[str], i: int) -> bool:
         return True
     few = sum(bool(_DASH.match(line)) for line in lines) <= _DASHES * len(lines)
     return bool(_DASH.match(following)) and few and not _END.search(lines[i]) and not lines[i].endswith(":")
+
+
+def _blank_between(lines: list[str]) -> bool:
+    """Whether a blank line, and not a short last line alone, ends paragraphs."""
+    ends = [(line, following) for line, following in itertools.pairwise(lines) if line and _END.search(line)]
+    width = max(map(len, lines))
+    short = [following for line, following in ends if len(line) < _NEAR * width]
+    return "" in lines and 2 * short.count("") >= len(short)
 
 
 def _page_marks(lines: list[str], width: int) -> set[int]:
@@ -189,7 +198,8 @@ def _page_marks(lines: list[str], width: int) -> set[int]:
             if 0 <= place < len(lines) and place not in marks:
                 beside.append(place)
     again = Counter(_DIGITS.sub("", lines[i]) for i in beside)
-    return marks | {i for i in beside if again[_DIGITS.sub("", lines[i])] >= _SAME_HEAD and len(lines[i]) <= width}
+    heads = {head for head, times in again.items() if times >= _SAME_HEAD and len(head) <= width}
+    return marks | {i for i, line in enumerate(lines) if line and _DIGITS.sub("", line) in heads}
 
 
 def _without(lines: list[str], marks: set[int], width: int) -> list[str]:
@@ -205,7 +215,7 @@ def _without(lines: list[str], marks: set[int], width: int) -> list[str]:
                 out.pop()
             last = out[-1] if out else ""
             small = line[0].islower() or line[0].lower() == line[0].upper()
-            if not (len(last) >= _NEAR * width and not _END.search(last) and small):
+            if out and not (len(last) >= _NEAR * width and not _END.search(last) and small):
                 out.append("")
             crossed = False
         out.append(line)
