@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ulmkit.corpus.filters import judge, words_with_letter
-from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, refrain, sentence_end, stand_over_new
+from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, refrain, rhymed, sentence_end, stand_over_new
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.language.registry import get
@@ -256,6 +256,33 @@ BROKEN = "\n".join(
      "maksma läheb. Eile räägiti sellest ka poe ees. Mehed arvasid, et enne tuleb teha sild ja siis",
      "alles tee, aga naised olid teist meelt ning tahtsid kõigepealt lasteaeda, sest lapsi on palju"]
 )  # fmt: skip
+STEPS = "\n".join(
+    [
+        "Ava seadme kaas.", "Eemalda vanad patareid seadme tagumisest küljest.", "Sisesta uued patareid samas suunas.",
+        "Sulge kaas.", "Oota roheline tuli.", "Vajuta esimest nuppu kolm sekundit.",
+        "Vajuta teist nuppu viis sekundit.", "Vajuta kolmandat nuppu seitse sekundit.",
+    ]
+)  # fmt: skip
+PRAYERS = "\n".join(
+    ["خدایا تو را که دارم دیگر چه باید مرا و از تو که دورم به چه کار آید این همه که هست",
+     "خدایا آن را که تو خواستی که از در تو راند و آن را که تو راندی که به خود خواند",
+     "خدایا از من چه آید که به کار تو آید و از تو چه نیاید که در کار من باید",
+     "خدایا هر چه من از تو خواهم کم است و هر چه تو به من دهی بیش از آن است که سزای من است",
+     "خدایا اگر من از تو برگردم به که روم و اگر تو از من برگردی با که باشم"]
+)  # fmt: skip
+SAME_RHYME = "\n".join(
+    f"نه هر {what} که در {where} است {ends}"
+    for what, where, ends in [
+        ("سنگ", "کوه", "نشانست"), ("مرد", "شهر", "جوانست"), ("باد", "دشت", "وزانست"), ("حرف", "نامه", "روانست"),
+        ("ابر", "دور", "گرانست"), ("راه", "خاک", "دوانست"), ("مرغ", "باغ", "نوانست"), ("یار", "دل", "جهانست"),
+    ]
+)  # fmt: skip
+PROGRAMMES = "\n".join(
+    f"برنامه هفتگی {what}" for what in (
+        "آینده کشاورزی استان شمالی", "بررسی قیمت مسکن پایتخت", "تاریخ سینمای دهه پنجاه", "گفتگوی ورزشی پایان هفته",
+        "نگاهی تازه موسیقی محلی", "جایگاه زنان بازار کار", "اخبار اقتصادی منطقه خلیج فارس", "آموزش آشپزی مدرسه",
+    )
+)  # fmt: skip
 PEOPLE = ("وزیر", "نماینده", "شهردار", "داور", "مربی", "بازیگر", "نویسنده")
 PLACES = ("تهران", "شیراز", "تبریز", "مشهد", "کرمان", "اهواز", "رشت", "قم", "یزد", "زنجان", "ساری")
 THINGS = ("بودجه", "جشنواره", "مسابقه", "باران", "نان", "مدرسه", "موزه", "بیمه", "پل", "فیلم", "کتاب", "گندم", "برق")
@@ -293,6 +320,10 @@ FRONT_PAGE = " ".join(
         ("et", RECORD, ""),
         ("et", BROKEN, ""),
         ("fa", FRONT_PAGE, "few sentences end"),
+        ("et", STEPS, ""),
+        ("fa", PRAYERS, ""),
+        ("fa", SAME_RHYME, ""),
+        ("fa", PROGRAMMES, "few stop words"),
     ],
 )  # fmt: skip
 def test_a_kind_of_text_stays_and_what_looks_like_it_goes(code: str, text: str, reason: str):
@@ -304,6 +335,11 @@ def test_a_line_that_is_said_again_over_new_text_is_a_heading():
     again = np.array([False, False, True, False, True, True])
     assert stand_over_new(lines, again, 60).tolist() == [False, False, True, False, False, False]
     assert not stand_over_new(lines, again, 2).any()
+
+
+def test_couplets_of_one_rhyme_are_told_from_programmes():
+    assert rhymed(SAME_RHYME.split("\n"))
+    assert not rhymed(PROGRAMMES.split("\n"))
 
 
 def test_every_second_verse_ends_alike_and_titles_do_all():
