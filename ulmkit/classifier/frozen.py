@@ -10,7 +10,8 @@ from ulmkit.classifier.ngrams import Linear, both_sides
 from ulmkit.classifier.reader import TextReader
 from ulmkit.progress import Report, silent
 
-# how much a block counts: what one place of a text says, its last output or a maximum, is noisier than a mean of all
+# how much a block counts: what one place of a text says, its last output or a maximum, is noisier than a mean of all.
+# On 6,300 comments that are no test, ten samples of 100 labels: half .7886, alike .7869, a quarter .7877, none .7855
 MEANS, PLACES = 1.0, 0.5
 MOST_CENTRED = 4_000  # texts that say where the middle of the features lies
 
