@@ -13,10 +13,12 @@ import pytest
 import ulmkit
 from tests.classifier.test_classifier import TEST, TRAIN, resealed, sealed
 from tests.support.reader_data import make_readers
+from ulmkit.classifier.batches import by_length
 from ulmkit.classifier.folds import stratified_folds
 from ulmkit.classifier.frozen import frozen_member, scale_of
 from ulmkit.classifier.linear import logistic
 from ulmkit.classifier.model import read_classifier
+from ulmkit.classifier.pooling import READ_WINDOW
 from ulmkit.classifier.reader import reader_of_run
 from ulmkit.classifier.run import train_classifier, train_run
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
@@ -63,6 +65,19 @@ def test_features_are_a_texts_own_and_half_a_surrogate_does_not_stop_them(reader
 def test_of_a_long_text_as_many_pieces_are_read_as_was_said(readers):
     short = replace(readers[1], most_pieces=7)
     assert len(short.ids_of(["kook " * 50])[0]) == 8
+
+
+def test_a_text_of_a_million_characters_is_read_in_windows_and_pads_no_neighbour(readers):
+    few = replace(readers[0], most_pieces=1_500)
+    long = ["kook oli soe ja " * 62_500, "!?" * 500_000]
+    assert [len(ids) for ids in few.ids_of(long)] == [1_501] * 2
+    assert few.cut([*long, *TRAIN.texts]) == 2
+    lengths = np.array([3, 1_501, 800, 20, 1_501])
+    batches = [rows.tolist() for rows in by_length(lengths, READ_WINDOW)]
+    assert batches == [[1, 4, 2], [3, 0]]
+    features = few.features([*long, *TRAIN.texts[:3]])
+    assert np.abs(features[2:] - few.features(TRAIN.texts[:3])).max() < 1e-6
+    assert np.isfinite(features).all()
 
 
 def test_each_block_is_centred_and_has_one_scale_and_single_places_count_half():

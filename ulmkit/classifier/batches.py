@@ -17,6 +17,8 @@ def by_length(lengths: np.ndarray, window: int) -> Iterator[np.ndarray]:
     while begin < len(order):
         longest = max(1, min(int(lengths[order[begin]]), window))
         end = begin + max(1, min(_ROWS, _PIECES // longest))
+        if lengths[order[begin]] > window:  # beside a text of many windows a short one would be padding in most
+            end = begin + int((2 * lengths[order[begin:end]] >= lengths[order[begin]]).sum())
         yield order[begin:end]
         begin = end
 

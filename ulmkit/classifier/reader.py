@@ -12,7 +12,6 @@ from ulmkit.artifacts.atomic import read_regular
 from ulmkit.artifacts.layout import Layout, folder_name
 from ulmkit.artifacts.manifest import MANIFEST, Manifest, fingerprint
 from ulmkit.classifier.batches import by_length, padded
-from ulmkit.classifier.form import MOST_CHARACTERS
 from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.language.spec import Language
@@ -24,6 +23,7 @@ from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import Tokenizer
 
 MOST_PIECES = 10_000  # of one text that are read: some 7,000 words
+_CHARACTERS = 16  # for each piece that is read: of a text that is longer the rest is not even encoded
 ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
 _TEXTS = 4_096  # that are encoded at once
 
@@ -65,15 +65,27 @@ class TextReader:
         """The ids that are read of each text, bos first, and at most `most_pieces` behind it."""
         found = []
         for begin in range(0, len(texts), _TEXTS):
-            for ids in self.tokenizer.encode_batch([_whole(text) for text in texts[begin : begin + _TEXTS]]):
+            for ids in self.tokenizer.encode_batch([self._begun(text) for text in texts[begin : begin + _TEXTS]]):
                 ids = ids[: self.most_pieces]
                 found.append(np.concatenate(([self.tokenizer.bos], ids[::-1] if self.encoder.config.backward else ids)))
         return found
 
     def cut(self, texts: Sequence[str]) -> int:
-        """How many of `texts` have more pieces than are read."""
-        long = [text for text in texts if 4 * len(text) > self.most_pieces]  # a character has four bytes at most
-        return sum(len(ids) > self.most_pieces for text in long for ids in self.tokenizer.encode_batch([_whole(text)]))
+        """How many of `texts` are not read to their end."""
+        most = _CHARACTERS * self.most_pieces
+        long = [text for text in texts if self.most_pieces < 4 * len(text)]  # a character has four bytes at most
+        return sum(
+            len(t) > most or len(self.tokenizer.encode_batch([self._begun(t)])[0]) > self.most_pieces for t in long
+        )
+
+    def _begun(self, text: str) -> str:
+        """As much of `text` as is read; half a surrogate pair becomes U+FFFD, since no tokenizer knows it."""
+        text = text[: _CHARACTERS * self.most_pieces]
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
 
     def features(self, texts: Sequence[str], report: Report = silent) -> np.ndarray:
         """What the encoder makes of each text, shape (texts, sum of `blocks`), float32."""
@@ -96,16 +108,6 @@ class TextReader:
                 done += len(rows)
                 report(Progress(f"read {self.direction}", done, len(texts), "texts"))
         return found
-
-
-def _whole(text: str) -> str:
-    """As much of `text` as is read; half a surrogate pair becomes U+FFFD, since no tokenizer knows it."""
-    text = text[:MOST_CHARACTERS]
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def reader_of_run(
