@@ -69,8 +69,16 @@ def test_a_word_parted_by_a_hyphen_is_left_for_the_language() -> None:
         "\n".join(f"{i}. Esimene lause on siin. Teine lause on selles reas number {i * 7}." for i in range(20)),
         "\n".join(f"Nimi {i}    12,50    {i * 37}    tk    Ladu on täis. Tuleb veel {i}" for i in range(20)),
         "\n".join(["– Kas sa tuled täna? Ma ootan sind juba hommikust saadik.", "– Ei tule. Mul on palju tööd."] * 8),
+        "\n".join(
+            f"{first} ای دل! برو از کوی غریبان به سفر\nکه در این شهر {last} ندارد ز تو هیچ خبر"
+            for first, last in zip(
+                ["شب", "روز", "باغ", "کوه", "رود", "ماه", "مهر", "برف"],
+                ["یار", "گل", "نی", "می", "دوست", "کس", "او", "آب"],
+                strict=True,
+            )
+        ),
     ],
-    ids=["verse", "list", "table", "speech"],
+    ids=["verse", "list", "table", "speech", "couplets"],
 )
 def test_lines_that_mean_something_are_kept(kept: str) -> None:
     assert plain_to_text(kept) == kept

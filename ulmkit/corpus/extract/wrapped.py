@@ -17,6 +17,7 @@ _MAIL_WIDTHS = range(50, 101)  # of programs that wrap: 72 to 80 mostly
 _LEAST_LINES = 8  # that have one after them
 _SURELY_FULL = 0.95  # of them, in which the next line's first word would not have fitted: no question more is asked
 _FULL = 0.85  # of them, where sentences end inside of lines
+_HALF_FULL = 0.5  # of them, at the least, where lines are only near the width: verse has fewer
 _NEAR = 0.75  # of the width: a typesetter's line is no shorter, but for a paragraph's last
 _NEARLY_ALL = 0.8  # of the lines are near the width where a typesetter broke them
 _SUSPICIOUS = 0.7
@@ -90,7 +91,7 @@ def unwrapped(text: str, told: Callable[[Wrapping], None] | None = None) -> str:
     if wrapped is None or not (surely or _prose(lines)):
         return text
     sure = surely or _typeset(wrapped)
-    if told is not None and (sure or wrapped.near.mean() >= _SUSPICIOUS):
+    if told is not None and (sure or (wrapped.near.mean() >= _SUSPICIOUS and wrapped.full.mean() >= _HALF_FULL)):
         told(Wrapping(wrapped.width, sure))
     return _joined(wrapped, greedy=surely) if sure else text
 
@@ -139,17 +140,21 @@ def _typeset(wrapped: _Lines) -> bool:
     full, near = wrapped.full, wrapped.near
     if len(set(wrapped.lengths[wrapped.followed[full | near]].tolist())) < _LENGTHS:
         return False
-    return bool(full.mean() >= _FULL or (near.mean() >= _NEARLY_ALL and _goes_on(wrapped)))
+    typeset = near.mean() >= _NEARLY_ALL and full.mean() >= _HALF_FULL
+    return bool(full.mean() >= _FULL or (typeset and _goes_on(wrapped)))
 
 
 def _goes_on(wrapped: _Lines) -> bool:
-    """Whether most lines break off, and what follows goes on with a small letter where the script has any."""
+    """Whether most lines break off, and what follows goes on with a small letter.
+
+    A script without small letters does not tell so: couplets of one length are as near to the width, and stay.
+    """
     break_off = wrapped.break_off
     if 2 * break_off.sum() < len(break_off):
         return False
     firsts = [wrapped.lines[i + 1].lstrip("„“«\"'([")[:1] for i in wrapped.followed[break_off]]
     cased = [first for first in firsts if first.lower() != first.upper()]
-    return 2 * len(cased) < len(firsts) or sum(map(str.islower, cased)) >= _SMALL * len(cased)
+    return 2 * len(cased) >= len(firsts) and sum(map(str.islower, cased)) >= _SMALL * len(cased)
 
 
 def _joined(wrapped: _Lines, greedy: bool) -> str:
