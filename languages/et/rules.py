@@ -26,15 +26,18 @@ _AND = ("ja", "ning", "või", "ega", "ehk", "kui")
 # case endings, with the vowel before them and the plural's; `ta` and `te` are words of their own, `a` says too little
 _ENDING = "(?:[ieu]|[aeiu]?(?:d|t|l|s|ga|ks|le|lt|na|ni|sse|st|ta)|(?:de|te|ide)(?:ga|ks|l|le|lt|na|ni|s|sse|st|ta)?)"
 _CASE = re.compile(f"(?<=[{_LETTER}0-9%]) (?:-(?!(?:ta|te|de)(?![{_LETTER}]))|' )(?={_ENDING}(?![{_LETTER}0-9'-]))")
+_NUMBER = "\ufdd0"  # stands for 1939-1991, 22.10 and others with separators while rules run
 # a dot behind an ellipsis stays apart: it would be taken in, and then the next dot's turn came
 _PARTED = re.compile(
     f'(?<=[{_LETTER}0-9%)\\]"\'“»…!?]) (?=[,;:](?:[ .,!?“»"]|$)|(?:(?<!… )[.…]|[!?)\\]“»])(?:[ .,;:!?)\\]“»"]|$))'
+    f"|(?<=[{_LETTER}]-) (?=[,;]|\\.(?: |$))|(?<={_NUMBER}) (?=(?:[,;.!?]|[)“»])(?:[ .,;:!?)\\]“»]|$))"
     "|(?<=[.…]) (?=[)\\]“»](?:[ .,;:!?)]|$))",
     re.M,
 )
+_PARTED_SPEECH = re.compile("(„[^„“\n]*,) (?=“(?: |$))", re.M)  # a comma that speech ends with: its mark closes
 _PARTED_TIME = re.compile("(?<![0-9.:] )(?<=[0-9]) ([.:]) (?=[0-9]{2}(?![0-9.]))")
 _STRAIGHT = re.compile('( ?)"( ?)')
-_PARTED_BEHIND = re.compile(f'(?<![^ (\\[„«\n])([(\\[„«]) (?=[{_LETTER}0-9"])')
+_PARTED_BEHIND = re.compile(f'(?<![^ (\\[„«\n])([(\\[„«]) (?=[{_LETTER}{_NUMBER}0-9"]|[!?]+\\))')
 
 
 def mojibake_controls(text: str) -> str:
@@ -169,6 +172,7 @@ def parted_marks(text: str) -> str:
     """
     text = _PARTED_TIME.sub(r"\1", text)
     text = _PARTED_BEHIND.sub(r"\1", _PARTED.sub("", text))
+    text = _PARTED_SPEECH.sub(r"\1", text)
     return "\n".join(map(_straight_quotes, text.split("\n"))) if ' "' in text or '" ' in text else text
 
 
