@@ -96,7 +96,8 @@ def test_lines_that_only_look_wrapped_are_told_of_and_kept() -> None:
 
 def test_couplets_of_one_metre_with_words_left_out_keep_their_lines() -> None:
     """Their lines are of one length, and an ellipsis in a line is no sentence's end."""
-    halves = ["باد آمد از سوی دریا و… را با خود ببرد", "ماه از پس کوه تا… برآمد و باز خفته شد", "یار من امشب کجا… که نیامد پیش ما",
+    halves = ["باد آمد از سوی دریا و… را با خود ببرد", "ماه از پس کوه تا… برآمد و باز خفته شد",
+              "یار من امشب کجا… که نیامد پیش ما",
               "هر شب آن… بر در خانه نشسته بی قرار", "دیگر از آن… نگفتم با کسی جز باغبان"]  # fmt: skip
     poem = "\n".join(f"{half} {word}"[:42] for word in ("بازآ", "یارا", "جانا") for half in halves)
-    assert unwrapped(poem) == poem
+    assert plain_to_text(poem) == poem
