@@ -224,7 +224,6 @@ TABLES = [
     ('text,label\nÜks lause.,1\n"Kaks, kolm\nja ""neli"".",0\n', "a.csv", ["Üks lause.", 'Kaks, kolm\nja "neli".']),
     ('"Hea telefon, soovitan.","1"\n"Halb.","-1"\n', "a.csv", ["Hea telefon, soovitan.", "Halb."]),
     (f'neutraalne,{LONG}\nneutraalne,"{LONG}, ja"\n', "a.csv", [LONG, f"{LONG}, ja"]),
-    (f'index_id\tcategory\ttext\n5\tsport\t{LONG}\n6\tilm\t"{FA}\n', "a.tsv", [LONG, f'"{FA}']),
     (
         f"{LONG}\t4, 6\r\nTere, isa, ja kõik teised seal kodus.\t5\r\n",
         "a.tsv",
@@ -234,6 +233,14 @@ TABLES = [
     (f"kuupäev,pealkiri,sisu_pikk\n2020-01-01,Ilm,{LONG}\n2020-01-02,Sport,{LONG}\n", "a.csv", [LONG, LONG]),
     (f"id\ttext\n1\t{LONG}\n2\t{FA}\n", "without-suffix", [LONG, FA]),
 ]
+
+
+def test_a_short_table_that_two_layouts_fit_is_read_with_a_remark(tmp_path: Path) -> None:
+    content = f'index_id\tcategory\ttext\n5\tsport\t{LONG}\n6\tilm\t"{FA}\n'
+    documents, (remark,) = read(tmp_path, content, "a.tsv")
+    assert [document.content for document in documents] == [LONG, f'"{FA}']
+    assert (remark.where, remark.reason) == ("a.tsv", reasons.UNSURE)
+    assert "quotation marks belong to the texts" in remark.detail
 
 
 @pytest.mark.parametrize(("content", "name", "texts"), TABLES)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ulmkit.document import RawDocument, Unreadable
+from ulmkit.formats import reasons
 from ulmkit.formats.origin import Reading
 from ulmkit.formats.read import read_file
 
@@ -158,6 +159,8 @@ def lost(table: Case, folder: Path) -> str:
     path.unlink()
     found = {plain(str(record.content)) for record in records if isinstance(record, RawDocument)}
     complaints = [record for record in records if isinstance(record, Unreadable)]
+    if any(record.reason == reasons.UNSURE for record in complaints):
+        return ""  # which of two ways the table was read is said
     missing = [n for n, text in enumerate(table.texts) if plain(text) not in found]
     whole = {plain(text) for text in table.texts}
     invented = [text for text in found if text not in whole]

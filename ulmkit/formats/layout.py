@@ -4,21 +4,28 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
-from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, LineAt, ReadRow, TableLayout, grammar_of
+from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, ReadRow, TableLayout, grammar_of
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
 CUT_ROW = 60  # lines that a row may have in which the sample ends
 FEW_VALUES = 20  # of a column of classes
+FEW_OTHERS = 0.02  # of a column of numbers that may be something else
 FEW_ODD = 0.05  # share of escapes that stand before a character which needs none: damage
 OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
+ONE_COLUMN = 0.6  # of the lines have to be rows of a table of one column
+FIRST_LINES = 100  # on which delimiters are compared before the whole sample is looked at
+FAR_WORSE = 0.5
+NEARLY = 0.3
+SHORT_SAMPLE = 24  # rows up to which two layouts may fit equally well
 LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
 
-_NUMBER = frozenset("0123456789.-+eE")
+_NUMBER = "0123456789.-+eE"
 Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
 
 
@@ -26,7 +33,8 @@ Fits = frozenset[str] | str | None  # the values of a column of classes, "number
 class FoundLayout:
     """A layout as it fits a sample: the share of the lines that are rows of the usual width, and these rows.
 
-    `broken`: how many lines begin no row at all.
+    `broken`: how many lines begin no row at all; `opened`: how many of these begin with a cell that nothing closes;
+    `rival`: another layout that fits a short sample nearly as well and reads it otherwise.
     """
 
     layout: TableLayout
@@ -34,41 +42,60 @@ class FoundLayout:
     width: int = 0
     rows: tuple[ReadRow, ...] = ()
     broken: int = 0
+    opened: int = 0
+    rival: TableLayout | None = None
 
     @property
     def quoted_rows(self) -> int:
         return sum(row.quoted > 0 for row in self.rows)
 
 
-def _lines_from(lines: Sequence[str], start: int) -> LineAt:
-    return lambda far: lines[start + far] if start + far < len(lines) else None
+class _Read(NamedTuple):
+    """The line that a row begins in, and the row; None for what breaks the layout, or is `open` at the end."""
+
+    line: int
+    row: ReadRow | None
+    open: bool
+
+
+class _LinesFrom:
+    """The lines from `start` on; `ended`: one was asked for that is behind the last."""
+
+    def __init__(self, lines: Sequence[str], start: int) -> None:
+        self.lines, self.start, self.ended = lines, start, False
+
+    def __call__(self, far: int) -> str | None:
+        if self.start + far < len(self.lines):
+            return self.lines[self.start + far]
+        self.ended = True
+        return None
 
 
 def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
     """`layout` on `lines`: what breaks it costs its line, but for a row that the end of the lines cuts."""
     grammar, at = grammar_of(layout), 0
-    read: list[tuple[int, ReadRow | None]] = []
+    read: list[_Read] = []
     while at < len(lines):
-        start = at
-        row = grammar.row(_lines_from(lines, start), LAYOUT_SAMPLE)
+        start, following = at, _LinesFrom(lines, at)
+        row = grammar.row(following, LAYOUT_SAMPLE)
         at += row.lines if row else 1
         if lines[start].strip("\r\n"):
-            read.append((start, row))
-    if not any(row for _, row in read):
+            read.append(_Read(start, row, row is None and following.ended))
+    if not any(each.row for each in read):
         return FoundLayout(layout)
     width = _width_of(read)
+    opened = sum(each.open for each in read)
     if (cut := _cut_row(read, width)) < len(read):
-        lines, read = lines[: read[cut][0]], read[:cut]
-    rows = [row for _, row in read if row]
+        lines, read = lines[: read[cut].line], read[:cut]
+    rows = [each.row for each in read if each.row]
     if not rows:
         return FoundLayout(layout)
     width = _width_of(read)
-    columns = [
-        column_fit(cells) for cells in zip(*(row.cells for row in rows[1:] if len(row.cells) == width), strict=True)
-    ]
+    # of columns is asked only where a cell goes over lines that might be rows
+    columns = _columns_of(rows, width) if any(row.lines > 3 for row in rows) else []
     sizes, broken = Counter[int](), len(read) - len(rows)
-    for start, row in read:
-        if row and row.lines > 2 and _swallows(lines[start + 1 : start + row.lines - 1], grammar, columns):
+    for start, row, _ in read:
+        if row and row.lines > 3 and _swallows(lines[start + 1 : start + row.lines - 1], grammar, columns):
             broken += 1
         elif row:
             sizes[len(row.cells)] += row.lines
@@ -77,19 +104,26 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
         width = len(rows[0].cells)
         enough = sum(times for size, times in sizes.items() if size >= width)
         share = OPEN_ENDED * min(1.0, enough / total) * (0.5 if _looks_quoted(rows) and not layout.quote else 1.0)
-        return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows), broken)
-    return FoundLayout(layout, min(1.0, sizes[width] / total), width, tuple(rows), broken)
+        return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows), broken, opened)
+    return FoundLayout(layout, min(1.0, sizes[width] / total), width, tuple(rows), broken, opened)
 
 
-def _width_of(read: Sequence[tuple[int, ReadRow | None]]) -> int:
+def _columns_of(rows: Sequence[ReadRow], width: int) -> list[Fits]:
+    """What each column of the rows of `width` cells holds, those of the first row left out."""
+    return [
+        column_fit(cells) for cells in zip(*(row.cells for row in rows[1:] if len(row.cells) == width), strict=True)
+    ]
+
+
+def _width_of(read: Sequence[_Read]) -> int:
     """How many cells most rows have; where two numbers of cells are as usual, that of the names of columns.
 
     It is theirs too where the only row below them has no end.
     """
-    widths = Counter(len(row.cells) for _, row in read if row)
-    first = read[0][1]
+    widths = Counter(len(each.row.cells) for each in read if each.row)
+    first = read[0].row
     named = len(first.cells) if first and names_columns(first.cells) else 0
-    if named > 1 and widths[named] == 1 and 1 < len(read) <= CUT_ROW and read[1][1] is None:
+    if named > 1 and widths[named] == 1 and 1 < len(read) <= CUT_ROW and read[1].row is None:
         return named
     return max(widths, key=lambda width: (widths[width], width == named, width))
 
@@ -115,10 +149,23 @@ def column_fit(values: Sequence[str]) -> Fits:
     """What a column holds, as far as it is one kind of thing: numbers, one of a few values, or anything (None)."""
     if len(values) < 3:
         return None
-    if sum(is_number(value) for value in values) >= 0.98 * len(values):
+    if _are_numbers(values):
         return "number"
+    if len(set(values[: 4 * FEW_VALUES])) > FEW_VALUES:
+        return None
     distinct = frozenset(values)
     return distinct if len(distinct) * 3 <= len(values) and len(distinct) <= FEW_VALUES else None
+
+
+def _are_numbers(values: Sequence[str]) -> bool:
+    """Whether all but a fiftieth of `values` are."""
+    others = FEW_OTHERS * len(values)
+    for value in values:
+        if not is_number(value):
+            others -= 1
+            if others < 0:
+                return False
+    return True
 
 
 def fits_columns(cells: Sequence[str], columns: Sequence[Fits], but: int = -1) -> bool:
@@ -140,23 +187,23 @@ def is_number(cell: str) -> bool:
     (True, False, True)
     """
     cell = cell.strip()
-    return cell.isdecimal() or (bool(cell) and set(cell) <= _NUMBER and any(map(str.isdecimal, cell)))
+    return cell.isdecimal() or (bool(cell) and not cell.strip(_NUMBER) and any(map(str.isdecimal, cell)))
 
 
-def _cut_row(read: Sequence[tuple[int, ReadRow | None]], width: int) -> int:
+def _cut_row(read: Sequence[_Read], width: int) -> int:
     """Where in `read` a row begins that goes on behind the end of the sample; its length where none does.
 
     No line behind that place is a row of `width` by itself, and two rows or the names of columns stand before it.
     """
     most = CUT_ROW if width > 1 else CUT_ROW // 10
     found = len(read)
-    first = read[0][1]
-    least = 1 if first and width > 1 and names_columns(first.cells) else 2
+    first = read[0].row
+    least = 1 if first and (width > 1 or first.quoted) and names_columns(first.cells) else 2
     for place in range(len(read) - 1, max(len(read) - most, least) - 1, -1):
-        row = read[place][1]
-        if row is None:
+        row = read[place].row
+        if read[place].open:
             found = place
-        elif width > 1 and len(row.cells) == width:
+        elif row and width > 1 and len(row.cells) == width:
             break
     return found
 
@@ -193,7 +240,8 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
             paired = "\\\\" in text and quote and _paired_inside(text, quote)
             if quote and (f"\\{quote}" in text or paired):
                 found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
-        if _escapes_alone(follows, delimiter):
+        # where marks are escaped since they would quote, a cell that begins with a bare one is quoted
+        if _escapes_alone(follows, delimiter) and not (follows['"'] and re.search(f'{start}"', text, re.M)):
             found.append(TableLayout(delimiter, "", "\\"))
     return list(dict.fromkeys(found))
 
@@ -219,41 +267,95 @@ def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
     >>> find_layout(["id;text\\n", "1;'a; b'\\n", "2;'c'\\n"]).layout
     TableLayout(delimiter=';', quote="'", escape='', open_ended=False, all_escaped=False)
     """
-    favourite = "\t" if name.endswith((".tsv", ".tab")) else ","
-    lines = _sampled(lines)
-    if lines and (said := SAYS_DELIMITER.match(lines[0])):
-        return max((tried(lines[1:], each) for each in _variants("".join(lines), said[1])), key=lambda f: f.share)
-    text = "".join(lines)
-    best: tuple[tuple[float, ...], FoundLayout] | None = None
-    for delimiter in DELIMITERS:
-        for layout in (
-            _variants(text, delimiter) if delimiter in text or delimiter == favourite else [TableLayout(delimiter)]
-        ):
-            found = tried(lines, layout)
-            rank = (_rank(found), *_preference(found, delimiter == favourite))
-            if best is None or rank > best[0]:
-                best = rank, found
-    assert best is not None
-    found = best[1]
-    # prose may hold as many marks in each line; a header of one known name says that there is one column
-    alone = lines and lines[0].strip("\ufeff\"' \r\n").lower() in KNOWN_COLUMNS
-    if alone or found.width == 1:
-        return _one_column(lines, text, favourite) or found
-    return found
+    trial = _Trial(_sampled(lines), "\t" if name.endswith((".tsv", ".tab")) else ",")
+    found = trial.likeliest()
+    return replace(found, rival=trial.rival(found))
 
 
-def _one_column(lines: Sequence[str], text: str, favourite: str) -> FoundLayout | None:
-    """The layout of a table of one column, where `lines` are one: what is escaped may be a delimiter all the same."""
-    layouts = _variants(text, NO_DELIMITER)
-    escaped = {delimiter: text.count(f"\\{delimiter}") for delimiter in DELIMITERS}
-    likely = max(DELIMITERS, key=lambda delimiter: (escaped[delimiter], delimiter == favourite))
-    bare = text.count(likely) - escaped[likely]
-    if bare <= max(1, FEW_ODD * escaped[likely]) and (escaped[likely] > bare or likely == "\t"):
-        slashed = [each for each in _variants(text, likely) if each.escape and not each.quote]
-        layouts = [*slashed, *(each for each in layouts if not slashed or each.quote)]
-    found = [tried(lines, each) for each in layouts]
-    fitting = [each for each in found if each.width == 1 and each.share >= 0.6 and 5 * each.broken <= len(each.rows)]
-    return max(fitting, key=lambda each: (*_preference(each, False), each.share), default=None)
+class _Trial:
+    """The layouts that a sample might have, each tried on it once; `favourite`: the delimiter that breaks a tie."""
+
+    def __init__(self, lines: Sequence[str], favourite: str) -> None:
+        said = SAYS_DELIMITER.match(lines[0]) if lines else None
+        self.said, self.favourite = said[1] if said else "", favourite
+        self.lines = lines[1:] if said else lines
+        self.text = "".join(self.lines)
+        self.found: dict[TableLayout, FoundLayout] = {}
+
+    def of(self, layout: TableLayout) -> FoundLayout:
+        """How `layout` fits the sample."""
+        if layout not in self.found:
+            self.found[layout] = tried(self.lines, layout)
+        return self.found[layout]
+
+    def likeliest(self) -> FoundLayout:
+        """The layout that fits best."""
+        layouts = [layout for each in self._delimiters() for layout in _variants(self.text, each)]
+        found = max(map(self.of, layouts), key=self.worth)
+        if self.said:
+            return found
+        # prose may hold as many marks in each line; a header of one known name says that there is one column
+        alone = self.lines and self.lines[0].strip("\ufeff\"' \r\n").lower() in KNOWN_COLUMNS
+        return (self._one_column() if alone or found.width == 1 else None) or found
+
+    def worth(self, found: FoundLayout) -> tuple[float, ...]:
+        """How well a layout fits, and which of two that fit as well is likelier."""
+        return (_rank(found), *_preference(found, found.layout.delimiter == self.favourite))
+
+    def _delimiters(self) -> list[str]:
+        """What may stand between cells: of a long sample what is not far worse than another on its first lines."""
+        if self.said:
+            return [self.said]
+        there = [each for each in DELIMITERS if each in self.text or each == self.favourite]
+        if len(self.lines) < 2 * FIRST_LINES or len(there) < 2:
+            return there
+        ranks = {
+            each: max(_rank(tried(self.lines[:FIRST_LINES], layout)) for layout in _variants(self.text, each))
+            for each in there
+        }
+        return [each for each in there if ranks[each] >= max(ranks.values()) - FAR_WORSE]
+
+    def _one_column(self) -> FoundLayout | None:
+        """The layout of a table of one column, if it is one: what is escaped may be a delimiter all the same."""
+        text, layouts = self.text, _variants(self.text, NO_DELIMITER)
+        escaped = {delimiter: text.count(f"\\{delimiter}") for delimiter in DELIMITERS}
+        likely = max(DELIMITERS, key=lambda delimiter: (escaped[delimiter], delimiter == self.favourite))
+        bare = text.count(likely) - escaped[likely]
+        if bare <= max(1, FEW_ODD * escaped[likely]) and (escaped[likely] > bare or likely == "\t"):
+            slashed = [each for each in _variants(text, likely) if each.escape and not each.quote]
+            layouts = [*slashed, *(each for each in layouts if not slashed or each.quote)]
+        found = map(self.of, layouts)
+        fitting = [
+            each for each in found if each.width == 1 and each.share >= ONE_COLUMN and 5 * each.broken <= len(each.rows)
+        ]
+        return max(fitting, key=lambda each: (*_preference(each, False), each.share), default=None)
+
+    def rival(self, best: FoundLayout) -> TableLayout | None:
+        """Another layout that reads a short sample otherwise and fits it nearly as well as `best`; None for none."""
+        # between tabs a text may begin and end in quotation marks of its own
+        shown = best.layout.delimiter != "\t" and any(row.needed for row in best.rows)
+        if len(best.rows) > SHORT_SAMPLE or (shown and best.share == 1 and not best.broken and not best.opened):
+            return None
+        cells = [row.cells for row in best.rows]
+        for found in self.found.values():
+            if found is not best and _rivals(found, best) and [row.cells for row in found.rows] != cells:
+                return found.layout
+        return None
+
+
+def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
+    """Whether something speaks for `found`, which quotes otherwise than `best`: cells that had to be quoted, or rows.
+
+    A mark that nothing closes speaks for it too: of a table that is cut, or of which a mark is lost.
+    """
+    if found.layout.quote == best.layout.quote or found.width != best.width:
+        return False
+    shown = found.opened > 0 or any(row.needed for row in found.rows)
+    if best.width == 1:
+        return shown and bool(found.layout.quote) and found.layout.delimiter in (best.layout.delimiter, NO_DELIMITER)
+    if found.layout.delimiter != best.layout.delimiter or _rank(found) < _rank(best) - NEARLY:
+        return False
+    return (shown and bool(found.layout.quote)) or (found.share == 1 and len(found.rows) > len(best.rows))
 
 
 def _sampled(lines: Sequence[str]) -> Sequence[str]:
@@ -274,9 +376,14 @@ def _rank(found: FoundLayout) -> float:
         named = len(first) in (found.width, found.width - 1) and len(first) > 1 and names_columns(first)
         # marks open cells or close them, and some have to; one that does neither among twice as many is damage
         needed = sum(row.needed > 0 for row in found.rows)
-        believed = bool(found.layout.quote) and needed >= max(1, 2 * found.broken)
+        believed = bool(found.layout.quote) and (needed >= max(1, 2 * found.broken) or _quotes_names(found.rows))
         return share + 0.2 * named + 0.15 * believed
     return max(0.3, 0.7 * share * (2 * found.quoted_rows >= len(found.rows) > 0))
+
+
+def _quotes_names(rows: Sequence[ReadRow]) -> bool:
+    """Whether the names of columns are quoted: then so is what has to be below them."""
+    return rows[0].quoted > 0 and names_columns(rows[0].cells)
 
 
 def _preference(found: FoundLayout, favourite: bool) -> tuple[float, ...]:

@@ -22,6 +22,7 @@ STATUS = "http status"
 REVISIT = "revisit"
 STORAGE = "cannot be opened"
 SEVERAL = "many documents in one text"
+UNSURE = "layout not sure"
 
 # no fault: left out because nobody would want it as text
 UNWANTED = frozenset((REDIRECT, OTHER_NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY_TEXT, SEVERAL))
@@ -47,6 +48,7 @@ MEANING: dict[str, str] = {
     NOT_A_PAGE: "a web archive record that holds no page: request, metadata, crawl notes",
     STATUS: "a page that the server did not deliver with status 200",
     REVISIT: "a web archive record that only refers to an earlier one",
+    UNSURE: "a short table that two layouts fit, read as one of them; the detail says as which",
     SEVERAL: "a text too long for one document, read as several; the detail says which way",
     STORAGE: "the system refused to open or read it",
 }

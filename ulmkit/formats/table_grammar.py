@@ -25,6 +25,11 @@ class TableLayout:
     open_ended: bool = False
     all_escaped: bool = False
 
+    @property
+    def quotes_said(self) -> str:
+        """Which mark quotes cells, in words."""
+        return f"{self.quote} quotes cells" if self.quote else "quotation marks belong to the texts"
+
 
 @dataclass
 class ReadRow:

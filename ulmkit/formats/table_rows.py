@@ -44,6 +44,17 @@ class TableRows(Iterator[NumberedRecord]):
     def __next__(self) -> NumberedRecord:
         return next(self.rows)
 
+    @property
+    def doubt(self) -> Unreadable | None:
+        """That the table may be in another layout than it is read in: then rows may be joined, and no row says so."""
+        if self.rival is None:
+            return None
+        detail = (
+            f"too few rows to tell whether {self.rival.quotes_said}; read as if {self.layout.quotes_said}. Look at "
+            "what was kept; JSON lines leave no doubt"
+        )
+        return self.origin.unreadable(reasons.UNSURE, detail)
+
     def _fill(self) -> list[str]:
         """The next lines, which stay ahead, as a sample."""
         size, lines = 0, []
@@ -69,7 +80,7 @@ class TableRows(Iterator[NumberedRecord]):
     def _settle(self, lines: Sequence[str], found: FoundLayout | None = None) -> None:
         """Take the layout of `lines`, and the names of the columns if their first row is a header."""
         found = found or find_layout(lines, self.origin.name.lower())
-        self.layout, self.width = found.layout, found.width
+        self.layout, self.width, self.rival = found.layout, found.width, found.rival
         self.grammar = grammar_of(found.layout)
         self.simple = self.grammar.line_of(max(self.width, 1))
         cells = [row.cells for row in found.rows]
@@ -143,6 +154,8 @@ class TableRows(Iterator[NumberedRecord]):
     def _next_row(self, number: int, line: str) -> Iterator[NumberedRecord]:
         """The row that begins with `line`, or what is to be said of it."""
         rows = self._rows_at(line)
+        if rows and self._is_rest(rows[0], line):
+            rows = None
         if rows is None and (self._is_header(line) or self._changed(number)):
             return
         if rows is None:
@@ -197,6 +210,20 @@ class TableRows(Iterator[NumberedRecord]):
             like += fits_columns(cells, self.fits, self.text)
         return like >= 0.8 * (end - start)
 
+    def _is_rest(self, row: ReadRow, line: str) -> bool:
+        """Whether the row on `line` is the rest of one whose beginning was not read: marks close what none opens."""
+        quote, delimiter = self.layout.quote, self.layout.delimiter
+        if not quote or row.lines > 1 or self.marks <= self.own:
+            return False
+        whole = f"{delimiter}{line.rstrip('\r\n')}{delimiter}"
+        return any(
+            cell.endswith(quote)
+            and not cell.startswith(quote)
+            and cell.count(quote) % 2 == 1
+            and f"{delimiter}{cell}{delimiter}" in whole
+            for cell in row.cells
+        )
+
     def _swallows(self, row: ReadRow) -> bool:
         return row.lines > 2 and self._like_rows(1, row.lines - 1)
 
@@ -213,7 +240,9 @@ class TableRows(Iterator[NumberedRecord]):
             escaping = grammar_of(replace(layout, quote=quotes, escape="\\"))
             if (found := escaping.row(self._watched, self.patience)) and not self._swallows(found):
                 yield found
-        if "\r" in line.rstrip("\r\n") and (found := self._alone(line.rstrip("\r\n").replace("\r", ""))):
+        joined = line.rstrip("\r\n").replace("\r", "")
+        goes_on = bool(layout.escape) and joined.endswith(layout.escape)
+        if "\r" in line.rstrip("\r\n") and not goes_on and (found := self._alone(joined)):
             yield found
         exact = row is not None and row.lines == 1 and row.quoted > 0 and self.grammar.is_exact(line, row)
         if quotes in line and (layout.quote or not layout.escape) and not exact:

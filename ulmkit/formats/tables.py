@@ -26,6 +26,8 @@ from ulmkit.formats.table_rows import TableRows
 def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
     """A document a row. `text_field` is a column's name, or its number from 1."""
     rows = TableRows(text_lines(stream, origin), origin)
+    if doubt := rows.doubt:
+        yield doubt
     field, names = origin.text_field, rows.names
     if field and field.isdecimal() and field not in names and 0 < int(field) <= len(names):
         origin = replace(origin, text_field=names[int(field) - 1])
