@@ -151,6 +151,8 @@ HOSTILE = {
     "another format": lambda folder: sealed(folder, "config.json", set_to("format", [2])),
     "another form": lambda folder: sealed(folder, "config.json", set_to("form", "0" * 12)),
     "a language nobody knows": lambda folder: sealed(folder, "config.json", set_to("language", "../../etc")),
+    "shares beyond the whole": lambda folder: sealed(folder, "config.json", set_to("shares", [-0.5, 1.5])),
+    "a share that no number holds": lambda folder: sealed(folder, "config.json", set_to("shares", [10**400, 0])),
     "shares of text": lambda folder: sealed(folder, "config.json", set_to("shares", ["1", "2"])),
     "weights of text": lambda folder: sealed(
         folder, "mix.json", set_to("mix", {"weights": {"n-grams": "1"}, "bias": [0, 0]})
@@ -167,6 +169,12 @@ HOSTILE = {
     "offsets beyond": tensors_changed(lambda tensors: tensors.update(offsets=tensors["offsets"] * 1_000_000)),
     "offsets backwards": tensors_changed(lambda tensors: tensors.update(offsets=tensors["offsets"][::-1])),
     "keys out of order": tensors_changed(lambda tensors: tensors.update(keys=tensors["keys"][::-1])),
+    "weights that sum to no number": tensors_changed(
+        lambda tensors: tensors.update(weights=np.full_like(tensors["weights"], 3e38))
+    ),
+    "texts seen that are no numbers of texts": tensors_changed(
+        lambda tensors: tensors.update(seen=tensors["seen"].astype(np.float32))
+    ),
     "doubles": tensors_changed(lambda tensors: tensors.update(weights=tensors["weights"].astype(np.float64))),
 }  # fmt: skip
 

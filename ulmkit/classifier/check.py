@@ -1,5 +1,6 @@
 """What is wrong with labelled texts: what no classifier can be made of is refused, what to beware of is said."""
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -23,14 +24,19 @@ def class_order(labels: Sequence[str], named: Sequence[str] = ()) -> tuple[str, 
 
     >>> class_order(["10", "2", "-1"]), class_order(["b", "a", "10"])
     (('-1', '2', '10'), ('10', 'a', 'b'))
+    >>> class_order(["nan", "2", "1"])  # no order holds between numbers and what is none
+    ('1', '2', 'nan')
     """
     if named:
         return tuple(named)
     found = set(labels)
     try:
-        return tuple(sorted(found, key=lambda label: (float(label), label)))
+        values = {label: float(label) for label in found}
     except ValueError:
         return tuple(sorted(found))
+    if any(math.isnan(value) for value in values.values()):
+        return tuple(sorted(found))
+    return tuple(sorted(found, key=lambda label: (values[label], label)))
 
 
 def refuse_unlearnable(examples: Examples, named: Sequence[str] = ()) -> None:

@@ -29,6 +29,7 @@ _CONFIG, _MIX = "config.json", "mix.json"
 _FILES = {NGRAMS: "ngrams.safetensors", SELF_TRAINED: "self-trained.safetensors"}
 KNOWN = {*_FILES, *NEURAL}
 _EXPLAINED = 1_000  # characters of a text that words are left out of one by one
+_LARGEST = 1e9  # of weights: no fit comes near, and no sum of such leaves what numbers can hold
 _SEEN = "seen"  # tensor: a hash of every text of training
 _TENSORS = {"keys": np.uint64, "text": np.uint8, "offsets": np.int64, "weights": np.float32, "bias": np.float64}
 
@@ -178,7 +179,7 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
     shares: Any = config.get("shares")
     if not _names(classes, 2) or not _names(members, 1) or not set(members) <= KNOWN:
         raise ArtifactError(f"{where}: its classes or members are no list of names. Use another copy, or train again.")
-    if not _numbers(shares, len(classes)):
+    if not _numbers(shares, len(classes)) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise ArtifactError(f"{where}: 'shares' is damaged. Use another copy, or train again.")
     code = config.get("language")
     form = TextForm((language or get(code)) if isinstance(code, str) and code else None)
@@ -202,6 +203,8 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
         tensors = tensors_of(folder, _FILES[name], manifest)
         found[name] = _member(tensors, len(classes), folder / _FILES[name])
         seen = tensors.get(_SEEN, seen)
+        if seen.dtype != np.uint64 or seen.ndim != 1:
+            raise ArtifactError(f"{folder / _FILES[name]}: '{_SEEN}' is damaged. Use another copy, or train again.")
     read = {name: _mix(mixes.get(name), members, len(classes), folder / _MIX) for name in ("mix", *members)}
     about = config.get("about")
     return TextClassifier(
@@ -227,9 +230,10 @@ def _names(value: Any, least: int) -> bool:
 
 
 def _numbers(value: Any, count: int) -> bool:
+    """Whether `value` is a list of so many numbers, each finite, and so small that sums of them are, too."""
     return (
         isinstance(value, list) and len(value) == count and all(type(each) in (int, float) for each in value)
-        and bool(np.isfinite(np.array(value, float)).all())
+        and all(abs(each) < _LARGEST for each in value)
     )  # fmt: skip
 
 
@@ -256,7 +260,7 @@ def _member(tensors: Mapping[str, np.ndarray], classes: int, path: Path) -> NGra
     )  # fmt: skip
     if not fits:
         raise ArtifactError(f"{path}: its tensors do not fit each other. Use another copy, or train again.")
-    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+    if not ((abs(weights) < _LARGEST).all() and (abs(bias) < _LARGEST).all()):
         raise ArtifactError(f"{path}: holds values that are no numbers. Use another copy, or train again.")
     places = offsets.tolist()
     names = [text[a:b].decode("utf-8", "replace") for a, b in pairwise(places)]

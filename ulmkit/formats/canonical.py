@@ -100,6 +100,9 @@ def _address(text: str) -> str:
     address = ipaddress.IPv6Address(text)
     if address.scope_id is not None:
         raise ValueError("an address of one machine's own interface")
+    if mapped := address.ipv4_mapped:  # which Python spells in two ways, by its version; browsers in this one
+        high, low = divmod(int(mapped), 1 << 16)
+        return f"[::ffff:{high:x}:{low:x}]"
     return f"[{address.compressed}]"
 
 
