@@ -207,15 +207,15 @@ def test_a_folder_that_would_not_load_is_left_as_it_was(folder: Path, monkeypatc
     assert [path.name for path in folder.iterdir()] == ["language.toml"]
 
 
-def articles(path: Path, count: int) -> Path:
-    """A sample in JSON lines, of sentences made from a few words."""
+def articles(path: Path, count: int, between: str = "\n") -> Path:
+    """A sample in JSON lines, of sentences made from a few words, `between` which stands a line's end or a space."""
     rng = random.Random(5)
     stems, ends = "linn jõg mets tee van suur väik kaun tõus lange voola seisa", "a i e u as is es us ale ile ele ule"
     words = [stem + end for stem in stems.split() for end in ends.split()]
     with open(path, "w", encoding="utf-8") as file:
         for number in range(count):
             said = [f"Ja {' '.join(rng.choices(words, k=9))} on, et see ei ole." for _ in range(12)]
-            file.write(json.dumps({"id": number, "text": "\n".join(said)}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"id": number, "text": between.join(said)}, ensure_ascii=False) + "\n")
     return path
 
 
@@ -248,7 +248,7 @@ def test_stop_words_are_those_of_most_documents(tmp_path: Path) -> None:
     shutil.copytree(found, folder)
     (folder / "stopwords.txt").unlink()
     language = load_language(folder)
-    texts = read_sample(language, named_inputs([str(articles(tmp_path / "s.jsonl", 20))]))
+    texts = read_sample(language, named_inputs([str(articles(tmp_path / "s.jsonl", 20, between=" "))]))
     words = frequent_words(language, texts, 6)
     assert set(words) == {"ei", "et", "ja", "ole", "on", "see"}
     shortened = replace(language, segmentation=replace(language.segmentation, abbreviations=("s.o", "on.See")))
