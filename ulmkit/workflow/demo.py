@@ -12,9 +12,7 @@ from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import signature
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.authoring.checks.trials import train_demo_tokenizer
-from ulmkit.classifier.copies import copy_groups
 from ulmkit.classifier.folds import stratified_folds
-from ulmkit.classifier.run import Trained, train_run
 from ulmkit.classifier.table import Examples
 from ulmkit.corpus.build import BuildOptions, build_corpus
 from ulmkit.errors import UsageError
@@ -33,6 +31,7 @@ from ulmkit.tokenizer.model import Tokenizer
 from ulmkit.workflow.write import continuations
 
 if TYPE_CHECKING:
+    from ulmkit.classifier.run import Trained
     from ulmkit.language.sections import LabelledSet
 
 DEMO_VALID_SHARE = 0.12  # a few dozen articles: one in fifty would be one article
@@ -113,6 +112,10 @@ def demo_set(language: Language) -> "LabelledSet | None":
 
 def demo_split(language: Language, task: "LabelledSet", *, seed: int = 0) -> tuple[Examples, Examples]:
     """Two thirds of a bundled set to learn from and a third to measure on; near copies stand on one side."""
+    from ulmkit.classifier.copies import (
+        copy_groups,
+    )  # what it needs is asked for after torch, which the demo needs first
+
     rows = read_labelled(language.file(task.locator))
     _, classes = np.unique([row.name for row in rows], return_inverse=True)
     parts = stratified_folds(classes, copy_groups([language.match(row.text) for row in rows]), seed=seed, count=_PARTS)
@@ -133,9 +136,10 @@ def demo_split(language: Language, task: "LabelledSet", *, seed: int = 0) -> tup
 
 def demo_classifier(
     language: Language, layout: Layout, task: "LabelledSet", *, seed: int = 0, report: Report = silent
-) -> Trained:
+) -> "Trained":
     """Classify a bundled labelled set with n-grams and the demo's language model, measured on a third of it."""
     from ulmkit.classifier.reader import reader_of_run
+    from ulmkit.classifier.run import train_run
 
     train, test = demo_split(language, task, seed=seed)
     reader = reader_of_run(layout, DEMO_RUN, language, which="last")
