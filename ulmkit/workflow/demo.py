@@ -112,9 +112,8 @@ def demo_set(language: Language) -> "LabelledSet | None":
 
 def demo_split(language: Language, task: "LabelledSet", *, seed: int = 0) -> tuple[Examples, Examples]:
     """Two thirds of a bundled set to learn from and a third to measure on; near copies stand on one side."""
-    from ulmkit.classifier.copies import (
-        copy_groups,
-    )  # what it needs is asked for after torch, which the demo needs first
+    # what this needs is asked for after torch, which the demo needs first
+    from ulmkit.classifier.copies import copy_groups
 
     rows = read_labelled(language.file(task.locator))
     _, classes = np.unique([row.name for row in rows], return_inverse=True)
