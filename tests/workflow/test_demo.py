@@ -32,6 +32,7 @@ def test_bundled_comments_are_in_normal_form_and_stand_on_one_side_each(code: st
     assert test.where(0).startswith("comments.tsv:")
 
 
+@pytest.mark.slow
 def test_the_demo_classifies_beside_the_majority_and_a_language_without_a_set_skips_that(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
