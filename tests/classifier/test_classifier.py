@@ -222,6 +222,14 @@ def test_empty_and_unreadable_rows_stay_in_their_place(run, tmp_path):
     assert float(found[1]["probability"]) == 0.5
 
 
+def test_labels_of_a_table_whose_layout_is_not_sure_come_with_a_remark(run, tmp_path):
+    table = tmp_path / "t.tsv"
+    table.write_text('index_id\tcategory\ttext\n5\tsport\tsupp oli soe\n6\tilm\t"supp oli vana\n', encoding="utf-8")
+    done, text = predicted(run[1].classifier, table, tmp_path)
+    assert [row["note"] for row in csv.DictReader(text.splitlines())] == ["", ""]
+    assert [remark.split(" (")[0] for remark in done.remarks] == ["t.tsv: layout not sure"]
+
+
 def test_below_the_threshold_there_is_no_label(run, tmp_path):
     table = written(tmp_path / "t.csv", [("midagi muud", "x"), ("supp oli soe ja maitsev", "y")])
     done, text = predicted(run[1].classifier, table, tmp_path, form="jsonl", threshold=0.8, top=2)

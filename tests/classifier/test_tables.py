@@ -9,6 +9,7 @@ from ulmkit.classifier.check import class_order, refuse_unknown, refuse_unlearna
 from ulmkit.classifier.copies import copy_groups, have_copies
 from ulmkit.classifier.table import Columns, Examples, labelled_rows
 from ulmkit.errors import InputError, UsageError
+from ulmkit.workflow.finetune import TextSource
 
 ROWS = [(f"text number {n}, quite good", "good") for n in range(3)] + [(f"text {n}\nbad", "bad") for n in range(3)]
 
@@ -103,6 +104,22 @@ def test_bad_rows_are_left_out_and_counted_where_that_is_asked(table):
     content = as_csv([*ROWS, ("x y z", ""), (" ", "bad")]) + "alone\n"
     found, bad = labelled_rows([table(content)], Columns(), skip_bad=True)
     assert (len(found.texts), bad) == (len(ROWS), 3)
+
+
+UNSURE = 'index_id\tlabel\ttext\n5\tgood\tA text of a few words.\n6\tbad\t"Another one of a few words.\n'
+
+
+def test_that_the_layout_is_not_sure_is_a_remark_and_no_row(table):
+    found = read(table(UNSURE, "t.tsv"))
+    assert found.texts == ("A text of a few words.", '"Another one of a few words.')
+    (remark,) = found.remarks
+    assert remark.startswith("t.tsv: layout not sure (too few rows to tell whether")
+
+
+def test_texts_of_ones_own_say_it_too(table):
+    source = TextSource((table(UNSURE, "t.tsv"),), "text")
+    assert len(list(source)) == 2
+    assert source.to_json()["remarks"] == list(read(table(UNSURE, "t.tsv")).remarks)
 
 
 def test_a_line_that_is_no_utf8_is_named(table):

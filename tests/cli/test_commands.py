@@ -90,7 +90,7 @@ def test_a_model_is_fine_tuned_with_a_table(chain: Path, tmp_path: Path, capsys:
     assert "in the corpus" in said.out.splitlines()[1]
     assert run(*words, "--resume", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["texts"]["input"] == {"files": ["comments.csv"], "columns": ["comment"], "unread": []}
+    assert found["texts"]["input"] == {"files": ["comments.csv"], "columns": ["comment"], "unread": [], "remarks": []}
     assert run("lm", "evaluate", "fa", "--root", chain, "--run", "comments", "--no-baselines") == 0
     capsys.readouterr()
     assert run("verify", "fa", "--root", chain) == 0

@@ -21,7 +21,7 @@ from random_cases import examples
 from ulmkit.document import RawDocument, Unreadable
 from ulmkit.errors import InputError, UsageError
 from ulmkit.formats import reasons
-from ulmkit.formats.inputs import describe_input, named_inputs, read_input
+from ulmkit.formats.inputs import describe_input, named_inputs, read_input, telling_doubts
 from ulmkit.formats.origin import READING, Reading, moment
 from ulmkit.formats.read import expand_inputs, input_names, read_file
 from ulmkit.formats.recognise import recognise
@@ -241,6 +241,10 @@ def test_a_short_table_that_two_layouts_fit_is_read_with_a_remark(tmp_path: Path
     assert [document.content for document in documents] == [LONG, f'"{FA}']
     assert (remark.where, remark.reason) == ("a.tsv", reasons.UNSURE)
     assert "quotation marks belong to the texts" in remark.detail
+    (item,) = named_inputs([str(tmp_path / "a.tsv")])
+    remarks: list[str] = []
+    assert len(list(telling_doubts(item, read_input(item, Reading()), remarks.append))) == 2
+    assert remarks == [f"a.tsv: layout not sure ({remark.detail})"]
 
 
 @pytest.mark.parametrize(("content", "name", "texts"), TABLES)

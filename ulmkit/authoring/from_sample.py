@@ -1,13 +1,20 @@
 """From text that is trusted to limits and stop words: read, measured, calibrated, and written into the folder."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ulmkit.authoring import calibrate as limits
 from ulmkit.authoring.calibrate import Calibration
-from ulmkit.authoring.measure import describe_sample, frequent_words, measure_texts, read_junk_pages, read_sample
+from ulmkit.authoring.measure import (
+    describe_sample,
+    frequent_words,
+    measure_texts,
+    read_junk_pages,
+    read_sample,
+    unheard,
+)
 from ulmkit.errors import UsageError
 from ulmkit.formats.inputs import Input
 from ulmkit.language.spec import Language
@@ -51,12 +58,14 @@ def calibrate_on(
     tighten: bool = False,
     only: Collection[str] = (),
     stop_words: int | None = None,
+    remark: Callable[[str], None] = unheard,
     report: Report = silent,
 ) -> Proposed:
     """Limits from the documents of `inputs`, of which each keeps the share `keep` and all together `jointly`.
 
     `tighten` lets the sample narrow too what pages may be made of; `only` names the limits that may change;
-    `stop_words` proposes so many for a language that has none. Nothing is written.
+    `stop_words` proposes so many for a language that has none. `remark` hears of tables whose layout is not sure.
+    Nothing is written.
 
     Raises `UsageError` where `language` has stop words already, or no spaces to count words by, and for a sample too
     small to say where its hundredth lies.
@@ -67,7 +76,7 @@ def calibrate_on(
         )
     if stop_words and language.stop_words:
         raise UsageError(f"'{language.code}' has stop words: leave --stop-words out, or remove its stopwords.txt.")
-    texts = read_sample(language, inputs, report=report)
+    texts = read_sample(language, inputs, remark=remark, report=report)
     sample = describe_sample(inputs, texts)
     words = frequent_words(language, texts, stop_words) if stop_words else []
     asked = limits.with_stop_words(language, words) if words else language

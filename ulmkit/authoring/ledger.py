@@ -13,13 +13,13 @@ the held-out documents, paired: what lies within two of them is nothing.
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ulmkit.authoring.measure import read_documents
+from ulmkit.authoring.measure import read_documents, unheard
 from ulmkit.errors import UsageError
 from ulmkit.formats.inputs import Input
 from ulmkit.language.spec import Language
@@ -275,11 +275,16 @@ class _Trial:
 
 
 def sample_texts(
-    language: Language, inputs: Sequence[Input], count: int, *, report: Report = silent
+    language: Language,
+    inputs: Sequence[Input],
+    count: int,
+    *,
+    remark: Callable[[str], None] = unheard,
+    report: Report = silent,
 ) -> dict[str, list[str]]:
     """Source → raw texts: about `count` in all, as many from each source where it has them, by the hash of the text."""
     found: dict[str, dict[bytes, str]] = {}
-    for number, doc in enumerate(read_documents(language, inputs), 1):
+    for number, doc in enumerate(read_documents(language, inputs, remark), 1):
         digest = hashlib.blake2b(doc.text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         found.setdefault(doc.source, {})[digest] = doc.text
         report(Progress("read", number, None, "documents", doc.id))

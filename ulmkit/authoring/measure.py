@@ -7,7 +7,7 @@ there. Nothing is dropped: what a limit would say is for the caller to count.
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from ulmkit.corpus.shingles import WordHasher
 from ulmkit.document import Document, RawDocument
 from ulmkit.errors import InputError
 from ulmkit.files import open_regular
-from ulmkit.formats.inputs import Input, read_input, refusing_storage
+from ulmkit.formats.inputs import Input, read_input, refusing_storage, telling_doubts
 from ulmkit.formats.origin import Reading
 from ulmkit.language import cases
 from ulmkit.language.spec import Language
@@ -38,10 +38,16 @@ class Text:
     source: str
 
 
-def read_sample(language: Language, inputs: Sequence[Input], *, report: Report = silent) -> list[Text]:
+def unheard(line: str) -> None:
+    """Nobody hears of `line`."""
+
+
+def read_sample(
+    language: Language, inputs: Sequence[Input], *, remark: Callable[[str], None] = unheard, report: Report = silent
+) -> list[Text]:
     """The documents of `inputs` long enough for a build to ask more of them, in normal form and order."""
     found = []
-    for doc in read_documents(language, inputs):
+    for doc in read_documents(language, inputs, remark):
         text = doc.text
         if len(text) < language.filters.min_characters:
             continue
@@ -58,17 +64,22 @@ def read_junk_pages(language: Language) -> list[Text]:
     return [Text(language.normalize(page.text), float("nan"), cases.JUNK) for page in pages]
 
 
-def read_documents(language: Language, inputs: Sequence[Input]) -> Iterator[Document]:
-    """Every document of `inputs` that has a text, extracted, with its characters repaired and nothing else."""
-    for raw in _records(language, inputs):
+def read_documents(
+    language: Language, inputs: Sequence[Input], remark: Callable[[str], None] = unheard
+) -> Iterator[Document]:
+    """Every document of `inputs` that has a text, extracted, with its characters repaired and nothing else.
+
+    `remark` hears of tables whose layout is not sure.
+    """
+    for raw in _records(language, inputs, remark):
         doc = extract(raw, language.extraction, decode=Reading.of(language).decode)
         if isinstance(doc, Document) and doc.text.strip():
             yield dataclasses.replace(doc, text=repair(doc.text, language.extraction.encodings))
 
 
-def _records(language: Language, inputs: Sequence[Input]) -> Iterator[RawDocument]:
+def _records(language: Language, inputs: Sequence[Input], remark: Callable[[str], None]) -> Iterator[RawDocument]:
     for item in inputs:
-        records = refusing_storage(item, read_input(item, Reading.of(language)))
+        records = telling_doubts(item, refusing_storage(item, read_input(item, Reading.of(language))), remark)
         yield from (record for record in records if isinstance(record, RawDocument))
 
 

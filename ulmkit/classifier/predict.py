@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import batched
 from pathlib import Path
 from typing import IO, Any
@@ -31,13 +31,17 @@ class Wanted:
 
 @dataclass
 class Predicted:
-    """What was done: rows read, those without a label because none was likely enough, empty and unreadable ones."""
+    """What was done: rows read, those without a label because none was likely enough, empty and unreadable ones.
+
+    `remarks`: what whoever uses the labels should know of the table.
+    """
 
     rows: int = 0
     unsure: int = 0
     empty: int = 0
     unreadable: int = 0
     called: dict[str, int] | None = None
+    remarks: list[str] = field(default_factory=list)
 
 
 class Labeller:
@@ -95,6 +99,7 @@ def label_table(
     """
     labeller = Labeller(classifier, wanted or Wanted())
     table = Table(path)
+    labeller.done.remarks += table.remarks
     text = text_column(table, columns or Columns())
     with out as file:
         write = _writer(file, form, table.columns, labeller.columns)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ulmkit.document import Unreadable
 from ulmkit.errors import InputError, UsageError
+from ulmkit.formats import reasons
 from ulmkit.formats.fields import TEXT_FIELDS
 from ulmkit.formats.layout import LAYOUT_ROWS
 from ulmkit.formats.origin import scalar
@@ -37,6 +38,7 @@ class Examples:
     ids: tuple[str, ...] = ()
     lines: tuple[int, ...] = ()
     files: tuple[str, ...] = ()  # of each text
+    remarks: tuple[str, ...] = ()  # tables whose layout is not sure
 
     def where(self, row: int) -> str:
         """File and line of a text."""
@@ -45,6 +47,8 @@ class Examples:
 
 class Table:
     """One file of rows. `columns` are its names; iterating gives rows, and complaints about what is none.
+
+    `remarks` say that it may be in another layout than it is read in.
 
     With `lines`, each line of a plain text is a row of one cell, whatever marks stand in it.
     """
@@ -58,7 +62,9 @@ class Table:
             why = f" ({first[0].reason}: {first[0].detail})" if first and isinstance(first[0], Unreadable) else ""
             raise InputError(f"{self.name}: no rows in it{why}. Give a CSV, TSV, JSON lines or Parquet file.")
         self.columns = list(dict.fromkeys(key for _, row in self.sample for key in row))
-        self._first = first
+        doubts = [row for row in first if isinstance(row, Unreadable) and row.reason == reasons.UNSURE]
+        self.remarks = [row_problem(row, self.name) for row in doubts]
+        self._first = [row for row in first if row not in doubts]
 
     def __iter__(self) -> Iterator[TableRow | Unreadable]:
         yield from self._first
@@ -133,9 +139,11 @@ def labelled_rows(
     ids: list[str] = []
     lines: list[int] = []
     files: list[str] = []
+    remarks: list[str] = []
     bad = 0
     for path in paths:
         table = Table(path, lines=not labelled and columns.text is None)
+        remarks += table.remarks
         text_name = text_column(table, columns)
         label_name = label_column(table, columns, text_name) if labelled else ""
         id_name = table.column(columns.id, (), "--id-column") if columns.id else ""
@@ -173,4 +181,5 @@ def labelled_rows(
         tuple(ids) if columns.id else (),
         tuple(lines),
         tuple(files),
+        tuple(remarks),
     ), bad

@@ -61,7 +61,7 @@ def examples(
     labelled: bool = True,
     skip_bad: bool = False,
 ) -> "Examples":
-    """The rows of tables; those left out are counted on stderr."""
+    """The rows of tables; those left out are counted on stderr, and tables whose layout is not sure named."""
     from ulmkit.classifier.table import Columns, labelled_rows
 
     found, bad = labelled_rows(files, Columns(text, label, id_), labelled=labelled, skip_bad=skip_bad)
@@ -69,6 +69,7 @@ def examples(
         terminal.note(
             f"{found.name}: {bad:,} rows left out: they cannot be read, or lack a text{' or label' * labelled}."
         )
+    terminal.warn(found.remarks)
     return found
 
 
@@ -156,7 +157,7 @@ def train(
     of_test = None
     if test_files:
         of_test = examples(terminal, test_files, text_column, label_column, id_column, skip_bad=skip_bad)
-    pool = examples(terminal, unlabelled, text_column, None, labelled=False).texts if unlabelled else ()
+    pool = examples(terminal, unlabelled, text_column, None, labelled=False) if unlabelled else None
     folder = layout.classifier(run)
     readers = readers_of(terminal, code, lm, backward_lm)
     with terminal.progress() as report:
@@ -164,7 +165,7 @@ def train(
             language,
             folder,
             of_train,
-            unlabelled=pool,
+            unlabelled=pool.texts if pool else (),
             test=of_test,
             labels=named(labels),
             readers=readers,
@@ -183,7 +184,13 @@ def train(
     name = "" if run == "classifier" else f" --run {run}"
     terminal.note(f"Next: ulmkit classify predict {code}{name} --input FILE --output labelled.csv")
     evaluation = trained.evaluation.to_json() if trained.evaluation else {}
-    terminal.finish({"folder": str(folder), **trained.classifier.about, **evaluation, "remarks": trained.remarks})
+    remarks = [*remarked(of_train, of_test, pool), *trained.remarks]
+    terminal.finish({"folder": str(folder), **trained.classifier.about, **evaluation, "remarks": remarks})
+
+
+def remarked(*tables: "Examples | None") -> list[str]:
+    """What was remarked of the tables that were given."""
+    return [remark for table in tables if table for remark in table.remarks]
 
 
 def size_of(trained: "Trained") -> str:
@@ -195,8 +202,7 @@ def size_of(trained: "Trained") -> str:
 def _show(terminal: Terminal, trained: "Trained") -> None:
     for line in trained.lines:
         terminal.print(line)
-    for remark in trained.remarks:
-        terminal.note(f"Warning: {remark}")
+    terminal.warn(trained.remarks)
     if trained.evaluation:
         terminal.print("\n" + trained.evaluation.summary())
     else:
@@ -237,7 +243,7 @@ def evaluate(
     test = examples(terminal, inputs, text_column, label_column, skip_bad=skip_bad)
     found = evaluate_classifier(classifier, test)
     terminal.print(found.summary())
-    result = found.to_json()
+    result = found.to_json() | {"remarks": remarked(test)}
     if other and against:
         compared = runs_compared(found, evaluate_classifier(other, test), against)
         value = compared.difference
@@ -316,10 +322,11 @@ def predict(
             wanted=Wanted(top, threshold, explain),
             report=report,
         )
+    terminal.warn(done.remarks)
     terminal.note(_said(done, threshold))
     if output:
         terminal.finish({"output": str(output), "rows": done.rows, "unsure": done.unsure, "empty": done.empty,
-                         "unreadable": done.unreadable, "called": done.called})  # fmt: skip
+                         "unreadable": done.unreadable, "called": done.called, "remarks": done.remarks})  # fmt: skip
 
 
 def _said(done: "Predicted", threshold: float) -> str:
@@ -379,7 +386,7 @@ def curve(
     language = terminal.language(code)
     of_train = examples(terminal, train_files, text_column, label_column, skip_bad=skip_bad)
     of_test = examples(terminal, test_files, text_column, label_column, skip_bad=skip_bad)
-    pool = examples(terminal, unlabelled, text_column, None, labelled=False).texts if unlabelled else ()
+    pool = examples(terminal, unlabelled, text_column, None, labelled=False) if unlabelled else None
     readers = readers_of(terminal, code, lm, backward_lm)
     with terminal.progress() as report:
         found = learning_curve(
@@ -388,7 +395,7 @@ def curve(
             of_test,
             [size_asked(each) for each in sizes.split(",")],
             samples=samples,
-            unlabelled=pool,
+            unlabelled=pool.texts if pool else (),
             labels=named(labels),
             readers=readers,
             how=how_asked(recipe, seeds, readers),
@@ -397,7 +404,7 @@ def curve(
         )
     terminal.print(found.summary())
     terminal.print("\nahead, behind: samples whose paired interval against n-grams leaves zero out")
-    terminal.finish(found.to_json())
+    terminal.finish(found.to_json() | {"remarks": remarked(of_train, of_test, pool)})
 
 
 def size_asked(word: str) -> int | None:

@@ -5,7 +5,7 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,11 @@ class Terminal:
         """A remark, on stderr."""
         if not self.quiet:
             remark(readable_lines(text))
+
+    def warn(self, remarks: Iterable[str]) -> None:
+        """What whoever uses the result should know, a line each, on stderr."""
+        for each in remarks:
+            self.note(f"Warning: {each}")
 
     def finish(self, value: dict[str, Any]) -> None:
         """The end of a command: with --json the whole result as one object, else its signature alone."""

@@ -75,7 +75,7 @@ def finetune(
             tensorboard=tensorboard,
             told=lambda own: _say(terminal, own),
             audited=audit_told(terminal, verbose),
-            remark=lambda line: terminal.note(f"Warning: {line}"),
+            remark=lambda line: terminal.warn([line]),
             progress=progress,
             report=report,
         )
@@ -89,5 +89,4 @@ def finetune(
 def _say(terminal: Terminal, own: Any) -> None:
     for line in own.lines:
         terminal.print(line)
-    for line in own.remarks:
-        terminal.note(f"Warning: {line}")
+    terminal.warn(own.remarks)

@@ -254,8 +254,10 @@ def calibrate(
 
     language = terminal.language(code)
     inputs = named_inputs(samples, text_field=text_field)
+    remarks: list[str] = []
     with terminal.progress() as report:
-        found = calibrate_on(language, inputs, stop_words=stop_words, report=report, **how)
+        found = calibrate_on(language, inputs, stop_words=stop_words, remark=remarks.append, report=report, **how)
+    terminal.warn(remarks)
     result, sample, words = found.calibration, found.calibration.sample, found.stop_words
     terminal.print(f"{sample.documents:,} documents of {sample.name}, SHA-256 {sample.sha256}\n")
     terminal.print(limits_table(result))
@@ -280,6 +282,7 @@ def calibrate(
             "limits": [vars(proposal) | {"changed": proposal.changed} for proposal in result.proposals],
             "stop_words": words,
             "written": written,
+            "remarks": remarks,
         }
     )
 
@@ -356,8 +359,10 @@ def ledger_(
     language = terminal.language(code)
     normalizer = language.normalizer(profile or STANDARD)
     inputs = named_inputs(paths, text_field=text_field)
+    remarks: list[str] = []
     with terminal.progress() as report:
-        sample = sample_texts(language, inputs, count, report=report)
+        sample = sample_texts(language, inputs, count, remark=remarks.append, report=report)
+        terminal.warn(remarks)
         texts = [text for part in sample.values() for text in part]
         model = None
         if ablate:
@@ -374,6 +379,7 @@ def ledger_(
         "sample": {source: len(part) for source, part in sample.items()},
         "vocabulary": vocabulary,
         "order": order,
+        "remarks": remarks,
     } | kept.to_json()
     if out is not None:
         title = f"Ledger of {language.code}, {profile or STANDARD}, {normalizer.fingerprint}"

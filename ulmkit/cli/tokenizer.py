@@ -170,10 +170,13 @@ def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
     terminal.print(evaluation.summary())
     result = evaluation.to_json()
     if inputs:
-        found = list(round_trips_of_files(language, tokenizer, inputs))
+        remarks: list[str] = []
+        found = list(round_trips_of_files(language, tokenizer, inputs, remark=remarks.append))
+        terminal.warn(remarks)
         rows = [(file, f"{trips.total:,}", f"{trips.exact:,}") for file, trips in found]
         terminal.print(text_table(("file", "texts", "exact"), rows))
         result["inputs"] = [{"file": file} | dataclasses.asdict(trips) for file, trips in found]
+        result["remarks"] = remarks
         _refuse_failed(found)
     terminal.finish(result)
 

@@ -112,6 +112,15 @@ def refusing_storage(item: Input, records: Iterable[Record]) -> Iterator[Record]
         yield record
 
 
+def telling_doubts(item: Input, records: Iterable[Record], remark: Callable[[str], None]) -> Iterator[Record]:
+    """`records` of `item`, but for what says that a table's layout is not sure: `remark` hears that, a line each."""
+    for record in records:
+        if isinstance(record, Unreadable) and record.reason == reasons.UNSURE:
+            remark(f"{item.path.name}: {record.reason} ({record.detail})")
+        else:
+            yield record
+
+
 def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None] | None = None) -> Iterator[Record]:
     """The documents of one input, and a complaint for each record that is none (see `read_file`)."""
     return read_file(

@@ -25,6 +25,7 @@ def rows_of_file(path: Path, *, lines: bool = False) -> Iterator[TableRow | Unre
     """The rows of a CSV, TSV, JSON lines or Parquet file, packed or not, with complaints about what is none.
 
     With `lines` a plain text has rows, too: each of its lines is a single cell, with all commas and quotation marks.
+    That the layout is not sure (`reasons.UNSURE`) comes before the first row.
     Raises `InputError` for a file that cannot be opened, or is no table.
     """
     shown = stored_name(path.name)
@@ -57,7 +58,10 @@ def rows_of_file(path: Path, *, lines: bool = False) -> Iterator[TableRow | Unre
 
 def _cells(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
     """Rows of CSV or TSV, each with the line that it begins on. Columns without names are column1, column2 …"""
-    for row in TableRows(text_lines(stream, origin), origin):
+    rows = TableRows(text_lines(stream, origin), origin)
+    if doubt := rows.doubt:
+        yield doubt
+    for row in rows:
         if isinstance(row, Unreadable):
             yield row
         elif isinstance(row, tuple):

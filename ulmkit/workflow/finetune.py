@@ -50,6 +50,7 @@ class TextSource:
     columns: list[str] = field(default_factory=list)  # the column of each file, once it was read
     unread: int = 0
     reasons: list[str] = field(default_factory=list)  # of the first rows that could not be read
+    remarks: list[str] = field(default_factory=list)  # tables whose layout is not sure
 
     def __iter__(self) -> Iterator[str]:
         """Every text in order, empty ones among them."""
@@ -58,6 +59,7 @@ class TextSource:
             table = Table(path, lines=self.column is None)
             name = text_column(table, Columns(self.column))
             self.columns.append(name)
+            self.remarks += table.remarks
             for row in table:
                 if isinstance(row, Unreadable):
                     self._leave_out(row_problem(row, table.name))
@@ -76,7 +78,7 @@ class TextSource:
         return [stored_name(path.name) for path in self.files]
 
     def to_json(self) -> dict[str, Any]:
-        return {"files": self.names, "columns": self.columns, "unread": self.reasons}
+        return {"files": self.names, "columns": self.columns, "unread": self.reasons, "remarks": self.remarks}
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class OwnTexts:
     @property
     def remarks(self) -> list[str]:
         """What whoever trains on these texts should know, a line each."""
-        found = [f"left out: {line}" for line in self.source.reasons]
+        found = [remark for source in (self.source, self.test) if source for remark in source.remarks]
+        found += [f"left out: {line}" for line in self.source.reasons]
         ours, theirs = self.fit, self.corpus_fit
         if theirs and ours.a_word > ILL_FITTING * theirs.a_word:
             found.append(
