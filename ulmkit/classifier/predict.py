@@ -89,16 +89,18 @@ def label_table(
     *,
     form: str = "csv",
     columns: Columns | None = None,
+    layout: str = "",
     wanted: Wanted | None = None,
     report: Report = silent,
 ) -> Predicted:
     """Write every row of the table `path` with its label to `out`, in order, as `csv`, `tsv` or `jsonl`.
 
     A row that cannot be read is written empty, with why in column `note`; of an empty text the shares of the classes
-    in training are said. Nothing is written before the table and its column of texts were found.
+    in training are said. `layout` says how the table is written (see `table_told`).
+    Nothing is written before the table and its column of texts were found.
     """
     labeller = Labeller(classifier, wanted or Wanted())
-    table = Table(path)
+    table = Table(path, layout=layout)
     labeller.done.remarks += table.remarks
     text = text_column(table, columns or Columns())
     with out as file:

@@ -74,9 +74,10 @@ def train_classifier(
     material = Material(train.texts, forms, true, len(classes), [unlabelled[place] for place in kept], pool)
     learned = learn(material, readers=readers, how=how, seed=seed, report=report)
     line = _signature(language, form, train, pool, labels, seed, readers, how)
+    read = {"files": train.name, "rows": len(true), "classes": dict(Counter(train.labels))}
     about = {
         "signature": line,
-        "train": {"files": train.name, "rows": len(true), "classes": dict(Counter(train.labels))},
+        "train": read | ({"table": train.layout} if train.layout else {}),
         "unlabelled": {"texts": len(pool), "learned_from": learned.learned_from, "left_out": left_out},
         "recipe": learned.recipe,
         "language_models": {reader.direction: reader.source for reader in readers},

@@ -14,6 +14,7 @@ from ulmkit.formats.fields import TEXT_FIELDS
 from ulmkit.formats.layout import LAYOUT_ROWS
 from ulmkit.formats.origin import scalar
 from ulmkit.formats.rows import TableRow, rows_of_file
+from ulmkit.formats.table_told import told_layout
 from ulmkit.names import readable, stored_name
 
 LABEL_COLUMNS = ("label", "labels", "category", "class", "sentiment", "topic", "target", "tag")
@@ -39,6 +40,7 @@ class Examples:
     lines: tuple[int, ...] = ()
     files: tuple[str, ...] = ()  # of each text
     remarks: tuple[str, ...] = ()  # tables whose layout is not sure
+    layout: str = ""  # as a person said it
 
     def where(self, row: int) -> str:
         """File and line of a text."""
@@ -48,14 +50,15 @@ class Examples:
 class Table:
     """One file of rows. `columns` are its names; iterating gives rows, and complaints about what is none.
 
-    `remarks` say that it may be in another layout than it is read in.
+    `remarks` say that it may be in another layout than it is read in; `layout` says which it has, such as
+    `delimiter=tab,quote=none`.
 
     With `lines`, each line of a plain text is a row of one cell, whatever marks stand in it.
     """
 
-    def __init__(self, path: Path, *, lines: bool = False) -> None:
+    def __init__(self, path: Path, *, lines: bool = False, layout: str = "") -> None:
         self.path, self.name = path, stored_name(path.name)
-        self._rows = rows_of_file(path, lines=lines)
+        self._rows = rows_of_file(path, lines=lines, layout=layout)
         first = list(islice(self._rows, LAYOUT_ROWS))
         self.sample = [row for row in first if not isinstance(row, Unreadable)]
         if not self.sample:
@@ -127,12 +130,12 @@ def refused_row(row: Unreadable, name: str) -> InputError:
 
 
 def labelled_rows(
-    paths: Sequence[Path], columns: Columns, *, labelled: bool = True, skip_bad: bool = False
+    paths: Sequence[Path], columns: Columns, *, labelled: bool = True, skip_bad: bool = False, layout: str = ""
 ) -> tuple[Examples, int]:
     """All rows of `paths`, and how many were left out with `skip_bad`: unreadable, without a text, without a label.
 
     Without `skip_bad` the first such row is an `InputError` with its line; unlabelled rows without a text are left out
-    always. Raises `UsageError` for a column that is not there.
+    always. `layout` says how the tables are written. Raises `UsageError` for a column that is not there.
     """
     texts: list[str] = []
     labels: list[str] = []
@@ -142,7 +145,7 @@ def labelled_rows(
     remarks: list[str] = []
     bad = 0
     for path in paths:
-        table = Table(path, lines=not labelled and columns.text is None)
+        table = Table(path, lines=not labelled and columns.text is None, layout=layout)
         remarks += table.remarks
         text_name = text_column(table, columns)
         label_name = label_column(table, columns, text_name) if labelled else ""
@@ -182,4 +185,5 @@ def labelled_rows(
         tuple(lines),
         tuple(files),
         tuple(remarks),
+        str(told_layout(layout)),
     ), bad

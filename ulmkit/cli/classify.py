@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Commands, FilePath, Terminal, shared
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared, table_option
 from ulmkit.cli.completion import classifier_names, language_code
 from ulmkit.cli.streams import write_out
 from ulmkit.errors import UsageError
@@ -60,11 +60,12 @@ def examples(
     *,
     labelled: bool = True,
     skip_bad: bool = False,
+    layout: str = "",
 ) -> "Examples":
     """The rows of tables; those left out are counted on stderr, and tables whose layout is not sure named."""
     from ulmkit.classifier.table import Columns, labelled_rows
 
-    found, bad = labelled_rows(files, Columns(text, label, id_), labelled=labelled, skip_bad=skip_bad)
+    found, bad = labelled_rows(files, Columns(text, label, id_), labelled=labelled, skip_bad=skip_bad, layout=layout)
     if bad:
         terminal.note(
             f"{found.name}: {bad:,} rows left out: they cannot be read, or lack a text{' or label' * labelled}."
@@ -110,6 +111,7 @@ def named(labels: str | None) -> tuple[str, ...]:
 @click.option("--test", "test_files", type=TABLE, multiple=True, help="Labelled texts to measure on.")
 @unlabelled_option
 @text_option
+@table_option
 @label_option
 @id_option
 @labels_option
@@ -129,6 +131,7 @@ def train(
     test_files: tuple[Path, ...],
     unlabelled: tuple[Path, ...],
     text_column: str | None,
+    table_layout: str,
     label_column: str | None,
     id_column: str | None,
     labels: str | None,
@@ -153,11 +156,17 @@ def train(
 
     language = terminal.language(code)
     layout = terminal.layout(language.code)
-    of_train = examples(terminal, train_files, text_column, label_column, id_column, skip_bad=skip_bad)
+    of_train = examples(
+        terminal, train_files, text_column, label_column, id_column, skip_bad=skip_bad, layout=table_layout
+    )
     of_test = None
     if test_files:
-        of_test = examples(terminal, test_files, text_column, label_column, id_column, skip_bad=skip_bad)
-    pool = examples(terminal, unlabelled, text_column, None, labelled=False) if unlabelled else None
+        of_test = examples(
+            terminal, test_files, text_column, label_column, id_column, skip_bad=skip_bad, layout=table_layout
+        )
+    pool = (
+        examples(terminal, unlabelled, text_column, None, labelled=False, layout=table_layout) if unlabelled else None
+    )
     folder = layout.classifier(run)
     readers = readers_of(terminal, code, lm, backward_lm)
     with terminal.progress() as report:
@@ -214,6 +223,7 @@ def _show(terminal: Terminal, trained: "Trained") -> None:
 @click.option("--input", "inputs", type=TABLE, multiple=True, required=True, help="Labelled texts.")
 @click.option("--against", metavar="RUN", help="Another classifier, for a paired comparison on the same rows.")
 @text_option
+@table_option
 @label_option
 @skip_option
 @run_option
@@ -224,6 +234,7 @@ def evaluate(
     inputs: tuple[Path, ...],
     against: str | None,
     text_column: str | None,
+    table_layout: str,
     label_column: str | None,
     skip_bad: bool,
     run: str,
@@ -240,7 +251,7 @@ def evaluate(
     layout = terminal.layout(language.code)
     classifier = open_run(layout.classifier(run), language)
     other = open_run(layout.classifier(against), language) if against else None
-    test = examples(terminal, inputs, text_column, label_column, skip_bad=skip_bad)
+    test = examples(terminal, inputs, text_column, label_column, skip_bad=skip_bad, layout=table_layout)
     found = evaluate_classifier(classifier, test)
     terminal.print(found.summary())
     result = found.to_json() | {"remarks": remarked(test)}
@@ -283,6 +294,7 @@ def standard_output() -> Iterator[IO[str]]:
 @click.option("--threshold", type=click.FloatRange(0, 1), default=0.0, help="No label where none is as probable.")
 @click.option("--explain", type=click.IntRange(min=0), default=0, metavar="K", help="Say which K n-grams spoke.")
 @text_option
+@table_option
 @run_option
 @shared
 def predict(
@@ -294,6 +306,7 @@ def predict(
     threshold: float,
     explain: int,
     text_column: str | None,
+    table_layout: str,
     run: str,
 ) -> None:
     """Add a label and its probability to every row of a table, of any size, in its order.
@@ -319,6 +332,7 @@ def predict(
             out,
             form=form,
             columns=Columns(text=text_column),
+            layout=table_layout,
             wanted=Wanted(top, threshold, explain),
             report=report,
         )
@@ -347,6 +361,7 @@ def _said(done: "Predicted", threshold: float) -> str:
 @click.option("--sizes", default="100,500,1000,all", show_default=True, help="Numbers of labels.")
 @click.option("--samples", type=click.IntRange(min=1), default=3, show_default=True, help="Of each size.")
 @text_option
+@table_option
 @label_option
 @labels_option
 @skip_option
@@ -365,6 +380,7 @@ def curve(
     sizes: str,
     samples: int,
     text_column: str | None,
+    table_layout: str,
     label_column: str | None,
     labels: str | None,
     skip_bad: bool,
@@ -384,9 +400,11 @@ def curve(
     from ulmkit.classifier.curve import learning_curve
 
     language = terminal.language(code)
-    of_train = examples(terminal, train_files, text_column, label_column, skip_bad=skip_bad)
-    of_test = examples(terminal, test_files, text_column, label_column, skip_bad=skip_bad)
-    pool = examples(terminal, unlabelled, text_column, None, labelled=False) if unlabelled else None
+    of_train = examples(terminal, train_files, text_column, label_column, skip_bad=skip_bad, layout=table_layout)
+    of_test = examples(terminal, test_files, text_column, label_column, skip_bad=skip_bad, layout=table_layout)
+    pool = (
+        examples(terminal, unlabelled, text_column, None, labelled=False, layout=table_layout) if unlabelled else None
+    )
     readers = readers_of(terminal, code, lm, backward_lm)
     with terminal.progress() as report:
         found = learning_curve(

@@ -116,6 +116,16 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+table_option = click.option(
+    "--table",
+    "table_layout",
+    metavar="NAME=VALUE,…",
+    default="",
+    help="How tables are written, where it is not found: delimiter=tab|comma|semicolon|pipe|space|none or a mark, "
+    "quote=double|single|none, escape=backslash|none. What is said is believed.",
+)
+
+
 def shared(function: Callable[..., Any], *, languages_exist: bool = True) -> Callable[..., Any]:
     """Give a command the options every command takes; it receives them as a `Terminal` first.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.common import CELL_LIMIT, Commands, Terminal, shared, text_table
+from ulmkit.cli.common import CELL_LIMIT, Commands, Terminal, shared, table_option, text_table
 from ulmkit.cli.completion import language_code
 from ulmkit.cli.crawl_report import crawl_tables, yield_tables
 from ulmkit.cli.fetching import addresses, allowing, chosen_fetching, failures_shown, fetching, show_failures
@@ -37,6 +37,7 @@ def command() -> None:
     type=click.Choice(["line", "blank-line", "file"]),
     help="What is one document of a plain text; the file, unless it is too long for one and plainly many.",
 )
+@table_option
 @click.option(
     "--licence", default="unknown", show_default=True, help="SPDX licence of the inputs, or of --site and --feed."
 )
@@ -83,6 +84,7 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
     language = terminal.language(code)
     how = chosen_fetching(options, licence)
     options["filters"] = filters_told(options.pop("limits"))
+    options["table"] = options.pop("table_layout")
     with failures_shown(terminal), terminal.progress() as report:
         corpus = workflow.build(
             language, inputs or None, root=terminal.root, licence=licence, fetching=how, report=report, **options

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ulmkit.cli.classify import TABLE
-from ulmkit.cli.common import Terminal, shared
+from ulmkit.cli.common import Terminal, shared, table_option
 from ulmkit.cli.completion import language_code, run_names
 from ulmkit.cli.training import audit_told, changes, course, reached, shape, training_progress
 
@@ -17,6 +17,7 @@ from ulmkit.cli.training import audit_told, changes, course, reached, shape, tra
     "--input", "files", type=TABLE, multiple=True, help="Texts: CSV, TSV, JSON lines, Parquet, or a text a line."
 )
 @click.option("--text-column", metavar="NAME", help="Column of texts, by name or number from 1.")
+@table_option
 @click.option("--test", "test_files", type=TABLE, multiple=True, help="Texts to leave out: what is measured on later.")
 @click.option(
     "--from",
@@ -35,6 +36,7 @@ def finetune(
     code: str,
     files: tuple[Path, ...],
     text_column: str | None,
+    table_layout: str,
     test_files: tuple[Path, ...],
     start: str | None,
     preset: str | None,
@@ -64,11 +66,11 @@ def finetune(
             language,
             layout,
             run_name,
-            TextSource(files, text_column) if files else None,
+            TextSource(files, text_column, layout=table_layout) if files else None,
             start=start,
             sizes=preset,
             changes=changes(settings, given),
-            test=TextSource(test_files, text_column) if test_files else None,
+            test=TextSource(test_files, text_column, layout=table_layout) if test_files else None,
             minutes=minutes,
             resume=resume,
             device=device,

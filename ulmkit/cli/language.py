@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Commands, FilePath, Terminal, shared, text_table, word_table
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared, table_option, text_table, word_table
 from ulmkit.cli.completion import language_code
 from ulmkit.names import home_expanded, readable
 
@@ -219,6 +219,7 @@ def new(terminal: Terminal, code: str, into: Path | None) -> None:
     help="Text you trust: a file, a folder or a glob of any kind a build reads. May be given again.",
 )
 @click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
+@table_option
 @click.option(
     "--keep", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="What each limit shall keep."
 )
@@ -235,6 +236,7 @@ def calibrate(
     code: str,
     samples: tuple[str, ...],
     text_field: str | None,
+    table_layout: str,
     stop_words: int | None,
     writes: bool,
     **how: Any,
@@ -253,7 +255,7 @@ def calibrate(
     from ulmkit.formats.inputs import named_inputs
 
     language = terminal.language(code)
-    inputs = named_inputs(samples, text_field=text_field)
+    inputs = named_inputs(samples, text_field=text_field, table=table_layout)
     remarks: list[str] = []
     with terminal.progress() as report:
         found = calibrate_on(language, inputs, stop_words=stop_words, remark=remarks.append, report=report, **how)
@@ -322,6 +324,7 @@ def shown_limit(limit: "float | tuple[float, ...]") -> str:
     help="A file, a folder or a glob of any kind a build reads. May be given again.",
 )
 @click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
+@table_option
 @click.option("--profile", default=None, help="A named variation of the language, such as social.  [default: standard]")
 @click.option("--sample", "count", type=click.IntRange(min=2), default=2000, show_default=True, help="Documents.")
 @click.option("--vocab", "vocabulary", type=click.IntRange(min=300), default=4000, show_default=True, help="Pieces.")
@@ -334,6 +337,7 @@ def ledger_(
     code: str,
     paths: tuple[str, ...],
     text_field: str | None,
+    table_layout: str,
     profile: str | None,
     count: int,
     vocabulary: int,
@@ -358,7 +362,7 @@ def ledger_(
 
     language = terminal.language(code)
     normalizer = language.normalizer(profile or STANDARD)
-    inputs = named_inputs(paths, text_field=text_field)
+    inputs = named_inputs(paths, text_field=text_field, table=table_layout)
     remarks: list[str] = []
     with terminal.progress() as report:
         sample = sample_texts(language, inputs, count, remark=remarks.append, report=report)

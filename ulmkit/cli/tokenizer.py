@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ulmkit.cli.common import Commands, FilePath, Terminal, shared, text_table
+from ulmkit.cli.common import Commands, FilePath, Terminal, shared, table_option, text_table
 from ulmkit.cli.completion import language_code
 from ulmkit.cli.streams import input_lines, write_out
 from ulmkit.errors import InputError, UlmkitError, UsageError
@@ -149,8 +149,9 @@ def words(terminal: Terminal, code: str, train: Path, valid: Path, test: Path) -
     metavar="PATH",
     help="Round-trip the raw text of these files too.",
 )
+@table_option
 @shared
-def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
+def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...], table_layout: str) -> None:
     """Measure the tokenizer of LANGUAGE on the held-out documents, and prove that it loses nothing.
 
     \b
@@ -171,7 +172,7 @@ def evaluate(terminal: Terminal, code: str, inputs: tuple[str, ...]) -> None:
     result = evaluation.to_json()
     if inputs:
         remarks: list[str] = []
-        found = list(round_trips_of_files(language, tokenizer, inputs, remark=remarks.append))
+        found = list(round_trips_of_files(language, tokenizer, inputs, table=table_layout, remark=remarks.append))
         terminal.warn(remarks)
         rows = [(file, f"{trips.total:,}", f"{trips.exact:,}") for file, trips in found]
         terminal.print(text_table(("file", "texts", "exact"), rows))

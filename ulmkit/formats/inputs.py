@@ -19,6 +19,7 @@ from ulmkit.formats import reasons
 from ulmkit.formats.origin import Reading, Record
 from ulmkit.formats.plain_text import DOCUMENTS
 from ulmkit.formats.read import expand_inputs, input_names, leads_nowhere, read_file, source_name
+from ulmkit.formats.table_told import told_layout
 from ulmkit.names import home_expanded, readable, stored_name
 
 ATTEMPTS = 3  # at reading a file that changes meanwhile
@@ -39,6 +40,7 @@ class Input:
     licence: str = "unknown"
     text_field: str | None = None
     documents: str = ""  # what is one document of a plain text: `line`, `blank-line`, `file`; empty: it is guessed
+    table: str = ""  # what a person says of a table's layout, as `table_told` writes it
     licence_field: str = ""
     crawled: bool = False
     ai_agents: Literal["any", "two", "ignore"] = "two"
@@ -51,13 +53,16 @@ def named_inputs(
     licence: str = "unknown",
     text_field: str | None = None,
     documents: str | None = None,
+    table: str | None = None,
 ) -> list[Input]:
     """The files that `patterns` stand for, with names that do not depend on where they lie.
 
-    A file's source is its own bare name; the files of a folder carry the folder's name; `name` replaces both.
+    A file's source is its own bare name; the files of a folder carry the folder's name; `name` replaces both. `table`
+    says the layout of tables, such as `delimiter=tab,quote=none`.
     """
     if documents and documents not in DOCUMENTS:
         raise UsageError(f"documents is {readable(documents, 40)}, expected {' or '.join(DOCUMENTS)}.")
+    layout = str(told_layout(table or ""))
     result = []
     for pattern in patterns:
         files = expand_inputs([pattern])
@@ -68,7 +73,9 @@ def named_inputs(
         else:
             keys = input_names(files)
             sources = {path: name or source_name(path.name) for path in files}
-        result += [Input(path, sources[path], keys[path], licence, text_field, documents or "") for path in files]
+        result += [
+            Input(path, sources[path], keys[path], licence, text_field, documents or "", layout) for path in files
+        ]
     return [
         dataclasses.replace(
             item,
@@ -130,6 +137,7 @@ def read_input(item: Input, reading: Reading, *, progress: Callable[[int], None]
         licence=item.licence,
         text_field=item.text_field,
         documents=item.documents,
+        table=item.table,
         licence_field=item.licence_field,
         crawled=item.crawled,
         ai_agents=item.ai_agents,
@@ -168,6 +176,7 @@ def describe_input(item: Input) -> DescribedInput:
             "licence": item.licence,
             "text_field": item.text_field,
             **({"documents": item.documents} if item.documents else {}),
+            **({"table": item.table} if item.table else {}),
             **({"licence_field": item.licence_field} if item.licence_field else {}),
             **({"crawled": True, "ai_agents": item.ai_agents} if item.crawled else {}),
             "bytes": file_size(item.path),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
 from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, ReadRow, TableLayout, grammar_of
+from ulmkit.formats.table_told import ToldLayout
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
 CUT_ROW = 60  # lines that a row may have in which the sample ends
@@ -23,6 +24,7 @@ NEARLY = 0.3
 SHORT_SAMPLE = 24  # rows up to which two layouts may fit equally well
 LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
+UNTOLD = ToldLayout()
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
 
 _NUMBER = "0123456789.-+eE"
@@ -225,17 +227,22 @@ def names_columns(cells: Sequence[str]) -> bool:
     return any(cell.strip().lower().lstrip("\ufeff") in KNOWN_COLUMNS for cell in cells)
 
 
-def _variants(text: str, delimiter: str) -> list[TableLayout]:
-    """The layouts with `delimiter` that the marks in `text` allow."""
+def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[TableLayout]:
+    """The layouts with `delimiter` that the marks in `text` allow, and what was `told` of them."""
+    if told.quote is not None and told.escape is not None:
+        alone = bool(told.quote and told.escape) and _escapes_alone(_escaped(text), delimiter)
+        return [TableLayout(delimiter, told.quote, told.escape, all_escaped=alone)]
     start, end = rf"(?:^|{re.escape(delimiter)}) ?", rf" ?(?:{re.escape(delimiter)}|\r?$)"
     quotes = ['"']
     if '"' in text:
         quotes.append("")
     if "'" in text and re.search(f"{start}'", text, re.M) and re.search(f"'{end}", text, re.M):
         quotes.append("'")
+    if told.quote is not None:
+        quotes = [told.quote]
     found = [TableLayout(delimiter, quote) for quote in quotes]
     if "\\" in text:
-        follows = Counter(re.findall(r"\\(.)", text, re.S))
+        follows = _escaped(text)
         for quote in quotes:
             paired = "\\\\" in text and quote and _paired_inside(text, quote)
             if quote and (f"\\{quote}" in text or paired):
@@ -243,7 +250,15 @@ def _variants(text: str, delimiter: str) -> list[TableLayout]:
         # where marks are escaped since they would quote, a cell that begins with a bare one is quoted
         if _escapes_alone(follows, delimiter) and not (follows['"'] and re.search(f'{start}"', text, re.M)):
             found.append(TableLayout(delimiter, "", "\\"))
-    return list(dict.fromkeys(found))
+    if told.escape == "\\":
+        found += [TableLayout(delimiter, quote, "\\", all_escaped=quote == "") for quote in quotes]
+    allowed = [layout for layout in found if ToldLayout(None, told.quote, told.escape).allows(layout)]
+    return list(dict.fromkeys(allowed))
+
+
+def _escaped(text: str) -> Counter[str]:
+    """How often which character stands behind a backslash."""
+    return Counter(re.findall(r"\\(.)", text, re.S))
 
 
 def _paired_inside(text: str, quote: str) -> bool:
@@ -261,23 +276,27 @@ def _escapes_alone(follows: Counter[str], delimiter: str) -> bool:
     return known > odd and odd <= max(1, FEW_ODD * known)
 
 
-def find_layout(lines: Sequence[str], name: str = "") -> FoundLayout:
+def find_layout(lines: Sequence[str], name: str = "", told: ToldLayout = UNTOLD) -> FoundLayout:
     """The layout under which most of `lines` are rows of one width; `name` (lower case) breaks a tie.
+
+    What was `told` of it is so, whatever the lines say.
 
     >>> find_layout(["id;text\\n", "1;'a; b'\\n", "2;'c'\\n"]).layout
     TableLayout(delimiter=';', quote="'", escape='', open_ended=False, all_escaped=False)
     """
-    trial = _Trial(_sampled(lines), "\t" if name.endswith((".tsv", ".tab")) else ",")
+    trial = _Trial(_sampled(lines), "\t" if name.endswith((".tsv", ".tab")) else ",", told)
     found = trial.likeliest()
+    if told.strict:
+        found = replace(found, layout=replace(found.layout, open_ended=False))
     return replace(found, rival=trial.rival(found))
 
 
 class _Trial:
     """The layouts that a sample might have, each tried on it once; `favourite`: the delimiter that breaks a tie."""
 
-    def __init__(self, lines: Sequence[str], favourite: str) -> None:
+    def __init__(self, lines: Sequence[str], favourite: str, told: ToldLayout) -> None:
         said = SAYS_DELIMITER.match(lines[0]) if lines else None
-        self.said, self.favourite = said[1] if said else "", favourite
+        self.said, self.favourite, self.told = told.delimiter or (said[1] if said else ""), favourite, told
         self.lines = lines[1:] if said else lines
         self.text = "".join(self.lines)
         self.found: dict[TableLayout, FoundLayout] = {}
@@ -290,7 +309,7 @@ class _Trial:
 
     def likeliest(self) -> FoundLayout:
         """The layout that fits best."""
-        layouts = [layout for each in self._delimiters() for layout in _variants(self.text, each)]
+        layouts = [layout for each in self._delimiters() for layout in _variants(self.text, each, self.told)]
         found = max(map(self.of, layouts), key=self.worth)
         if self.said:
             return found
@@ -310,19 +329,21 @@ class _Trial:
         if len(self.lines) < 2 * FIRST_LINES or len(there) < 2:
             return there
         ranks = {
-            each: max(_rank(tried(self.lines[:FIRST_LINES], layout)) for layout in _variants(self.text, each))
+            each: max(
+                _rank(tried(self.lines[:FIRST_LINES], layout)) for layout in _variants(self.text, each, self.told)
+            )
             for each in there
         }
         return [each for each in there if ranks[each] >= max(ranks.values()) - FAR_WORSE]
 
     def _one_column(self) -> FoundLayout | None:
         """The layout of a table of one column, if it is one: what is escaped may be a delimiter all the same."""
-        text, layouts = self.text, _variants(self.text, NO_DELIMITER)
+        text, layouts = self.text, _variants(self.text, NO_DELIMITER, self.told)
         escaped = {delimiter: text.count(f"\\{delimiter}") for delimiter in DELIMITERS}
         likely = max(DELIMITERS, key=lambda delimiter: (escaped[delimiter], delimiter == self.favourite))
         bare = text.count(likely) - escaped[likely]
         if bare <= max(1, FEW_ODD * escaped[likely]) and (escaped[likely] > bare or likely == "\t"):
-            slashed = [each for each in _variants(text, likely) if each.escape and not each.quote]
+            slashed = [each for each in _variants(text, likely, self.told) if each.escape and not each.quote]
             layouts = [*slashed, *(each for each in layouts if not slashed or each.quote)]
         found = map(self.of, layouts)
         fitting = [

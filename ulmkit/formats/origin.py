@@ -60,6 +60,7 @@ class Origin:
     licence: str = "unknown"
     text_field: str | None = None
     documents: str = ""  # what is one document of a plain text: `line`, `blank-line`, `file`; empty: it is guessed
+    table: str = ""  # what a person says of a table's layout, as `table_told` writes it
     licence_field: str = ""  # where records say their own licence, beside the fields that are usual for it
     crawled: bool = False
     terms: UsageTerms | None = None

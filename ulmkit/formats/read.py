@@ -19,12 +19,14 @@ from ulmkit.formats.mediawiki import read_mediawiki
 from ulmkit.formats.origin import READING, Origin, Reading, Record, with_suffix_gone
 from ulmkit.formats.pages import read_asciidoc, read_html, read_markdown, read_restructured, read_treebank
 from ulmkit.formats.plain_text import read_plain_text
-from ulmkit.formats.recognise import recognise
+from ulmkit.formats.recognise import Format, recognise
 from ulmkit.formats.spoken import read_messages, read_subtitles
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
+from ulmkit.formats.table_told import told_layout
 from ulmkit.formats.tables import read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
 from ulmkit.names import home_expanded, stored_name
+from ulmkit.text.encoding import Undecodable
 
 Reader = Callable[[Stream, Origin], Iterator[Record]]
 
@@ -154,6 +156,7 @@ def read_file(
     licence: str = "unknown",
     text_field: str | None = None,
     documents: str = "",
+    table: str = "",
     licence_field: str = "",
     crawled: bool = False,
     ai_agents: Literal["any", "two", "ignore"] = "two",
@@ -167,6 +170,7 @@ def read_file(
     unique among its files (without it, the file's name; see `input_names`). An id is
     `<name>/<key>/<member>#<record>`, `<name>/` only where a name was given: it holds no folder of this machine. In a
     `crawled` archive it is `<name>/<hash of the page's URL>`, and `ai_agents` is what its pages' consent is found by.
+    `table` says the layout of tables (see `table_told`).
     `reading` is what the language says of its files. `progress` hears how many bytes of the file were read since
     it was last called. Nothing is raised for what a file holds.
     """
@@ -179,6 +183,7 @@ def read_file(
         licence=licence,
         text_field=text_field,
         documents=documents,
+        table=table,
         licence_field=licence_field,
         crawled=crawled,
         terms=UsageTerms(declared=licence, agents=ai_agents) if crawled else None,
@@ -212,6 +217,8 @@ def read_stream(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[
         yield origin.unreadable(*stream.failed())  # too little of an archive to be known as one; it is no text
         return
     found = recognise(head, origin.name)
+    if found.name == "text" and is_told_table(head, origin):
+        found = Format("table")
     if not found.name:
         yield origin.unreadable(found.reason, found.detail, shown=excerpt(head))
     elif found.name in READERS:
@@ -224,6 +231,14 @@ def read_stream(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[
     else:
         members = tar_members(stream, origin) if found.name == "tar" else _zip(stream, origin, budget)
         yield from with_failure(_members(members, origin, budget), stream, origin)
+
+
+def is_told_table(head: bytes, origin: Origin) -> bool:
+    """Whether a text that begins with `head` is a table, since a person said what stands between its cells."""
+    try:
+        return bool(origin.table) and told_layout(origin.table).divides(origin.decode(head))
+    except Undecodable:
+        return False
 
 
 def _zip(stream: Stream, origin: Origin, budget: ByteBudget) -> Iterator[Member]:

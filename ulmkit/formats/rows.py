@@ -21,15 +21,16 @@ from ulmkit.names import stored_name
 TableRow = tuple[int, dict[str, Any]]  # its line, and its cells by column
 
 
-def rows_of_file(path: Path, *, lines: bool = False) -> Iterator[TableRow | Unreadable]:
+def rows_of_file(path: Path, *, lines: bool = False, layout: str = "") -> Iterator[TableRow | Unreadable]:
     """The rows of a CSV, TSV, JSON lines or Parquet file, packed or not, with complaints about what is none.
 
     With `lines` a plain text has rows, too: each of its lines is a single cell, with all commas and quotation marks.
-    That the layout is not sure (`reasons.UNSURE`) comes before the first row.
+    That the layout is not sure (`reasons.UNSURE`) comes before the first row; `layout` says it (see `table_told`), and
+    then a text is a table.
     Raises `InputError` for a file that cannot be opened, or is no table.
     """
     shown = stored_name(path.name)
-    origin = Origin(shown, shown, path.name)
+    origin = Origin(shown, shown, path.name, table=layout)
     try:
         file = RegularFile(path)
     except OSError as error:
@@ -44,7 +45,12 @@ def rows_of_file(path: Path, *, lines: bool = False) -> Iterator[TableRow | Unre
             name = plain_name(name)
             origin = origin.inside(name)
             stream = decompressed(stream, CODECS[found.name], LIMITS, budget)
-        readers = {"table": _cells, "json lines": _objects, "text": _lines if lines else _cells, "json": _objects}
+        readers = {
+            "table": _cells,
+            "json lines": _objects,
+            "text": _lines if lines and not layout else _cells,
+            "json": _objects,
+        }
         if found.name == "parquet":
             yield from _parquet(stream, origin)
         elif found.name in readers:

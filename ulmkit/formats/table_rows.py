@@ -19,7 +19,8 @@ from ulmkit.formats.layout import (
     has_header,
 )
 from ulmkit.formats.origin import Origin
-from ulmkit.formats.table_grammar import ReadRow, TableLayout, grammar_of
+from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
+from ulmkit.formats.table_told import quote_said, told_layout
 
 PATIENCE = 1 << 12  # characters that an open cell may go on at the least
 LOOKED_ROUND = 16  # lines of an open cell after which it is asked whether they are rows
@@ -33,13 +34,14 @@ class TableRows(Iterator[NumberedRecord]):
     """
 
     def __init__(self, numbered: Iterator[tuple[int, str | Unreadable]], origin: Origin) -> None:
-        self.numbered, self.origin = numbered, origin
+        self.numbered, self.origin, self.told = numbered, origin, told_layout(origin.table)
         self.ahead: deque[tuple[int, str | Unreadable]] = deque()
         self.names: list[str] = []
         self.patience = origin.limits.record
         self.searched = 0  # the line up to which no other layout is looked for
-        self._settle(self._fill())
-        self.rows = self._read()
+        sample = self._fill()
+        self._settle(sample)
+        self.rows = self._read() if self._divided(sample) else iter([self._undivided()])
 
     def __next__(self) -> NumberedRecord:
         return next(self.rows)
@@ -50,10 +52,19 @@ class TableRows(Iterator[NumberedRecord]):
         if self.rival is None:
             return None
         detail = (
-            f"too few rows to tell whether {self.rival.quotes_said}; read as if {self.layout.quotes_said}. Look at "
-            "what was kept; JSON lines leave no doubt"
+            f"too few rows to tell whether {self.rival.quotes_said}; read as if {self.layout.quotes_said}. Say which "
+            f"with --table {quote_said(self.layout)} or --table {quote_said(self.rival)}"
         )
         return self.origin.unreadable(reasons.UNSURE, detail)
+
+    def _divided(self, lines: Sequence[str]) -> bool:
+        """Whether the delimiter that was said stands in any of `lines`; true where none was."""
+        told = self.told.delimiter
+        return not lines or told in (None, NO_DELIMITER) or any(told in line for line in lines)
+
+    def _undivided(self) -> Unreadable:
+        detail = f"nowhere a {self.told.delimiter_said}, which --table says stands between cells"
+        return self.origin.unreadable(reasons.BAD_RECORD, detail)
 
     def _fill(self) -> list[str]:
         """The next lines, which stay ahead, as a sample."""
@@ -79,7 +90,7 @@ class TableRows(Iterator[NumberedRecord]):
 
     def _settle(self, lines: Sequence[str], found: FoundLayout | None = None) -> None:
         """Take the layout of `lines`, and the names of the columns if their first row is a header."""
-        found = found or find_layout(lines, self.origin.name.lower())
+        found = found or find_layout(lines, self.origin.name.lower(), self.told)
         self.layout, self.width, self.rival = found.layout, found.width, found.rival
         self.grammar = grammar_of(found.layout)
         self.simple = self.grammar.line_of(max(self.width, 1))
@@ -184,6 +195,8 @@ class TableRows(Iterator[NumberedRecord]):
             return [row]
         if row is None:
             self.patience = max(PATIENCE, self.patience // 2)
+        if self.told.strict:
+            return None
         for other in self._otherwise(line, row):
             if len(other.cells) == self.width:
                 return [other]
@@ -286,7 +299,7 @@ class TableRows(Iterator[NumberedRecord]):
             return False
         lines = self._fill()
         self.searched = number + len(lines)
-        found = find_layout(lines, self.origin.name.lower())
+        found = find_layout(lines, self.origin.name.lower(), self.told)
         same = found.layout == self.layout and found.width == self.width
         if same or found.width < 2 or found.share < 0.9:
             return False

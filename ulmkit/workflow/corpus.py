@@ -234,6 +234,7 @@ def build(
     licence: str = "unknown",
     text_field: str | None = None,
     documents: Literal["line", "blank-line", "file"] | None = None,
+    table: str | None = None,
     limit: int | None = None,
     mirror: str | None = None,
     fetching: Fetching | None = None,
@@ -251,15 +252,15 @@ def build(
     `inputs`: files, folders and globs of any kind that docs/formats.md names. `root` is where data lies (ULMKIT_ROOT,
     else `data`); the corpus goes to `<root>/<code>/corpus`, which is `corpus.folder`. `name` and `licence` are given to
     the documents of the inputs, `text_field` is the field or column that holds the text, if it is not found by itself;
-    `documents` says what is one document of a plain text: a line, what stands between blank lines, or the file.
-    `limit` takes so many articles of each declared source, `mirror` is another server for dumps (else
-    ULMKIT_WIKIMEDIA_MIRROR); `fetching` says more of how sources are brought: which of them, who asks (else
-    ULMKIT_CONTACT), offline, whose consent is wanted. What a source could not bring stands in `corpus.failed`.
-    `valid_share` and `test_share` are shares of the documents. `pii` says what becomes of personal data.
-    `filters` are limits of the language's `[filters]` that are others in this build, such as `{"min_characters": 100}`.
-    `keep_gone` keeps crawled pages that have left the web since. `workers`: processes; all cores unless told, 0 is this
-    process alone. `report` hears of progress, once a second at most: `report=print` shows it. The same inputs, language
-    and options again are found finished, and an interrupted build goes on where it was.
+    `documents` says what is one document of a plain text: a line, what stands between blank lines, or the file; `table`
+    how tables are written, such as `delimiter=tab,quote=none`. `limit` takes so many articles of each declared source,
+    `mirror` is another server for dumps (else ULMKIT_WIKIMEDIA_MIRROR); `fetching` says more of how sources are
+    brought: which of them, who asks (else ULMKIT_CONTACT), offline, whose consent is wanted. What a source could not
+    bring stands in `corpus.failed`. `valid_share` and `test_share` are shares of the documents. `pii` says what becomes
+    of personal data. `filters` are limits of the language's `[filters]` that are others in this build, such as
+    `{"min_characters": 100}`. `keep_gone` keeps crawled pages that have left the web since. `workers`: processes; all
+    cores unless told, 0 is this process alone. `report` hears of progress, once a second at most: `report=print` shows
+    it. The same inputs, language and options again are found finished, and an interrupted build goes on where it was.
 
     Raises `UsageError` for a file that is not there or an impossible option, `BusyError` while another build runs in
     the same folder, `ArtifactError` where no document is left or the disk is full.
@@ -273,7 +274,8 @@ def build(
         chosen = brought.inputs
     else:
         given = [str(each) for each in ([inputs] if isinstance(inputs, str | Path) else inputs)]
-        chosen = named_inputs(given, name=name, licence=licence, text_field=text_field, documents=documents)
+        asked = {"text_field": text_field, "documents": documents, "table": table}
+        chosen = named_inputs(given, name=name, licence=licence, **asked)
     options = BuildOptions(
         *(valid_share, test_share, near_duplicates, pii, workers),
         consent=how.consent,

@@ -16,6 +16,7 @@ from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.classifier.table import Columns, Table, cell_text, row_problem, text_column
 from ulmkit.document import Unreadable
 from ulmkit.errors import ArtifactError, InputError, UsageError
+from ulmkit.formats.table_told import told_layout
 from ulmkit.language.spec import Language
 from ulmkit.lm import run as room
 from ulmkit.lm.config import LMConfig, replace_config
@@ -47,6 +48,7 @@ class TextSource:
     files: tuple[Path, ...] = ()
     column: str | None = None
     given: Sequence[str] = ()  # texts themselves, where there are no files
+    layout: str = ""  # of the tables, as a person says it
     columns: list[str] = field(default_factory=list)  # the column of each file, once it was read
     unread: int = 0
     reasons: list[str] = field(default_factory=list)  # of the first rows that could not be read
@@ -56,7 +58,7 @@ class TextSource:
         """Every text in order, empty ones among them."""
         yield from self.given
         for path in self.files:
-            table = Table(path, lines=self.column is None)
+            table = Table(path, lines=self.column is None, layout=self.layout)
             name = text_column(table, Columns(self.column))
             self.columns.append(name)
             self.remarks += table.remarks
@@ -78,7 +80,9 @@ class TextSource:
         return [stored_name(path.name) for path in self.files]
 
     def to_json(self) -> dict[str, Any]:
-        return {"files": self.names, "columns": self.columns, "unread": self.reasons, "remarks": self.remarks}
+        told = {"table": str(told_layout(self.layout))} if self.layout else {}
+        read = {"files": self.names, "columns": self.columns, **told}
+        return read | {"unread": self.reasons, "remarks": self.remarks}
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,18 @@ from ulmkit.tokenizer.model import Tokenizer
 
 
 def round_trips_of_files(
-    language: Language, tokenizer: Tokenizer, patterns: Sequence[str], *, remark: Callable[[str], None]
+    language: Language,
+    tokenizer: Tokenizer,
+    patterns: Sequence[str],
+    *,
+    table: str | None = None,
+    remark: Callable[[str], None],
 ) -> Iterator[tuple[str, RoundTrips]]:
     """decode(encode(normalize(x))) over the raw text of files, folders and globs: each file's name and its count.
 
-    `remark` hears of tables whose layout is not sure.
+    `table` says the layout of tables; `remark` hears of those whose layout is not sure.
     """
-    for item in named_inputs(patterns):
+    for item in named_inputs(patterns, table=table):
         yield item.path.name, round_trip_texts(tokenizer, _raw_texts(item, Reading.of(language), remark))
 
 
