@@ -592,3 +592,20 @@ def test_a_first_record_nested_without_end_costs_itself_alone(tmp_path: Path, fi
     documents, complaints = read(tmp_path, f"{first}\n{jsonl(*records)}")
     assert [document.content for document in documents] == ["Tere, 0!", "Tere, 1!", "Tere, 2!"]
     assert [(c.where, c.reason, c.detail) for c in complaints] == [("a.jsonl#1", reasons.BAD_RECORD, "nested too deep")]
+
+
+@pytest.mark.parametrize("first", ["[[[]]]", "[]", "[1, 2]"])
+def test_a_first_line_that_is_no_record_costs_itself_only(first: str, tmp_path: Path) -> None:
+    content = f"{first}\n" + "".join(f'{{"text": "{LONG} {n}"}}\n' for n in range(5))
+    documents, complaints = read(tmp_path, content, "a.jsonl")
+    assert [document.id for document in documents] == [f"a.jsonl#{n}" for n in range(2, 7)]
+    assert [complaint.where for complaint in complaints] == ["a.jsonl#1"]
+    assert len(read(tmp_path, content, "a.data")[0]) == 5
+
+
+def test_arrays_one_after_the_other_are_all_read(tmp_path: Path) -> None:
+    content = "".join(f'[{{"text": "{LONG} {n}"}}, {{"text": "{FA} {n}"}}]\n' for n in range(3))
+    for name in ("a.jsonl", "a.json"):
+        documents, complaints = read(tmp_path, content, name)
+        assert [document.content for document in documents] == [f"{each} {n}" for n in range(3) for each in (LONG, FA)]
+        assert not complaints

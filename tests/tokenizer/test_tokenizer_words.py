@@ -1,7 +1,9 @@
 """A benchmark cut into words is taken as it is: each word and each line's end once, in the order of the file."""
 
 import gzip
+import io
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +95,19 @@ def test_unknown_words_become_unk_and_are_counted(tmp_path: Path) -> None:
     assert [splits[split]["replaced"] for split in SPLITS] == [0, 2, 0]
 
 
+def zipped(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_a_file_alone_in_a_zip_is_read_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped(a=TRAIN, __MACOSX=b"x"))
+    assert list(read_lines(tmp_path / "a.zip")) == [line.split() for line in TRAIN.decode().splitlines()]
+
+
 @pytest.mark.parametrize(
     ("texts", "says"),
     [
@@ -104,7 +119,10 @@ def test_unknown_words_become_unk_and_are_counted(tmp_path: Path) -> None:
         ({"train": b"a b\nb <eos>\n"}, "train.txt:2: holds <eos>"),
         ({"train": b"a b\n", "test": b"a\na c\n"}, "test.txt:2: 'c' is not in the training file, which has no <unk>"),
         ({"test": gzip.compress(TRAIN)[:-9]}, "test.txt: a damaged gzip file"),
-        ({"train": b"PK\3\4" + TRAIN}, "train.txt: a zip archive"),
+        ({"train": b"PK\3\4" + TRAIN}, "train.txt: a damaged zip"),
+        ({"train": zipped(a=TRAIN)[:-5]}, "train.txt: a damaged zip"),
+        ({"train": zipped(a=TRAIN).replace(TRAIN, TRAIN.upper())}, "train.txt: a damaged zip"),
+        ({"train": zipped(a=TRAIN, b=TRAIN)}, r"train.txt: a zip of 2 files \(a, b\). Unpack it"),
         ({"test": gzip.compress(TRAIN)[:12] + b"\xff" * 30}, "test.txt: a damaged gzip file"),
         ({"test": b"a " * 60}, "test.txt:1: a line of more than 100 bytes"),
     ],

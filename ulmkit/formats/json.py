@@ -111,7 +111,7 @@ def enumerate_rows(values: list[Any], origin: Origin) -> Iterator[NumberedRecord
 
 
 def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
-    """Values one after the other, commas and the brackets of one array around them left out.
+    """Values one after the other, commas and the brackets of arrays around them left out.
 
     What is not yet whole is tried again with twice the text, so the work stays linear in the input.
     """
@@ -134,14 +134,13 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
         while True:
             gap = BETWEEN.match(text, at)
             at = gap.end() if gap else at
-            if not started and at < len(text):
-                started = True
-                if text[at] == "[":
-                    in_array = True
-                    at += 1
-                    continue
-            if at >= len(text) or (in_array and text[at] == "]"):
+            if at >= len(text):
                 break
+            if in_array == started and text[at] == ("]" if in_array else "["):
+                in_array = started = not in_array  # what follows an array is read, too
+                at += 1
+                continue
+            started = True
             try:
                 value, end = decoder.raw_decode(text, at)
             except RecursionError:
@@ -160,8 +159,6 @@ def _values(stream: Stream, origin: Origin) -> Iterator[NumberedRecord]:
             at = end
             number += 1
             yield _row(value, number, origin)
-        if in_array and at < len(text) and text[at] == "]":
-            return
         if not data:
             if in_array and stream.failure is None:
                 yield origin.unreadable(

@@ -120,14 +120,16 @@ def _columns_of(rows: Sequence[ReadRow], width: int) -> list[Fits]:
 def _width_of(read: Sequence[_Read]) -> int:
     """How many cells most rows have; where two numbers of cells are as usual, that of the names of columns.
 
-    It is theirs too where the only row below them has no end.
+    It is theirs too where the only row below them has no end, and where most have fewer: those are parts of rows.
     """
     widths = Counter(len(each.row.cells) for each in read if each.row)
     first = read[0].row
     named = len(first.cells) if first and names_columns(first.cells) else 0
     if named > 1 and widths[named] == 1 and 1 < len(read) <= CUT_ROW and read[1].row is None:
         return named
-    return max(widths, key=lambda width: (widths[width], width == named, width))
+    most = max(widths, key=lambda width: (widths[width], width == named, width))
+    whole = first is not None and all(names_columns([cell]) for cell in first.cells)
+    return named if whole and most < named and widths[named] > 1 else most
 
 
 def _looks_quoted(rows: Sequence[ReadRow]) -> bool:
@@ -216,6 +218,10 @@ def _is_open_ended(rows: Sequence[ReadRow], sizes: Counter[int], total: int) -> 
     if width < 2 or not names_columns(rows[0].cells) or rows[0].quoted:
         return False
     over = [row.cells[width:] for row in rows if len(row.cells) > width]
+    # a delimiter behind a backslash is escaped, and parts no cells
+    escaped = [row for row in rows if len(row.cells) > width and any(cell.endswith("\\") for cell in row.cells[:-1])]
+    if 2 * len(escaped) >= len(over):
+        return False
     if len(over) <= 0.1 * total or sizes[width] + sum(sizes[n] for n in sizes if n > width) < 0.9 * total:
         return False
     prose = all(cell.startswith(" ") for cells in over for cell in cells)
@@ -230,7 +236,8 @@ def names_columns(cells: Sequence[str]) -> bool:
 def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[TableLayout]:
     """The layouts with `delimiter` that the marks in `text` allow, and what was `told` of them."""
     if told.quote is not None and told.escape is not None:
-        alone = bool(told.quote and told.escape) and _escapes_alone(_escaped(text), delimiter)
+        follows = _escaped(text)
+        alone = bool(told.escape) and (_escapes_alone(follows, delimiter) if told.quote else _marks_alone(follows))
         return [TableLayout(delimiter, told.quote, told.escape, all_escaped=alone)]
     start, end = rf"(?:^|{re.escape(delimiter)}) ?", rf" ?(?:{re.escape(delimiter)}|\r?$)"
     quotes = ['"']
@@ -249,9 +256,9 @@ def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[Tabl
                 found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
         # where marks are escaped since they would quote, a cell that begins with a bare one is quoted
         if _escapes_alone(follows, delimiter) and not (follows['"'] and re.search(f'{start}"', text, re.M)):
-            found.append(TableLayout(delimiter, "", "\\"))
+            found.append(TableLayout(delimiter, "", "\\", all_escaped=_marks_alone(follows)))
     if told.escape == "\\":
-        found += [TableLayout(delimiter, quote, "\\", all_escaped=quote == "") for quote in quotes]
+        found += [TableLayout(delimiter, quote, "\\", all_escaped=not quote) for quote in quotes]
     allowed = [layout for layout in found if ToldLayout(None, told.quote, told.escape).allows(layout)]
     return list(dict.fromkeys(allowed))
 
@@ -265,6 +272,11 @@ def _paired_inside(text: str, quote: str) -> bool:
     """Whether within the quotation marks of `text` backslashes stand before backslashes and marks alone."""
     inside = "".join(re.findall(f"{quote}[^{quote}]*+{quote}", text))
     return "\\\\" in inside and set(re.findall(r"\\(.)", inside, re.S)) <= {"\\", quote}
+
+
+def _marks_alone(follows: Counter[str]) -> bool:
+    """Whether backslashes stand before marks and line ends themselves, and no letters stand for these."""
+    return follows['"'] + follows["\n"] > follows["n"] + follows["t"]
 
 
 def _escapes_alone(follows: Counter[str], delimiter: str) -> bool:
@@ -374,9 +386,16 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     shown = found.opened > 0 or any(row.needed for row in found.rows)
     if best.width == 1:
         return shown and bool(found.layout.quote) and found.layout.delimiter in (best.layout.delimiter, NO_DELIMITER)
-    if found.layout.delimiter != best.layout.delimiter or _rank(found) < _rank(best) - NEARLY:
+    if found.layout.delimiter != best.layout.delimiter:
         return False
-    return (shown and bool(found.layout.quote)) or (found.share == 1 and len(found.rows) > len(best.rows))
+    escapes = found.layout.escape and not best.layout.escape and not found.layout.quote
+    if escapes and any(cell.endswith("\\") for row in best.rows for cell in row.cells[:-1]):
+        return True  # an escaped delimiter parts cells
+    if _rank(found) < _rank(best) - NEARLY:
+        return False
+    if escapes:
+        return True  # whatever is behind its escapes needs one
+    return (shown and bool(found.layout.quote)) or (found.share >= best.share and len(found.rows) > len(best.rows))
 
 
 def _sampled(lines: Sequence[str]) -> Sequence[str]:

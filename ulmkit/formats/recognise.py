@@ -204,7 +204,11 @@ def recognise_json(start: str, *, lines: bool = False) -> Format | None:
     except ValueError:
         # the value goes on: over many lines, or past what was looked at
         return Format("json") if begins_json(start) else None
-    return Format("json lines" if isinstance(value, dict) and end and rest.strip() else "json")
+    if not (end and rest.strip()):
+        return Format("json")
+    # an array with no record in it is itself a bad one, on its line
+    bare = lines and not (isinstance(value, list) and any(isinstance(each, dict | str) for each in value))
+    return Format("json lines" if isinstance(value, dict) or bare else "json")
 
 
 def begins_json(start: str) -> bool:

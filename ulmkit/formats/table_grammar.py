@@ -8,6 +8,8 @@ from functools import lru_cache
 NO_DELIMITER = "\0"  # of a table of one column: no line that is read holds it
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "", "f": "\n", "v": "\n", "Z": ""}
 
+_PARTED = re.compile(r"\\\r+(?=[ntr0bfvZ]|\\[^\n])")  # an escape that a stray carriage return parts
+
 LineAt = Callable[[int], str | None]  # the line so many further on; None where there is none
 
 
@@ -16,7 +18,8 @@ class TableLayout:
     """What stands between cells, round them, and before a mark that ends none.
 
     `open_ended`: the last column holds the delimiter unquoted, so that what is over belongs to it. `all_escaped`: marks
-    are escaped in cells that are not quoted too, as Python's csv does it and Spark does not.
+    are escaped in cells that are not quoted too, as Python's csv does it and Spark does not; where nothing is quoted,
+    that they are escaped themselves, and no letter stands for a line end or a tab as databases write it.
     """
 
     delimiter: str
@@ -162,7 +165,9 @@ class Grammar:
         if "\\" not in raw or raw == "\\N":
             return "" if raw == "\\N" else raw
         # as databases write to files between tabs; elsewhere a letter behind the mark is a letter
-        names = _ESCAPES if self.layout.delimiter == "\t" else {}
+        names = _ESCAPES if self.layout.delimiter == "\t" and not self.layout.all_escaped else {}
+        if names and "\r" in raw:
+            raw = _PARTED.sub("\\\\", raw)
         own = f"\\\n\r'\"{self.layout.delimiter}"
         return re.sub(r"\\(.)", lambda m: m[1] if m[1] in own else names.get(m[1], m[0]), raw, flags=re.S)
 

@@ -17,6 +17,7 @@ from ulmkit.formats.layout import (
     find_layout,
     fits_columns,
     has_header,
+    tried,
 )
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
@@ -301,7 +302,11 @@ class TableRows(Iterator[NumberedRecord]):
         self.searched = number + len(lines)
         found = find_layout(lines, self.origin.name.lower(), self.told)
         same = found.layout == self.layout and found.width == self.width
-        if same or found.width < 2 or found.share < 0.9:
+        if same or found.width < 2 or found.share < 0.9 or len(found.rows) < BAD_IN_A_ROW:
+            return False
+        # lines of a text that goes over several are no rows by themselves, and yet the table's
+        own = [len(row.cells) == self.width for row in tried(lines, self.layout).rows]
+        if 3 * sum(own) >= len(own) > 0:
             return False
         self._settle(lines, found)
         return True

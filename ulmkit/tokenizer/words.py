@@ -10,6 +10,9 @@ once, the first word of all from an `<eos>` that nothing precedes; and the order
 """
 
 import gzip
+import io
+import lzma
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import batched
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -29,6 +32,8 @@ from ulmkit.artifacts.steady import unchanged
 from ulmkit.artifacts.tokens import DOCUMENT, write_token_file
 from ulmkit.errors import ArtifactError, InputError, UsageError
 from ulmkit.files import open_regular
+from ulmkit.formats.containers import hidden
+from ulmkit.names import readable
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import VOCABULARY
 
@@ -117,19 +122,17 @@ def holds_words(folder: Path) -> bool:
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
-    """The words of each line of a plain or gzipped UTF-8 file; any white space parts them.
+    """The words of each line of a UTF-8 file, plain, gzipped or alone in a zip; any white space parts them.
 
-    Raises `InputError` for a zip, bytes that are no UTF-8, a broken gzip, a line without end, and a literal `<eos>`.
+    Raises `InputError` for a zip of several files, bytes that are no UTF-8, a broken gzip or zip, a line without end,
+    and a literal `<eos>`.
     """
     try:
         raw = open_regular(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Give a text file, plain or .gz.") from error
-    if raw.peek(4)[:4] == b"PK\3\4":
-        raw.close()
-        raise InputError(f"{path}: a zip archive, and not one text. Unpack it and give the text file in it.")
     number = 0
-    with raw, gzip.open(raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw as file:
+    with raw, _unpacked(raw, path) as file:
         try:
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
@@ -146,6 +149,29 @@ def read_lines(path: Path) -> Iterator[list[str]]:
             raise InputError(f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start + 1:,}).") from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(f"{path}: a damaged gzip file ({error}). Fetch it again.") from error
+        except (zipfile.BadZipFile, lzma.LZMAError) as error:
+            raise InputError(f"{path}: a damaged zip ({error}). Fetch it again.") from error
+
+
+def _unpacked(raw: io.BufferedReader, path: Path) -> IO[bytes]:
+    """The text in `raw`: itself, what gzip packed, or the one file of a zip."""
+    if raw.peek(2)[:2] == b"\x1f\x8b":
+        return cast(IO[bytes], gzip.open(raw))
+    if raw.peek(4)[:4] != b"PK\3\4":
+        return raw
+    try:
+        archive = zipfile.ZipFile(raw)
+        found = [entry for entry in archive.infolist() if not entry.is_dir() and not hidden(entry.filename)]
+        if len(found) == 1:
+            return archive.open(found[0])
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise InputError(f"{path}: a damaged zip ({error}). Fetch it again.") from error
+    except (NotImplementedError, RuntimeError) as error:  # packed in a way of its own, or with a password
+        raise InputError(
+            f"{path}: a zip that is not read ({error}). Unpack it and give the text file in it."
+        ) from error
+    names = ", ".join(readable(entry.filename, 40) for entry in found[:4])
+    raise InputError(f"{path}: a zip of {len(found):,} files ({names}). Unpack it and give the text file in it.")
 
 
 def count_types(path: Path, report: Report = silent) -> dict[str, int]:
