@@ -36,12 +36,14 @@ def test_a_text_that_is_escaped_markup_is_read_as_markup(content: str) -> None:
 
 def test_breaks_alone_are_lines() -> None:
     assert text_of("Tuul puhus.&lt;br&gt;Vesi tõusis.&lt;br /&gt;Laev jäi.") == "Tuul puhus.\nVesi tõusis.\nLaev jäi."
+    assert text_of("Tuul puhus.<br /><br />Vesi tõusis.<br>Laev jäi.") == "Tuul puhus.\n\nVesi tõusis.\nLaev jäi."
 
 
 @pytest.mark.parametrize(
     "content",
     [
         "Lõigu märgend on &lt;p&gt; ja reavahetus &lt;br&gt;, pealkirja jaoks on &lt;h1&gt;.",
+        "Rida lõpeb märgendiga <br> või märgendiga <br />, lõik märgendiga <p>.",
         "Nii kirjutatakse lõik: &lt;p&gt;Tere&lt;/p&gt;. Pärast seda tuleb teine lõik, mis on samasugune nagu esimene.",
         'Reavahetus on \\n ja tabeldus on \\t ning jutumärk \\".',
         "Failid on kaustas C:\\new\\names\\tekst.\\nKaks.\\nKolm.",

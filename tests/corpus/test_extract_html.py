@@ -181,6 +181,7 @@ SHOWN = {
     "a list in the body": "<p>{}<p>{}<ul><li>{}</ul><p>{}<p>{}".format(*SENTENCES, SENTENCES[0]),
     "lists in cells": f"<table><tr><td>روز</td><td><ul><li>{'</li><li>'.join(SENTENCES)}</li></ul></td></tr></table>",
     "without scripts": "<noscript>" + "".join(f"<p>{s}</p>" for s in SENTENCES) + "</noscript>",
+    "spans shown as blocks": f"<div><span style='display:block'>{'<span style=display:block>'.join(SENTENCES)}</div>",
     "a shadow tree": f"<div><template shadowrootmode=open><p>{'</p><p>'.join(SENTENCES)}</p></template></div>",
 }
 
@@ -191,6 +192,20 @@ def test_what_a_browser_shows_as_the_article_is_the_article(name: str) -> None:
     text = html_to_text(source).text
     assert [s for s in SENTENCES if s not in text] == []
     assert "حقوق محفوظ" not in text
+
+
+def test_preformatted_text_keeps_its_blank_lines_and_the_ends_of_short_lines() -> None:
+    verse = "tuul tuleb üle metsa\nja läheb öösel ära\n\nvesi jookseb mööda maad\nja lumi sulab ära"
+    wrapped = "{}\n{}\n\n{}\n{}".format(*SENTENCES)
+    assert html_to_text(f"<body><h1>Öö</h1><pre>\n{verse}\n</pre>").text.endswith(verse)
+    assert html_to_text(f"<body><pre>{wrapped}</pre>").text == "{} {}\n\n{} {}".format(*SENTENCES)
+
+
+def test_a_heading_in_a_cell_with_its_list_is_no_figure() -> None:
+    cells = [f"<td><b>بخش</b><ul><li>{'</li><li>'.join(SENTENCES[k : k + 2])}</ul></td><td>۳۰۰</td>" for k in (0, 2)]
+    text = html_to_text(page(f"<h1>پاییز در باغ</h1><table><tr>{''.join(cells)}</table>")).text
+    assert text.count("بخش") == 2
+    assert "۳۰۰" not in text
 
 
 def test_an_article_that_only_machines_are_told_is_read() -> None:

@@ -235,6 +235,7 @@ def test_measures_are_read_by_their_own_arguments(source: str, text: str) -> Non
             "Algus vaikimisi ja ei lõpp on siin.",
         ),
         ("{{tsitaat|a{{!}}b}}\n{{!-}}\nLõpp.", "a|b\nLõpp."),
+        ("Algus {{{1|{{{nimi|vaikimisi}}}}}} lõpp.", "Algus vaikimisi lõpp."),
     ],
 )
 def test_what_is_nested_wrongly_or_not_closed_leaks_nothing(source: str, text: str) -> None:
@@ -256,6 +257,8 @@ def test_templates_show_what_their_wiki_shows() -> None:
         ("Üks lause. Ta sündis {{tundmatu|x}}. Teine lause.", "Üks lause. Teine lause.", 1),
         ("Linn asub [[jõgi|jões]] {{tundmatu|x}}l.", "", 1),
         ("{{tundmatu|x}} on linn. Teine lause.", "Teine lause.", 1),
+        ("Siin on <math>x^2</math> valem. Teine lause.", "Teine lause.", 1),
+        ("Valem on:\n:<math>x^2</math>\nTeine lause.", "Valem on:\n\nTeine lause.", 0),
         # stuck to a word, or known for a note: nothing is missing
         ("Linn{{tundmatu|x}} on suur. Teine.", "Linn on suur. Teine.", 0),
         ("Linn on suur.{{tundmatu|x}} Teine {{tundmatu|y}} lause.", "Linn on suur. Teine lause.", 0),

@@ -349,3 +349,10 @@ def test_a_collection_is_read_from_its_archive_alone(tmp_path: Path) -> None:
     assert {complaint.reason for complaint in complaints} == {reasons.NOT_A_PAGE}
     for text in (index, " CDX N b a m s k r M S V g\nee,e)/1 2024 http://e.ee/1\n"):
         assert read(tmp_path, text.encode(), "index.cdxj")[1][0].reason == reasons.NOT_A_PAGE
+
+
+@pytest.mark.parametrize("before", [b"\r\n\r\n", b"\xef\xbb\xbf"])
+def test_an_archive_may_begin_with_blank_lines_or_a_mark(tmp_path: Path, before: bytes) -> None:
+    pages, complaints = read(tmp_path, before + warc("response", http(PAGE)))
+    assert [page.content for page in pages] == [PAGE]
+    assert complaints == []

@@ -238,3 +238,12 @@ def test_a_line_in_another_encoding_than_its_file_s_is_read():
     assert decode_line(both, "windows-1256", ["windows-1256"], letters)[0] == "«گربه ما پشت پنجره نشسته» " + FA
     with pytest.raises(Undecodable):
         decode_line(random.Random(1).randbytes(300), "", ["windows-1257"], LETTERS)
+
+
+def test_a_text_whose_lines_are_in_two_encodings_is_read_line_by_line():
+    """Of lines pasted together, where half of those that tell are UTF-8; noise among them stays a complaint."""
+    lines = ["Šokolaad ja žürii.", "Külapood suletakse, sest omanik väsis.", "Õpilased ehitasid ilmajaama.", "Lõpp."]
+    mixed = b"\n".join(line.encode("windows-1257" if i == 1 else "utf-8") for i, line in enumerate(lines))
+    assert decode(mixed, "", ["windows-1257"], LETTERS)[0] == "\n".join(lines)
+    with pytest.raises(Undecodable):
+        decode(mixed + b"\n" + random.Random(1).randbytes(300), "", ["windows-1257"], LETTERS)

@@ -101,7 +101,7 @@ def recognise(head: bytes, name: str) -> Format:
             return refused(reason, detail)
     if is_tar(head):
         return Format("tar")
-    if head.startswith(b"WARC/"):
+    if head[:100].lstrip(b"\xef\xbb\xbf\r\n").startswith(b"WARC/"):
         return Format("warc")
     if head.startswith(b"filedesc:"):
         return Format("arc")

@@ -150,7 +150,7 @@ def read_warc(stream: Stream, origin: Origin) -> Iterator[Record]:
 
 def _warc_records(stream: Stream, origin: Origin, place: _Place) -> Iterator[Record]:
     while line := stream.readline(HEADER_LINE):
-        begins = line.startswith(b"WARC/")
+        begins = line.startswith((b"WARC/", b"\xef\xbb\xbfWARC/"))
         yield from place.passed(line, begins)
         if not begins:
             if line.strip() and not place.lost:

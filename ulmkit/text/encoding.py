@@ -350,6 +350,8 @@ def decode(data: bytes, declared: str = "", candidates: Sequence[str] = (), lett
     declared = declared or declared_in(data)
     if (text := _mostly_utf8(data, candidates)) is not None:
         return text, "utf-8, mended"
+    if (text := _by_lines(data, candidates, letters)) is not None:
+        return text, "utf-8, lines mended"
     name = guess(data, declared, candidates, letters)
     if (text := read_as(data, name, whole=False)) is not None:
         return text, name
@@ -382,6 +384,27 @@ def decode_line(data: bytes, likely: str = "", candidates: Sequence[str] = (), l
     if not _tells(text):
         raise Undecodable("too little to tell another encoding by")
     return text, likely
+
+
+def _by_lines(data: bytes, candidates: Sequence[str], letters: str) -> str | None:
+    """The text of lines that are in UTF-8, at least half of those that tell, and in an older encoding; or None."""
+    lines = data.split(b"\n")
+    told = [line for line in lines if not line.isascii()]
+    good = sum(map(is_utf8, told))
+    if not good or 2 * good < len(told):
+        return None
+    read: list[str] = []
+    likely = ""
+    for line in lines:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            try:
+                text, likely = decode_line(line, likely, candidates, letters)
+            except Undecodable:
+                return None
+        read.append(text)
+    return "\n".join(read)
 
 
 def _tells(text: str) -> bool:

@@ -50,7 +50,16 @@ def plainly_unescaped(text: str) -> str | None:
 
 def is_leftover(text: str) -> bool:
     """Whether what came out of markup is markup again: what was inside of it had been escaped."""
-    return "</" in text and _is_markup(text, list(_TAG.finditer(text)))
+    return "</" in text and is_markup(text)
+
+
+def is_markup(text: str) -> bool:
+    """Whether the tags in `text` are its own: blocks that hold most words, or several line breaks, not named in it.
+
+    >>> is_markup("Ilus päev.<br><br>Tuul tuleb."), is_markup("Rida lõpeb märgendiga <br> või <br />.")
+    (True, False)
+    """
+    return _is_markup(text, list(_TAG.finditer(text)))
 
 
 def _is_markup(text: str, tags: list[re.Match[str]]) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, shipped_judge
 from ulmkit.corpus.extract.blocks import encodable, folded, has_word, is_prose, joined
-from ulmkit.corpus.extract.layout import CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
+from ulmkit.corpus.extract.layout import BLANK, CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
 from ulmkit.corpus.extract.page_series import series
 from ulmkit.corpus.extract.page_title import page_title, without_pilcrow
 
@@ -176,7 +176,8 @@ def _usable(page: PageLayout, chosen: np.ndarray) -> list[int]:
     run: list[int] = []
     for i in np.flatnonzero(chosen).tolist():
         element = page.elements[i]
-        figure = page.tags[element] in cells and not is_prose(page.texts[i]) and page.texts[i].count(" ") < 2
+        alone = page.tags[element] in cells and page.lasts[element] - page.firsts[element] == 1
+        figure = alone and not is_prose(page.texts[i]) and page.texts[i].count(" ") < 2
         if page.flags[element] & CODE or figure or not any(map(str.isalpha, page.texts[i])):
             continue
         if page.links[i] >= len(page.texts[i]):
@@ -200,7 +201,7 @@ def _joined_lists(page: PageLayout, kept: list[int]) -> Iterator[str]:
     heading = _headings(page)
     for i in kept:
         element = page.elements[i]
-        text = page.texts[i].replace(LINE, "\n")
+        text = page.texts[i].replace(LINE, "\n").replace(BLANK, "\n\n")
         if heading[i]:
             text = without_pilcrow(text)
         if page.groups[element] >= 0 and page.groups[element] == open_list:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 LINE = "\u2028"  # in a block's text: where the page breaks a line
+BLANK = "\u2029"  # and where a preformatted text has a blank line
 
 # Elements that are read as lines of their own; the judge knows them by their place here.
 BLOCK_TAGS = (
@@ -50,6 +51,9 @@ _KINDS = (
 _RAW = re.compile(r"<(?:!--|(script|style|iframe|noembed|noframes|xmp|plaintext)(?=[ >]))")
 _NAMES = re.compile(r' (?:class|id|role|itemprop)="([^"]+)"')
 _HIDES = re.compile(r' hidden=| aria-hidden="true"|display: ?none|visibility: ?hidden')
+_AS_BLOCK = re.compile(r"display: ?(?:block|flex|grid|table|list-item)")  # of an element that is none by its name
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_VERSE_LINE = 60  # characters: preformatted lines up to this are verses or an address; longer ones were wrapped
 _REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", '"'), ("&amp;", "&"))
 
 
@@ -102,6 +106,16 @@ def _without_raw(source: str) -> str:
     return "".join(kept)
 
 
+def _folded_lines(text: str) -> str:
+    return LINE.join(filter(None, [" ".join(line.split()) for line in text.split(LINE)]))
+
+
+def _short_lines(text: str) -> str:
+    """Preformatted text with its line breaks, if all of its lines are short."""
+    lines = text.split("\n")
+    return text if max(map(len, lines)) > _VERSE_LINE else LINE.join(lines)
+
+
 class _Reader:
     """Where a serialized page is being read."""
 
@@ -136,8 +150,8 @@ class _Reader:
         parts.clear()
         if "&" in text:
             text = unescaped(text)
-        if LINE in text:
-            text = LINE.join(filter(None, [" ".join(line.split()) for line in text.split(LINE)]))
+        if LINE in text or BLANK in text:
+            text = BLANK.join(filter(None, map(_folded_lines, text.split(BLANK))))
         else:
             text = " ".join(text.split())
         if text and (text[0].isalnum() or any(map(str.isalnum, text))):
@@ -200,7 +214,9 @@ class _Reader:
             self.page.flags[number] |= CODE
 
     def read(self, text: str) -> None:
-        """Text that is more than white space."""
+        """Text that is more than white space; of a <pre> its blank lines count, and the ends of short lines."""
+        if "\n" in text and (number := self.stack[-1]) >= 0 and self.page.tags[number] == _PRE:
+            text = BLANK.join(map(_short_lines, _BLANK_LINE.split(text)))
         self.parts.append(text)
         if self.in_link:
             self.linked.append(text)
@@ -244,6 +260,8 @@ def layout(source: str, noscript: bool = False) -> PageLayout:
                 continue
             else:
                 reader.inline(kind, tag)
+        if parts and "display:" in tag and name not in TAG_NUMBERS and _AS_BLOCK.search(tag):
+            reader.flush()
         if not text:
             continue
         if not text.isspace():

@@ -2,6 +2,7 @@
 
 import re
 
+from ulmkit.corpus.extract.escaped import is_markup
 from ulmkit.document import Kind
 
 _SAMPLE = 20_000  # characters that are looked at
@@ -104,6 +105,6 @@ def kind_of(text: str) -> Kind:
         return "asciidoc"
     if looks_like_markdown(text):
         return "markdown"
-    if "</" in text and looks_like_html(text):
+    if "<" in text and (looks_like_html(text) or is_markup(text[:_SAMPLE])):
         return "html"
     return "text"

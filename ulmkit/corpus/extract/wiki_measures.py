@@ -20,6 +20,7 @@ _UNITS = {
     "long ton": "long tons", "nmi": "nmi", "kph": "km/h", "km/h": "km/h", "m3/s": "m³/s", "cuft/s": "cu ft/s",
     "km/h/s": "km/h/s", "PD/sqkm": "/km²", "/km2": "/km²", "/sqmi": "/sq mi",
 }  # fmt: skip
+_POWER = re.compile(r"e([369]|12)(\D.*)")
 _CHARGE = re.compile(r"\d{0,2}[-−+]")
 _RAISED = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 _LOWERED = str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋")
@@ -48,6 +49,9 @@ def measure(given: list[str], named: dict[str, str]) -> str:
         elif numbers and part in _BETWEEN and (_NUMBER.fullmatch(following) or not _UNIT.match(part)):
             shown.append(_BETWEEN[part])
         elif numbers and part:
+            if power := _POWER.fullmatch(part):  # {{convert|1.5|e6km2}}
+                shown.append(f"×10{power[1].translate(_RAISED)}")
+                part = power[2]
             unit = _UNITS.get(part, part)
             shown.append(unit if unit.startswith("/") else f" {unit}")
             if not (_NUMBER.fullmatch(following) and place + 2 < len(given) and _UNIT.match(given[place + 2])):

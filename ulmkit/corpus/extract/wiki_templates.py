@@ -7,6 +7,7 @@ stuck to what it belongs to, and a phrase stands between words.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -116,8 +117,10 @@ class Templates:
         self._stuck.clear()
         if "{{!" in text:  # also in a table's end, {{!)}}
             text = _tables_written_out(text)
-        if "{{{" in text:
-            text = _PARAMETER.sub(_default, text)
+        for _ in range(_ROUNDS if "{{{" in text else 0):
+            text, found = _PARAMETER.subn(_default, text)
+            if not found:
+                break
         for _ in range(_ROUNDS):
             if "'{{" in text:
                 text = _EMPHASIZED_LEAF.sub(self._emphasized, text)
@@ -190,12 +193,12 @@ class Templates:
         if not after or "\n" in match[0]:
             return False
         following = after.removeprefix("&nbsp;").lstrip(" \xa0[")[:1]
-        goes_on = following.isalnum()
+        goes_on = _in_word(following)
         if last in "\n*#:.!?؟…":  # where a sentence begins: only before a small letter
             return following.islower() and (last in "\n*#:" or before[-1:] in " \xa0") and last != after[:1]
         if before[-1:] not in " \xa0" and not before.endswith("&nbsp;"):
             return False  # stuck to a word: a note, or the mark of one
-        if not (last.isalnum() or last in ",،)]»”;؛"):
+        if not (_in_word(last) or last in ",،)]»”;؛"):
             return False
         if not (goes_on or after[0] in ".,;:،؛!?؟)"):
             return False
@@ -208,10 +211,15 @@ def _is_stuck(text: str, name: str) -> bool:
     """Whether this template is elsewhere on the page stuck to a word or its stop, as notes are."""
     at = text.find("{{" + name)
     while at >= 0:
-        if at and (text[at - 1].isalnum() or text[at - 1] in ".,;!?؟،؛»”"):
+        if at and (_in_word(text[at - 1]) or text[at - 1] in ".,;!?؟،؛»”"):
             return True
         at = text.find("{{" + name, at + 2)
     return False
+
+
+def _in_word(char: str) -> bool:
+    """Whether a word has it: a letter, a digit, or a mark on one."""
+    return char.isalnum() or (char > "\u02ff" and unicodedata.category(char)[0] == "M")
 
 
 @lru_cache(maxsize=4096)

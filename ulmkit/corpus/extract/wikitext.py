@@ -20,6 +20,7 @@ _UNREAD = (
     "|templatedata|templatestyles|categorytree|inputbox|section|includeonly|table|style|script|indicator|hieroglyph"
     "|pagelist|pages|dynamicpagelist|rss|charinsert|languages|tabber|phonos"
 )
+_FORMULAS = frozenset(("math", "chem", "ce", "score", "hiero"))
 # Elements whose tags go and whose text stays.
 _TRANSPARENT = (
     "abbr|b|bdi|bdo|big|center|cite|code|data|del|dfn|em|font|i|includeonly|ins|kbd|mark|noinclude|nowiki|onlyinclude"
@@ -217,11 +218,21 @@ def _without_hidden(text: str) -> str:
         text = _COMMENT.sub("", text)
     if "<nowiki" in text:
         text = _NOWIKI.sub(lambda m: m[1].translate(_SHIELD), text)
+    left = _formula_hole if "<math" in text or "<ce" in text or "<chem" in text or "<score" in text else ""
     for _ in range(_NOTE_DEPTH):
-        text, found = _UNREAD_ELEMENT.subn("", text)
+        text, found = _UNREAD_ELEMENT.subn(left, text)
         if not found or "</ref" not in text:
             break
     return text
+
+
+def _formula_hole(element: re.Match[str]) -> str:
+    """What is left of an element: a hole where a formula is said in a sentence, as against one in lines of its own."""
+    if element[1].lower() not in _FORMULAS:
+        return ""
+    text, (start, end) = element.string, element.span()
+    before = text[text.rfind("\n", 0, start) + 1 : start].strip(" \t:*#;")
+    return HOLE if before or text[end : end + 2].lstrip(" ")[:1].isalnum() else ""
 
 
 def _brace_spans(text: str) -> list[tuple[int, int]]:
