@@ -17,7 +17,7 @@ from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import NEURAL, NGRAMS, SELF_TRAINED, ClassifierMember, Learned
 from ulmkit.classifier.mix import Mix
 from ulmkit.classifier.ngrams import Linear, NGramModel
-from ulmkit.classifier.tensors import tensors_of
+from ulmkit.classifier.tensors import LARGEST, tensors_of
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import ArtifactError
 from ulmkit.language.registry import get
@@ -29,7 +29,6 @@ _CONFIG, _MIX = "config.json", "mix.json"
 _FILES = {NGRAMS: "ngrams.safetensors", SELF_TRAINED: "self-trained.safetensors"}
 KNOWN = {*_FILES, *NEURAL}
 _EXPLAINED = 1_000  # characters of a text that words are left out of one by one
-_LARGEST = 1e9  # of weights: no fit comes near, and no sum of such leaves what numbers can hold
 _SEEN = "seen"  # tensor: a hash of every text of training
 _TENSORS = {"keys": np.uint64, "text": np.uint8, "offsets": np.int64, "weights": np.float32, "bias": np.float64}
 
@@ -233,7 +232,7 @@ def _numbers(value: Any, count: int) -> bool:
     """Whether `value` is a list of so many numbers, each finite, and so small that sums of them are, too."""
     return (
         isinstance(value, list) and len(value) == count and all(type(each) in (int, float) for each in value)
-        and all(abs(each) < _LARGEST for each in value)
+        and all(abs(each) < LARGEST for each in value)
     )  # fmt: skip
 
 
@@ -260,7 +259,7 @@ def _member(tensors: Mapping[str, np.ndarray], classes: int, path: Path) -> NGra
     )  # fmt: skip
     if not fits:
         raise ArtifactError(f"{path}: its tensors do not fit each other. Use another copy, or train again.")
-    if not ((abs(weights) < _LARGEST).all() and (abs(bias) < _LARGEST).all()):
+    if not ((abs(weights) < LARGEST).all() and (abs(bias) < LARGEST).all()):
         raise ArtifactError(f"{path}: holds values that are no numbers. Use another copy, or train again.")
     places = offsets.tolist()
     names = [text[a:b].decode("utf-8", "replace") for a, b in pairwise(places)]

@@ -10,6 +10,9 @@ from ulmkit.artifacts.atomic import read_regular
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import ArtifactError
 
+LARGEST = 1e9  # of weights: no fit comes near, and no sum of such leaves what numbers can hold
+SMALLEST = 1e-9  # of what is divided by
+
 
 def tensors_of(folder: Path, name: str, manifest: Manifest) -> dict[str, np.ndarray]:
     """The tensors in the safetensors file `name` of a classifier's folder, which its manifest has to name."""

@@ -13,7 +13,7 @@ from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
 from ulmkit.classifier.reader import TextReader, sizes_alone
 from ulmkit.classifier.stages import DROPOUTS
 from ulmkit.errors import ArtifactError
-from ulmkit.lm.checkpoint import refuse_no_numbers
+from ulmkit.lm.checkpoint import LARGEST_WEIGHT, refuse_no_numbers
 from ulmkit.lm.config import replace_config
 from ulmkit.lm.model import AWDLSTM
 
@@ -79,7 +79,9 @@ def read_net(encoder: AWDLSTM, head: Mapping[str, torch.Tensor], classes: int, w
         expected, found = own.get(name), head.get(name)
         if expected is None or found is None or expected.shape != found.shape or expected.dtype != found.dtype:
             raise ArtifactError(f"{where}: '{name}' is no weight of a head of {classes} classes. Train again.")
-    refuse_no_numbers(head, where)
+    refuse_no_numbers(head, where, LARGEST_WEIGHT)
+    if any(name.endswith("running_var") and bool((value < 0).any()) for name, value in head.items()):
+        raise ArtifactError(f"{where}: a variance below 0. Use another copy, or train again.")
     net.head.load_state_dict(dict(head), assign=True)
     return net.eval()
 

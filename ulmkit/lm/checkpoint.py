@@ -1,6 +1,7 @@
 """A checkpoint is a folder: model.safetensors, optimizer.safetensors, state.json. Nothing in it can run."""
 
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ from ulmkit.lm.config import LMConfig
 from ulmkit.lm.identity import Identity
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.state import FORMAT, MODEL, OPTIMIZER, STATE, read_state, saved_config, write_state
+
+LARGEST_WEIGHT = 1e9  # no training comes near, and no sum of products of such leaves what numbers can hold
 
 
 @dataclass(frozen=True)
@@ -138,16 +141,19 @@ def load_weights(model: AWDLSTM, weights: Mapping[str, torch.Tensor], where: Pat
             )
         if expected.dtype != found.dtype:
             raise ArtifactError(f"{where}: {name} is {found.dtype}, this model has {expected.dtype}.")
-    refuse_no_numbers(weights, where)
+    refuse_no_numbers(weights, where, LARGEST_WEIGHT)
     # a model that is only an outline takes the tensors themselves
     model.load_state_dict(dict(weights), assign=any(value.is_meta for value in own.values()))
 
 
-def refuse_no_numbers(tensors: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Raise `ArtifactError` where one of `tensors` holds NaN or an infinity: all that is computed from it would."""
+def refuse_no_numbers(tensors: Mapping[str, torch.Tensor], where: Path, largest: float = math.inf) -> None:
+    """Raise `ArtifactError` where one of `tensors` holds NaN or an infinity, since all that is computed from it would.
+
+    So it does of numbers that are not below `largest`, whose sums and products might be none.
+    """
     for name, value in tensors.items():
         # both ends are no number where one value is none; cheaper than a look at each
-        if value.is_floating_point() and value.numel() and not all(bool(v.isfinite()) for v in value.aminmax()):
+        if value.is_floating_point() and value.numel() and not all(bool(v.abs() < largest) for v in value.aminmax()):
             raise ArtifactError(
                 f"{where}: {name} holds values that are no numbers. Use the other of last and best, or train again."
             )
