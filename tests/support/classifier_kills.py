@@ -198,7 +198,9 @@ class Ground:
         if ended(forked(lambda _: self.train(KILLED, stage.needs)))[0]:
             return "did not go on"
         found = self.files(KILLED, stage.needs)
-        other = [each for each in {*found, *whole} if each not in found or each not in whole or found[each] != whole[each]]
+        other = [
+            each for each in {*found, *whole} if each not in found or each not in whole or found[each] != whole[each]
+        ]
         kept = self.home.home / "work/classify" / KILLED
         left = [path.name for path in folder.parent.iterdir() if path.name.startswith(".") and path.name != ".lock"]
         left += [kept.name] if kept.exists() else []
