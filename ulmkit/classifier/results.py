@@ -245,7 +245,7 @@ def _by_class(page: ClassifierEvaluation) -> str:
         (readable(label, 30), points(each.precision), points(each.recall), points(each.f1), f"{each.rows:,}")
         for label, each in listed
     ]
-    more = f"\nand {len(found) - len(listed):,} classes with fewer rows" if len(found) > len(listed) else ""
+    more = f"\nand {len(found) - len(listed):,} more classes, none with more rows" if len(found) > len(listed) else ""
     return columns_of(rows) + more
 
 

@@ -2,20 +2,21 @@
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ulmkit.arguments import front_door
-from ulmkit.artifacts.atomic import read_json, write_json
+from ulmkit.artifacts.atomic import lock, read_json, write_json
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import Manifest
 from ulmkit.artifacts.stage import stage
 from ulmkit.artifacts.tokens import open_token_file
 from ulmkit.classifier.table import Columns, Table, cell_text, row_problem, text_column
 from ulmkit.document import Unreadable
-from ulmkit.errors import ArtifactError, InputError, UsageError
+from ulmkit.errors import ArtifactError, BusyError, InputError, UlmkitError, UsageError
 from ulmkit.formats.table_told import told_layout
 from ulmkit.language.spec import Language
 from ulmkit.lm import run as room
@@ -215,19 +216,37 @@ def finetune_run(
         config = usual_config(layout, start, sizes, changes, timed=budget is not None)
     else:
         config, budget = replace_config(saved_config(saved, folder / LAST), changes), budget or saved["time_budget_s"]
-    about = _prepared(language, layout, folder, texts, test, config, resume, told, report)
-    result = room.pretrain(
-        open_token_file(folder / OWN_TOKENS, "train"),
-        open_token_file(folder / OWN_TOKENS, "valid"),
-        folder,
-        config,
-        resume=resume,
-        time_budget_s=budget,
-        start=None if start in (None, NONE) else layout.run(start),
-        watch_plateau=True,
-        **how,
-    )
+    with _whole_or_as_it_was(folder):
+        about = _prepared(language, layout, folder, texts, test, config, resume, told, report)
+        result = room.pretrain(
+            open_token_file(folder / OWN_TOKENS, "train"),
+            open_token_file(folder / OWN_TOKENS, "valid"),
+            folder,
+            config,
+            resume=resume,
+            time_budget_s=budget,
+            start=None if start in (None, NONE) else layout.run(start),
+            watch_plateau=True,
+            **how,
+        )
     return FineTuned(result, about, config.patience)
+
+
+@contextlib.contextmanager
+def _whole_or_as_it_was(folder: Path) -> Iterator[None]:
+    """Where a run fails before its first checkpoint, what it put into its folder goes: nobody can go on with that."""
+    before = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    try:
+        yield
+    except BusyError:
+        raise
+    except UlmkitError:
+        if folder.is_dir() and not (folder / LAST).is_dir():
+            with contextlib.suppress(BusyError), lock(folder, "clearing what failed"):
+                for path in folder.iterdir():
+                    if path.name not in before and path.name[0] != ".":
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
 
 
 def _prepared(
