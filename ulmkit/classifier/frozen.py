@@ -8,7 +8,7 @@ import numpy as np
 from ulmkit.classifier.linear import LogisticFit, logistic
 from ulmkit.classifier.ngrams import Linear, both_sides
 from ulmkit.classifier.reader import TextReader
-from ulmkit.classifier.tensors import SMALLEST
+from ulmkit.classifier.tensors import LEAST_SIZE
 from ulmkit.progress import Report, silent
 
 # how much a block counts: what one place of a text says, its last output or a maximum, is noisier than a mean of all.
@@ -41,7 +41,7 @@ def scale_of(features: np.ndarray, blocks: Sequence[int]) -> Scale:
     for number, width in enumerate(blocks):
         block = (features[:, begin : begin + width] - centre[begin : begin + width]).astype(np.float64)
         length = np.sqrt((block**2).sum(axis=1).mean())
-        length = length if length >= SMALLEST else 1.0  # the same of all texts: nothing to divide by
+        length = length if length >= LEAST_SIZE else 1.0  # the same of all texts: nothing to divide by
         sizes.append(length / (MEANS if number % 3 == 0 else PLACES))
         begin += width
     return Scale(centre, np.repeat(np.array(sizes, np.float32), blocks))

@@ -21,7 +21,7 @@ from ulmkit.classifier.frozen import FrozenMember, Scale
 from ulmkit.classifier.learn import TUNED, ClassifierMember
 from ulmkit.classifier.ngrams import Linear
 from ulmkit.classifier.reader import ENCODER, TOKENIZER, TextReader, read_encoder, write_encoder
-from ulmkit.classifier.tensors import LARGEST, SMALLEST, tensors_of
+from ulmkit.classifier.tensors import LARGEST, LEAST_SIZE, tensors_of
 from ulmkit.classifier.tuned import TextNet, TunedMember, read_net
 from ulmkit.errors import ArtifactError
 from ulmkit.language.spec import Language
@@ -109,7 +109,7 @@ def _frozen(tensors: Mapping[str, np.ndarray], reader: TextReader, classes: int,
         if value is None or value.shape != shape or value.dtype != kind or not (abs(value) < LARGEST).all():
             raise ArtifactError(f"{path}: '{name}' is missing or damaged. Use another copy, or train again.")
     most = int(tensors["most_pieces"][0])
-    if not (tensors["size"] >= SMALLEST).all() or most < 1:
+    if not (tensors["size"] >= LEAST_SIZE).all() or most < 1:
         raise ArtifactError(f"{path}: 'size' or 'most_pieces' is not above 0. Use another copy, or train again.")
     return FrozenMember(
         replace(reader, most_pieces=most),

@@ -11,7 +11,7 @@ from ulmkit.artifacts.manifest import Manifest
 from ulmkit.errors import ArtifactError
 
 LARGEST = 1e9  # of weights: no fit comes near, and no sum of such leaves what numbers can hold
-SMALLEST = 1e-9  # of what is divided by
+LEAST_SIZE = 1e-9  # of what is divided by
 
 
 def tensors_of(folder: Path, name: str, manifest: Manifest) -> dict[str, np.ndarray]:
