@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ulmkit.document import Unreadable
 from ulmkit.errors import InputError, system_error
@@ -67,11 +67,7 @@ def _cells(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
     rows = TableRows(text_lines(stream, origin), origin)
     if doubt := rows.doubt:
         yield doubt
-    for row in rows:
-        if isinstance(row, Unreadable):
-            yield row
-        elif isinstance(row, tuple):
-            yield row[0], {name: scalar(cell) for name, cell in row[1].items()}
+    yield from cast(Iterator[TableRow | Unreadable], rows)  # decoded strictly: no cell holds half a character
 
 
 def _lines(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:

@@ -70,10 +70,11 @@ class Grammar:
         return not mark or (mark not in line and not (second and second in line))
 
     def line_of(self, width: int) -> re.Pattern[str]:
-        """A row of `width` cells on one line, quoted ones without a mark inside: two groups a cell, quoted and not."""
+        """A row of `width` cells on one line, marks in quoted ones doubled: two groups a cell, quoted and not."""
         quote, delimiter = re.escape(self.layout.quote or "\ufffe"), re.escape(self.layout.delimiter)
         none = re.escape("".join({*self.layout.quote, *self.layout.escape, self.layout.delimiter, "\r", "\n"}))
-        cell = f"(?:{quote}([^{quote}{re.escape(self.layout.escape)}\n]*+){quote}|([^{none}]*+))"
+        inner = f"[^{quote}{re.escape(self.layout.escape)}\n]*+"
+        cell = f"(?:{quote}({inner}(?:{quote}{quote}{inner})*+){quote}|([^{none}]*+))"
         return re.compile(delimiter.join([cell] * width) + "\r*\n?")
 
     def all_quoted(self, line: str, width: int) -> list[str] | None:

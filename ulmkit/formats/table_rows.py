@@ -44,6 +44,9 @@ class TableRows(Iterator[NumberedRecord]):
         self._settle(sample)
         self.rows = self._read() if self._divided(sample) else iter([self._undivided()])
 
+    def __iter__(self) -> Iterator[NumberedRecord]:
+        return self.rows
+
     def __next__(self) -> NumberedRecord:
         return next(self.rows)
 
@@ -127,25 +130,13 @@ class TableRows(Iterator[NumberedRecord]):
     def _read(self) -> Iterator[NumberedRecord]:
         if SAYS_DELIMITER.match(self._line(0) or ""):
             self.ahead.popleft()
-        ahead, numbered = self.ahead, self.numbered
+        ahead = self.ahead
         while True:
-            if ahead:
-                number, line = ahead[0]
-            else:
-                if (item := next(numbered, None)) is None:
+            if not ahead:
+                yield from self._straight()
+                if not ahead:
                     return
-                number, line = item
-                if not isinstance(line, str):
-                    yield line
-                    continue
-                if self.grammar.is_plain(line):
-                    cells = self.grammar.split(line)
-                else:
-                    cells = self._quoted_row(line) if self.marks > self.own else []
-                if len(cells) == self.width > 1 and cells != self.header:
-                    yield number, dict(zip(self.names, cells, strict=True))
-                    continue
-                ahead.append(item)
+            number, line = ahead[0]
             if not isinstance(line, str):
                 ahead.popleft()
                 yield line
@@ -154,14 +145,36 @@ class TableRows(Iterator[NumberedRecord]):
             else:
                 yield from self._next_row(number, line)
 
+    def _straight(self) -> Iterator[NumberedRecord]:
+        """The rows that are had at once, up to a line that has to be looked at: that stays ahead."""
+        names, header, width = self.names, self.header, self.width
+        (mark, second), delimiter = self.grammar.special, self.layout.delimiter
+        quoted = self.marks > self.own
+        for item in self.numbered:
+            number, line = item
+            if not isinstance(line, str):
+                yield line
+                continue
+            # as `is_plain` and `split` do it: this is the way of most rows
+            if not mark or (mark not in line and not (second and second in line)):
+                cells = line.rstrip("\r\n").split(delimiter)
+            else:
+                cells = self._quoted_row(line) if quoted else []
+            if len(cells) == width > 1 and cells != header:
+                yield number, dict(zip(names, cells, strict=True))
+            else:
+                self.ahead.append(item)
+                return
+
     def _quoted_row(self, line: str) -> list[str]:
         """The cells of a row with quoted ones, where they are had at once; none where `line` has to be looked at."""
         if (cells := self.grammar.all_quoted(line, self.width)) is not None:
             return cells
         if (match := self.simple.fullmatch(line)) is None:
             return []
-        groups = match.groups()
-        return [groups[at] if groups[at] is not None else groups[at + 1] for at in range(0, len(groups), 2)]
+        groups, quote = match.groups(), self.layout.quote
+        cells = [groups[at] if groups[at] is not None else groups[at + 1] for at in range(0, len(groups), 2)]
+        return [cell.replace(quote * 2, quote) for cell in cells] if quote * 2 in line else cells
 
     def _next_row(self, number: int, line: str) -> Iterator[NumberedRecord]:
         """The row that begins with `line`, or what is to be said of it."""
