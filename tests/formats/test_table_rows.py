@@ -173,10 +173,13 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
     ("content", "name"),
     [
         (f"url,text,lang\n{ESCAPED_COMMA}", "a.csv"),
+        ('url,text,lang\n"https://naide.ee/0?a=1,2",Tere tulemast koju', "a.csv"),
         ('id|text\n0|Tere \\"koju\\" rida\n1|Ilus \\"\\"ilm\\"\\" täna\n2|pool\neli \\| ja aknast\n', "b.csv"),
     ],
 )
-def test_a_short_table_in_which_something_is_escaped_is_no_sure_one(content: str, name: str, tmp_path: Path) -> None:
+def test_a_short_table_in_which_marks_speak_for_another_layout_is_no_sure_one(
+    content: str, name: str, tmp_path: Path
+) -> None:
     assert reasons.UNSURE in [reason for _, reason in read(tmp_path, content, name)[1]]
 
 

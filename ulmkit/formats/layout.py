@@ -20,7 +20,7 @@ DELIMITERS = ("\t", ",", ";", "|")
 ONE_COLUMN = 0.6  # of the lines have to be rows of a table of one column
 FIRST_LINES = 100  # on which delimiters are compared before the whole sample is looked at
 FAR_WORSE = 0.5
-NEARLY = 0.3
+NEARLY, NEARLY_SHOWN = 0.3, 0.4
 SHORT_SAMPLE = 24  # rows up to which two layouts may fit equally well
 LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
@@ -391,7 +391,10 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     escapes = found.layout.escape and not best.layout.escape and not found.layout.quote
     if escapes and any(cell.endswith("\\") for row in best.rows for cell in row.cells[:-1]):
         return True  # an escaped delimiter parts cells
-    if _rank(found) < _rank(best) - NEARLY:
+    # quotation marks round a delimiter speak for themselves, though the one row below the names be cut
+    if _rank(found) < _rank(best) - (
+        NEARLY_SHOWN if found.layout.quote and any(row.needed for row in found.rows) else NEARLY
+    ):
         return False
     if escapes:
         return True  # whatever is behind its escapes needs one
