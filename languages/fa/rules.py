@@ -13,6 +13,7 @@ _WORD = re.compile(
 )
 _ANY_FOREIGN = re.compile(f"[{_FOREIGN}]")
 _YEH = str.maketrans("ۍېےۓ", "یییئ")
+_APART = re.compile("ه[ \u200c]+\u0654")
 _HAMZA = re.compile("(?<!ه)\u0654+|(?<=ه\u0654)\u0654+|[\u0653\u0655]+")
 _DOUBLED = re.compile("([\u064b\u0651])\\1+")
 _LATIN, _OWN = re.compile("[A-Za-z]"), re.compile("[\u0620-\u06d3]")
@@ -33,13 +34,13 @@ foreign_yeh.enables = ["joiners", "repeats"]
 
 
 def hamza_above(text: str) -> str:
-    """U+0654 stays where it writes the ezafe, after ه; elsewhere it has been composed, or stands for nothing, as do
-    U+0653 and U+0655.
+    """U+0654 stays where it writes the ezafe, after ه, typed apart or not; elsewhere it has been composed, or stands
+    for nothing, as do U+0653 and U+0655.
 
-    >>> hamza_above("خانهٔ ما ب\u0654")
-    'خانهٔ ما ب'
+    >>> hamza_above("خانهٔ ما ب\u0654, خلاصه\u200c\u0654 من")
+    'خانهٔ ما ب, خلاصهٔ من'
     """
-    return _HAMZA.sub("", text)
+    return _HAMZA.sub("", _APART.sub("ه\u0654", text))
 
 
 hamza_above.triggers = [("^ه", "\u0654"), ("", "\u0653\u0655")]

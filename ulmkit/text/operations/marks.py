@@ -272,7 +272,8 @@ def spacing(settings: Settings) -> Operation:
         tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){run}", mark, (" ", m), enables=()))
     for mark in "«([{":
         m = re.escape(mark)
-        tight.append(substitution(f"{m} (?=[{word}{settings.native_digits}{NUMBER}])", mark, (m, " "), enables=()))
+        said = f"{word}{settings.native_digits}{NUMBER}" + (f"{LATIN}0-9" if mark == "«" else "")  # « is never code
+        tight.append(substitution(f"{m} (?=[{said}])", mark, (m, " "), enables=()))
     ends = "".join(dict.fromkeys(c for c in settings.native_marks + "!?:…" if c not in settings.unspaced))
     starts = f"[{word}{settings.native_digits}{NUMBER}]"  # with what a word begins behind an opening mark
     after = substitution(
