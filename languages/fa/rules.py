@@ -13,7 +13,7 @@ _WORD = re.compile(
 )
 _ANY_FOREIGN = re.compile(f"[{_FOREIGN}]")
 _YEH = str.maketrans("ۍېےۓ", "یییئ")
-_APART = re.compile("ه[ \u200c]+\u0654")
+_APART = re.compile("ه[ \u200c]+\u0654|(?<=[\u0620-\u06d3])ه[ \u200c]+ء(?![\u0620-\u06d3\u200c])")
 _HAMZA = re.compile("(?<!ه)\u0654+|(?<=ه\u0654)\u0654+|[\u0653\u0655]+")
 _DOUBLED = re.compile("([\u064b\u0651])\\1+")
 _LATIN, _OWN = re.compile("[A-Za-z]"), re.compile("[\u0620-\u06d3]")
@@ -34,16 +34,16 @@ foreign_yeh.enables = ["joiners", "repeats"]
 
 
 def hamza_above(text: str) -> str:
-    """U+0654 stays where it writes the ezafe, after ه, typed apart or not; elsewhere it has been composed, or stands
-    for nothing, as do U+0653 and U+0655.
+    """U+0654 stays where it writes the ezafe, after ه, typed apart or not, and as ء or not; elsewhere it has been
+    composed, or stands for nothing, as do U+0653 and U+0655.
 
-    >>> hamza_above("خانهٔ ما ب\u0654, خلاصه\u200c\u0654 من")
-    'خانهٔ ما ب, خلاصهٔ من'
+    >>> hamza_above("خانهٔ ما ب\u0654, خلاصه\u200c\u0654 من, توشه ء راه")
+    'خانهٔ ما ب, خلاصهٔ من, توشهٔ راه'
     """
     return _HAMZA.sub("", _APART.sub("ه\u0654", text))
 
 
-hamza_above.triggers = [("^ه", "\u0654"), ("", "\u0653\u0655")]
+hamza_above.triggers = [("^ه", "\u0654"), ("", "\u0653\u0655"), (" \u200c", "ء")]
 
 
 def doubled_signs(text: str) -> str:
@@ -89,6 +89,7 @@ _VERB = re.compile(f"(?<=می) ([{_LETTER}]+)(?:(?=\u200c(?:ام|ای|ایم|ا�
 _OWN_ENDING = "(?:[متش]|مان|تان|شان)"  # my, your, their
 _DEGREE = re.compile(f" (تر(?:ین)?(?:ی|ها(?:ی(?:ی|{_OWN_ENDING})?)?)?){_END}")
 _PLURAL = re.compile(f"(?: |(?<=ه)(?=های?))(ها(?:ی(?:ی|{_OWN_ENDING})?)?){_END}")
+_OWN_APART = re.compile(f"(?<=های) (مان|تان|شان){_END}")
 _ENDING = re.compile(f"(?<=ه) (ایم|اید|اند|ام|ات|اش|ای|ی){_END}")
 _GLUED_VERB = re.compile(f"(?<![{_LETTER}\u200c])(ن?می)(?=([{_LETTER}]{{2,}})(?![{_LETTER}]))")
 _SILENT = re.compile("(?<=[ءآأؤإاةدذرزژو])\u200c")  # `joiners` deletes it
@@ -144,12 +145,12 @@ def half_space(text: str) -> str:
     >>> half_space("می روم و کتاب های بزرگ تر را خوانده ام، ماه می آمد").replace("\u200c", "|")
     'می|روم و کتاب|های بزرگ|تر را خوانده|ام، ماه می آمد'
     """
-    for pattern, known in ((_VERB, _verb), (_DEGREE, _degree), (_PLURAL, _plural), (_ENDING, _ending)):
+    for pattern, known in ((_VERB, _verb), (_DEGREE, _degree), (_PLURAL, _plural), (_OWN_APART, _owned), (_ENDING, _ending)):
         text = pattern.sub(lambda match, known=known: f"\u200c{match[1]}" if known(match) else match[0], text)  # type: ignore[misc]
     return _GLUED_VERB.sub(lambda match: f"{match[1]}\u200c" if _glued(match) else match[0], text)
 
 
-half_space.triggers = [("یه", " "), (" ", "هت"), ("ه", "ه"), ("م", "ی")]
+half_space.triggers = [("یه", " "), (" ", "هتمش"), ("ه", "ه"), ("م", "ی")]
 half_space.enables = ["joiners"]
 half_space.prepare = _hazm
 half_space.packages = ["hazm"]
@@ -206,6 +207,11 @@ def _plural(match: re.Match[str]) -> bool:
     if match[1] == "ها" and match[0] != match[1] and _IMPERFECTIVE.sub("", stem) in _hazm()[0]:
         return False
     return bool(_tags(stem) & _NOMINAL)
+
+
+def _owned(match: re.Match[str]) -> bool:
+    """Whether a possessive stands behind a plural, where it is no word of its own: خواب‌های تان."""
+    return len(_word_before(match.string, match.start())) > len("های") + 1
 
 
 def _ending(match: re.Match[str]) -> bool:

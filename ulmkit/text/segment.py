@@ -85,12 +85,13 @@ class Segmenter:
 
     @cached_property
     def _candidate(self) -> re.Pattern[str]:
-        """End marks (1), closers and a space; or, after a mark of `spaceless_ends`, closers alone."""
+        """End marks (1), dots that stand apart behind them too, closers and a space; or, after a mark of
+        `spaceless_ends`, closers alone."""
         ends, closers = re.escape(self.sentence_ends), re.escape(self.closers)
         after = f"[{closers}]*+ "
         if self.spaceless_ends:
             after = f"(?:{after}|(?<=[{re.escape(self.spaceless_ends)}])[{closers}]*+(?=[^{_GOES_ON}]))"
-        return re.compile(f"(?<![{ends}])([{ends}]++){after}")  # looks at each mark once
+        return re.compile(f"(?<![{ends}])([{ends}]++(?: \\.(?= ))*+){after}")  # looks at each mark once
 
     @cached_property
     def _next(self) -> re.Pattern[str]:
@@ -171,7 +172,7 @@ class Segmenter:
             following = self._next.match(line, end)
             word = following[1] if following else ""
             dashed = following is not None and line[following.start(1) - 2 : following.start(1)] in _DASHED
-            found.append(_Candidate(match.start(), match[1], closed, end, space, word, dashed))
+            found.append(_Candidate(match.start(), match[1].replace(" ", ""), closed, end, space, word, dashed))
         return found
 
     def _is_end(self, line: str, start: int, at: _Candidate, *, casual: bool) -> bool:

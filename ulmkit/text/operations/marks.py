@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from functools import cache, partial
 
+from ulmkit.text.characters import CharacterTable
 from ulmkit.text.operations.base import (
     LATIN,
     VOWEL_SIGNS,
@@ -114,22 +115,36 @@ def sign_runs(_: Settings) -> Operation:
 
 @operation
 def punctuation(settings: Settings) -> Operation:
-    """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script."""
+    """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script, with closing
+    and end marks between (`(الف) , [ب]`, `کتاب!!!?`) or an opening one."""
     letter = letters(settings.script) + VOWEL_SIGNS + marks(settings.script) + "\u200c"
-    near = f'{letter}{settings.native_digits}\u00bb\u00ab)(\\]}}"!…'
+    closing = re.escape("»)]}\"!…" + "".join(own for _, own in settings.punctuation))
+    near = f"{letter}{settings.native_digits}{closing}«(\\[{{"
+    said = re.compile(f"[{letter}](?: ?[{closing}])+ ?\\Z")
     rules = []
     for mark, own in settings.punctuation:
         m = re.escape(mark)
         pattern = f'{m}(?:(?<=[{letter}]{m})|(?<=[{letter}][»)\\]}}"!…]{m})|(?<=[{letter}] {m})'
         # the space before a closing mark goes in `spacing`
-        pattern += f"|(?<=[{letter}] [»)\\]}}!…]{m})|(?= ?[{letter}«]))"
+        pattern += f"|(?<=[{letter}] [»)\\]}}!…]{m})|(?= ?(?:[{letter}«]|[(\\[{{][{letter}])))"
         triggers = ((m, f" {near}\n"), (f" {near}", m), (own, m), (m, own))
-        rules.append(Rule(_own_mark(mark, own, cache(partial(re.compile, pattern))), triggers, mark))
+        behind = cache(partial(re.compile, f"{m}(?:(?<=[{closing}]{m})|(?<=[{closing}] {m}))"))
+        rules.append(Rule(_own_mark(mark, own, cache(partial(re.compile, pattern)), behind, said), triggers, mark))
     return Operation("punctuation", rules=tuple(rules))
 
 
-def _own_mark(mark: str, own: str, pattern: Callable[[], re.Pattern[str]]) -> Apply:
-    """`mark` becomes `own` where `pattern()` matches, and then throughout a run of both, single spaces between."""
+_MARKS_BETWEEN = 8  # characters between a letter and a mark that is told by it
+
+
+def _own_mark(
+    mark: str,
+    own: str,
+    pattern: Callable[[], re.Pattern[str]],
+    behind: Callable[[], re.Pattern[str]],
+    said: re.Pattern[str],
+) -> Apply:
+    """`mark` becomes `own` where `pattern()` matches, where `behind()` does and what stands before is `said`, and then
+    throughout a run of both, single spaces between."""
     either = f"[{re.escape(mark)}{own}]"
     mixed = re.compile(f"{either}(?: ?{either})+")
     beside = (mark + own, own + mark, f"{mark} {own}", f"{own} {mark}")
@@ -139,9 +154,12 @@ def _own_mark(mark: str, own: str, pattern: Callable[[], re.Pattern[str]]) -> Ap
 
     becomes = unless_reference if mark == ";" else own
 
+    def if_said(match: re.Match[str]) -> str:
+        return own if said.search(match.string, max(0, match.start() - _MARKS_BETWEEN), match.start()) else mark
+
     def apply(text: str) -> tuple[str, int]:
         before = text.count(mark)
-        text = pattern().sub(becomes, text)
+        text = behind().sub(if_said, pattern().sub(becomes, text))
         if any(pair in text for pair in beside):
             text = mixed.sub(lambda match: match[0].replace(mark, own) if own in match[0] else match[0], text)
         return text, before - text.count(mark)
@@ -272,8 +290,8 @@ def spacing(settings: Settings) -> Operation:
         tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){run}", mark, (" ", m), enables=()))
     for mark in "«([{":
         m = re.escape(mark)
-        said = f"{word}{settings.native_digits}{NUMBER}" + (f"{LATIN}0-9" if mark == "«" else "")  # « is never code
-        tight.append(substitution(f"{m} (?=[{said}])", mark, (m, " "), enables=()))
+        begins = f"{word}{settings.native_digits}{NUMBER}" + (f"{LATIN}0-9" if mark == "«" else "")  # « is never code
+        tight.append(substitution(f"{m} (?=[{begins}])", mark, (m, " "), enables=()))
     ends = "".join(dict.fromkeys(c for c in settings.native_marks + "!?:…" if c not in settings.unspaced))
     starts = f"[{word}{settings.native_digits}{NUMBER}]"  # with what a word begins behind an opening mark
     after = substitution(
@@ -310,11 +328,18 @@ _SHORT_PARENTHESIS = 4  # letters: an ending that may be there or not, or an hon
 
 @operation
 def dashes(settings: Settings) -> Operation:
-    """Hyphens and the minus sign become U+002D, the longer dashes `dash`.
+    """Hyphens and the minus sign become U+002D, the longer dashes `dash`, and so do two or three hyphens between words
+    of the script with a space on both sides.
 
     Without one U+2013 and U+2014 stay, which many languages tell apart, and the two that look like them become them.
     """
     longer = {"\u2012": "\u2013", "\u2015": "\u2014"}
     if settings.dash:
         longer = dict.fromkeys(sorted({*longer, *longer.values()} - {settings.dash}), settings.dash)
-    return table_operation("dashes", dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer)
+    table = CharacterTable.of(dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer, "dashes")
+    if not settings.dash:
+        return Operation("dashes", table)
+    letter = letters(settings.script)
+    before = f"{letter}{VOWEL_SIGNS}{marks(settings.script)}0-9{settings.native_digits}»“”\")\\]}}.!?…:;,%"
+    typed = f" --(?<=[{before}{re.escape(settings.native_marks)}] --)-? (?=[{letter}«„“\"(\\[])"
+    return Operation("dashes", table, (substitution(typed, f" {settings.dash} ", ("\\-", "\\-"), enables=()),))
