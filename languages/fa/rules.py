@@ -145,7 +145,13 @@ def half_space(text: str) -> str:
     >>> half_space("می روم و کتاب های بزرگ تر را خوانده ام، ماه می آمد").replace("\u200c", "|")
     'می|روم و کتاب|های بزرگ|تر را خوانده|ام، ماه می آمد'
     """
-    for pattern, known in ((_VERB, _verb), (_DEGREE, _degree), (_PLURAL, _plural), (_OWN_APART, _owned), (_ENDING, _ending)):
+    for pattern, known in (
+        (_VERB, _verb),
+        (_DEGREE, _degree),
+        (_PLURAL, _plural),
+        (_OWN_APART, _owned),
+        (_ENDING, _ending),
+    ):
         text = pattern.sub(lambda match, known=known: f"\u200c{match[1]}" if known(match) else match[0], text)  # type: ignore[misc]
     return _GLUED_VERB.sub(lambda match: f"{match[1]}\u200c" if _glued(match) else match[0], text)
 

@@ -45,6 +45,18 @@ def test_a_language_that_has_no_profile_for_tokens_says_that_it_keeps_them() -> 
     assert "books: 2 texts are cut into tokens" in " ".join(notes(tally, PERSIAN))
 
 
+def test_a_text_cut_into_tokens_is_no_remark_where_the_standard_form_puts_it_together() -> None:
+    news = (
+        "باران آمد ، باد وزید ، برف بارید و سپس بهار رسید . کودکان به کوچه رفتند ، بازی کردند ، خندیدند "
+        "و آواز خواندند . پدران از کار برگشتند ، چای نوشیدند و از روزهای گذشته گفتند . "
+        "مادران نان پختند ، سفره را پهن کردند و همه را صدا زدند . "
+    )
+    text, tally = kept(news, PERSIAN)
+    assert text.startswith("باران آمد، باد وزید، برف بارید و سپس بهار رسید. ")
+    assert not tally.written.get("books")
+    assert not notes(tally, PERSIAN)
+
+
 def test_a_word_that_wrapping_parted_is_whole_again_as_the_language_spells_it() -> None:
     story = STORY + LATER
     tried = [

@@ -205,7 +205,7 @@ def test_a_document_on_which_a_pattern_does_not_end_is_set_aside(
     part = Chain(language, near_duplicates=False)(documents)
     assert [row["id"] for row in part.rows] == ["2"]
     assert dict(part.tally.dropped) == {"rule failed": 1}
-    assert "raised ValueError" in part.samples[0]["detail"] or "took more than 0.2" in part.samples[0]["detail"]
+    assert "raised ValueError" in part.samples[0]["detail"] or "took more than " in part.samples[0]["detail"]
 
 
 @pytest.mark.parametrize("key", ["no_break", "break_after", "word_patterns"])

@@ -44,8 +44,8 @@ from ulmkit.authoring.checks.normalizes import (
     sequence_idempotent,
     speed,
 )
-from ulmkit.authoring.checks.subject import PASSED, Outcome, Subject, failed
-from ulmkit.errors import LanguageError, UlmkitError
+from ulmkit.authoring.checks.subject import PASSED, Outcome, Subject, failed, missing
+from ulmkit.errors import LanguageError, MissingPackageError, UlmkitError
 from ulmkit.language.spec import Language
 from ulmkit.progress import Progress, Report, silent
 
@@ -187,7 +187,8 @@ def check_language(language: Language, *, report: Report = silent) -> Conformanc
 
 
 def ask(subject: Subject, checks: Sequence[Check] = SUITE) -> Conformance:
-    """Ask `checks` of `subject`. A check that raises has failed with what it raised; the others are still asked."""
+    """Ask `checks` of `subject`. A check that raises has failed with what it raised, or could not run where a package
+    is missing; the others are still asked."""
     language, report = subject.language, subject.report
     started = time.monotonic()
     lines = []
@@ -195,6 +196,8 @@ def ask(subject: Subject, checks: Sequence[Check] = SUITE) -> Conformance:
         report(Progress("check", number, len(checks), "checks", check.name))
         try:
             outcome = check.question(subject)
+        except MissingPackageError as error:
+            outcome = missing(str(error), str(error))
         except UlmkitError as error:
             outcome = failed(str(error), "Correct what the message names.")
         lines.append(Line(check.name, check.grade, outcome))

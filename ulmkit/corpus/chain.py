@@ -38,6 +38,7 @@ from ulmkit.formats.consent import (
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.host_signals import HostSignals
 from ulmkit.formats.page_marks import NO_MARKS, page_marks
+from ulmkit.language.forms import STANDARD
 from ulmkit.language.sections import TextState
 from ulmkit.language.spec import Language
 from ulmkit.text.encoding import decode
@@ -290,8 +291,10 @@ def normalize_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
         kind = "wrapped"
     if is_tokenized(article.text):
         kind = "tokenized"
-        tally.states(source)[kind] += 1
-    article.text = language.normalizer(language.profile_for(kind))(article.text)
+    profile = language.profile_for(kind)
+    article.text = language.normalizer(profile)(article.text)
+    if kind == "tokenized" and (profile != STANDARD or is_tokenized(article.text)):
+        tally.states(source)[kind] += 1  # not where the standard form sets spaces right
     if kind == "wrapped":
         article.text = words_whole(article.text)
     return KEEP

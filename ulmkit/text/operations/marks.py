@@ -115,10 +115,10 @@ def sign_runs(_: Settings) -> Operation:
 
 @operation
 def punctuation(settings: Settings) -> Operation:
-    """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script, with closing
-    and end marks between (`(الف) , [ب]`, `کتاب!!!?`) or an opening one."""
+    """ASCII marks become the script's own where the nearest neighbour on one side is a letter of the script, behind
+    closing and end marks (`(الف) , [ب]`, `کتاب!!!?`) or an opening one."""
     letter = letters(settings.script) + VOWEL_SIGNS + marks(settings.script) + "\u200c"
-    closing = re.escape("»)]}\"!…" + "".join(own for _, own in settings.punctuation))
+    closing = re.escape('»)]}"!…' + "".join(own for _, own in settings.punctuation))
     near = f"{letter}{settings.native_digits}{closing}«(\\[{{"
     said = re.compile(f"[{letter}](?: ?[{closing}])+ ?\\Z")
     rules = []
@@ -340,6 +340,6 @@ def dashes(settings: Settings) -> Operation:
     if not settings.dash:
         return Operation("dashes", table)
     letter = letters(settings.script)
-    before = f"{letter}{VOWEL_SIGNS}{marks(settings.script)}0-9{settings.native_digits}»“”\")\\]}}.!?…:;,%"
-    typed = f" --(?<=[{before}{re.escape(settings.native_marks)}] --)-? (?=[{letter}«„“\"(\\[])"
+    before = f'{letter}{VOWEL_SIGNS}{marks(settings.script)}0-9{settings.native_digits}»“”")\\]}}.!?…:;,%'
+    typed = f' --(?<=[{before}{re.escape(settings.native_marks)}] --)-? (?=[{letter}«„“"(\\[])'
     return Operation("dashes", table, (substitution(typed, f" {settings.dash} ", ("\\-", "\\-"), enables=()),))
