@@ -18,6 +18,7 @@ _OURS = re.compile("^(?:[a-zõäöüšž]|(?i:þ(?:an[rd]|est|ilet|urna|ürii|ar
 _ICELANDIC = re.compile("[áíóúýæÁÍÓÚÝÆ]|(?<!\\w)(?:og|að|með|það|við|þetta|sem)(?!\\w)")
 _LATIN_9 = re.compile("(?<=[a-zõäöüšž])[¨¸](?=[a-zõäöüšž])|(?<=[A-ZÕÄÖÜŠŽ])[¦´](?=[A-ZÕÄÖÜŠŽ])")
 _LATIN_9_LETTER = {"¨": "š", "¸": "ž", "¦": "Š", "´": "Ž"}
+_TYPED_DASH = re.compile(f' --(?<=[{_LETTER}0-9“”")\\].!?…:;,%] --)-? (?=[{_LETTER}„“"(\\[])')
 _BETWEEN = re.compile(f"(?<=[{_LETTER}])[`´](?=[{_LETTER}])")
 _CURLY = re.compile("[„“”]")
 _SOFT_LINE_END = re.compile(f"(?<=[{_LETTER}\u0300-\u036f])\u00ad\n(?=[{_LETTER}])")
@@ -76,6 +77,19 @@ def mojibake_letters(text: str) -> str:
 
 
 mojibake_letters.triggers = [("ðþÐÞ", ""), ("a-zõäöüšž", "¨¸"), ("A-ZÕÄÖÜŠŽ", "¦´")]
+
+
+def typed_dashes(text: str) -> str:
+    """Two or three hyphens between words, with a space on both sides, are a dash.
+
+    >>> typed_dashes("Tuli sügis -- ja läks, a--b")
+    'Tuli sügis – ja läks, a--b'
+    """
+    return _TYPED_DASH.sub(" – ", text)
+
+
+typed_dashes.triggers = [("\\-", "\\-")]
+typed_dashes.enables = []
 
 
 def apostrophe(text: str) -> str:

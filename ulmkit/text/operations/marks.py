@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable
 from functools import cache, partial
 
-from ulmkit.text.characters import CharacterTable
 from ulmkit.text.operations.base import (
     LATIN,
     VOWEL_SIGNS,
@@ -288,21 +287,21 @@ def spacing(settings: Settings) -> Operation:
         run = "" if mark not in ".…" else f"(?<!… {m})"
         after_it = f"(?![{LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])"
         tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){run}", mark, (" ", m), enables=()))
+    starts = f"[{word}{settings.native_digits}{NUMBER}]"  # with what a word begins behind an opening mark
+    said = f"[{word}{settings.native_digits}{NUMBER}{LATIN}0-9]"  # what is said in « », which is never code
     for mark in "«([{":
         m = re.escape(mark)
-        begins = f"{word}{settings.native_digits}{NUMBER}" + (f"{LATIN}0-9" if mark == "«" else "")  # « is never code
-        tight.append(substitution(f"{m} (?=[{begins}])", mark, (m, " "), enables=()))
+        tight.append(substitution(f"{m} (?={said if mark == '«' else starts})", mark, (m, " "), enables=()))
     ends = "".join(dict.fromkeys(c for c in settings.native_marks + "!?:…" if c not in settings.unspaced))
-    starts = f"[{word}{settings.native_digits}{NUMBER}]"  # with what a word begins behind an opening mark
     after = substitution(
-        f"[{re.escape(ends)}»)\\]}}](?!\\w*=)(?:(?=[{letter}])|(?=«{starts})|(?<![)\\]}}])(?=[(\\[{{]{starts}))",
+        f"[{re.escape(ends)}»)\\]}}](?!\\w*=)(?:(?=[{letter}])|(?=«{said})|(?<![)\\]}}])(?=[(\\[{{]{starts}))",
         r"\g<0> ",
         (f"{re.escape(ends)}»)\\]}}", f"{letter}«(\\[{{"),
         enables=(),
     )
     before = (
         substitution(
-            f"«(?<=[{word}{settings.native_digits}]«)(?={starts})",
+            f"«(?<=[{word}{settings.native_digits}]«)(?={said})",
             " «",
             (word + settings.native_digits, "«"),
             enables=(),
@@ -328,18 +327,11 @@ _SHORT_PARENTHESIS = 4  # letters: an ending that may be there or not, or an hon
 
 @operation
 def dashes(settings: Settings) -> Operation:
-    """Hyphens and the minus sign become U+002D, the longer dashes `dash`, and so do two or three hyphens between words
-    of the script with a space on both sides.
+    """Hyphens and the minus sign become U+002D, the longer dashes `dash`.
 
     Without one U+2013 and U+2014 stay, which many languages tell apart, and the two that look like them become them.
     """
     longer = {"\u2012": "\u2013", "\u2015": "\u2014"}
     if settings.dash:
         longer = dict.fromkeys(sorted({*longer, *longer.values()} - {settings.dash}), settings.dash)
-    table = CharacterTable.of(dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer, "dashes")
-    if not settings.dash:
-        return Operation("dashes", table)
-    letter = letters(settings.script)
-    before = f'{letter}{VOWEL_SIGNS}{marks(settings.script)}0-9{settings.native_digits}»“”")\\]}}.!?…:;,%'
-    typed = f' --(?<=[{before}{re.escape(settings.native_marks)}] --)-? (?=[{letter}«„“"(\\[])'
-    return Operation("dashes", table, (substitution(typed, f" {settings.dash} ", ("\\-", "\\-"), enables=()),))
+    return table_operation("dashes", dict.fromkeys("\u2010\u2011\u2212\ufe63\uff0d\u02d7", "-") | longer)
