@@ -113,7 +113,8 @@ SEQUENCES = [
     ("fa.50", "f(x) , g(y)", "f(x) , g(y)"),
     ("fa.53", "با -- آغاز", "با -- آغاز"),
     ("fa.54", "م « Big Fish » و « 2 »", "م «Big Fish» و «۲»"),
-    ("fa.54", "م:« Big Fish»", "م: «Big Fish»"), ("fa.54", "م«Big»،«Fish»", "م «Big»، «Fish»"), ("fa.54", "a ( b )", "a ( b )"),
+    ("fa.54", "م:« Big Fish»", "م: «Big Fish»"), ("fa.54", "م«Big»،«Fish»", "م «Big»، «Fish»"),
+    ("fa.54", "a ( b )", "a ( b )"),
     ("fa.80", "iPhone و WHO", "iPhone و WHO"),
 ]  # fmt: skip
 
