@@ -20,7 +20,8 @@ REPOSITORY = PACKAGE.parent
 FLOORS = (
     ("errors",),
     ("names",),
-    ("arguments", "document", "files", "notebook", "progress"),
+    ("notebook",),
+    ("arguments", "document", "files", "progress"),
     ("text",),
     ("language", "artifacts", "work"),
     ("formats", "report"),

@@ -9,6 +9,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
+from ulmkit.notebook import html_table
+
+SHOWN = 600  # characters of a text that a notebook shows
+
 Kind = Literal["text", "markdown", "asciidoc", "restructured", "html", "wikitext"]
 
 
@@ -80,6 +84,12 @@ class Document:
     language: str = ""
     fetched_at: datetime | None = None
     published_at: datetime | None = None
+
+    def _repr_html_(self) -> str:
+        text = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}…"
+        facts = [(name, getattr(self, name)) for name in ("title", "source", "licence", "url", "published_at")]
+        rows = [*((name, fact) for name, fact in facts if fact), ("characters", len(self.text)), ("text", text)]
+        return html_table(self.id, rows)
 
 
 @dataclass(frozen=True, slots=True)

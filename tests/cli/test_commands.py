@@ -61,6 +61,14 @@ def test_verify_finds_a_changed_byte_in_every_stage(chain: Path, capsys: pytest.
         path.write_bytes(content)
 
 
+@pytest.mark.parametrize("words", [(), ("corpus",), ("lm",), ("language",)])
+def test_a_group_alone_shows_its_help_line_by_line(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
+    assert run(*words) == 2
+    alone = capsys.readouterr().err
+    assert run(*words, "--help") == 0
+    assert alone == capsys.readouterr().out and alone.startswith(" ".join(["Usage: ulmkit", *words]))
+
+
 def test_evaluation_puts_the_model_beside_its_baselines(chain: Path, capsys: pytest.CaptureFixture[str]):
     assert run("lm", "evaluate", "fa", "--root", chain, "--split", "test", "--json") == 0
     found = json.loads(capsys.readouterr().out)

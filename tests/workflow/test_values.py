@@ -361,6 +361,13 @@ def test_values_show_themselves_and_write_from_right_to_left(fa, corpus, tok, lm
         assert value._repr_html_().startswith('<table dir="ltr">')
 
 
+def test_a_document_shows_its_facts_and_the_beginning_of_its_text():
+    article = Document("a.html", "ب" * 5_000, "blog", title="<b>A</b>", url="https://example.org/a")
+    shown = article._repr_html_()
+    assert "https://example.org/a" in shown and "5,000" in shown and "&lt;b&gt;A" in shown and "<b>" not in shown
+    assert shown.count("ب") < 1_000
+
+
 def test_nothing_from_outside_is_markup(fa, root: Path, corpus, tmp_path: Path):
     html = html_table(HOSTILE, [(HOSTILE, 1, 2.5)], headers=(HOSTILE,), direction='rtl"><script>')
     assert "<img" not in html

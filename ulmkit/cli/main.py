@@ -141,6 +141,9 @@ def main(args: list[str] | None = None) -> NoReturn:
         stopped("interrupted.", 130, command)
     except UlmkitError as error:
         fail(error.at_prompt or str(error), error.exit_code, command)
+    except click.exceptions.NoArgsIsHelpError as error:  # `ulmkit` or `ulmkit corpus` alone: its text is the help
+        error.show()
+        leave(error.exit_code)
     except click.ClickException as error:
         where = f" Try `{error.ctx.command_path} --help`." if isinstance(error, click.UsageError) and error.ctx else ""
         fail(f"{error.format_message()}{where}", error.exit_code, command)

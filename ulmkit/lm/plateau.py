@@ -8,6 +8,7 @@ from ulmkit.artifacts.tokens import TokenFile
 
 LEARNS = 0.9  # of the unigram model's perplexity: above it, nothing but frequencies is known
 EARLY = 300  # steps in which most runs still stand there
+CHUNK = 1 << 24  # ids counted at a time: NumPy counts 64-bit copies of them
 
 
 def unigram_loss(train: TokenFile, valid: TokenFile) -> float:
@@ -15,9 +16,16 @@ def unigram_loss(train: TokenFile, valid: TokenFile) -> float:
 
     It is the same in both directions: what is predicted are all pieces, and a `bos` for the end of each document.
     """
-    counts = np.bincount(train.ids, minlength=train.vocabulary) + 1.0
-    seen = np.bincount(valid.ids, minlength=train.vocabulary)
+    counts = _counts(train, train.vocabulary) + 1.0
+    seen = _counts(valid, train.vocabulary)
     return float(-(seen @ np.log(counts / counts.sum())) / max(len(valid.ids), 1))
+
+
+def _counts(tokens: TokenFile, vocabulary: int) -> np.ndarray:
+    counts = np.zeros(vocabulary, np.int64)
+    for start in range(0, len(tokens.ids), CHUNK):
+        counts += np.bincount(tokens.ids[start : start + CHUNK], minlength=vocabulary)
+    return counts
 
 
 def plateau(valid_loss: float, unigram: float, *, steps: tuple[int, int], done: bool, lr: float) -> str | None:
