@@ -11,7 +11,7 @@ from typing import Literal
 
 from ulmkit.notebook import html_table
 
-SHOWN = 600  # characters of a text that a notebook shows
+SHOWN_CHARACTERS = 600  # characters of a text that a notebook shows
 
 Kind = Literal["text", "markdown", "asciidoc", "restructured", "html", "wikitext"]
 
@@ -86,7 +86,7 @@ class Document:
     published_at: datetime | None = None
 
     def _repr_html_(self) -> str:
-        text = self.text if len(self.text) <= SHOWN else f"{self.text[:SHOWN]}…"
+        text = self.text if len(self.text) <= SHOWN_CHARACTERS else f"{self.text[:SHOWN_CHARACTERS]}…"
         facts = [(name, getattr(self, name)) for name in ("title", "source", "licence", "url", "published_at")]
         rows = [*((name, fact) for name, fact in facts if fact), ("characters", len(self.text)), ("text", text)]
         return html_table(self.id, rows)

@@ -66,7 +66,8 @@ def test_a_group_alone_shows_its_help_line_by_line(words: tuple[str, ...], capsy
     assert run(*words) == 2
     alone = capsys.readouterr().err
     assert run(*words, "--help") == 0
-    assert alone == capsys.readouterr().out and alone.startswith(" ".join(["Usage: ulmkit", *words]))
+    assert alone == capsys.readouterr().out
+    assert alone.startswith(" ".join(["Usage: ulmkit", *words]))
 
 
 def test_evaluation_puts_the_model_beside_its_baselines(chain: Path, capsys: pytest.CaptureFixture[str]):

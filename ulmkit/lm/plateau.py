@@ -8,7 +8,7 @@ from ulmkit.artifacts.tokens import TokenFile
 
 LEARNS = 0.9  # of the unigram model's perplexity: above it, nothing but frequencies is known
 EARLY = 300  # steps in which most runs still stand there
-CHUNK = 1 << 24  # ids counted at a time: NumPy counts 64-bit copies of them
+COUNTED_AT_ONCE = 1 << 24  # ids counted at a time: NumPy counts 64-bit copies of them
 
 
 def unigram_loss(train: TokenFile, valid: TokenFile) -> float:
@@ -23,8 +23,8 @@ def unigram_loss(train: TokenFile, valid: TokenFile) -> float:
 
 def _counts(tokens: TokenFile, vocabulary: int) -> np.ndarray:
     counts = np.zeros(vocabulary, np.int64)
-    for start in range(0, len(tokens.ids), CHUNK):
-        counts += np.bincount(tokens.ids[start : start + CHUNK], minlength=vocabulary)
+    for start in range(0, len(tokens.ids), COUNTED_AT_ONCE):
+        counts += np.bincount(tokens.ids[start : start + COUNTED_AT_ONCE], minlength=vocabulary)
     return counts
 
 
