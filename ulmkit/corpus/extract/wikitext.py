@@ -218,7 +218,8 @@ def _without_hidden(text: str) -> str:
         text = _COMMENT.sub("", text)
     if "<nowiki" in text:
         text = _NOWIKI.sub(lambda m: m[1].translate(_SHIELD), text)
-    left = _formula_hole if "<math" in text or "<ce" in text or "<chem" in text or "<score" in text else ""
+    formulas = any(f"<{name}" in text for name in _FORMULAS)
+    left: str | Callable[[re.Match[str]], str] = _formula_hole if formulas else ""
     for _ in range(_NOTE_DEPTH):
         text, found = _UNREAD_ELEMENT.subn(left, text)
         if not found or "</ref" not in text:
