@@ -190,9 +190,10 @@ def guarded(function: Callable[[str], Any], rules: Rules) -> Callable[[str], str
             raise failure(starts, f"returned {type(made).__name__}, not a string,", text)
         return made
 
-    def prepared() -> None:
+    def load() -> None:
         try:
-            prepare()
+            if prepare:
+                prepare()
         except ModuleNotFoundError as error:
             raise missing_package(error) or error from None
 
@@ -200,7 +201,7 @@ def guarded(function: Callable[[str], Any], rules: Rules) -> Callable[[str], str
         try:
             if prepare:
                 with time_limit(PREPARE_SECONDS):
-                    prepared()
+                    load()
             with time_limit(RULE_SECONDS + RULE_SECONDS_A_CHARACTER * len(text)):
                 return plain(text)
         except _TooLong as error:
