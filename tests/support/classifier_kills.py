@@ -135,12 +135,13 @@ class Ground:
         return self.home.run(name) if needs == FINETUNED else self.home.classifier(name)
 
     def files(self, name: str, needs: str) -> dict[str, Any]:
-        """What a run left, without what the clock wrote."""
+        """What a run left, without what the clock wrote and without a folder that was never put in its place."""
         folder = self.folder(name, needs)
         found: dict[str, Any] = {}
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.name != ".lock":
-                found[str(path.relative_to(folder))] = path.read_bytes()
+            inner = path.relative_to(folder)
+            if path.is_file() and not any(part.startswith(".") for part in inner.parts):
+                found[str(inner)] = path.read_bytes()
         if needs != FINETUNED:
             return found
         lines = found["metrics.jsonl"].splitlines()
@@ -202,7 +203,8 @@ class Ground:
             each for each in {*found, *whole} if each not in found or each not in whole or found[each] != whole[each]
         ]
         kept = self.home.home / "work/classify" / KILLED
-        left = [path.name for path in folder.parent.iterdir() if path.name.startswith(".") and path.name != ".lock"]
+        beside = (*folder.parent.iterdir(), *folder.iterdir())
+        left = [path.name for path in beside if path.name.startswith(".") and path.name != ".lock"]
         left += [kept.name] if kept.exists() else []
         shutil.rmtree(folder)
         return f"other bytes: {sorted(other)}" if other else f"left behind: {left}" if left else ""
