@@ -73,7 +73,7 @@ def test_a_plateau_is_told_once_where_most_runs_have_left_it():
 def test_a_run_that_learns_nothing_says_so_and_its_manifest_too(tmp_path: Path):
     heard: list[str] = []
     config = dataclasses.replace(TINY, lr=1e-9, wd=0.0, epochs=1)
-    watched = {"remark": heard.append, "device": "cpu"}
+    watched = {"remark": heard.append, "device": "cpu", "watch_plateau": True}
     pretrain(patterned(30), patterned(8, seed=1), tmp_path / "run", config, **watched)
     assert len(heard) == 1
     assert heard[0] in (tmp_path / "run/manifest.json").read_text()

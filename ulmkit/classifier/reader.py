@@ -15,7 +15,15 @@ from ulmkit.classifier.batches import by_length, padded
 from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.language.spec import Language
-from ulmkit.lm.checkpoint import Checkpoint, build_model, load_model, read_checkpoint, save_checkpoint
+from ulmkit.lm.checkpoint import (
+    LARGEST_WEIGHT,
+    Checkpoint,
+    build_model,
+    load_model,
+    read_checkpoint,
+    refuse_no_numbers,
+    save_checkpoint,
+)
 from ulmkit.lm.config import LMConfig
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.state import MODEL
@@ -139,6 +147,7 @@ def made_reader(checkpoint: Checkpoint, tokenizer: Path, language: Language, sou
             f"{checkpoint.folder}: trained with tokenizer {checkpoint.identity.tokenizer}, in {tokenizer} is "
             f"{loaded.fingerprint}. Bring that one back, or take a model of this one."
         )
+    refuse_no_numbers(checkpoint.model, checkpoint.folder, LARGEST_WEIGHT)
     names = [*Manifest.read(tokenizer, "tokenizer").files, MANIFEST]
     files = {folder_name(name, f"{tokenizer}: file"): read_regular(tokenizer / name) for name in names}
     # a pointer looks for the next piece: to an encoder it is nothing

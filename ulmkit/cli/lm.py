@@ -101,6 +101,7 @@ def pretrain(
             time_budget_s=None if minutes is None else 60 * minutes,
             start=None if start is None else layout.run(start),
             tensorboard=tensorboard,
+            watch_plateau=True,
             progress=progress,
             audited=audit_told(terminal, verbose),
             remark=terminal.note,

@@ -88,13 +88,13 @@ class Loop:
         started: float,
         progress: Callable[[TrainProgress], None] | None,
         after_step: Callable[["Loop"], None] | None,
-        unigram: float,
+        unigram: float | None = None,
     ) -> None:
         self.training, self.config, self.records = training, training.config, records
         self.step, self.world, self.device = training.step, training.world, training.device
         self.share = self.step.share  # what carries requests between processes; None where there is only one
         self.budget, self.clock, self.progress, self.after_step = budget, clock, progress, after_step
-        self.unigram = unigram  # nats a token of a model that only counts: this one is to be better
+        self.unigram = unigram  # nats a token of a model that only counts; None: nobody asks whether this one is better
         self.started = started  # by `clock`; moved back by earlier lives
         self.position = Position(total=None if budget else planned_steps(training.batches, self.config))
         self.signals = Signals()
@@ -276,9 +276,10 @@ class Loop:
             self.best_loss, self.best_step = valid_loss, position.step
         if self.config.patience and self.worse >= self.config.patience:
             position.total = position.step  # the end is here; a run that is killed now and resumed knows it too
-        steps, lr = (steps_before, position.step), self.config.lr
-        if remark := plateau(valid_loss, self.unigram, steps=steps, done=position.done, lr=lr):
-            self.step.remark(remark)
+        if self.unigram is not None:
+            steps, lr = (steps_before, position.step), self.config.lr
+            if remark := plateau(valid_loss, self.unigram, steps=steps, done=position.done, lr=lr):
+                self.step.remark(remark)
         line = {"valid_loss": valid_loss, "valid_perplexity": perplexity(valid_loss), "valid_accuracy": accuracy}
         self.records.write(position.counts | line | {"best": better, "seconds": round(self.elapsed, 3)})
         if better:

@@ -56,6 +56,7 @@ def pretrain(
     budget_clock: Clock = "wall",
     start: Path | None = None,
     tensorboard: bool = False,
+    watch_plateau: bool = False,
 ) -> TrainResult:
     """Train a language model on `train`, validating on `valid` after each epoch, in run folder `folder`.
 
@@ -66,7 +67,7 @@ def pretrain(
     whose best weights this one begins with. `time_budget_s` stretches one schedule over that many seconds of
     `budget_clock` instead of `epochs`. `ingredients` may change the list that a step is made of, `after_step` looks at
     the run after each one; `remark` hears in one line of what fails on this machine and how the run goes on without,
-    and of a run that is no better than a unigram model.
+    and with `watch_plateau` of a run that is no better than a unigram model.
 
     Raises `UsageError` where the folder holds a run and `resume` is not given, or where its settings differ;
     `ArtifactError` where tokens, tokenizer or checkpoint do not fit; `BusyError` where another process trains here;
@@ -95,7 +96,7 @@ def pretrain(
             loop = Loop(
                 training, records, budget=_budget(training, time_budget_s), clock=clock, started=started,
                 progress=progress if world.first else None, after_step=after_step,
-                unigram=unigram_loss(train, valid),
+                unigram=unigram_loss(train, valid) if watch_plateau else None,
             )  # fmt: skip
             if saved is not None:
                 restore(loop, records)

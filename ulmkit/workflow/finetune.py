@@ -226,6 +226,7 @@ def finetune_run(
             resume=resume,
             time_budget_s=budget,
             start=None if start in (None, NONE) else layout.run(start),
+            watch_plateau=True,
             **how,
         )
     return FineTuned(result, about, config.patience)

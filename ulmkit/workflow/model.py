@@ -308,6 +308,7 @@ def pretrain(
         time_budget_s=None if minutes is None else 60 * minutes,
         start=None if start is None else layout.run(start),
         tensorboard=tensorboard,
+        watch_plateau=True,
         progress=training_report(report),
     )
     model, saved = load_model(layout.run(run), "best")
