@@ -260,7 +260,7 @@ def test_a_page_that_is_gone_twice_a_week_apart_is_named(site: Site, tmp_path: P
 
 
 KILLED = """
-import asyncio, os, signal, sys
+import asyncio, os, signal, sys, time
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from ulmkit.acquire.client import Session
@@ -284,7 +284,7 @@ async def main():
     spec = SiteSource("s", "site", f"http://127.0.0.1:{{port}}/", "CC0-1.0", delay_s=0.0)
     frontier = Frontier(folder / "frontier.sqlite")
     async with Session(agent="test", guard=Guard(frozenset({{("127.0.0.1", port)}}))) as session:
-        run = SourceCrawl(plan_of(spec), frontier, folder / "s", {{}}, 0.0)
+        run = SourceCrawl(plan_of(spec), frontier, folder / "s", {{}}, time.monotonic())
         run.archive.segment_bytes = 20_000
         await Crawl(frontier, [run], session, commit_point=at).run()
 asyncio.run(main())
