@@ -104,7 +104,7 @@ def pretrain(
             watch_plateau=True,
             progress=progress,
             audited=audit_told(terminal, verbose),
-            remark=terminal.note,
+            remark=lambda line: terminal.warn([line]),
         )
     if not world.first:
         return
