@@ -260,10 +260,7 @@ def corpus_tables(manifest: dict[str, Any], language: Any) -> str:
     nothing = "none found" if language.pii else "not looked for: the language has no [[pii]]"
     blocks = [
         text_table(("source", "read", "dropped", "duplicate", "kept"), sources),
-        text_table(
-            ("dropped because", "documents"),
-            [(reason, f"{n:,}") for reason, n in reasons],
-        ),
+        *([text_table(("dropped because", "documents"), [(why, f"{n:,}") for why, n in reasons])] if reasons else []),
         text_table(
             ("split", "documents", "words", "characters", *shown),
             [
