@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from ulmkit.corpus.filters import judge, words_with_letter
+from ulmkit.corpus.filters import judge, without_boilerplate, words_with_letter
 from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, refrain, rhymed, sentence_end, stand_over_new
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
@@ -118,6 +118,23 @@ Haki sibul ning prae võis klaasjaks.
 Lisa seened ja kuumuta kümme minutit.
 Vala juurde vesi, pane kartulid ja keeda pehmeks.
 Lõpuks sega hulka koor ja maitsesta.
+"""
+AMOUNTS = """\
+Kaalikasupp
+
+1 kg kaalikat
+2 porgandit
+1 sibul
+3 küüslauguküünt
+½ l puljongit
+- 2 dl koort
+soola, pipart
+peotäis seemneid
+
+Koori kaalikas ja lõika kuubikuteks. Haki sibul.
+Prae potis sibul klaasjaks. Lisa kaalikas ja kuumuta.
+Vala peale puljong ja keeda, kuni kaalikas on pehme.
+Rösti seemned kuival pannil ja puista supile.
 """
 PRODUCTS = """\
 Tooted:
@@ -299,6 +316,7 @@ FRONT_PAGE = " ".join(
         ("et", SONG, ""),
         ("fa", MENU_IN_GROUPS, "short lines"),
         ("et", RECIPE, ""),
+        ("et", AMOUNTS, ""),
         ("et", PRODUCTS, "few stop words"),
         ("et", PLAY, ""),
         ("et", SPEAKERS, "short words"),
@@ -328,6 +346,21 @@ FRONT_PAGE = " ".join(
 )  # fmt: skip
 def test_a_kind_of_text_stays_and_what_looks_like_it_goes(code: str, text: str, reason: str):
     assert verdict(code, text) == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "goes"),
+    [
+        ("et", "Loe ka: kuidas turul kaubeldi", True), ("et", "Vaata lisaks pilte lumest", True),
+        ("et", "Loe edasi…", True),
+        ("et", "Vaata veel.", False), ("et", "Loe ka eesmärk läbi, enne kui alustad.", False),
+        ("fa", "بیشتر بخوانید: زمان کنکور اعلام شد", True), ("fa", "همچنین ببینید", True),
+        ("fa", "بیشتر بخوانید تا بهتر بنویسید.", False), ("fa", "خانه", False),
+    ],
+)  # fmt: skip
+def test_what_points_elsewhere_goes_and_a_sentence_that_begins_alike_stays(code: str, line: str, goes: bool):
+    language = get(code)
+    assert without_boilerplate(language.normalize(f"Üks.\n{line}\nKaks."), language)[1] == goes
 
 
 def test_a_line_that_is_said_again_over_new_text_is_a_heading():

@@ -82,3 +82,16 @@ def test_an_article_that_ends_in_a_list_is_kept_without_it() -> None:
     text, tally = kept(f"{STORY}\n\n{LATER}\n\nTulemused\n{names}")
     assert text == f"{STORY.strip()}\n\n{LATER.strip()}"
     assert tally.lists_cut == 1
+
+
+def test_a_long_passage_that_stands_twice_is_kept_once() -> None:
+    """Articles are stored twice in one record; a notice that comes back is left as it is."""
+    end = "Saun seisab praegugi kivise ranna peal ja laupäeviti tuleb korstnast suitsu."
+    once = f"{STORY.strip()}\n\n{LATER.strip()}\n\n{end}"
+    text, tally = kept(f"{once}\n\nVahepealkiri\n\n{once}\n\nLõpusõna on lühike.")
+    assert text == f"{once}\n\nVahepealkiri\n\nLõpusõna on lühike."
+    assert tally.copies_cut == 1
+    notice = "Seda teadet korratakse igas osas, sest see on tähtis ja kõik peavad seda lugema."
+    text, tally = kept(f"{STORY.strip()}\n\n{notice}\n\n{LATER.strip()}\n\n{notice}")
+    assert text.count(notice) == 2
+    assert tally.copies_cut == 0

@@ -273,3 +273,16 @@ def test_a_sentence_with_a_hole_is_left_out_and_counted(source: str, text: str, 
     """Where a template that nobody knows showed words; its neighbours stay."""
     found, holes = read(source)
     assert (found, len(holes)) == (text, left_out)
+
+
+@pytest.mark.parametrize("code", ["et", "fa"])
+def test_what_follows_the_caption_of_an_open_file_stays(code: str) -> None:
+    """A file's link that nobody closed takes its options and its first sentence; on the wiki all of it shows."""
+    language = get(code)
+    name, caption, rest = {
+        "et": ("Fail", "Vana [[veski]] u. 1900. aastal.", "See töötab [[küla|külas]] siiani. Omanik on Mari."),
+        "fa": ("پرونده", "آسیاب [[روستا]].", "این آسیاب هنوز [[کار|کار می‌کند]]. صاحب آن مریم است."),
+    }[code]
+    source = f"[[{name}:F. Veski.jpg|pisi|200px|{caption} {rest}\n\nUus [[lõik]]."
+    text = wikitext_to_text(source, language.extraction, sentences=language.segmenter.sentences)
+    assert text == f"{wikitext_to_text(rest, language.extraction)}\n\nUus lõik."

@@ -191,3 +191,39 @@ def test_records_of_the_same_keys_are_told_apart_by_what_they_hold(tmp_path: Pat
         (URL, 6),
         (f"{URL}?a", 6),
     ]
+
+
+HITS = [{"_id": str(i), "_source": {"title": "Kiri", "text": f"{TEXT} {i}", "uri": URL}} for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "url"),
+    [
+        ({"took": 3, "hits": {"total": 2, "hits": HITS}}, URL),
+        ({"responseHeader": {"status": 0}, "response": {"numFound": 2, "docs": [hit["_source"] for hit in HITS]}}, URL),
+        ({"data": {"posts": {"nodes": [{"node": {"body": f"{TEXT} {i}"}} for i in range(2)]}}}, ""),
+    ],
+    ids=["Elasticsearch", "Solr", "GraphQL"],
+)
+def test_an_answer_of_an_interface_is_its_records(tmp_path: Path, answer: dict[str, Any], url: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(answer), encoding="utf-8")
+    assert [(doc.content, doc.url) for doc in read_file(tmp_path / "a.json")] == [
+        (f"{TEXT} {i}", url) for i in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "article",
+    [
+        {"time": 1, "blocks": [
+            {"type": "header", "data": {"text": "Kiri", "level": 2}}, {"type": "paragraph", "data": {"text": TEXT}},
+            {"type": "list", "data": {"style": "ordered", "items": ["Üks.", "Kaks."]}},
+        ]},
+        {"id": 5, "sections": [{"heading": "Kiri", "text": TEXT}, {"text": "Üks.\nKaks."}]},
+    ],
+    ids=["Editor.js", "sections"],
+)  # fmt: skip
+def test_one_object_in_parts_is_one_document(tmp_path: Path, article: dict[str, Any]) -> None:
+    for name in ("a.json", "a.jsonl"):
+        (tmp_path / name).write_text(json.dumps(article), encoding="utf-8")
+        assert [doc.content for doc in read_file(tmp_path / name)] == [f"Kiri\n{TEXT}\nÜks.\nKaks."]

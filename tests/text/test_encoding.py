@@ -220,6 +220,23 @@ def test_mojibake_through_the_language_s_own_encoding_is_undone():
         assert repair(text, (*BALTIC, "windows-1256", "windows-1251")) == text
 
 
+@pytest.mark.parametrize("encoding", ["iso-8859-15", "iso-8859-13", "windows-1257", "windows-1252"])
+def test_of_two_readings_of_a_misread_line_that_in_the_language_s_letters_is_taken(encoding: str):
+    """ä in UTF-8 is Ã€ in ISO-8859-15, which windows-1252 has too, and would undo to À."""
+    lines = [
+        "Külapood suletakse järgmisel päeval.",
+        "Öö on pikk, õhk külm, õu täis lund.",
+        "Käisin šoppamas, sõin ära žürii tordi.",
+    ]
+    table = byte_table(encoding)
+    read = codecs.charmap_decode("\n".join(lines).encode(), "strict", table.replace("\ufffe", "\xa1"))[0]
+    assert repair(read, BALTIC, LETTERS) == "\n".join(lines)
+    for line, misread in zip(lines, read.split("\n"), strict=True):
+        assert repair(misread, BALTIC, LETTERS) in (line, misread)
+    for good in (ET, "Pärnu À la carte, Ì ja Ø", FA):
+        assert repair(good, (*BALTIC, "windows-1256"), LETTERS) == good
+
+
 def test_a_letter_by_itself_is_no_line_in_another_encoding() -> None:
     """Any byte is somebody's letter; marks between ASCII words, and words, say more."""
     persian = ("windows-1256",)

@@ -74,7 +74,9 @@ def read_documents(
     for raw in _records(language, inputs, remark):
         doc = extract(raw, language.extraction, decode=Reading.of(language).decode)
         if isinstance(doc, Document) and doc.text.strip():
-            yield dataclasses.replace(doc, text=repair(doc.text, language.extraction.encodings))
+            yield dataclasses.replace(
+                doc, text=repair(doc.text, language.extraction.encodings, language.alphabet.letters)
+            )
 
 
 def _records(language: Language, inputs: Sequence[Input], remark: Callable[[str], None]) -> Iterator[RawDocument]:

@@ -45,7 +45,7 @@ from ulmkit.text.encoding import decode
 from ulmkit.text.mojibake import repair
 from ulmkit.text.tokenized import is_tokenized
 
-CHAIN = 8  # raised when the chain changes what it makes of the same input
+CHAIN = 9  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
@@ -264,7 +264,9 @@ def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
     if isinstance(doc, Unreadable):
         article.text = doc.excerpt or article.text
         return drop(doc.reason, doc.detail)
-    article.doc, article.text = doc, repair(doc.text, chain.language.extraction.encodings)
+    language = chain.language
+    article.doc = doc
+    article.text = repair(doc.text, language.extraction.encodings, language.alphabet.letters)
     tally.characters_read += len(article.text)
     tally.bytes_read += len(article.text.encode("utf-8", "surrogatepass"))
     return KEEP
@@ -321,6 +323,10 @@ def personal_data(chain: Chain, article: Article, tally: Tally) -> Verdict:
 def filter_page(chain: Chain, article: Article, tally: Tally) -> Verdict:
     """Whether what is left is an article worth learning from."""
     page = Page.of(article.text, chain.language, chain.hasher)
+    if (once := page.said_once()) is not page.text:
+        article.text = once
+        page = Page.of(once, chain.language, chain.hasher)
+        tally.copies_cut += 1
     verdict = judge(page)
     if verdict.reason in OF_LISTS and (count := head_before_list(page.lines, page.sentences_end)):
         # an article that ends in captions, names or results is good up to there

@@ -19,6 +19,7 @@ PARAGRAPH = 120  # characters; headlines and items of lists are shorter
 LISTED = (3, 20)  # lines; a shorter list is a heading's first words, a longer one more than a text announces
 TOLD = 0.2  # of the lines end a sentence, in a text that announces a list
 LISTED_CHARACTERS = 60  # of one of them; what is longer is text again
+AMOUNTS = 0.6  # of the items of a list that nothing announces begin with how much of it is wanted
 MIN_VERSES = 8  # different lines; fewer of all lengths are a caption, or a notice said again and again
 VERSE_LINE = 60  # characters; in free verse nine lines of ten are shorter
 VERSE_DIGITS = 0.02  # of the characters; tables and price lists have more
@@ -37,6 +38,11 @@ RHYME = 3  # letters at the end of every second line
 RHYMED = 0.8  # of these lines end alike
 REFRAIN = (0.25, 0.75)  # of the lines end alike where every second verse does; of titles nearly all do
 ANNOUNCING = (":", "：")
+SECOND_COPY = 500  # characters in long lines of a passage that stands twice; refrains and notices have fewer
+
+_AMOUNT = re.compile(
+    r"(?:[-–•*·] ?)?(?:\d{1,4}(?:[.,/–-]\d{1,3})?|[½¼¾⅓⅔]) ?[^\W\d_]"
+)  # "2 dl koort", "½ sibulat"; no telephone number
 
 
 @functools.lru_cache(maxsize=8)
@@ -66,24 +72,42 @@ def breaks_off(line: str, end: re.Pattern[str]) -> bool:
 
 
 def listed(lines: Sequence[str], last: Sequence[bool]) -> list[bool]:
-    """Which of `lines` are items of a list that the line before them announces; `last`: which end a sentence.
+    """Which of `lines` are items of a list: one that the line before them announces, or of amounts, as in a recipe.
 
-    None are in a text of which less than a fifth of the lines do: that is headings with what stands under them.
+    `last`: which end a sentence. None are in a text of which less than a fifth of the lines do: that is headings with
+    what stands under them.
 
     >>> listed(["Koostisosad:", "3 muna", "jahu", "või", "Sega kõik.", "Küpseta."], [False] * 4 + [True, True])
     [False, True, True, True, False, False]
+    >>> listed(["Supp", "3 muna", "1 dl koort", "2 l vett", "Keeda."], [False] * 4 + [True])
+    [False, True, True, True, False]
     """
     items = [False] * len(lines)
-    announcing = [place for place, line in enumerate(lines) if line.endswith(ANNOUNCING)]
-    if not announcing or sum(last) < TOLD * len(lines):
+    if sum(last) < TOLD * len(lines):
         return items
-    for start in (place + 1 for place in announcing):
-        end = start
-        while end < len(lines) and end - start < LISTED[1] and _item(lines[end], last[end]):
-            end += 1
+    for start in (place + 1 for place, line in enumerate(lines) if line.endswith(ANNOUNCING)):
+        end = _items_end(lines, last, start)
         if end - start >= LISTED[0]:
             items[start:end] = [True] * (end - start)
+    amounts = [_AMOUNT.match(line) is not None for line in lines]
+    start = 0
+    while start < len(amounts):
+        if not amounts[start] or items[start]:
+            start += 1
+            continue
+        end = _items_end(lines, last, start)
+        if end - start >= LISTED[0] and sum(amounts[start:end]) >= AMOUNTS * (end - start):
+            items[start:end] = [True] * (end - start)
+        start = max(end, start + 1)
     return items
+
+
+def _items_end(lines: Sequence[str], last: Sequence[bool], start: int) -> int:
+    """Where a list that begins at `start` ends: at a sentence, a line that is long or announces, or after twenty."""
+    end = start
+    while end < len(lines) and end - start < LISTED[1] and _item(lines[end], last[end]):
+        end += 1
+    return end
 
 
 def _item(line: str, ends: bool) -> bool:
@@ -143,6 +167,32 @@ def head_before_list(lines: Sequence[str], last: Sequence[bool]) -> int:
     head = max((place + 1 for place, ends in enumerate(last) if ends), default=0)
     told = [len(line) for line, ends in zip(lines[:head], last, strict=False) if ends and len(line) >= LONG_LINE]
     return head if len(lines) - head >= TAIL and sum(told) >= TOLD_HEAD else 0
+
+
+def second_copies(lines: Sequence[str]) -> list[bool]:
+    """Which of `lines` belong to a passage that stands in the text before, as where an article was stored twice.
+
+    A passage has 500 characters or more in long lines, so that no refrain, heading or notice is one, and does not
+    overlap with what it repeats.
+
+    >>> second_copies(["Pealkiri", "a" * 300, "b" * 300, "Lõpp.", "a" * 300, "b" * 300])
+    [False, False, False, False, True, True]
+    """
+    copies = [False] * len(lines)
+    firsts: dict[str, int] = {}
+    for place, line in enumerate(lines):
+        firsts.setdefault(line, place)
+    start = 0
+    while start < len(lines):
+        first, size = firsts[lines[start]], 0
+        while start + size < len(lines) and first + size < start and lines[first + size] == lines[start + size]:
+            size += 1
+        if sum(len(line) for line in lines[start : start + size] if len(line) >= LONG_LINE) >= SECOND_COPY:
+            copies[start : start + size] = [True] * size
+            start += size
+        else:
+            start += 1
+    return copies
 
 
 def stand_over_new(lines: Sequence[str], again: np.ndarray, longest: int) -> np.ndarray:

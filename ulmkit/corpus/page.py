@@ -27,6 +27,7 @@ from ulmkit.corpus.genre import (
     quantile,
     refrain,
     rhymed,
+    second_copies,
     sentence_end,
     stand_over_new,
 )
@@ -85,6 +86,18 @@ class Page:
         """The text up to the `count`-th of its lines."""
         ends = [place for place, line in enumerate(self.text.split("\n")) if line]
         return "\n".join(self.text.split("\n")[: ends[count - 1] + 1])
+
+    def said_once(self) -> str:
+        """The text without the second copy of a long passage that stands in it twice."""
+        if len(self.distinct_lines) == len(self.lines):
+            return self.text
+        copies = iter(second_copies(self.lines))
+        kept = [line for line in self.text.split("\n") if not line or not next(copies)]
+        return (
+            self.text
+            if len(kept) == self.text.count("\n") + 1
+            else re.sub("\n{3,}", "\n\n", "\n".join(kept)).strip("\n")
+        )
 
     @functools.cached_property
     def distinct_lines(self) -> frozenset[str]:

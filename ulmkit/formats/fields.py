@@ -60,12 +60,14 @@ PART_FIELDS = (
     "sections", "has_parts", "blocks", "parts", "chapters", "pages", "passages", "sentences", "lines", "segments",
     "utterances",
 )  # fmt: skip
+# of these the ones that are no records of their own, where an object alone has them
+PARTS_OF_ONE = frozenset(("sections", "has_parts", "blocks", "parts", "sentences", "lines", "segments", "utterances"))
 WORD_FIELDS = frozenset({"tokens", "words", "forms", "tokenized_text"})  # lists of a sentence's words
 WORD_FORMS = ("word", "form", "token", "text", "orth", "surface")  # where such a list holds mappings: the word in one
 # what is text in the mappings of such a list, in the order in which they stand there
 PROSE_FIELDS = frozenset(
     map(plain_key, ("text", "content", "body", "paragraph", "paragraphs", "headline", "heading", "title", "summary",
-    "lead", "value", "rendered", "sentence", "caption_text", *PART_FIELDS, *WORD_FIELDS))
+    "lead", "value", "rendered", "sentence", "caption_text", "data", "items", *PART_FIELDS, *WORD_FIELDS))
 )  # fmt: skip
 NAME_FIELDS = ("path", "filename", "file_name", "file", "id", "url")  # a file's name tells Markdown from text
 NEVER_TEXT = frozenset(

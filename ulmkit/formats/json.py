@@ -8,7 +8,7 @@ from typing import Any
 from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
-from ulmkit.formats.fields import NumberedRecord, documents, known_text, leaves
+from ulmkit.formats.fields import PARTS_OF_ONE, NumberedRecord, Path, choose, documents, known_text, leaves
 from ulmkit.formats.lines import skip_line, text_lines, unified
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import BUFFER, Stream
@@ -88,21 +88,37 @@ def read_json_document(stream: Stream, origin: Origin) -> Iterator[Record]:
 
 
 def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[NumberedRecord]]:
-    """The records that one object holds, and the key they lie under; itself where it has a text of its own."""
+    """The records that one object holds, and the key they lie under; itself where it has a text of its own.
+
+    Answers of search engines and other interfaces hold them deeper: `hits.hits`, `response.docs`, `data.posts.nodes`.
+    """
     if origin.text_field and origin.text_field in value:
         return "", iter([(1, value)])
-    own = any(known_text(path[0]) and text.strip() for path, text in leaves(value))
-    lists = {
-        str(key): item
-        for key, item in value.items()
-        if isinstance(item, list) and item and all(isinstance(entry, Mapping) for entry in item)
-    }
-    if lists and not own:
-        key = max(lists, key=lambda key: len(lists[key]))
-        return key, enumerate_rows(lists[key], origin)
-    if not own and len(value) > 1 and all(isinstance(item, Mapping) for item in value.values()):
+    named = [path for path, text in leaves(value) if text.strip() and known_text(path[-1])]
+    if any(known_text(path[0]) for path in named):
+        return "", iter([(1, value)])
+    lists = dict(_lists(value))
+    at_top = [path for path in lists if len(path) == 1]
+    named_records = [item for item in value.values() if isinstance(item, Mapping)]
+    if not at_top and 1 < len(named_records) == len(value) and (choose(named_records, None) or not lists):
         return "", enumerate_rows(list(value.values()), origin)
+    if found := at_top or ([] if named else list(lists)):
+        path = max(found, key=lambda path: len(lists[path]))
+        return ".".join(path), enumerate_rows(lists[path], origin)
     return "", iter([(1, value)])
+
+
+def _lists(
+    value: Mapping[str, Any], depth: int = 3, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    """Every list of mappings in `value`, with its path, but those whose name says that they are parts of one text."""
+    for name, item in value.items():
+        here = (*path, str(name))
+        if isinstance(item, list):
+            if item and all(isinstance(entry, Mapping) for entry in item) and str(name).lower() not in PARTS_OF_ONE:
+                yield here, item
+        elif isinstance(item, Mapping) and depth > 1:
+            yield from _lists(item, depth - 1, here)
 
 
 def enumerate_rows(values: list[Any], origin: Origin) -> Iterator[NumberedRecord]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ulmkit.text.encoding import byte_table, python_name
+from ulmkit.text.encoding import alphabet_of, byte_table, plausibility, python_name
 
 # one class in front, which `re` searches fast; what it was is asked afterwards
 SUSPICIOUS = re.compile("[ÂÃÄÅÐÑØÙÚÛâãïð][\u0080-\uffff]")
@@ -54,26 +54,35 @@ def misreadings(encodings: tuple[str, ...]) -> tuple[Misreading, ...]:
     return tuple(found)
 
 
-def repair(text: str, encodings: Sequence[str] = ()) -> str:
+def repair(text: str, encodings: Sequence[str] = (), letters: str = "") -> str:
     """`text` with UTF-8 that was once read as another encoding put right, a whole line or not at all.
 
-    Tried are `encodings`, which are those the language was written in, windows-1256, and what ftfy knows. Quotes stay
-    curled and joiners stay: only the encoding is undone.
+    Tried are `encodings`, which are those the language was written in, windows-1256, and what ftfy knows; what one of
+    them shows in any line is tried on all. Of several readings the best is taken: by the language's `letters`, where
+    these are told, since ä read as ISO-8859-15 can be undone as windows-1252 to À. Quotes stay curled and joiners stay:
+    only the encoding is undone.
 
     >>> repair("TÃ¤na on ilus Ãµhtu"), repair("“Ära”")
     ('Täna on ilus õhtu', '“Ära”')
     >>> repair("tĆ¶Ć¶d on ööd, krĆµbe", ["windows-1257"]), repair("tĆ¶Ć¶d ja krĆµbe", ["windows-1257"])
     ('tĆ¶Ć¶d on ööd, krĆµbe', 'tööd ja krõbe')
     """
-    others = [other for other in misreadings((*encodings, *ALWAYS)) if other.pattern.search(text)]
-    if not others and not SUSPICIOUS.search(text):
+    known = misreadings((*encodings, *ALWAYS))
+    signed = [other for other in known if other.pattern.search(text)]
+    if not signed and not SUSPICIOUS.search(text):
         return text
+    alphabet = alphabet_of(letters)
     lines = text.split("\n")
     for i, line in enumerate(lines):
         if line.isascii():
             continue
-        readings = (other.undone(line) for other in others if other.pattern.search(line))
-        lines[i] = next((undone for undone in readings if undone != line), "") or _undone_by_ftfy(line)
+        readings = [undone for other in signed if (undone := other.undone(line)) != line]
+        if not readings and (fixed := _undone_by_ftfy(line)) != line:
+            readings = [fixed]
+        if readings and letters:
+            readings += [undone for other in known if (undone := other.undone(line)) != line]
+        # the first of equals: a language's encodings come in order of preference
+        lines[i] = max(readings, key=lambda reading: plausibility(reading, alphabet)) if readings else line
     return "\n".join(lines)
 
 

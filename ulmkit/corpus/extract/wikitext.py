@@ -5,10 +5,10 @@ Order matters. What hides other markup goes first (comments, nowiki, references)
 links, tags, and last the lines: headings, lists, sections nobody reads.
 """
 
+import functools
 import html
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 
 from ulmkit.corpus.extract.blocks import folded, has_word
 from ulmkit.corpus.extract.wiki_templates import HOLE, Templates
@@ -111,7 +111,8 @@ def wikitext_to_text(
     if "{" in text:
         text = _cut(text, _brace_spans(text))
     if "[" in text or "]" in text:
-        text = _without_links(text, _unread_links(extraction.file_namespaces, extraction.category_namespaces))
+        unread = _unread_links(extraction.file_namespaces, extraction.category_namespaces)
+        text = _without_links(text, unread, functools.partial(_behind_open_file, sentences))
     if "<" in text:
         text = _SUPERSCRIPT.sub(_script_digits, text)
         text = _BREAK.sub("\n", text)
@@ -182,7 +183,7 @@ def _templates(extraction: Extraction) -> Templates:
     return _last_templates[0][1]
 
 
-@lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=32)
 def _unread_links(files: tuple[str, ...], categories: tuple[str, ...]) -> re.Pattern[str]:
     """Links that are no text: files, categories, other languages; for a wiki's own names and the English ones."""
 
@@ -195,14 +196,15 @@ def _unread_links(files: tuple[str, ...], categories: tuple[str, ...]) -> re.Pat
     picture = rf"[^\W\d_]{{2,20}}:[^\[\]|\n]*\.{_FILE_SUFFIX} *(?=[|\]])"
     category = rf"(?i:{alternatives(*categories, 'Category')})[ _]*:[^\[\]]*+\]\](?:[ \t]*\n)?"
     shown = rf":[ _]*+(?:{file}|{picture})[^\[\]|\n]*+\]\]"  # [[:File:a.jpg]], without words of its own
-    # a file's link that is not closed takes what stands on its line, up to a bracket that it might have meant
-    cut_off = r"[^\[\]\n]*+(?:\[\[[^\[\]\n]*+\]\][^\[\]\n]*+)*+\]?"
+    # a file's link that is not closed: its options, and what stands on its line, up to a bracket that it might mean
+    inside = r"[^\[\]|\n]*+(?:\[\[[^\[\]\n]*+\]\][^\[\]|\n]*+)*+"
+    cut_off = rf"(?:{inside}\|)*+(?P<open>{inside})(?P<end>\]?)"
     return re.compile(
         rf"\[\[[ _]*+(?:(?:{file}|{picture})(?:{_LINK_REST}\n?|{cut_off})|{shown}|{category}|{_INTERLANGUAGE})"
     )
 
 
-@lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=32)
 def _folded_names(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(_fold, names))
 
@@ -292,10 +294,21 @@ def _cut(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join(kept)
 
 
-def _without_links(text: str, unread: re.Pattern[str]) -> str:
-    text = unread.sub("", text)
+def _without_links(text: str, unread: re.Pattern[str], left: Callable[[re.Match[str]], str]) -> str:
+    """`text` with the words of its links; `left` is what stays of one that is no text."""
+    text = unread.sub(left, text)
     text = _LINK_START.sub("", text).replace("]]", "")
     return _EXTERNAL.sub(lambda m: m[1] or m[2] or "", text) if "[" in text else text
+
+
+def _behind_open_file(sentences: Callable[[str], list[str]] | None, link: re.Match[str]) -> str:
+    """What follows the caption on the line of a file's link that nobody closed: the sentences behind its first.
+
+    On the wiki such a link shows as it is written, with all that follows.
+    """
+    if not link["open"] or link["end"] or sentences is None:
+        return ""
+    return " ".join(sentences(link["open"])[1:])
 
 
 def _script_digits(match: re.Match[str]) -> str:
