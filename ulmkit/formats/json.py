@@ -98,7 +98,7 @@ def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[
     if any(known_text(path[0]) for path in named):
         return "", iter([(1, value)])
     lists = dict(_lists(value))
-    at_top = [path for path in lists if len(path) == 1]
+    at_top: list[Path] = [path for path in lists if len(path) == 1]
     named_records = [item for item in value.values() if isinstance(item, Mapping)]
     if not at_top and 1 < len(named_records) == len(value) and (choose(named_records, None) or not lists):
         return "", enumerate_rows(list(value.values()), origin)
