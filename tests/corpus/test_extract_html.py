@@ -72,6 +72,16 @@ def test_cells_that_hold_sentences_are_paragraphs_and_figures_go() -> None:
     assert "گلابی" not in text
 
 
+def test_pairs_of_cells_with_letters_are_lines_as_in_a_recipe() -> None:
+    """Half of a row says nothing; where a column holds figures alone the table is one of figures."""
+    rows = [("رشته", "۳۰۰ گرم"), ("نخود و لوبیا و عدس", "یک پیمانه"), ("کشک", "به مقدار لازم"), ("نمک", "کمی")]
+    table = "".join(f"<tr><td>{what}<td>{amount}" for what, amount in rows)
+    text = html_to_text(page(f"<h1>آش</h1><p>{SENTENCES[0]}</p><table>{table}</table>{ARTICLE}")).text
+    assert "\n\n" + "\n".join(map(" ".join, rows)) + "\n\n" in text
+    figures = table.replace("کمی", "۱۲")
+    assert "کشک" not in html_to_text(page(f"<p>{SENTENCES[0]}</p><table>{figures}</table>{ARTICLE}")).text
+
+
 def test_links_that_stand_alone_go_and_links_in_a_sentence_stay() -> None:
     links = "".join(f"<p><a href='/{i}'>خبر دیگری با عنوانی نسبتاً بلند شماره {i}</a></p>" for i in range(5))
     sentence = (

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, shipped_judge
-from ulmkit.corpus.extract.blocks import encodable, folded, has_word, is_prose, joined
+from ulmkit.corpus.extract.blocks import encodable, folded, has_word, joined
+from ulmkit.corpus.extract.cells import is_short_cell, paired_cells
 from ulmkit.corpus.extract.layout import BLANK, CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
 from ulmkit.corpus.extract.page_series import series
 from ulmkit.corpus.extract.page_title import page_title, without_pilcrow
@@ -171,13 +172,12 @@ def _beside(page: PageLayout, chosen: np.ndarray) -> np.ndarray:
 
 def _usable(page: PageLayout, chosen: np.ndarray) -> list[int]:
     """Of the chosen blocks those that are no program, no figure, and in no run of links."""
-    cells = (TAG_NUMBERS["td"], TAG_NUMBERS["th"])
+    paired = paired_cells(page)
     kept: list[int] = []
     run: list[int] = []
     for i in np.flatnonzero(chosen).tolist():
         element = page.elements[i]
-        alone = page.tags[element] in cells and page.lasts[element] - page.firsts[element] == 1
-        figure = alone and not is_prose(page.texts[i]) and page.texts[i].count(" ") < 2
+        figure = i not in paired and page.texts[i].count(" ") < 2 and is_short_cell(page, i)
         if page.flags[element] & CODE or figure or not any(map(str.isalpha, page.texts[i])):
             continue
         if page.links[i] >= len(page.texts[i]):
@@ -196,19 +196,22 @@ def _is_sentences(page: PageLayout, block: int) -> bool:
 
 
 def _joined_lists(page: PageLayout, kept: list[int]) -> Iterator[str]:
-    """The blocks' texts, a list's items together."""
-    open_list, items = -1, ""
+    """The blocks' texts, a list's items together, and pairs of cells on a line."""
+    open_list, open_row, items = -1, -1, ""
     heading = _headings(page)
+    paired = paired_cells(page)
     for i in kept:
         element = page.elements[i]
         text = page.texts[i].replace(LINE, "\n").replace(BLANK, "\n\n")
         if heading[i]:
             text = without_pilcrow(text)
-        if page.groups[element] >= 0 and page.groups[element] == open_list:
-            items += "\n" + text
+        group, row = paired.get(i, (page.groups[element], -1))
+        if group >= 0 and group == open_list:
+            items += (" " if row == open_row >= 0 else "\n") + text
         else:
             yield items
-            open_list, items = page.groups[element], text
+            open_list, items = group, text
+        open_row = row
     yield items
 
 
