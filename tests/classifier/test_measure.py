@@ -82,7 +82,7 @@ def test_a_member_that_brings_nothing_is_left_out():
 def test_one_class_for_nearly_all_is_warned_of():
     true = np.array([0] * 50 + [1] * 50)
     assert majority_warning(np.zeros(100, int), true, ("SAD", "HAPPY")) == (
-        "100 of 100 texts are called SAD: that is the majority class, not a classifier."
+        "100 of 100 texts are called SAD, and 50 are: one answer for nearly all is no classifier."
     )
     assert not majority_warning(true, true, ("SAD", "HAPPY"))
     assert not majority_warning(np.zeros(100, int), np.zeros(100, int), ("SAD", "HAPPY"))

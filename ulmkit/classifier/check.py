@@ -128,8 +128,8 @@ def majority_warning(called: np.ndarray, true: np.ndarray, classes: Sequence[str
     if len(called) < 2 or times[most] <= MAJORITY * len(called) or (true == most).mean() >= MAJORITY:
         return ""
     return (
-        f"{times[most]:,} of {len(called):,} texts are called {readable(classes[most])}: "
-        "that is the majority class, not a classifier."
+        f"{times[most]:,} of {len(called):,} texts are called {readable(classes[most])}, and "
+        f"{int((true == most).sum()):,} are: one answer for nearly all is no classifier."
     )
 
 
