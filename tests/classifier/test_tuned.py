@@ -15,7 +15,7 @@ from ulmkit.classifier.reader import reader_of_run
 from ulmkit.classifier.run import evaluate_classifier, train_run
 from ulmkit.classifier.stages import LOWER, RECIPES, STAGES, TuningStage
 from ulmkit.classifier.tuned import fresh_net, net_scores
-from ulmkit.classifier.tuning import Kept, Tuning, tune, tuned_member
+from ulmkit.classifier.tuning import Kept, Tuning, TuningRun, tune, tuned_member
 from ulmkit.cli.classify import ASKED
 from ulmkit.errors import UsageError
 from ulmkit.workflow.classify_fastai import export_classifier, import_classifier
@@ -129,12 +129,14 @@ def test_rows_of_a_fold_are_scored_by_a_network_that_never_saw_them(reader, monk
 
     monkeypatch.setattr(module, "tune", counted)
     classes, folds = np.arange(20) % 2, np.arange(20) // 4
-    member, unseen = tuned_member(reader, TRAIN.texts[:20], classes, 2, folds, "1cycle", seeds=[3, 4])
+    run = TuningRun("1cycle", [3, 4])
+    member, unseen, _ = tuned_member(reader, TRAIN.texts[:20], classes, 2, folds, run)
     assert seen == [16] * 5 + [20] * 2
     assert np.isfinite(unseen).all()
     assert len(member.nets) == 2
     seen.clear()
-    member, unseen = tuned_member(reader, TRAIN.texts[:20], classes, 2, np.where(folds == 0, 0, -1), "1cycle")
+    run = TuningRun("1cycle")
+    member, unseen, _ = tuned_member(reader, TRAIN.texts[:20], classes, 2, np.where(folds == 0, 0, -1), run)
     assert seen == [16]
     assert np.isfinite(unseen).all(axis=1).tolist() == [True] * 4 + [False] * 16
     assert member.scores(TRAIN.texts[:4]) == pytest.approx(unseen[:4], abs=1e-6)

@@ -36,10 +36,28 @@ def shuffled(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list[n
     return [found[place] for place in rng.permutation(len(found))]
 
 
-def padded(ids: Sequence[np.ndarray], pad: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Texts as columns (T, B), padded at the end, and their lengths (B,)."""
+def padded(
+    ids: Sequence[np.ndarray], pad: int = 0, *, device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texts as columns (T, B), padded at the end, and their lengths (B,), on `device`."""
     lengths = torch.tensor([len(each) for each in ids])
     x = torch.full((int(lengths.max()), len(ids)), pad, dtype=torch.long)
     for column, each in enumerate(ids):
         x[: len(each), column] = torch.from_numpy(np.asarray(each, np.int64))
-    return x, lengths
+    return x.to(device), lengths.to(device)
+
+
+def balanced(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many rows as there are, each class as often as any other, drawn anew each time.
+
+    Rows of a rare class come several times, at most once more often than its others; of a frequent one some rest.
+    """
+    present = np.unique(classes)
+    wanted = np.full(len(present), len(classes) // len(present))
+    wanted[rng.permutation(len(present))[: len(classes) % len(present)]] += 1
+    found = []
+    for each, times in zip(present.tolist(), wanted.tolist(), strict=True):
+        rows = np.flatnonzero(classes == each)
+        whole, rest = divmod(times, len(rows))
+        found += [np.tile(rows, whole), rng.permutation(rows)[:rest]]
+    return np.concatenate(found)

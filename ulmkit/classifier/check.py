@@ -121,6 +121,13 @@ def remarks(labels: Sequence[str], forms: Sequence[str]) -> list[str]:
     return found
 
 
+def few_to_choose_on(labels: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """What to beware of where strengths, weights and probabilities are chosen on rows with these `labels`."""
+    counts = Counter(labels)
+    few = sorted(label for label in classes if counts[label] < HARDLY_ENOUGH_ROWS)
+    return [f"in --valid, under {HARDLY_ENOUGH_ROWS} rows of {_list(few)}: what is chosen is rough."] if few else []
+
+
 def majority_warning(called: np.ndarray, true: np.ndarray, classes: Sequence[str]) -> str:
     """The warning where nearly every row is called one class that not nearly every row is; else nothing."""
     times = np.bincount(called, minlength=len(classes))

@@ -81,6 +81,7 @@ def learning_curve(
     `UsageError` for a size that the table does not hold, or that leaves a class without two rows.
     """
     refuse_unlearnable(train, labels)
+    how.refuse_without_effect(max(len(train.texts) if size is None else size for size in sizes), len(readers))
     readers = [replace(reader, features_kept={}) for reader in readers]  # every text is read once for all samples
     classes = class_order(train.labels, labels)
     refuse_unknown(test, classes)

@@ -24,24 +24,29 @@ class LogisticFit:
 
 
 def logistic(rows: np.ndarray, classes: np.ndarray, count: int, folds: np.ndarray) -> LogisticFit:
-    """Weights for `rows` (rows, features) of `classes` below `count`: C by the log loss over `folds`."""
+    """Weights for `rows` (rows, features) of `classes` below `count`: C by the log loss over `folds`.
+
+    Where some rows are in no fold (-1), weights are learned from these alone, and C is chosen on the others.
+    """
     turned, back = _turned(rows)
+    judged = folds >= 0
     starts: list[np.ndarray | None] = [None] * (int(folds.max()) + 1)
     best: tuple[float, float, np.ndarray] | None = None
     losses: list[float] = []
     for strength in STRENGTHS:
-        unseen = np.zeros((len(classes), count))
-        for fold in np.unique(folds):
+        unseen = np.full((len(classes), count), np.nan)
+        for fold in np.unique(folds[judged]):
             held = folds == fold
             starts[fold] = found = _fit(turned[~held], classes[~held], count, strength, starts[fold])
             unseen[held] = _scores(turned[held], found)
-        losses.append(log_loss(softmax(unseen), classes))
+        losses.append(log_loss(softmax(unseen[judged]), classes[judged]))
         if best is None or losses[-1] < best[0]:
             best = losses[-1], strength, unseen
         if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
             break
     assert best is not None
-    found = _fit(turned, classes, count, best[1], None)
+    learned = np.ones(len(folds), bool) if judged.all() else ~judged
+    found = _fit(turned[learned], classes[learned], count, best[1], None)
     weights = found[:-1] if back is None else back @ found[:-1]
     return LogisticFit(Linear(weights.astype(np.float32), found[-1]), best[1], best[2])
 

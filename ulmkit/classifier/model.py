@@ -53,6 +53,14 @@ class TextClassifier:
         rows = train.get("rows") if isinstance(train, dict) else 0
         return rows if isinstance(rows, int) else 0
 
+    @property
+    def least_weighed_on(self) -> float:
+        """How many rows of its rarest class the probabilities come from."""
+        times = self.about.get("weighed_on")
+        if isinstance(times, list) and len(times) == len(self.classes) and all(type(each) is int for each in times):
+            return min(times)
+        return self.rows * float(self.shares.min())
+
     def scores(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Each member's scores of `texts`, shape (texts, classes)."""
         return self._scores_by(self.members, texts, self.form.all_of(texts))
@@ -111,7 +119,7 @@ def made_classifier(
     labels: np.ndarray,
     about: Mapping[str, Any],
 ) -> TextClassifier:
-    """The classifier of what was learned from `forms`, which had the `labels`."""
+    """The classifier of what was learned and chosen with texts in `forms`; the first of them had the `labels`."""
     shares = np.bincount(labels, minlength=len(classes)) / len(labels)
     seen = once(hashes_of(forms))
     return TextClassifier(tuple(classes), form, learned.members, learned.mix, learned.alone, shares, seen, dict(about))
@@ -157,11 +165,11 @@ def _mix_json(mix: Mix) -> dict[str, Any]:
     return {"weights": mix.weights, "bias": mix.bias.tolist()}
 
 
-def read_classifier(folder: Path, language: Language | None = None) -> TextClassifier:
+def read_classifier(folder: Path, language: Language | None = None, *, device: str = "cpu") -> TextClassifier:
     """The classifier in `folder`, every byte and every field checked. Nothing in it can run.
 
-    `language` is found by the code in config.json, if it is not given. Raises `ArtifactError` where there is none,
-    where it is damaged, and where its language normalizes otherwise now.
+    Its language models compute on `device`. `language` is found by the code in config.json, if it is not given. Raises
+    `ArtifactError` where there is none, where it is damaged, and where its language normalizes otherwise now.
     """
     if not folder.is_dir():
         beside = names_beside(folder)
@@ -192,9 +200,10 @@ def read_classifier(folder: Path, language: Language | None = None) -> TextClass
     neural = [name for name in members if name not in _FILES]
     read_members: Mapping[str, ClassifierMember] = {}
     if neural:
-        from ulmkit.classifier.neural import read_neural
+        from ulmkit.classifier.neural import move_neural, read_neural
 
         read_members = read_neural(folder, neural, len(classes), manifest, form.language)
+        move_neural(read_members, device)
     for name in members:
         if name in read_members:
             found[name] = read_members[name]

@@ -157,9 +157,12 @@ def _complement_bayes(rows: csr_matrix, classes: np.ndarray, count: int, smoothi
 def unseen_scores(
     rows: csr_matrix, words: np.ndarray, classes: np.ndarray, count: int, folds: np.ndarray, recipe: Recipe
 ) -> np.ndarray:
-    """The scores of each row from a model that never saw it, nor any of its fold; shape (rows, classes)."""
-    scores = np.zeros((len(classes), count))
-    for fold in np.unique(folds):
+    """The scores of each row from a model that never saw it, nor any of its fold; shape (rows, classes).
+
+    Rows of no fold (-1) are seen by all models: no number is theirs.
+    """
+    scores = np.full((len(classes), count), np.nan)
+    for fold in np.unique(folds[folds >= 0]):
         held = folds == fold
         seen = rows[~held]
         columns = counting_columns(seen, words, count)
@@ -176,7 +179,8 @@ def choose_recipe(
     A strength is raised for as long as that helps, and taken over a lower one, or one kind over the other, where it is
     better by more than the standard error: of few rows a loss is known no better.
     """
-    penalties = PENALTIES if len(classes) >= LEAST_CHOSEN else PENALTIES[:1]
+    held = folds >= 0
+    penalties = PENALTIES if held.sum() >= LEAST_CHOSEN else PENALTIES[:1]
     kinds: list[tuple[str, tuple[float, ...]]] = [("svm", penalties)] if count <= MANY_CLASSES else []
     kinds += [("bayes", SMOOTHINGS)] if count > 2 else []
     best: tuple[np.ndarray, Recipe, np.ndarray] | None = None
@@ -185,7 +189,8 @@ def choose_recipe(
         for strength in strengths:
             recipe = Recipe(kind, strength)
             scores = unseen_scores(rows, words, classes, count, folds, recipe)
-            losses = losses_of(fit_mix({kind: scores}, classes).probabilities({kind: scores}), classes)
+            known = {kind: scores[held]}
+            losses = losses_of(fit_mix(known, classes[held]).probabilities(known), classes[held])
             means.append(float(losses.mean()))
             if best is None or (gain := best[0] - losses).mean() > gain.std() / np.sqrt(len(gain)):
                 best = losses, recipe, scores

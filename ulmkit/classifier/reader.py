@@ -1,7 +1,7 @@
 """A language model as a reader of texts: what its encoder makes of each, and how both are kept in a folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from ulmkit.lm.checkpoint import (
     save_checkpoint,
 )
 from ulmkit.lm.config import LMConfig
+from ulmkit.lm.machine import pick_device
 from ulmkit.lm.model import AWDLSTM
 from ulmkit.lm.state import MODEL
 from ulmkit.progress import Progress, Report, silent
 from ulmkit.tokenizer.model import Tokenizer
 
-MOST_PIECES = 10_000  # of one text that are read: some 7,000 words
+MOST_PIECES = 10_000  # of one text that are read, where nobody says another number: some 7,000 words
 _CHARACTERS = 16  # for each piece that is read: of a text that is longer the rest is not even encoded
 ENCODER, TOKENIZER = "encoder", "tokenizer"  # folders
 _TEXTS = 4_096  # that are encoded at once
@@ -63,6 +64,11 @@ class TextReader:
         """How wide each part of the features is: the mean embedding, then last, maximum and mean of each layer."""
         widths = [rnn.weight_hh.shape[1] for rnn in self.encoder.layers()]
         return [self.encoder.embedding.shape[1], *(width for width in widths for _ in range(3))]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder computes."""
+        return self.encoder.embedding.device
 
     @cached_property
     def fingerprint(self) -> str:
@@ -111,17 +117,26 @@ class TextReader:
         for begin in range(0, len(texts), _TEXTS):
             ids = self.ids_of(texts[begin : begin + _TEXTS])
             for rows in by_length(np.array([len(each) for each in ids]), READ_WINDOW):
-                levels = pooled_levels(self.encoder, *padded([ids[row] for row in rows]))
-                found[begin + rows] = torch.cat(levels, 1).numpy()
+                levels = pooled_levels(self.encoder, *padded([ids[row] for row in rows], device=self.device))
+                found[begin + rows] = torch.cat(levels, 1).cpu().numpy()
                 done += len(rows)
                 report(Progress(f"read {self.direction}", done, len(texts), "texts"))
         return found
 
 
 def reader_of_run(
-    layout: Layout, run: str, language: Language, *, backward: bool = False, which: str = "best"
+    layout: Layout,
+    run: str,
+    language: Language,
+    *,
+    backward: bool = False,
+    which: str = "best",
+    most_pieces: int = MOST_PIECES,
+    device: str = "cpu",
 ) -> TextReader:
     """The reader of language model `run` (its `best` or `last` weights), which has to read in the direction asked for.
+
+    It reads at most `most_pieces` of a text, and computes on `device`: auto, cpu, cuda, cuda:1.
 
     Raises `ArtifactError` where run or tokenizer are missing or damaged, or do not belong together.
     """
@@ -131,8 +146,10 @@ def reader_of_run(
         names = sorted(path.name for path in layout.lm.iterdir() if not path.name.startswith("."))
         known = f" Runs: {', '.join(names[:8])}." if names else ""
         raise ArtifactError(f"{folder}: no language model here.{known} Train one with `ulmkit lm pretrain`.")
+    picked = pick_device(device)
     _, checkpoint = load_model(folder, which)
-    reader = made_reader(checkpoint, layout.tokenizer, language, run)
+    reader = replace(made_reader(checkpoint, layout.tokenizer, language, run), most_pieces=most_pieces)
+    reader.encoder.to(picked)
     if (reader.direction == "backward") != backward:
         other = "--lm" if backward else "--backward-lm"
         raise UsageError(f"{option} {run}: that model reads {reader.direction}. Give it with {other}.")

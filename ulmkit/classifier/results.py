@@ -135,7 +135,7 @@ def evaluated(
         copies_are,
         majority_warning(called[last], true, classifier.classes),
         tuple(c for c, n in zip(classifier.classes, in_test, strict=True) if n < ROUGH_ROWS),
-        bool(classifier.rows * classifier.shares.min() < ROUGH_ROWS),
+        bool(classifier.least_weighed_on < ROUGH_ROWS),
         rows[last],
         true,
         signature,
@@ -206,7 +206,7 @@ def _overview(page: ClassifierEvaluation) -> str:
         more = f" and {len(page.rough) - 3:,} more" if len(page.rough) > 3 else ""
         text += f"\nrough: under {ROUGH_ROWS} rows in the test of {shown}{more}"
     if page.rough_calibration:
-        text += f"\nprobabilities are rough: a class has under {ROUGH_ROWS} rows in training"
+        text += f"\nprobabilities are rough: they come from under {ROUGH_ROWS} rows of a class"
     return text
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ulmkit.artifacts.atomic import atomic_write, write_json
 from ulmkit.artifacts.manifest import Manifest, fingerprint, signature
 from ulmkit.artifacts.stage import Stage, differences, stage
-from ulmkit.classifier.check import class_order, refuse_unknown, refuse_unlearnable, remarks
+from ulmkit.classifier.check import class_order, few_to_choose_on, refuse_unknown, refuse_unlearnable, remarks
 from ulmkit.classifier.copies import have_copies
 from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import PLAINLY, SELF_TRAINED, How, Material, learn
@@ -21,7 +21,7 @@ from ulmkit.classifier.measure import accuracy_difference, mcnemar
 from ulmkit.classifier.model import CLASSIFY_STAGE, TextClassifier, made_classifier, read_classifier, write_classifier
 from ulmkit.classifier.results import Against, ClassifierEvaluation, evaluated
 from ulmkit.classifier.table import Examples
-from ulmkit.errors import UsageError
+from ulmkit.errors import InputError, UsageError
 from ulmkit.language.spec import Language
 from ulmkit.names import readable
 from ulmkit.progress import Report, silent
@@ -49,6 +49,7 @@ def train_classifier(
     *,
     unlabelled: Sequence[str] = (),
     test: Examples | None = None,
+    valid: Examples | None = None,
     labels: Sequence[str] = (),
     readers: Sequence["TextReader"] = (),
     how: How = PLAINLY,
@@ -57,33 +58,51 @@ def train_classifier(
 ) -> Trained:
     """A classifier of `train`, and its figures on `test`. `readers` are the language models that it reads with.
 
-    Texts of the test, and labelled ones, are left out of `unlabelled`. Raises `InputError` for labels that nothing can
-    be made of, and for one of the test that training does not know.
+    On `valid`, where it is given, are chosen how strongly members are drawn to zero, what each weighs, and the
+    probabilities; what has a near copy in `train` is left out of it. Texts of the test, and labelled ones, are left out
+    of `unlabelled`. Raises `InputError` for labels that nothing can be made of, and for one of the test, or of `valid`,
+    that training does not know.
     """
     refuse_unlearnable(train, labels)
     classes = class_order(train.labels, labels)
-    if test:
-        refuse_unknown(test, classes)
+    for table in (test, valid):
+        if table:
+            refuse_unknown(table, classes)
     form = TextForm(language)
     forms, test_forms = form.all_of(train.texts), form.all_of(test.texts if test else ())
+    valid_forms, copied = form.all_of(valid.texts if valid else ()), 0
+    if valid:
+        valid, valid_forms, copied = _unseen(valid, valid_forms, forms)
+    every, every_form = (*train.texts, *(valid.texts if valid else ())), [*forms, *valid_forms]
     unlabelled_forms = form.all_of(unlabelled)
-    kept, left_out = _pool(unlabelled_forms, forms, test_forms)
+    kept, left_out = _pool(unlabelled_forms, every_form, test_forms)
     pool = [unlabelled_forms[place] for place in kept]
     numbers = {label: number for number, label in enumerate(classes)}
-    true = np.array([numbers[label] for label in train.labels])
-    material = Material(train.texts, forms, true, len(classes), [unlabelled[place] for place in kept], pool)
+    true = np.array([numbers[label] for label in (*train.labels, *(valid.labels if valid else ()))])
+    material = Material(
+        every, every_form, true, len(classes), [unlabelled[place] for place in kept], pool, len(valid_forms)
+    )
     learned = learn(material, readers=readers, how=how, seed=seed, report=report)
-    line = _signature(language, form, train, pool, labels, seed, readers, how)
-    read = {"files": train.name, "rows": len(true), "classes": dict(Counter(train.labels))}
+    line = _signature(language, form, train, valid, pool, labels, seed, readers, how)
+    read = {"files": train.name, "rows": len(forms), "classes": dict(Counter(train.labels))}
     about = {
         "signature": line,
         "train": read | ({"table": train.layout} if train.layout else {}),
         "unlabelled": {"texts": len(pool), "learned_from": learned.learned_from, "left_out": left_out},
         "recipe": learned.recipe,
         "language_models": {reader.direction: reader.source for reader in readers},
+        "weighed_on": list(learned.weighed_on),
     }
-    classifier = made_classifier(learned, classes, form, forms, true, about)
-    lines, found = [_read("train", train, forms)], remarks(train.labels, forms)
+    if valid:
+        about["valid"] = {"files": valid.name, "rows": len(valid_forms), "copies_left_out": copied}
+    if how.settings.changed:
+        about["tuning"] = how.settings.changed
+    classifier = made_classifier(learned, classes, form, every_form, true[: len(forms)], about)
+    lines, found = [_read("train", train, forms)], remarks(train.labels, forms) + list(learned.remarks)
+    if valid:
+        left = f"; {copied:,} near copies of training texts left out" if copied else ""
+        lines.append(_read("valid", valid, valid_forms) + left)
+        found += few_to_choose_on(valid.labels, classes)
     if unlabelled:
         used = f"{learned.learned_from:,} learned from" if SELF_TRAINED in learned.members else "none learned from"
         lines.append(
@@ -95,7 +114,7 @@ def train_classifier(
     if test:
         lines.append(_read("test", test, test_forms))
         found += [f"in the test, {each}" for each in remarks(test.labels, test_forms) if "two labels" in each]
-        copies = have_copies(test_forms, forms)
+        copies = have_copies(test_forms, every_form)
         known = np.array([numbers[label] for label in test.labels])
         evaluation = evaluated(
             classifier, test.texts, known, name=test.name, copies=copies, copies_are="near copies", signature=line
@@ -107,6 +126,7 @@ def _signature(
     language: Language | None,
     form: TextForm,
     train: Examples,
+    valid: Examples | None,
     pool: Sequence[str],
     labels: Sequence[str],
     seed: int,
@@ -119,14 +139,29 @@ def _signature(
         form=form.fingerprint,
         train=fingerprint([train.texts, train.labels]),
         rows=len(train.texts),
+        valid=fingerprint([valid.texts, valid.labels]) if valid else None,
         unlabelled=fingerprint(list(pool)) if pool else None,
         labels=fingerprint(list(labels)) if labels else None,
         models="+".join(f"{reader.direction}@{reader.fingerprint}" for reader in readers) or None,
         tuned=how.stages(len(train.texts)) or None if readers else None,
         seeds=how.seeds if how.seeds > 1 else None,
+        tuning=fingerprint(how.settings.changed) if how.settings.changed else None,
+        minutes=how.minutes,
         seed=seed,
         recipe=RECIPE,
     )
+
+
+def _unseen(valid: Examples, forms: list[str], train: Sequence[str]) -> tuple[Examples, list[str], int]:
+    """Those rows of `valid` that have no near copy among the texts of training, their forms, and how many had one."""
+    copied = have_copies(forms, train)
+    rows = np.flatnonzero(~copied).tolist()
+    if not rows:
+        raise InputError(
+            f"{valid.name}: every text is a near copy of one of training: nothing is left to choose on. Give other "
+            "rows, or none."
+        )
+    return valid.part(rows), [forms[row] for row in rows], int(copied.sum())
 
 
 def _pool(unlabelled: Sequence[str], train: Sequence[str], test: Sequence[str]) -> tuple[list[int], int]:
@@ -163,6 +198,7 @@ def train_run(
     *,
     unlabelled: Sequence[str] = (),
     test: Examples | None = None,
+    valid: Examples | None = None,
     labels: Sequence[str] = (),
     readers: Sequence["TextReader"] = (),
     how: How = PLAINLY,
@@ -172,10 +208,13 @@ def train_run(
 ) -> Trained:
     """`train_classifier` into `folder`, with evaluation.json and predictions.csv where there is a test.
 
-    What stands there from the same tables is made again to the same bytes. A tuning that was killed goes on where it
-    was, since its place is kept in `<root>/<code>/work/classify/<run>` until the classifier stands. Raises `UsageError`
-    where another classifier stands there, unless `force`; nothing is half-written.
+    What stands there from the same tables is made again to the same bytes, but for what fits into minutes. A tuning
+    that was killed goes on where it was, since its place is kept in `<root>/<code>/work/classify/<run>` until the
+    classifier stands. Raises `UsageError`
+    where another classifier stands there, unless `force`, and for what `how` asks of tuned members where none is
+    tuned; nothing is half-written.
     """
+    how.refuse_without_effect(len(train.texts), len(readers))
     inputs = {
         "train": fingerprint([train.texts, train.labels]),
         "unlabelled": fingerprint(list(unlabelled)),
@@ -184,6 +223,9 @@ def train_run(
         "form": TextForm(language).fingerprint,
         "recipe": how.recipe if readers else None,
         "seeds": how.seeds if how.seeds > 1 else None,
+        "valid": fingerprint([valid.texts, valid.labels]) if valid else None,
+        "settings of tuning": how.settings.changed or None,
+        "minutes": how.minutes,
         "language models": {reader.direction: reader.fingerprint for reader in readers} or None,
     }
     with stage(folder, CLASSIFY_STAGE, doing="training a classifier") as work:
@@ -200,6 +242,7 @@ def train_run(
             train,
             unlabelled=unlabelled,
             test=test,
+            valid=valid,
             labels=labels,
             readers=readers,
             how=replace(how, kept=kept),
@@ -249,9 +292,9 @@ def evaluate_classifier(classifier: TextClassifier, test: Examples) -> Classifie
     return evaluated(classifier, test.texts, true, name=test.name, copies=classifier.known_texts(forms), signature=line)
 
 
-def open_run(folder: Path, language: Language) -> TextClassifier:
+def open_run(folder: Path, language: Language, *, device: str = "cpu") -> TextClassifier:
     """The classifier of a run of `language`. Raises `ArtifactError` where it is of another one."""
-    return read_classifier(folder, language)
+    return read_classifier(folder, language, device=device)
 
 
 def runs_compared(found: ClassifierEvaluation, other: ClassifierEvaluation, name: str) -> Against:

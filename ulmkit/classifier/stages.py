@@ -11,8 +11,6 @@ LOWER = 2.6  # by which a group's rate is divided for the one below
 PCT_START, DIV, DIV_FINAL = 0.25, 25.0, 1e5  # of each 1cycle, as in fastai
 MOMS = (0.8, 0.7, 0.8)
 SQR_MOM, EPS, WD, CLIP = 0.99, 1e-5, 0.01, 0.4
-# the dropouts of fastai's awd_lstm_clas_config, times drop_mult
-DROPOUTS = {"output_p": 0.4, "hidden_p": 0.3, "input_p": 0.4, "embed_p": 0.05, "weight_p": 0.5, "drop_mult": 0.5}
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,9 @@ class TuningStage:
     steps: int = 0
     epochs: int = 0
 
-    def length(self, batches: int) -> int:
-        """In steps, of an epoch of so many `batches`."""
-        return max(self.steps, self.epochs * batches)
+    def length(self, batches: int, share: float = 1.0) -> int:
+        """In steps, of an epoch of so many `batches`; of a `share` of these, one at least."""
+        return max(1, int(max(self.steps, self.epochs * batches) * share))
 
 
 STAGES: dict[str, tuple[TuningStage, ...]] = {

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,15 @@ class Examples:
     def where(self, row: int) -> str:
         """File and line of a text."""
         return f"{self.files[row]}:{self.lines[row]}" if self.lines else f"text {row + 1}"
+
+    def part(self, rows: Sequence[int]) -> "Examples":
+        """Some of the rows, in the order of their numbers in `rows`."""
+
+        def of(column: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(column[row] for row in rows) if column else ()
+
+        texts, labels, ids, lines, files = map(of, (self.texts, self.labels, self.ids, self.lines, self.files))
+        return replace(self, texts=texts, labels=labels, ids=ids, lines=lines, files=files)
 
 
 class Table:

@@ -11,7 +11,7 @@ from torch import nn
 from ulmkit.classifier.batches import by_length, padded
 from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
 from ulmkit.classifier.reader import TextReader, sizes_alone
-from ulmkit.classifier.stages import DROPOUTS
+from ulmkit.classifier.settings import USUAL, TuningSettings
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import LARGEST_WEIGHT, refuse_no_numbers
 from ulmkit.lm.config import replace_config
@@ -28,12 +28,14 @@ class TextNet(nn.Module):
     of every layer and the mean embedding, without BatchNorm, which costs a small model more than it brings.
     """
 
-    def __init__(self, encoder: AWDLSTM, classes: int, *, batchnorm: bool = False) -> None:
+    def __init__(
+        self, encoder: AWDLSTM, classes: int, *, batchnorm: bool = False, settings: TuningSettings = USUAL
+    ) -> None:
         super().__init__()
         self.encoder, self.batchnorm = encoder, batchnorm
         widths = [rnn.weight_hh.shape[1] for rnn in encoder.layers()]
         inputs = 3 * widths[-1] if batchnorm else encoder.embedding.shape[1] + 3 * sum(widths)
-        first = DROPOUTS["output_p"] * DROPOUTS["drop_mult"]
+        first = settings.output_p * settings.drop_mult
         self.head = nn.Sequential(
             *_linear(inputs, HIDDEN, first, batchnorm), nn.ReLU(), *_linear(HIDDEN, classes, _LAST_DROPOUT, batchnorm)
         )
@@ -59,15 +61,21 @@ def _linear(inputs: int, outputs: int, dropout: float, batchnorm: bool) -> list[
     return [norm, nn.Dropout(dropout), nn.Linear(inputs, outputs, bias=False)]
 
 
-def fresh_net(reader: TextReader, classes: int, *, batchnorm: bool, seed: int) -> TextNet:
-    """A network with the weights of `reader`'s encoder, dropouts for tuning, and a head that knows nothing."""
-    config = replace_config(sizes_alone(reader.encoder.config), DROPOUTS)
+def fresh_net(
+    reader: TextReader, classes: int, *, batchnorm: bool, seed: int, settings: TuningSettings = USUAL
+) -> TextNet:
+    """A network with the weights of `reader`'s encoder, dropouts for tuning, and a head that knows nothing.
+
+    It lies on the encoder's device, with the same weights on each.
+    """
+    config = replace_config(sizes_alone(reader.encoder.config), settings.dropouts)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = AWDLSTM(reader.encoder.vocabulary, config)
         encoder.load_state_dict(reader.encoder.state_dict())
         encoder.identity = reader.encoder.identity
-        return TextNet(encoder, classes, batchnorm=batchnorm)
+        net = TextNet(encoder, classes, batchnorm=batchnorm, settings=settings)
+    return net.to(reader.device)
 
 
 def read_net(encoder: AWDLSTM, head: Mapping[str, torch.Tensor], classes: int, where: Path) -> TextNet:
@@ -111,5 +119,6 @@ def net_scores(net: TextNet, ids: Sequence[np.ndarray]) -> np.ndarray:
     assert isinstance(last, nn.Linear)
     found = np.zeros((len(ids), last.out_features))
     for rows in by_length(np.array([len(each) for each in ids]), READ_WINDOW):
-        found[rows] = net(*padded([ids[row] for row in rows])).double().numpy()
+        x, lengths = padded([ids[row] for row in rows], device=net.encoder.embedding.device)
+        found[rows] = net(x, lengths).double().cpu().numpy()
     return found - found.mean(axis=1, keepdims=True)

@@ -8,8 +8,9 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ulmkit.cli.common import Commands, FilePath, Terminal, shared, table_option
-from ulmkit.cli.completion import classifier_names, language_code
+from ulmkit.cli.completion import classifier_names, language_code, tuning_names
 from ulmkit.cli.streams import write_out
+from ulmkit.cli.training import changes
 from ulmkit.errors import UsageError
 from ulmkit.names import readable
 
@@ -44,6 +45,32 @@ recipe_option = click.option(
 seeds_option = click.option(
     "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Tuned so many times, and averaged."
 )
+pieces_option = click.option(
+    "--max-pieces", type=int, help="How much of a long text language models read.  [default: 10000]"
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="Of language models: auto, cpu, cuda, cuda:1, …"
+)
+
+
+def tuning_options(function: Any) -> Any:
+    """What can be changed of how encoders are tuned."""
+    options = (
+        click.option(
+            "--balance", type=click.Choice(["weights", "sample"]),
+            help="Tune as if classes were equally frequent: rare ones count more, or are drawn more often.",
+        ),
+        click.option(
+            "--smoothing", type=float, help="Tune to labels smoothed by so much (.1 in MultiFiT).  [default: 0]"
+        ),
+        click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE", shell_complete=tuning_names,
+            help="Any other setting of tuning, in JSON, such as drop_mult=1; docs/classify.md lists them.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @click.group(cls=Commands)
@@ -74,25 +101,43 @@ def examples(
     return found
 
 
-def readers_of(terminal: Terminal, code: str, lm: str | None, backward_lm: str | None) -> "list[TextReader]":
+def readers_of(
+    terminal: Terminal, code: str, lm: str | None, backward_lm: str | None, max_pieces: int | None, device: str
+) -> "list[TextReader]":
     """The language models that are asked for, forward first."""
+    from ulmkit.classifier.learn import refuse_pieces_unread
+
+    refuse_pieces_unread(max_pieces, bool(lm or backward_lm))
     if not lm and not backward_lm:
         return []
-    from ulmkit.classifier.reader import reader_of_run
+    from ulmkit.classifier.reader import MOST_PIECES, reader_of_run
 
     language = terminal.language(code)
     layout = terminal.layout(language.code)
     asked = ((lm, False), (backward_lm, True))
-    return [reader_of_run(layout, run, language, backward=backward) for run, backward in asked if run]
+    return [
+        reader_of_run(layout, run, language, backward=backward, most_pieces=max_pieces or MOST_PIECES, device=device)
+        for run, backward in asked
+        if run
+    ]
 
 
-def how_asked(recipe: str, seeds: int, readers: "list[TextReader]") -> "How":
+def how_asked(
+    terminal: Terminal,
+    recipe: str,
+    seeds: int,
+    readers: "list[TextReader]",
+    settings: tuple[str, ...],
+    minutes: float | None = None,
+    **given: Any,
+) -> "How":
     """What is done with the language models; refused where there are none for it."""
     from ulmkit.classifier.learn import How
+    from ulmkit.classifier.settings import changed_settings
 
     if not readers and recipe not in ("auto", "ngrams"):
         raise UsageError(f"--recipe {recipe}: needs a language model. Give --lm RUN, or --backward-lm RUN.")
-    return How(recipe, seeds)
+    return How(recipe, seeds, changed_settings(changes(settings, given)), minutes, told=terminal.note)
 
 
 def named(labels: str | None) -> tuple[str, ...]:
@@ -108,6 +153,13 @@ def named(labels: str | None) -> tuple[str, ...]:
 @command.command()
 @language_code
 @train_option
+@click.option(
+    "--valid",
+    "valid_files",
+    type=TABLE,
+    multiple=True,
+    help="Labelled texts to choose and calibrate on, in the place of parts of --train.",
+)
 @click.option("--test", "test_files", type=TABLE, multiple=True, help="Labelled texts to measure on.")
 @unlabelled_option
 @text_option
@@ -118,8 +170,16 @@ def named(labels: str | None) -> tuple[str, ...]:
 @skip_option
 @lm_option
 @backward_option
+@pieces_option
 @recipe_option
 @seeds_option
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Fit all tuning into this time: of the recipe's steps as many as do.",
+)
+@tuning_options
+@device_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the folds.")
 @run_option
 @click.option("--force", is_flag=True, help="Replace another classifier of this name.")
@@ -128,6 +188,7 @@ def train(
     terminal: Terminal,
     code: str,
     train_files: tuple[Path, ...],
+    valid_files: tuple[Path, ...],
     test_files: tuple[Path, ...],
     unlabelled: tuple[Path, ...],
     text_column: str | None,
@@ -138,8 +199,14 @@ def train(
     skip_bad: bool,
     lm: str | None,
     backward_lm: str | None,
+    max_pieces: int | None,
     recipe: str,
     seeds: int,
+    minutes: float | None,
+    balance: str | None,
+    smoothing: float | None,
+    settings: tuple[str, ...],
+    device: str,
     seed: int,
     run: str,
     force: bool,
@@ -147,7 +214,7 @@ def train(
     """Train a classifier, and measure it beside the majority and n-grams.
 
     n-grams alone take seconds. With --lm and --backward-lm it reads with language models, too. Tables are CSV, TSV,
-    JSON lines or Parquet, packed or not.
+    JSON lines or Parquet, packed or not. Killed while it tunes, the same command goes on where it was.
 
     \b
     ulmkit classify train fa --train train.csv --test test.csv --text-column comment --label-column label
@@ -159,16 +226,18 @@ def train(
     of_train = examples(
         terminal, train_files, text_column, label_column, id_column, skip_bad=skip_bad, layout=table_layout
     )
-    of_test = None
-    if test_files:
-        of_test = examples(
-            terminal, test_files, text_column, label_column, id_column, skip_bad=skip_bad, layout=table_layout
-        )
+    of_valid, of_test = (
+        examples(terminal, files, text_column, label_column, id_column, skip_bad=skip_bad, layout=table_layout)
+        if files
+        else None
+        for files in (valid_files, test_files)
+    )
     pool = (
         examples(terminal, unlabelled, text_column, None, labelled=False, layout=table_layout) if unlabelled else None
     )
     folder = layout.classifier(run)
-    readers = readers_of(terminal, code, lm, backward_lm)
+    readers = readers_of(terminal, code, lm, backward_lm, max_pieces, device)
+    how = how_asked(terminal, recipe, seeds, readers, settings, minutes, balance=balance, label_smoothing=smoothing)
     with terminal.progress() as report:
         trained = train_run(
             language,
@@ -176,9 +245,10 @@ def train(
             of_train,
             unlabelled=pool.texts if pool else (),
             test=of_test,
+            valid=of_valid,
             labels=named(labels),
             readers=readers,
-            how=how_asked(recipe, seeds, readers),
+            how=how,
             seed=seed,
             force=force,
             report=report,
@@ -193,7 +263,7 @@ def train(
     name = "" if run == "classifier" else f" --run {run}"
     terminal.note(f"Next: ulmkit classify predict {code}{name} --input FILE --output labelled.csv")
     evaluation = trained.evaluation.to_json() if trained.evaluation else {}
-    remarks = [*remarked(of_train, of_test, pool), *trained.remarks]
+    remarks = [*remarked(of_train, of_valid, of_test, pool), *trained.remarks]
     terminal.finish({"folder": str(folder), **trained.classifier.about, **evaluation, "remarks": remarks})
 
 
@@ -226,6 +296,7 @@ def _show(terminal: Terminal, trained: "Trained") -> None:
 @table_option
 @label_option
 @skip_option
+@device_option
 @run_option
 @shared
 def evaluate(
@@ -237,6 +308,7 @@ def evaluate(
     table_layout: str,
     label_column: str | None,
     skip_bad: bool,
+    device: str,
     run: str,
 ) -> None:
     """Measure a classifier on labelled texts that it has not seen.
@@ -249,8 +321,8 @@ def evaluate(
 
     language = terminal.language(code)
     layout = terminal.layout(language.code)
-    classifier = open_run(layout.classifier(run), language)
-    other = open_run(layout.classifier(against), language) if against else None
+    classifier = open_run(layout.classifier(run), language, device=device)
+    other = open_run(layout.classifier(against), language, device=device) if against else None
     test = examples(terminal, inputs, text_column, label_column, skip_bad=skip_bad, layout=table_layout)
     found = evaluate_classifier(classifier, test)
     terminal.print(found.summary())
@@ -295,6 +367,7 @@ def standard_output() -> Iterator[IO[str]]:
 @click.option("--explain", type=click.IntRange(min=0), default=0, metavar="K", help="Say which K n-grams spoke.")
 @text_option
 @table_option
+@device_option
 @run_option
 @shared
 def predict(
@@ -307,6 +380,7 @@ def predict(
     explain: int,
     text_column: str | None,
     table_layout: str,
+    device: str,
     run: str,
 ) -> None:
     """Add a label and its probability to every row of a table, of any size, in its order.
@@ -320,7 +394,7 @@ def predict(
     from ulmkit.classifier.table import Columns
 
     language = terminal.language(code)
-    classifier = open_run(terminal.layout(language.code).classifier(run), language)
+    classifier = open_run(terminal.layout(language.code).classifier(run), language, device=device)
     if output is None and terminal.as_json:
         raise UsageError("--json: the table goes to standard output, so give --output FILE for it.")
     form = {".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}.get(output.suffix.lower() if output else "", "csv")
@@ -367,8 +441,11 @@ def _said(done: "Predicted", threshold: float) -> str:
 @skip_option
 @lm_option
 @backward_option
+@pieces_option
 @recipe_option
 @seeds_option
+@tuning_options
+@device_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @shared
 def curve(
@@ -386,8 +463,13 @@ def curve(
     skip_bad: bool,
     lm: str | None,
     backward_lm: str | None,
+    max_pieces: int | None,
     recipe: str,
     seeds: int,
+    balance: str | None,
+    smoothing: float | None,
+    settings: tuple[str, ...],
+    device: str,
     seed: int,
 ) -> None:
     """How good a classifier gets with how many labels: several samples of each size, all measured on one test.
@@ -405,7 +487,8 @@ def curve(
     pool = (
         examples(terminal, unlabelled, text_column, None, labelled=False, layout=table_layout) if unlabelled else None
     )
-    readers = readers_of(terminal, code, lm, backward_lm)
+    readers = readers_of(terminal, code, lm, backward_lm, max_pieces, device)
+    how = how_asked(terminal, recipe, seeds, readers, settings, balance=balance, label_smoothing=smoothing)
     with terminal.progress() as report:
         found = learning_curve(
             language,
@@ -416,7 +499,7 @@ def curve(
             unlabelled=pool.texts if pool else (),
             labels=named(labels),
             readers=readers,
-            how=how_asked(recipe, seeds, readers),
+            how=how,
             seed=seed,
             report=report,
         )

@@ -52,4 +52,13 @@ def setting_names(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _beginning(incomplete, (f"{field.name}=" for field in dataclasses.fields(LMConfig)))
 
 
+def tuning_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names for `--set` of `classify`, each with its sign of equality."""
+    import dataclasses
+
+    from ulmkit.classifier.settings import TuningSettings
+
+    return _beginning(incomplete, (f"{field.name}=" for field in dataclasses.fields(TuningSettings)))
+
+
 language_code = click.argument("code", metavar="LANGUAGE", shell_complete=language_codes)

@@ -109,7 +109,7 @@ def changes(settings: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
         if not equals:
             raise UsageError(f"--set {setting}: expected NAME=VALUE, such as ar=2.")
         try:
-            found[name] = json.loads(value)
+            found[name] = json.loads(f"0{value}" if value.startswith(".") else value)
         except (ValueError, RecursionError):  # no JSON, or an integer or a nesting without end
             found[name] = value
     return found

@@ -62,7 +62,7 @@ def measured_machine() -> Machine:
 
 
 def pick_device(device: str) -> torch.device:
-    """`auto` is the GPU where there is one, otherwise the CPU."""
+    """`auto` is the GPU where there is one, otherwise the CPU. Raises `UsageError` for one that is not there."""
     if device == "auto":
         return local_device(torch.device("cuda", 0)) if torch.cuda.is_available() else torch.device("cpu")
     try:
@@ -71,6 +71,10 @@ def pick_device(device: str) -> torch.device:
         raise UsageError(f"no device '{device}'. Use auto, cpu or cuda.") from error
     if picked.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device on this machine. Use --device cpu.")
-    if picked.type != "cuda":
-        return picked
-    return torch.device("cuda", picked.index) if picked.index is not None else local_device(torch.device("cuda", 0))
+    if picked.type == "cuda" and picked.index is None:
+        picked = local_device(torch.device("cuda", 0))
+    try:
+        torch.zeros(1, device=picked).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch knows it, this machine has none
+        raise UsageError(f"no device '{device}' on this machine. Use --device auto, cpu or cuda.") from error
+    return picked

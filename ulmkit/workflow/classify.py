@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ulmkit.arguments import front_door
-from ulmkit.classifier.learn import How
+from ulmkit.classifier.learn import How, refuse_pieces_unread
 from ulmkit.classifier.model import TextClassifier, read_classifier
 from ulmkit.classifier.results import ClassifierEvaluation
 from ulmkit.classifier.run import evaluate_classifier, save_classifier, train_classifier
+from ulmkit.classifier.settings import changed_settings
 from ulmkit.classifier.stages import RECIPES
 from ulmkit.classifier.table import Examples
 from ulmkit.errors import UsageError
@@ -98,15 +99,15 @@ class Classifier:
 
     @classmethod
     @front_door
-    def load(cls, folder: str | Path, *, language: Language | None = None) -> "Classifier":
+    def load(cls, folder: str | Path, *, language: Language | None = None, device: str = "cpu") -> "Classifier":
         """The classifier in `folder` (`<root>/<code>/classify/<run>`, or where `save` put it); every byte is checked.
 
-        `language`, if not given, is found by its code. Raises `ArtifactError` where there is none, where it is damaged,
-        and where its language normalizes otherwise now.
+        `language`, if not given, is found by its code; language models compute on `device`. Raises `ArtifactError`
+        where there is none, where it is damaged, and where its language normalizes otherwise now.
 
         `Classifier.load("data/fa/classify/classifier")`
         """
-        return cls(read_classifier(home_expanded(folder), language), language)
+        return cls(read_classifier(home_expanded(folder), language, device=device), language)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -169,10 +170,17 @@ def classify(
     backward_lm: Any = None,
     recipe: str = "auto",
     seeds: int = 1,
+    balance: str | None = None,
+    smoothing: float = 0.0,
+    minutes: float | None = None,
+    max_pieces: int | None = None,
+    valid: tuple[Any, Any] | None = None,
     unlabelled: list[str] | tuple[str, ...] = (),
     classes: list[str] | tuple[str, ...] = (),
     seed: int = 0,
+    device: str = "auto",
     report: Report = silent,
+    **settings: Any,
 ) -> Classifier:
     """A classifier, learned from `texts` and their `labels`, one each: of n-grams, and of what language models read.
 
@@ -180,9 +188,12 @@ def classify(
     language model in its place is `lm`. `lm` reads forward, `backward_lm` from the end; both have one tokenizer.
     `unlabelled` texts are learned from, too, below 2,000 labels. `classes` names the labels in order; else numbers
     stand by value, others by code points. The same arguments give the same classifier. `report` hears of progress.
+    `valid=(texts, labels)` are rows on which strengths, the mix and the probabilities are chosen.
 
-    `recipe` says what is done with them: `auto`, `ngrams`, `frozen`, or tuned by `1cycle`, `gradual`, `fastai`, so many
-    `seeds` times.
+    `recipe` says what is done with language models: `auto`, `ngrams`, `frozen`, or tuned by `1cycle`, `gradual`,
+    `fastai`, so many `seeds` times. They read the first `max_pieces` of a text (10,000, if not given) and compute on
+    `device`. Of tuned ones: `balance` classes by `weights` of rows or by a `sample`, `smoothing` of labels (.1 in
+    MultiFiT), `minutes` that all tuning may take, and any of the `settings` of docs/classify.md.
 
     Raises `InputError` for labels that nothing can be made of: one class, one row of a class, two spellings of one, and
     `UsageError` for a language model that reads in the other direction or another language.
@@ -195,25 +206,35 @@ def classify(
         language, lm = language.language, lm or language
     if language is not None:
         expect_language(language)
+    if minutes is not None and minutes <= 0:
+        raise UsageError(f"classify: minutes is {minutes:g}, expected a number above 0.")
+    asked = {"label_smoothing": smoothing} | ({"balance": balance} if balance is not None else {})
+    readers = _readers(language, lm, backward_lm, max_pieces, device)
+    how = How(recipe, seeds, changed_settings(asked | settings), minutes)
+    how.refuse_without_effect(len(texts), len(readers))
     trained = train_classifier(
         language,
         _examples(texts, labels),
+        valid=_examples(*valid) if valid else None,
         unlabelled=[text for text in unlabelled if text.strip()],
         labels=tuple(classes),
-        readers=_readers(language, lm, backward_lm),
-        how=How(recipe, seeds),
+        readers=readers,
+        how=how,
         seed=seed,
         report=paced(report, REPORT_SECONDS),
     )
     return Classifier(trained.classifier, language)
 
 
-def _readers(language: Language | None, lm: Any, backward_lm: Any) -> "list[TextReader]":
+def _readers(
+    language: Language | None, lm: Any, backward_lm: Any, max_pieces: int | None, device: str
+) -> "list[TextReader]":
     """The language models that were given; torch is loaded for them alone."""
     given = {"lm": lm, "backward_lm": backward_lm}
+    refuse_pieces_unread(max_pieces, any(given.values()))
     if not any(given.values()):
         return []
-    from ulmkit.classifier.reader import reader_of_run
+    from ulmkit.classifier.reader import MOST_PIECES, reader_of_run
     from ulmkit.workflow.model import LM
 
     found = []
@@ -227,7 +248,15 @@ def _readers(language: Language | None, lm: Any, backward_lm: Any) -> "list[Text
         if language is None or model.language is None or model.language.code != language.code:
             raise UsageError(f"classify: {name} reads another language. Give one of the texts' language, or none.")
         found.append(
-            reader_of_run(model.layout, model.run, language, backward=name == "backward_lm", which=model.checkpoint)
+            reader_of_run(
+                model.layout,
+                model.run,
+                language,
+                backward=name == "backward_lm",
+                which=model.checkpoint,
+                most_pieces=max_pieces or MOST_PIECES,
+                device=device,
+            )
         )
     return found
 
