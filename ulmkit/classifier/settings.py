@@ -1,7 +1,6 @@
 """What can be changed of how encoders are tuned to classes, and what each setting may be."""
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -66,8 +65,8 @@ _RANGES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 
 def _number(value: Any) -> bool:
-    """Whether `value` is a number that a float of four bytes holds."""
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < 1e9
+    """Whether `value` is a number that sums and products can be made of."""
+    return type(value) in (int, float) and abs(value) < 1e9
 
 
 def changed_settings(values: Mapping[str, Any], settings: TuningSettings = USUAL) -> TuningSettings:

@@ -174,7 +174,7 @@ def classify(
     smoothing: float = 0.0,
     minutes: float | None = None,
     max_pieces: int | None = None,
-    valid: tuple[Any, Any] | None = None,
+    valid: tuple[list[str] | tuple[str, ...], ...] | None = None,
     unlabelled: list[str] | tuple[str, ...] = (),
     classes: list[str] | tuple[str, ...] = (),
     seed: int = 0,
@@ -208,6 +208,8 @@ def classify(
         expect_language(language)
     if minutes is not None and minutes <= 0:
         raise UsageError(f"classify: minutes is {minutes:g}, expected a number above 0.")
+    if valid is not None and len(valid) != 2:
+        raise UsageError(f"classify: valid holds {len(valid)} lists, expected two: texts and their labels.")
     asked = {"label_smoothing": smoothing} | ({"balance": balance} if balance is not None else {})
     readers = _readers(language, lm, backward_lm, max_pieces, device)
     how = How(recipe, seeds, changed_settings(asked | settings), minutes)
@@ -215,7 +217,7 @@ def classify(
     trained = train_classifier(
         language,
         _examples(texts, labels),
-        valid=_examples(*valid) if valid else None,
+        valid=None if valid is None else _examples(valid[0], valid[1]),
         unlabelled=[text for text in unlabelled if text.strip()],
         labels=tuple(classes),
         readers=readers,
