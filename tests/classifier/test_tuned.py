@@ -16,7 +16,7 @@ from ulmkit.classifier.run import evaluate_classifier, train_run
 from ulmkit.classifier.stages import LOWER, RECIPES, STAGES, TuningStage
 from ulmkit.classifier.tuned import fresh_net, net_scores
 from ulmkit.classifier.tuning import Kept, Tuning, TuningRun, tune, tuned_member
-from ulmkit.cli.classify import ASKED
+from ulmkit.cli.classifying import ASKED
 from ulmkit.errors import UsageError
 from ulmkit.workflow.classify_fastai import export_classifier, import_classifier
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -95,6 +95,16 @@ class How:
         if self.recipe == "auto":
             return "1cycle" if labels >= TUNED_FROM else ""
         return "" if self.recipe in ("ngrams", "frozen") else self.recipe
+
+    def inputs(self, readers: Sequence["TextReader"]) -> dict[str, Any]:
+        """What makes another classifier of the same tables, in words that say what changed."""
+        return {
+            "recipe": self.recipe if readers else None,
+            "seeds": self.seeds if self.seeds > 1 else None,
+            "settings of tuning": self.settings.changed or None,
+            "minutes": self.minutes,
+            "language models": {reader.direction: reader.fingerprint for reader in readers} or None,
+        }
 
     def refuse_without_effect(self, labels: int, readers: int) -> None:
         """Raise `UsageError` for what is asked of tuned members where none will be."""

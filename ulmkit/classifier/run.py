@@ -16,7 +16,7 @@ from ulmkit.artifacts.stage import Stage, differences, stage
 from ulmkit.classifier.check import class_order, few_to_choose_on, refuse_unknown, refuse_unlearnable, remarks
 from ulmkit.classifier.copies import have_copies
 from ulmkit.classifier.form import TextForm
-from ulmkit.classifier.learn import PLAINLY, SELF_TRAINED, How, Material, learn
+from ulmkit.classifier.learn import PLAINLY, SELF_TRAINED, How, Learned, Material, learn
 from ulmkit.classifier.measure import accuracy_difference, mcnemar
 from ulmkit.classifier.model import CLASSIFY_STAGE, TextClassifier, made_classifier, read_classifier, write_classifier
 from ulmkit.classifier.results import Against, ClassifierEvaluation, evaluated
@@ -63,6 +63,70 @@ def train_classifier(
     of `unlabelled`. Raises `InputError` for labels that nothing can be made of, and for one of the test, or of `valid`,
     that training does not know.
     """
+    tables = _tables(language, train, valid, test, labels, unlabelled)
+    learned = learn(tables.material, readers=readers, how=how, seed=seed, report=report)
+    line = _signature(language, tables, labels, seed, readers, how)
+    classifier = tables.classifier(learned, _about(tables, learned, readers, how, line))
+    evaluation = None
+    if test:
+        copies = have_copies(tables.test_forms, tables.material.forms)
+        known = tables.numbers(test.labels)
+        evaluation = evaluated(
+            classifier, test.texts, known, name=test.name, copies=copies, copies_are="near copies", signature=line
+        )
+    lines, found = _read_lines(tables, learned, bool(unlabelled)), _remarks(tables, learned)
+    if readers and (cut := readers[0].cut(train.texts)):
+        found.append(f"{cut:,} of the texts have over {readers[0].most_pieces:,} pieces: language models read no more.")
+    return Trained(classifier, evaluation, lines, found)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables as they are learned from: forms, numbers of classes, and what was left out."""
+
+    train: Examples
+    valid: Examples | None
+    test: Examples | None
+    classes: tuple[str, ...]
+    form: TextForm
+    material: Material
+    test_forms: list[str]
+    copied: int  # rows of `valid` with a near copy in training
+    left_out: int  # unlabelled texts
+
+    @property
+    def forms(self) -> Sequence[str]:
+        """Of training."""
+        return self.material.forms[: self.material.labels]
+
+    @property
+    def valid_forms(self) -> Sequence[str]:
+        return self.material.forms[self.material.labels :]
+
+    def numbers(self, labels: Sequence[str]) -> np.ndarray:
+        """The class of each label."""
+        return _numbers(self.classes, labels)
+
+    def classifier(self, learned: Learned, about: dict[str, Any]) -> TextClassifier:
+        """What was learned, with all texts that it has seen, and the classes' shares in training."""
+        of_training = self.material.classes[: self.material.labels]
+        return made_classifier(learned, self.classes, self.form, self.material.forms, of_training, about)
+
+
+def _numbers(classes: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    places = {label: number for number, label in enumerate(classes)}
+    return np.array([places[label] for label in labels])
+
+
+def _tables(
+    language: Language | None,
+    train: Examples,
+    valid: Examples | None,
+    test: Examples | None,
+    labels: Sequence[str],
+    unlabelled: Sequence[str],
+) -> _Tables:
+    """The tables, refused where nothing can be learned from them."""
     refuse_unlearnable(train, labels)
     classes = class_order(train.labels, labels)
     for table in (test, valid):
@@ -70,73 +134,80 @@ def train_classifier(
             refuse_unknown(table, classes)
     form = TextForm(language)
     forms, test_forms = form.all_of(train.texts), form.all_of(test.texts if test else ())
-    valid_forms, copied = form.all_of(valid.texts if valid else ()), 0
+    texts, given, copied = train.texts, train.labels, 0
     if valid:
-        valid, valid_forms, copied = _unseen(valid, valid_forms, forms)
-    every, every_form = (*train.texts, *(valid.texts if valid else ())), [*forms, *valid_forms]
+        valid, valid_forms, copied = _unseen(valid, form.all_of(valid.texts), forms)
+        texts, given, forms = texts + valid.texts, given + valid.labels, forms + valid_forms
     unlabelled_forms = form.all_of(unlabelled)
-    kept, left_out = _pool(unlabelled_forms, every_form, test_forms)
-    pool = [unlabelled_forms[place] for place in kept]
-    numbers = {label: number for number, label in enumerate(classes)}
-    true = np.array([numbers[label] for label in (*train.labels, *(valid.labels if valid else ()))])
+    kept, left_out = _pool(unlabelled_forms, forms, test_forms)
     material = Material(
-        every, every_form, true, len(classes), [unlabelled[place] for place in kept], pool, len(valid_forms)
+        texts,
+        forms,
+        _numbers(classes, given),
+        len(classes),
+        [unlabelled[place] for place in kept],
+        [unlabelled_forms[place] for place in kept],
+        len(texts) - len(train.texts),
     )
-    learned = learn(material, readers=readers, how=how, seed=seed, report=report)
-    line = _signature(language, form, train, valid, pool, labels, seed, readers, how)
-    read = {"files": train.name, "rows": len(forms), "classes": dict(Counter(train.labels))}
+    return _Tables(train, valid, test, classes, form, material, test_forms, copied, left_out)
+
+
+def _about(tables: _Tables, learned: Learned, readers: Sequence["TextReader"], how: How, line: str) -> dict[str, Any]:
+    """What config.json says of how a classifier was made."""
+    train, pool = tables.train, tables.material.unlabelled
+    read = {"files": train.name, "rows": len(train.texts), "classes": dict(Counter(train.labels))}
     about = {
         "signature": line,
         "train": read | ({"table": train.layout} if train.layout else {}),
-        "unlabelled": {"texts": len(pool), "learned_from": learned.learned_from, "left_out": left_out},
+        "unlabelled": {"texts": len(pool), "learned_from": learned.learned_from, "left_out": tables.left_out},
         "recipe": learned.recipe,
         "language_models": {reader.direction: reader.source for reader in readers},
         "weighed_on": list(learned.weighed_on),
     }
-    if valid:
-        about["valid"] = {"files": valid.name, "rows": len(valid_forms), "copies_left_out": copied}
-    if how.settings.changed:
-        about["tuning"] = how.settings.changed
-    classifier = made_classifier(learned, classes, form, every_form, true[: len(forms)], about)
-    lines, found = [_read("train", train, forms)], remarks(train.labels, forms) + list(learned.remarks)
-    if valid:
-        left = f"; {copied:,} near copies of training texts left out" if copied else ""
-        lines.append(_read("valid", valid, valid_forms) + left)
-        found += few_to_choose_on(valid.labels, classes)
+    if valid := tables.valid:
+        about["valid"] = {"files": valid.name, "rows": len(valid.texts), "copies_left_out": tables.copied}
+    return about | ({"tuning": how.settings.changed} if how.settings.changed else {})
+
+
+def _read_lines(tables: _Tables, learned: Learned, unlabelled: bool) -> list[str]:
+    """What was read, a line or two for each table."""
+    lines = [_read("train", tables.train, tables.forms)]
+    if tables.valid:
+        left = f"; {tables.copied:,} near copies of training texts left out" if tables.copied else ""
+        lines.append(_read("valid", tables.valid, tables.valid_forms) + left)
     if unlabelled:
         used = f"{learned.learned_from:,} learned from" if SELF_TRAINED in learned.members else "none learned from"
+        pool = len(tables.material.unlabelled)
         lines.append(
-            f"unlabelled  {len(pool):,} texts  {used}, {left_out:,} that are in the tables or repeated left out"
+            f"unlabelled  {pool:,} texts  {used}, {tables.left_out:,} that are in the tables or repeated left out"
         )
-    if readers and (cut := readers[0].cut(train.texts)):
-        found.append(f"{cut:,} of the texts have over {readers[0].most_pieces:,} pieces: language models read no more.")
-    evaluation = None
-    if test:
-        lines.append(_read("test", test, test_forms))
-        found += [f"in the test, {each}" for each in remarks(test.labels, test_forms) if "two labels" in each]
-        copies = have_copies(test_forms, every_form)
-        known = np.array([numbers[label] for label in test.labels])
-        evaluation = evaluated(
-            classifier, test.texts, known, name=test.name, copies=copies, copies_are="near copies", signature=line
-        )
-    return Trained(classifier, evaluation, lines, found)
+    return lines + ([_read("test", tables.test, tables.test_forms)] if tables.test else [])
+
+
+def _remarks(tables: _Tables, learned: Learned) -> list[str]:
+    """What to beware of in the tables, and in what was learned."""
+    found = remarks(tables.train.labels, tables.forms) + list(learned.remarks)
+    if tables.valid:
+        found += few_to_choose_on(tables.valid.labels, tables.classes)
+    if tables.test:
+        of_test = remarks(tables.test.labels, tables.test_forms)
+        found += [f"in the test, {each}" for each in of_test if "two labels" in each]
+    return found
 
 
 def _signature(
     language: Language | None,
-    form: TextForm,
-    train: Examples,
-    valid: Examples | None,
-    pool: Sequence[str],
+    tables: _Tables,
     labels: Sequence[str],
     seed: int,
     readers: Sequence["TextReader"],
     how: How,
 ) -> str:
+    train, valid, pool = tables.train, tables.valid, tables.material.unlabelled_forms
     return signature(
         "classify",
         language=f"{language.code}@{language.fingerprint}" if language else "none",
-        form=form.fingerprint,
+        form=tables.form.fingerprint,
         train=fingerprint([train.texts, train.labels]),
         rows=len(train.texts),
         valid=fingerprint([valid.texts, valid.labels]) if valid else None,
@@ -210,9 +281,8 @@ def train_run(
 
     What stands there from the same tables is made again to the same bytes, but for what fits into minutes. A tuning
     that was killed goes on where it was, since its place is kept in `<root>/<code>/work/classify/<run>` until the
-    classifier stands. Raises `UsageError`
-    where another classifier stands there, unless `force`, and for what `how` asks of tuned members where none is
-    tuned; nothing is half-written.
+    classifier stands. Raises `UsageError` where another classifier stands there, unless `force`, and for what `how`
+    asks of tuned members where none is tuned; nothing is half-written.
     """
     how.refuse_without_effect(len(train.texts), len(readers))
     inputs = {
@@ -221,12 +291,8 @@ def train_run(
         "test": fingerprint([test.texts, test.labels] if test else []),
         "settings": {"labels": list(labels), "seed": seed, "recipe": RECIPE},
         "form": TextForm(language).fingerprint,
-        "recipe": how.recipe if readers else None,
-        "seeds": how.seeds if how.seeds > 1 else None,
         "valid": fingerprint([valid.texts, valid.labels]) if valid else None,
-        "settings of tuning": how.settings.changed or None,
-        "minutes": how.minutes,
-        "language models": {reader.direction: reader.fingerprint for reader in readers} or None,
+        **how.inputs(readers),
     }
     with stage(folder, CLASSIFY_STAGE, doing="training a classifier") as work:
         standing = work.standing()

@@ -39,12 +39,12 @@ from ulmkit.progress import Progress, Report, silent
 
 KEPT_EVERY_S = 30.0
 PLAN = "plan.json"
-MARGIN = 0.9  # of the time that was given: rows that were held out are scored, and a machine has other work
+TIME_MARGIN = 0.9  # of the time that was given: rows that were held out are scored, and a machine has other work
 MOST_TRIED = 20  # steps that say how long one takes
 TRIED_SHARE = 0.02  # of the time that was given, for these
 
 
-def unheard(line: str) -> None:
+def untold(line: str) -> None:
     """For who need not be told."""
 
 
@@ -59,7 +59,7 @@ class Kept:
     key: str
     every_s: float = KEPT_EVERY_S
     clock: Callable[[], float] = time.monotonic
-    told: Callable[[str], None] = unheard
+    told: Callable[[str], None] = untold
 
     def __post_init__(self) -> None:
         self._last = self.clock()
@@ -239,7 +239,7 @@ def affordable_share(
     with contextlib.suppress(_EnoughError):
         tune(net, replace(tuning, settings=replace(tuning.settings, length_mult=1.0)), [whole], after_step=step_over)
     now = clock()
-    return min(1.0, max(0.0, MARGIN * seconds - (now - began)) / (steps * (now - first) / tried))
+    return min(1.0, max(0.0, TIME_MARGIN * seconds - (now - began)) / (steps * (now - first) / tried))
 
 
 def _planned(path: Path, key: str) -> float | None:
@@ -268,7 +268,7 @@ class TuningRun:
     settings: TuningSettings = USUAL
     seconds: float | None = None
     kept: Path | None = None
-    told: Callable[[str], None] = unheard
+    told: Callable[[str], None] = untold
     clock: Callable[[], float] = field(default=time.monotonic, compare=False)
 
     def share(self, key: str, net: Callable[[], TextNet], tunings: Sequence[Tuning]) -> float:

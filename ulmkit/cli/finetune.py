@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.classify import TABLE
+from ulmkit.cli.classifying import TABLE
 from ulmkit.cli.common import Terminal, shared, table_option
 from ulmkit.cli.completion import language_code, run_names
 from ulmkit.cli.training import audit_told, changes, course, reached, shape, training_progress

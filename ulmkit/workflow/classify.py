@@ -200,24 +200,17 @@ def classify(
 
     `ulmkit.classify(ulmkit.load("fa"), texts, labels).predict(["…"]).labels`
     """
-    if recipe not in RECIPES:
-        raise UsageError(f"classify: recipe {readable(recipe)} is none of {', '.join(RECIPES)}.")
     if language is not None and not isinstance(language, Language) and hasattr(language, "checkpoint"):
         language, lm = language.language, lm or language
     if language is not None:
         expect_language(language)
-    if minutes is not None and minutes <= 0:
-        raise UsageError(f"classify: minutes is {minutes:g}, expected a number above 0.")
-    if valid is not None and len(valid) != 2:
-        raise UsageError(f"classify: valid holds {len(valid)} lists, expected two: texts and their labels.")
-    asked = {"label_smoothing": smoothing} | ({"balance": balance} if balance is not None else {})
     readers = _readers(language, lm, backward_lm, max_pieces, device)
-    how = How(recipe, seeds, changed_settings(asked | settings), minutes)
+    how = _how(recipe, seeds, balance, smoothing, minutes, settings)
     how.refuse_without_effect(len(texts), len(readers))
     trained = train_classifier(
         language,
         _examples(texts, labels),
-        valid=None if valid is None else _examples(valid[0], valid[1]),
+        valid=None if valid is None else _examples(*_pair(valid)),
         unlabelled=[text for text in unlabelled if text.strip()],
         labels=tuple(classes),
         readers=readers,
@@ -226,6 +219,24 @@ def classify(
         report=paced(report, REPORT_SECONDS),
     )
     return Classifier(trained.classifier, language)
+
+
+def _how(
+    recipe: str, seeds: int, balance: str | None, smoothing: float, minutes: float | None, settings: dict[str, Any]
+) -> How:
+    """What is done with language models; refused where it is none of what can be done."""
+    if recipe not in RECIPES:
+        raise UsageError(f"classify: recipe {readable(recipe)} is none of {', '.join(RECIPES)}.")
+    if minutes is not None and minutes <= 0:
+        raise UsageError(f"classify: minutes is {minutes:g}, expected a number above 0.")
+    asked = {"label_smoothing": smoothing} | ({"balance": balance} if balance is not None else {})
+    return How(recipe, seeds, changed_settings(asked | settings), minutes)
+
+
+def _pair(valid: tuple[Any, ...]) -> tuple[Any, Any]:
+    if len(valid) != 2:
+        raise UsageError(f"classify: valid holds {len(valid)} lists, expected two: texts and their labels.")
+    return valid[0], valid[1]
 
 
 def _readers(
