@@ -36,6 +36,8 @@ _PARTED = re.compile(
     re.M,
 )
 _PARTED_SPEECH = re.compile("(„[^„“\n]*,) (?=“(?: |$))", re.M)  # a comma that speech ends with: its mark closes
+# a mark on the wrong side of its space: vaja ?Ei
+_PARTED_BEFORE = re.compile("(?<=[a-zõäöüšž]{2}) ([!?]+)(?=[A-ZÕÄÖÜŠŽ][a-zõäöüšž])")
 _PARTED_TIME = re.compile("(?<![0-9.:] )(?<=[0-9]) ([.:]) (?=[0-9]{2}(?![0-9.]))")
 _STRAIGHT = re.compile('( ?)"( ?)')
 _PARTED_BEHIND = re.compile(f'(?<![^ (\\[„«\n])([(\\[„«]) (?=[{_LETTER}{_NUMBER}0-9"]|[!?]+\\))')
@@ -183,8 +185,10 @@ def parted_marks(text: str) -> str:
 
     >>> parted_marks('Tere , ( ilus ) ilm ! ! Kell 15 . 50 ta ütles : " Tule . "')
     'Tere, (ilus) ilm!! Kell 15.50 ta ütles: "Tule."'
+    >>> parted_marks('" Oot " " Kas läks ?Ei "')
+    '"Oot" "Kas läks? Ei"'
     """
-    text = _PARTED_TIME.sub(r"\1", text)
+    text = _PARTED_BEFORE.sub(r"\1 ", _PARTED_TIME.sub(r"\1", text))
     text = _PARTED_BEHIND.sub(r"\1", _PARTED.sub("", text))
     text = _PARTED_SPEECH.sub(r"\1", text)
     return "\n".join(map(_straight_quotes, text.split("\n"))) if ' "' in text or '" ' in text else text
@@ -197,9 +201,9 @@ def _straight_quotes(line: str) -> str:
     out: list[str] = []
     last = 0
     for number, match in enumerate(_STRAIGHT.finditer(line)):
-        before, after = match[1], match[2]
+        before, after = match[1], match[2]  # the space between two marks is the first one's
         left, right = line[max(0, match.start() - 1) : match.start()], line[match.end() : match.end() + 1]
-        alone = (before or left in ("", "(", "[")) and (after or right in ("", *".,;:!?…)]"))
+        alone = (before or left in ("", " ", "(", "[")) and (after or right in ("", *".,;:!?…)]"))
         if alone and number % 2 == 0:
             after = ""
         elif alone:

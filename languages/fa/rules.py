@@ -89,7 +89,7 @@ _VERB = re.compile(f"(?<=می) ([{_LETTER}]+)(?:(?=\u200c(?:ام|ای|ایم|ا�
 _OWN_ENDING = "(?:[متش]|مان|تان|شان)"  # my, your, their
 _DEGREE = re.compile(f" (تر(?:ین)?(?:ی|ها(?:ی(?:ی|{_OWN_ENDING})?)?)?){_END}")
 _PLURAL = re.compile(f"(?: |(?<=ه)(?=های?))(ها(?:ی(?:ی|{_OWN_ENDING})?)?){_END}")
-_OWN_APART = re.compile(f"(?<=های) (مان|تان|شان){_END}")
+_OWN_APART = re.compile(f" (مان|تان|شان){_END}")
 _ENDING = re.compile(f"(?<=ه) (ایم|اید|اند|ام|ات|اش|ای|ی){_END}")
 _GLUED_VERB = re.compile(f"(?<![{_LETTER}\u200c])(ن?می)(?=([{_LETTER}]{{2,}})(?![{_LETTER}]))")
 _SILENT = re.compile("(?<=[ءآأؤإاةدذرزژو])\u200c")  # `joiners` deletes it
@@ -136,14 +136,16 @@ def _hazm() -> tuple[frozenset[str], dict[str, frozenset[str]]]:
 
 
 def half_space(text: str) -> str:
-    """A space becomes U+200C between می or نمی and a verb, an adjective and تر, a noun and ها, ه and an ending, each
-    with what may follow (تری, هایش); and one is set where nothing stood: نمیدانم, جمعهها.
+    """A space becomes U+200C between می or نمی and a verb, an adjective and تر, a noun and ها or مان, ه and an ending,
+    each with what may follow (تری, هایش); and one is set where nothing stood: نمیدانم, جمعهها.
 
     Only where hazm's lexicon knows the verb, adjective or noun; not after a month's name, where می is May. What shows
     nothing after a letter that joins nothing is taken out by `joiners`, which has to follow.
 
     >>> half_space("می روم و کتاب های بزرگ تر را خوانده ام، ماه می آمد").replace("\u200c", "|")
     'می|روم و کتاب|های بزرگ|تر را خوانده|ام، ماه می آمد'
+    >>> half_space("خانواده مان، درستکاری تان، در شان او").replace("\u200c", "|")
+    'خانواده|مان، درستکاری|تان، در شان او'
     """
     for pattern, known in (
         (_VERB, _verb),
@@ -216,8 +218,17 @@ def _plural(match: re.Match[str]) -> bool:
 
 
 def _owned(match: re.Match[str]) -> bool:
-    """Whether a possessive stands behind a plural, where it is no word of its own: خواب‌های تان."""
-    return len(_word_before(match.string, match.start())) > len("های") + 1
+    """Whether our, your or their stands behind what can be owned: a plural, or a word of four letters or more that
+    names or describes and does nothing else. `در شان` is another word, and ی may be a verb's: گفتی."""
+    stem = _word_before(match.string, match.start())
+    if stem.endswith("های"):
+        return len(stem) > len("های") + 1
+    if len(stem) < 4:
+        return False
+    if tags := _tags(stem):
+        return tags <= _NOMINAL
+    base = stem.removesuffix("ی")
+    return base != stem and len(base) > 3 and not (base.endswith(("د", "ت")) and base in _hazm()[0])
 
 
 def _ending(match: re.Match[str]) -> bool:

@@ -110,6 +110,21 @@ def test_what_a_dash_parts_from_the_speech_goes_on(marked: str) -> None:
     assert Segmenter().sentences(marked.replace("|", "")) == [part.strip() for part in marked.split("|")]
 
 
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Tuli?|Ei tea!|Mis nüüd..|Läks…|Jah.",
+        "Kas?!|Ei.Ole",  # a dot alone joins names: Sepal.Length
+        "x?Y, a?Bc, ABC!Def, abc!DEF, abc!def",  # a name, code or a rule of typing, and no two words
+        "vt store://minu/ladu?Otsi, a=b?Cd ja c\\d?Ef",
+        "Ένα;|Δύο!|Τρία.",
+        "چرا؟بله!نه",  # no letter case tells
+    ],
+)
+def test_a_space_that_is_missing_behind_a_mark_is_told_by_letter_case(marked: str) -> None:
+    assert Segmenter(sentence_ends=".!?…؟;").sentences(marked.replace("|", "")) == marked.split("|")
+
+
 WIDE = {
     "sentence_ends": ".!?…。！？",
     "spaceless_ends": "。！？",

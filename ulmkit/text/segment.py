@@ -1,10 +1,10 @@
 """Lines, sentences and words of a text in normal form.
 
-A sentence ends at an end mark, its closers, and a space, which some marks do without (`彼は来た。彼女は去った。`); at a
-line's end always. What looks like an end and is none is told by data: abbreviations, single initials, ordinal numbers
-(`26. juulil`), patterns that hold together, quotations that stay whole. Letter case tells the rest where the script has
-it: a lower-case word after a closed quotation, an ellipsis or an abbreviation goes on; after a plain word and a dot it
-starts anew, as people write in forums.
+A sentence ends at an end mark, its closers, and a space, which some marks do without (`彼は来た。彼女は去った。`), and
+all but a single dot where letter case tells (`Tuli?Ei tea`); at a line's end always. What looks like an end and is none
+is told by data: abbreviations, single initials, ordinal numbers (`26. juulil`), patterns that hold together, quotations
+that stay whole. Letter case tells the rest where the script has it: a lower-case word after a closed quotation, an
+ellipsis or an abbreviation goes on; after a plain word and a dot it starts anew, as people write in forums.
 """
 
 import re
@@ -19,6 +19,7 @@ from ulmkit.text.script import every_mark
 _ROMAN = re.compile("[IVXLCDM]+")
 _DASHES = "–—-"
 _DASHED = frozenset(dash + " " for dash in _DASHES)
+_ADDRESS = frozenset("/\\=&@#%_<>")  # of an address, a path or code: a question mark there asks nothing
 _LOOK = 40  # characters of the word before a mark and of the one after it that are looked at: linear in any line
 _DOTS = frozenset(".…")  # every other mark ends a sentence whatever the next letter
 _GOES_ON = ",:;–—、，：；､－"  # no sentence begins so (UAX #29, SContinue)
@@ -86,11 +87,11 @@ class Segmenter:
     @cached_property
     def _candidate(self) -> re.Pattern[str]:
         """End marks (1), dots that stand apart behind them too, closers and a space; or, after a mark of
-        `spaceless_ends`, closers alone."""
+        `spaceless_ends`, closers alone; or a letter (2), of which `_glued` says more."""
         ends, closers = re.escape(self.sentence_ends), re.escape(self.closers)
-        after = f"[{closers}]*+ "
+        after = f"(?:[{closers}]*+ |(?=([^\\W\\d_])))"
         if self.spaceless_ends:
-            after = f"(?:{after}|(?<=[{re.escape(self.spaceless_ends)}])[{closers}]*+(?=[^{_GOES_ON}]))"
+            after = f"(?:(?<=[{re.escape(self.spaceless_ends)}])[{closers}]*+(?=[^{_GOES_ON} ])|{after})"
         return re.compile(f"(?<![{ends}])([{ends}]++(?: \\.(?= ))*+){after}")  # looks at each mark once
 
     @cached_property
@@ -164,6 +165,8 @@ class Segmenter:
         apart: frozenset[int] | None = None
         for match in self._candidate.finditer(line):
             end, space = match.end(), line[match.end() - 1] == " "
+            if match[2] and not _glued(line, match.start(), end):
+                continue
             closed = match.end(1) < end - space
             if line[end : end + 1] in _QUOTES and line[end + 1 : end + 2] in ("", " "):
                 apart = _closing_apart(line, self.sentence_ends) if apart is None else apart
@@ -203,6 +206,20 @@ class Segmenter:
             numeral = self.ordinal_dot and _ROMAN.fullmatch(word)
             return not numeral and sum(map(str.isalpha, word)) > 1
         return True
+
+
+def _glued(line: str, start: int, end: int) -> bool:
+    """Whether a sentence ends at the marks from `start` to `end`, behind which no space stands: `Tuli?Ei tea`.
+
+    A word of small letters stands before them and a capitalized one behind; and there is more than a dot, which joins
+    names (`Sepal.Length`), and no sign of an address.
+    """
+    before, behind = line[max(0, start - _LOOK) : start], line[end : end + _LOOK]
+    if line[start:end] == "." or not (len(before) > 1 and before[-2:].isalpha() and before[-1:].islower()):
+        return False
+    if not (behind[:1].isupper() and behind[1:2].islower()):
+        return False
+    return _ADDRESS.isdisjoint(before[before.rfind(" ") + 1 :] + behind.partition(" ")[0])
 
 
 def _closing_apart(line: str, ends: str) -> frozenset[int]:
