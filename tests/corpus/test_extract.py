@@ -120,3 +120,15 @@ def test_reasons() -> None:
 def test_lone_surrogates_do_not_travel_on() -> None:
     assert read(f"{SENTENCE}\ud800").text == SENTENCE
     assert read(PAGE.replace("بند", "بند\udc00"), "html").text.encode()
+
+
+def test_the_tags_of_forums_go_and_brackets_of_other_meaning_stay() -> None:
+    quoted = (
+        f"[B]باغ[/B] [size=5]{SENTENCE}[/size]\n[quote='مریم']{SENTENCE}[/quote]\n[list][*]یک [url=https://a.ir]دو[/url]"
+        "[*]سه[/list][img=left]https://a.ir/a.png[/img] [code]for x in y[/code]"
+    )
+    assert read(quoted).text == f"باغ {SENTENCE}\n\n{SENTENCE}\n\nیک دو\n\nسه"
+    for text in ("آرایهٔ a[b] و [i] و [/etc/hosts]", "[quote] باز ماند", f"{SENTENCE} [1] [url] [/b]"):
+        assert read(text).text == text
+    unclosed = "[code]" * 2_000 + "[b]x[/b]" + "a" * 20_000
+    assert read(unclosed).text == "x" + "a" * 20_000

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from ulmkit.corpus.filters import judge, without_boilerplate, words_with_letter
-from ulmkit.corpus.genre import breaks_off, ends_sentence, listed, refrain, rhymed, sentence_end, stand_over_new
+from ulmkit.corpus.genre import (
+    breaks_off,
+    ends_sentence,
+    listed,
+    refrain,
+    rhymed,
+    sentence_end,
+    stand_over_new,
+    without_chords,
+)
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.language.registry import get
@@ -346,6 +355,21 @@ FRONT_PAGE = " ".join(
 )  # fmt: skip
 def test_a_kind_of_text_stays_and_what_looks_like_it_goes(code: str, text: str, reason: str):
     assert verdict(code, text) == reason
+
+
+def test_chords_over_verses_go_and_letters_over_parts_stay():
+    language = get("et")
+    verses = [
+        "Vihma sajab aknale", "ja sa ei tule täna", "Tuled põlevad üle tee", "ma olen üksi jälle",
+        "Homme paistab päike", "ja meri on jälle vait", "Keegi naerab trepikojas", "see olid vist sa ise",
+        "Et ma ei kuule enam kella", "kuidas ta kolm korda lööb",
+    ]  # fmt: skip
+    chords = ["Am G", "F#m7 E", "C G/B", "Dm", "H7 E"] * 2
+    sheet = language.normalize("\n".join(f"{chord}\n{verse}" for chord, verse in zip(chords, verses, strict=True)))
+    assert without_chords(sheet) == ("\n".join(verses), 10)
+    assert verdict("et", without_chords(sheet)[0]) == ""
+    glossary = "A\nader\nait\nB\nbuss\nC\ncoca\nD\ndaam\nE G\neit"
+    assert without_chords(glossary) == (glossary, 0)
 
 
 @pytest.mark.parametrize(

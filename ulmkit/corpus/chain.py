@@ -18,7 +18,7 @@ from ulmkit.corpus.dedup import signatures
 from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.extract.wrapped import Wrapping, words_whole
 from ulmkit.corpus.filters import judge, without_boilerplate
-from ulmkit.corpus.genre import head_before_list
+from ulmkit.corpus.genre import head_before_list, without_chords
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
@@ -303,9 +303,10 @@ def normalize_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
 
 
 def remove_boilerplate(chain: Chain, article: Article, tally: Tally) -> Verdict:
-    """What the language's pages say on every page."""
-    article.text, removed = without_boilerplate(article.text, chain.language)
-    tally.boilerplate_lines += removed
+    """What the language's pages say on every page, and the chords over a song's verses."""
+    text, chords = without_chords(article.text)
+    article.text, removed = without_boilerplate(text, chain.language)
+    tally.boilerplate_lines += removed + chords
     return KEEP
 
 

@@ -40,6 +40,10 @@ REFRAIN = (0.25, 0.75)  # of the lines end alike where every second verse does; 
 ANNOUNCING = (":", "：")
 SECOND_COPY = 500  # characters in long lines of a passage that stands twice; refrains and notices have fewer
 
+_CHORD = r"[A-H][#b♯♭]?(?:m|maj|min|dim|aug|sus|add)?\d{0,2}(?:/[A-H][#b♯♭]?)?"
+_CHORDS = re.compile(rf"\n{_CHORD}((?: {_CHORD})*)(?=\n|\Z)")
+SONG_CHORDS = 3  # lines of two chords or more, in a song
+
 _AMOUNT = re.compile(
     r"(?:[-–•*·] ?)?(?:\d{1,4}(?:[.,/–-]\d{1,3})?|[½¼¾⅓⅔]) ?[^\W\d_]"
 )  # "2 dl koort", "½ sibulat"; no telephone number
@@ -167,6 +171,18 @@ def head_before_list(lines: Sequence[str], last: Sequence[bool]) -> int:
     head = max((place + 1 for place, ends in enumerate(last) if ends), default=0)
     told = [len(line) for line, ends in zip(lines[:head], last, strict=False) if ends and len(line) >= LONG_LINE]
     return head if len(lines) - head >= TAIL and sum(told) >= TOLD_HEAD else 0
+
+
+def without_chords(text: str) -> tuple[str, int]:
+    """A song's text without the lines of chords over its verses, and how many went; `text` where there are few.
+
+    >>> without_chords("Am G\\nTuul tuleb\\nF E\\nja läheb\\nAm\\nära\\nC G/B\\nkoju")
+    ('Tuul tuleb\\nja läheb\\nära\\nkoju', 4)
+    """
+    found = _CHORDS.findall(f"\n{text}")
+    if sum(map(bool, found)) < SONG_CHORDS:
+        return text, 0
+    return _CHORDS.sub("", f"\n{text}").strip("\n"), len(found)
 
 
 def second_copies(lines: Sequence[str]) -> list[bool]:

@@ -7,6 +7,7 @@ and joiners are as the page has them: folding them is the language's business, a
 from collections.abc import Callable
 
 from ulmkit.corpus.extract.asciidoc import asciidoc_to_text
+from ulmkit.corpus.extract.bbcode import without_bbcode
 from ulmkit.corpus.extract.blocks import encodable, joined
 from ulmkit.corpus.extract.escaped import is_leftover, plainly_unescaped, without_written_escapes
 from ulmkit.corpus.extract.html import MAX_CHARACTERS, MainText, fragment_to_text, html_to_text
@@ -106,7 +107,10 @@ def _as_meant(text: str) -> tuple[Kind, str]:
     """What a record's text is written in, and the text without an escaping that it was never meant to have."""
     text = without_written_escapes(text)
     markup = plainly_unescaped(text)
-    return ("html", markup) if markup is not None else (kind_of(text), text)
+    if markup is not None:
+        return "html", markup
+    kind = kind_of(text)
+    return (kind, without_bbcode(text)) if kind == "text" else (kind, text)
 
 
 def _piece_to_text(piece: str) -> MainText:
