@@ -260,3 +260,22 @@ def test_a_feed_or_sitemap_among_pages_is_none(root: str) -> None:
     )
     found = html_to_text(f"\n<?xml version='1.0'?><!-- made --><{root}>{entry * 30}")
     assert (found.text, found.reason, found.detail) == ("", "no main text", "a feed or a sitemap, which lists pages")
+
+
+VERSES = [
+    "به باغ آمدم صبح با یاد تو", "نسیم آمد از کوی آباد تو", "گل از خواب برخاست و خندید و گفت",
+    "که من هم شکفتم به فریاد تو", "بگو با دلم ای پرندهٔ سپید", "کجا رفت آن سرو آزاد تو",
+    "چه شب‌ها که تا صبح بیدار بود", "دو چشمی که شد خیس از یاد تو", "دلم تنگ شد زان خزان دراز",
+    "که بشکست آن شاخ شمشاد تو", "به هر جا که رفتم تو را دیده‌ام", "جهان پر شد از عکس و از یاد تو",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [8, 12])
+@pytest.mark.parametrize("half", ["<div class=m><p>{}</p></div>", "<td>{}</td>", "<p><span>{}</span></p>"])
+def test_a_poem_whose_verses_have_an_element_each_is_whole(half: str, count: int) -> None:
+    """No verse is much like an article's paragraph: the judge believes half of them, or one."""
+    lines = [half.format(verse) for verse in VERSES[:count]]
+    rows = "".join(f"<tr>{one}{two}" for one, two in zip(lines[::2], lines[1::2], strict=True))
+    body = f"<table>{rows}</table>" if "<td>" in half else "".join(lines)
+    text = html_to_text(page(f"<nav><a href=/>گنجینه</a> <a href=/p>شاعران</a></nav><div class=poem>{body}</div>")).text
+    assert [line for line in text.split("\n") if line] == VERSES[:count]

@@ -368,6 +368,8 @@ def test_chords_over_verses_go_and_letters_over_parts_stay():
     sheet = language.normalize("\n".join(f"{chord}\n{verse}" for chord, verse in zip(chords, verses, strict=True)))
     assert without_chords(sheet) == ("\n".join(verses), 10)
     assert verdict("et", without_chords(sheet)[0]) == ""
+    inline = "\n".join(f"[Am]{verse[:5]}[{chord[0]}]{verse[5:]}" for chord, verse in zip(chords, verses, strict=True))
+    assert without_chords(inline)[0] == "\n".join(verses)
     glossary = "A\nader\nait\nB\nbuss\nC\ncoca\nD\ndaam\nE G\neit"
     assert without_chords(glossary) == (glossary, 0)
 

@@ -265,8 +265,9 @@ def extract_text(chain: Chain, article: Article, tally: Tally) -> Verdict:
         article.text = doc.excerpt or article.text
         return drop(doc.reason, doc.detail)
     language = chain.language
-    article.doc = doc
-    article.text = repair(doc.text, language.extraction.encodings, language.alphabet.letters)
+    mended = functools.partial(repair, encodings=language.extraction.encodings, letters=language.alphabet.letters)
+    article.doc = replace(doc, title=mended(doc.title)) if doc.title and not doc.title.isascii() else doc
+    article.text = mended(doc.text)
     tally.characters_read += len(article.text)
     tally.bytes_read += len(article.text.encode("utf-8", "surrogatepass"))
     return KEEP

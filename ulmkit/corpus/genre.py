@@ -19,7 +19,7 @@ PARAGRAPH = 120  # characters; headlines and items of lists are shorter
 LISTED = (3, 20)  # lines; a shorter list is a heading's first words, a longer one more than a text announces
 TOLD = 0.2  # of the lines end a sentence, in a text that announces a list
 LISTED_CHARACTERS = 60  # of one of them; what is longer is text again
-AMOUNTS = 0.6  # of the items of a list that nothing announces begin with how much of it is wanted
+AMOUNTS = 0.5  # of the items of a list that nothing announces begin or end with how much of it is wanted
 MIN_VERSES = 8  # different lines; fewer of all lengths are a caption, or a notice said again and again
 VERSE_LINE = 60  # characters; in free verse nine lines of ten are shorter
 VERSE_DIGITS = 0.02  # of the characters; tables and price lists have more
@@ -42,11 +42,12 @@ SECOND_COPY = 500  # characters in long lines of a passage that stands twice; re
 
 _CHORD = r"[A-H][#b♯♭]?(?:m|maj|min|dim|aug|sus|add)?\d{0,2}(?:/[A-H][#b♯♭]?)?"
 _CHORDS = re.compile(rf"\n{_CHORD}((?: {_CHORD})*)(?=\n|\Z)")
-SONG_CHORDS = 3  # lines of two chords or more, in a song
+_INLINE_CHORD = re.compile(rf"\[{_CHORD}\]")
+SONG_CHORDS = 3  # lines of two chords or more, or different chords in brackets, in a song
 
-_AMOUNT = re.compile(
-    r"(?:[-–•*·] ?)?(?:\d{1,4}(?:[.,/–-]\d{1,3})?|[½¼¾⅓⅔]) ?[^\W\d_]"
-)  # "2 dl koort", "½ sibulat"; no telephone number
+_NUMBER_OF = r"(?:\d{1,4}(?:[.,/–-]\d{1,3})?|[½¼¾⅓⅔]) ?"
+# "2 dl koort", "½ sibulat", "jahu 250 g"; no telephone number
+_AMOUNT = re.compile(rf"(?:[-–•*·] ?)?{_NUMBER_OF}[^\W\d_]|[^\d\n]*[^\W\d_]:? {_NUMBER_OF}[^\W\d_]{{1,12}}$")
 
 
 @functools.lru_cache(maxsize=8)
@@ -174,11 +175,17 @@ def head_before_list(lines: Sequence[str], last: Sequence[bool]) -> int:
 
 
 def without_chords(text: str) -> tuple[str, int]:
-    """A song's text without the lines of chords over its verses, and how many went; `text` where there are few.
+    """A song's text without the chords over its verses, or in brackets in them, and how many lines of them went.
 
     >>> without_chords("Am G\\nTuul tuleb\\nF E\\nja läheb\\nAm\\nära\\nC G/B\\nkoju")
     ('Tuul tuleb\\nja läheb\\nära\\nkoju', 4)
+    >>> without_chords("[Am]Tuul [G]tuleb\\nja [F]läheb [Am]ära"), without_chords("[A] ja [B]")
+    (('Tuul tuleb\\nja läheb ära', 0), ('[A] ja [B]', 0))
     """
+    if "[" in text:
+        inline = _INLINE_CHORD.findall(text)
+        if len(inline) > len(set(inline)) >= SONG_CHORDS and any(len(chord) > len("[A]") for chord in inline):
+            text = _INLINE_CHORD.sub("", text)
     found = _CHORDS.findall(f"\n{text}")
     if sum(map(bool, found)) < SONG_CHORDS:
         return text, 0

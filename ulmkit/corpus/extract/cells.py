@@ -10,6 +10,11 @@ _PAIRS = 3  # rows, at least, in a table of pairs
 TablePlace = tuple[int, int]  # a table and a row of it, as numbers of elements
 
 
+def is_label(text: str) -> bool:
+    """Whether it is of one or two words."""
+    return text.count(" ") < 2
+
+
 def is_short_cell(page: PageLayout, block: int) -> bool:
     """Whether a block is all of a table's cell, and no prose."""
     element = page.elements[block]
@@ -20,7 +25,8 @@ def is_short_cell(page: PageLayout, block: int) -> bool:
 def paired_cells(page: PageLayout) -> dict[int, TablePlace]:
     """Where the cells of tables stand that are nothing but pairs of short cells with letters, by their blocks.
 
-    What is left of such a row without its other cell says nothing, so it is read as one line.
+    A fourth of them are labels, at least, of one or two words: else they are verses of two halves, a line each. What is
+    left of a row without its label says nothing, so it is read as one line.
     """
     rows: dict[int, list[int]] = {}
     for block, element in enumerate(page.elements):
@@ -44,6 +50,8 @@ def paired_cells(page: PageLayout) -> dict[int, TablePlace]:
 
 
 def _are_pairs(page: PageLayout, table: int, rows: list[list[int]]) -> bool:
-    whole = sum(map(len, rows)) == page.lasts[table] - page.firsts[table]
-    lettered = (any(map(str.isalpha, page.texts[cell])) for row in rows for cell in row)
-    return whole and len(rows) >= _PAIRS and all(len(row) == 2 for row in rows) and all(lettered)
+    texts = [page.texts[cell] for row in rows for cell in row]
+    whole = len(texts) == page.lasts[table] - page.firsts[table]
+    if not whole or len(rows) < _PAIRS or any(len(row) != 2 for row in rows):
+        return False
+    return 4 * sum(map(is_label, texts)) >= len(texts) and all(any(map(str.isalpha, text)) for text in texts)

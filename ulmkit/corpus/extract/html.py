@@ -15,9 +15,9 @@ import numpy as np
 
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, shipped_judge
 from ulmkit.corpus.extract.blocks import encodable, folded, has_word, joined
-from ulmkit.corpus.extract.cells import is_short_cell, paired_cells
+from ulmkit.corpus.extract.cells import is_label, is_short_cell, paired_cells
 from ulmkit.corpus.extract.layout import BLANK, CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
-from ulmkit.corpus.extract.page_series import series
+from ulmkit.corpus.extract.page_series import series, verses
 from ulmkit.corpus.extract.page_title import page_title, without_pilcrow
 
 MAX_CHARACTERS = 16_000_000  # a page; a parsed page takes some twenty times its size in memory
@@ -143,11 +143,18 @@ def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
     chosen = likely >= KEPT_FROM
     sentences = np.array([_is_sentences(page, i) for i in range(len(likely))], bool)
     chars = np.array([len(text) for text in page.texts])
-    doubtful = (likely >= _DOUBTFUL) & sentences
+    poems = verses(page)
+    doubtful = sentences.copy()
+    for poem in poems:
+        doubtful[poem] = True
+    doubtful &= likely >= _DOUBTFUL
     if chars[chosen].sum() < _LITTLE * chars[doubtful & ~chosen].sum():
         chosen |= doubtful  # the judge knows no such page: what stands in sentences and is no plain refuse is its text
     if 2 * chars[chosen & sentences].sum() < chars[sentences].sum():
         chosen |= series(page, likely, chosen, sentences)
+    for poem in poems:
+        if 2 * chosen[poem].sum() >= len(chosen[poem]):
+            chosen[poem] |= doubtful[poem]  # a poem is whole
     chosen |= _beside(page, chosen) & ((likely >= _NEARLY) | doubtful)
     chosen[:-1] |= chosen[1:] & (likely[:-1] >= _DOUBTFUL) & _headings(page)[:-1]
     return joined(_joined_lists(page, _usable(page, chosen)), title)
@@ -177,7 +184,7 @@ def _usable(page: PageLayout, chosen: np.ndarray) -> list[int]:
     run: list[int] = []
     for i in np.flatnonzero(chosen).tolist():
         element = page.elements[i]
-        figure = i not in paired and page.texts[i].count(" ") < 2 and is_short_cell(page, i)
+        figure = i not in paired and is_label(page.texts[i]) and is_short_cell(page, i)
         if page.flags[element] & CODE or figure or not any(map(str.isalpha, page.texts[i])):
             continue
         if page.links[i] >= len(page.texts[i]):

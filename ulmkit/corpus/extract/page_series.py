@@ -18,6 +18,9 @@ _OUTSIDE = 200  # characters of sentences that are chosen elsewhere: more is an 
 _REFUSE = 0.04  # likelihood: a block below is none of an entry's text
 _CAPTION = 40  # characters of what may be a caption, with links to its subjects
 _REPEATED = 3  # times that a block is on the page: a signature
+_VERSES = 8  # blocks in a row, at least
+_VERSE = (12, 60)  # characters of one
+_ONE_LENGTH = 0.25  # of the mean: the deviation of their lengths; of menus it is half
 _NUMBER = re.compile(r"\d+")
 
 
@@ -50,6 +53,24 @@ def series(page: PageLayout, likely: np.ndarray, chosen: np.ndarray, sentences: 
         if fits and not _teasers(page, entries, own):
             found, most = within & own, len(entries)
     return found
+
+
+def verses(page: PageLayout) -> list[slice]:
+    """Runs of blocks that are verses with an element each: eight or more of one length and one tag, without links."""
+    tags = [page.tags[element] for element in page.elements]
+    short = [_VERSE[0] <= len(text) <= _VERSE[1] and not page.link_counts[i] for i, text in enumerate(page.texts)]
+    runs: list[slice] = []
+    start = 0
+    while start < len(short):
+        end = start + 1
+        while end < len(short) and short[start] and short[end] and tags[end] == tags[start]:
+            end += 1
+        if end - start >= _VERSES:
+            lengths = np.array([len(text) for text in page.texts[start:end]])
+            if lengths.std() < _ONE_LENGTH * lengths.mean():
+                runs.append(slice(start, end))
+        start = end
+    return runs
 
 
 def _teasers(page: PageLayout, entries: list[int], sentences: np.ndarray) -> bool:
