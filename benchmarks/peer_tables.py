@@ -3,14 +3,16 @@
 The tables are drawn out of clones of the peers' repositories, which are given by name; nothing of theirs lies here. A
 pair is a text and what the peer's test wants of it: a normal form, or sentences. It is the same where one of the
 language's forms gives it. A pair that differs is explained where undoing a few of the decisions in `DECISIONS` on both
-sides leaves nothing between them (for sentences: where each end that only one side has stands where a decision of
-`ENDS` says so). What stays is printed as unexplained, and the program ends with 1.
+sides leaves nothing between them, and what a decision keeps stands in ours as it was given (for sentences: where each
+end that one side alone has stands where a decision of `ENDS` says so). What stays is printed as unexplained, and the
+program ends with 1.
 
-    python benchmarks/peer_tables.py hazm=CLONE virastar=CLONE nekofar=CLONE ruby=CLONE python=CLONE estnltk=CLONE
+    python benchmarks/peer_tables.py hazm=CLONE virastar=CLONE estnltk=CLONE …
 """
 
 import argparse
 import ast
+import html
 import json
 import re
 import subprocess
@@ -150,6 +152,23 @@ def estnltk(clone: Path) -> Iterator[Pair]:
                     yield Pair("estnltk", getattr(function, "name", ""), held["text"], wanted)
 
 
+def parsivar(clone: Path) -> Iterator[Pair]:
+    """It has no tests: what its README shows."""
+    given = ""
+    asked = ""
+    for line in read(clone, "README.md").split("\n"):
+        if match := re.match(rf">>> tmp_text = ({_LITERAL})", line):
+            given = spoken(match[1])
+        elif line.startswith(">>>"):
+            said = re.search(rf"normalize\((tmp_text|{_LITERAL})\)", line)
+            asked = (given if said[1] == "tmp_text" else spoken(said[1])) if said else asked
+            if "tokenize_words" in line:
+                asked = ""
+        elif asked and line.startswith(("'", "['")):
+            yield Pair("parsivar", "README", asked, ast.literal_eval(line))
+            asked = ""
+
+
 READERS: dict[str, tuple[str, Callable[[Path], Iterator[Pair]]]] = {
     "hazm": ("fa", hazm),
     "virastar": ("fa", virastar),
@@ -157,6 +176,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Iterator[Pair]]]] = {
     "ruby": ("fa", ruby),
     "python": ("fa", python),
     "estnltk": ("et", estnltk),
+    "parsivar": ("fa", parsivar),
 }
 
 # ---------------------------------------------------------------- normal forms, and what is decided otherwise
@@ -175,8 +195,9 @@ def _each(*pairs: tuple[str, str]) -> Callable[[str], str]:
 
 
 _ASCII = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫٬،؛؟٪", "0123456789.,,;?%")
-_LETTERS = str.maketrans("كيى", "کیی")
-_MARKS = "!?؟.…،؛:,;"
+_OURS = str.maketrans("كيى?", "کیی؟")
+_LETTERS = str.maketrans("كيىڪېۍہە", "کییکییهه")
+_SIGNS = "[\u064b-\u0653\u0655\u0670]"
 _DATE = re.compile(r"(?<!\d)(\d{1,4})([-/])(\d{1,2})\2(\d{1,4})(?!\d)")
 
 
@@ -184,101 +205,179 @@ def _plain_number(match: re.Match[str]) -> str:
     return match[0].translate(_ASCII)
 
 
+def _words(text: str) -> list[str]:
+    return re.findall(r"\S+", html.unescape(text))
+
+
+def _words_in_own_quotes(text: str) -> list[str]:
+    return _words(text.replace("&lsquo;", "'"))
+
+
+def _letters_and_spaces(text: str) -> list[str]:
+    """Letters with what stands between them, a space or a half-space, in the letters of our form."""
+    plain = re.sub(_SIGNS, "", text.translate(_LETTERS)).replace("\u00ad", "\u200c")
+    return re.findall(rf"[{OWN}]+(?:[ \u200c][{OWN}]+)*", re.sub(" +", " ", plain))
+
+
+def _capped(text: str) -> list[str]:
+    """Runs of marks that end a sentence as ours should have them: up to three of each, in the writer's order."""
+    return [re.sub(r"(.)\1{3,}", r"\1\1\1", run) for run in re.findall(r"[!؟]+", text.translate(_OURS))]
+
+
+def _found(pattern: str) -> Callable[[str], list[str]]:
+    compiled = re.compile(pattern, re.M)
+    return lambda text: [match[0] for match in compiled.finditer(html.unescape(text))]
+
+
+def _nothing(_: str) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True)
 class Decision:
-    """What is decided otherwise here: where it can be (`holds` in the text), and how it is undone on both sides."""
+    """What is decided otherwise here: where it can be (`holds` in the text), and how it is undone on both sides.
+
+    `kept` draws out of a text what the decision leaves as it was written: it explains nothing where ours has another of
+    these than the text that was given. A decision that changes something has a narrow `undo` instead.
+    """
 
     name: str
     undo: Callable[[str], str]
     holds: re.Pattern[str]
+    kept: Callable[[str], list[str]]
 
 
-def _decision(name: str, undo: Callable[[str], str], holds: str = "") -> Decision:
-    return Decision(name, undo, re.compile(holds, re.M))
+def _decision(
+    name: str, undo: Callable[[str], str], holds: str, kept: Callable[[str], list[str]] = _nothing
+) -> Decision:
+    return Decision(name, undo, re.compile(holds, re.M), kept)
 
+
+_APART = r"[a-z] ?\. ?[a-z]|[0-9۰-۹][.:] [0-9۰-۹]"
+_EZAFE = "ه[ \u200c]?(?:[یئيا]?[یي])(?![\u0620-\u06d3])|ة"
 
 # in the order in which they are undone; first those that say most about a pair
 DECISIONS = (
-    _decision("placeholder of the peer's own", lambda _: "", "PRESERVER__"),
-    _decision("date", lambda text: _DATE.sub(lambda m: " ".join(sorted(m.group(1, 3, 4))), text), _DATE.pattern),
+    _decision("placeholder of the peer's own", lambda _: "", "PRESERVER__", _words_in_own_quotes),
+    _decision("date in the peer's own spelling", lambda _: "", r"\by\d+m\d+d\d+", _letters_and_spaces),
+    _decision("Latin letters read as Persian", lambda _: "", r"\A[a-z .]+\Z", _words),
+    _decision(
+        "ASCII digits and a dot apart, as the peer writes them",
+        lambda text: re.sub(r" \.", ".", text.translate(_ASCII)),
+        rf"\A[^۰-۹]*[{OWN}] [0-9]+ [^۰-۹]* \.\Z",
+        _found("[۰-۹]+"),
+    ),
+    _decision(
+        "date",
+        lambda text: _DATE.sub(lambda m: " ".join(sorted(m.group(1, 3, 4))), text),
+        _DATE.pattern,
+        _found(_DATE.pattern),
+    ),
     _decision(
         "number",
         lambda text: re.sub(r"[0-9۰-۹]+(?:[.,:/٫٬][0-9۰-۹]+)+", _plain_number, text),
         r"[0-9۰-۹][.,:/٫٬][0-9۰-۹]",
+        _found(r"[0-9۰-۹]+(?:[.,:/٫٬][0-9۰-۹]+)+"),
     ),
     _decision(
         "space in a number or name",
         _each((r"(?<=[0-9۰-۹][.:]) (?=[0-9۰-۹])", ""), (r"(?<=[a-z]) ?\. ?(?=[a-z])", ".")),
         r"[0-9۰-۹][.:] [0-9۰-۹]|[a-z] \.[a-z]|[a-z]\. [a-z]",
+        _found(_APART),
     ),
     _decision(
         "number beside a word",
         _each((rf"(?<=[{OWN}])(?=[۰-۹])|(?<=[۰-۹])(?=[{OWN}])", " ")),
         rf"[{OWN}][0-9۰-۹]|[0-9۰-۹][{OWN}]",
+        lambda text: _words(text.translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"))),
     ),
     _decision(
         "digits beside Latin",
         lambda text: re.sub(r"(?<=[A-Za-z][ -])[۰-۹]+|[۰-۹]+(?=[ -]?[A-Za-z])", _plain_number, text),
         r"[A-Za-z][ -][0-9]|[0-9][ -]?[A-Za-z]",
+        _found(r"[A-Za-z0-9-]+"),
     ),
     _decision(
         "Latin line",
         lambda text: re.sub(r"[«»“”]", '"', re.sub(r" ", "", text.translate(_ASCII))),
-        rf"\A[^{OWN}]*\Z",
+        rf"\A[^{OWN}۰-۹]*\Z",
+        _words,
     ),
+    _decision("a number alone is in native digits", lambda text: text.translate(_ASCII), r"\A[0-9]+\Z"),
+    _decision("digits of a list", _each((r"^([0-9۰-۹])(?=\. )", "1")), r"^[0-9]\. "),
     _decision(
-        "mark that is named", lambda text: re.sub(rf"(?<![{OWN}0-9۰-۹])[،؛؟٪]", _plain_number, text), r"\([,;?%]\)"
+        "mark that is named",
+        lambda text: re.sub(rf"(?<![{OWN}0-9۰-۹])[،؛؟٪]", _plain_number, text),
+        r"\([,;?%]\)",
+        _found(r"\([,;?%]\)"),
     ),
-    _decision("ends", lambda text: re.sub(r"[!?؟]+", lambda m: "".join(sorted(set(m[0]))), text), "[!?؟]{2}"),
-    _decision("vocalization", _each(("[\u064b-\u0653\u0655\u0670]", "")), "[\u064b-\u0652\u0670]"),
+    _decision("ends", lambda text: re.sub(r"[!?؟]+", lambda m: "".join(sorted(set(m[0]))), text), "[!?؟]{2}", _capped),
+    _decision("vocalization", _each((_SIGNS, "")), "[\u064b-\u0652\u0670]"),
     _decision(
         "ezafe and indefinite behind ه",
-        _each(("[هة](?:[ \u200c]*(?:[یئيا]?[یي]|ء|\u0654))?(?![\u0620-\u06d3])", "ه")),
-        "ه[ \u200c]*[یيئءا\u0654]|ة",
+        _each((_EZAFE, "ه"), ("ه\u0654", "ه")),
+        _EZAFE,
+        lambda text: _found(_EZAFE)(text.translate(_OURS)),
     ),
+    _decision("ezafe apart from its ه", _each(("ه(?:\u0654|\u200cی)", "ه")), "ه[ \u200c]+[ء\u0654]"),
     _decision(
-        "markup and entities", _each((r"<[^>]*>|&\w+;", " "), (r"\s+", " "), (r"\A | \Z", "")), r"<[/!a-z]|&#?\w+;"
+        "markup and entities",
+        lambda text: re.sub(r"\s+", " ", re.sub(r"<\w+ [^>]*>", "<>", html.unescape(text))).strip(),
+        r"<\w+ \w+=|&#?\w+;",
     ),
     _decision("spaces and lines", _each((r"[ \t]*\n\s*", "\n"), (r"[ \t]+", " "), (r"\A\s+|\s+\Z", "")), r"\s"),
-    _decision("stroke behind a word", _each((rf"(?<=[{OWN}])[-–—ـ]+(?!\S)", "")), rf"[{OWN}]ـ"),
-    _decision("forms of letters", lambda text: text.translate(_LETTERS).replace("هه", "ه"), "[ۍېەكيى]"),
-    _decision("emphasis", _each((r"(\w)\1+", r"\1")), rf"([{OWN}])\1"),
+    _decision("marks of direction", _each(("\u200f", "")), "\u200f"),
+    _decision("stroke behind a word", _each((rf"(?<=[{OWN}])–(?!\S)", "")), rf"[{OWN}]ـ{{2,}}"),
+    _decision("forms of letters", lambda text: text.translate(_LETTERS), "[كيىڪۍېہە]"),
+    _decision("ە is one ه", _each(("ه+", "ه")), "ە"),
+    _decision(
+        "emphasis",
+        _each((r"(\w)\1+", r"\1")),
+        rf"([{OWN}])\1",
+        lambda text: _found(rf"([{OWN}])\1+")(re.sub(_SIGNS, "", text)),
+    ),
     _decision(
         "half-space that a lexicon would have to tell",
         _each((f"(?<=[{OWN}])[ \u200c]+(?=[{OWN}])", "")),
-        f"[{OWN}][ \u200c][{OWN}]|[{OWN}]",
+        f"[{OWN}][ \u200c][{OWN}]",
+        _letters_and_spaces,
     ),
-    _decision("single quotes and backticks", _each((r"''|``?|'", '"'), (r"[«»“”]", '"')), "['`]|&apos;|&lsquo;"),
-    _decision("Latin in straight quotes, curly quotes", _each((r"[«»“”]", '"')), r'["“]'),
-    _decision("hyphens and strokes", _each((r"[-–—]+|ـ+", "-")), r"--|ـ"),
+    _decision(
+        "single quotes and backticks",
+        _each((r"''|``?|'", '"'), (r"[«»]", '"')),
+        "['`]|&apos;|&lsquo;",
+        _found("['`]+"),
+    ),
+    _decision("Latin in straight quotes", _each((r"[«»]", '"')), r'"[^"\u0620-\u06d3]+"', _found('"')),
+    _decision("curly quotes", _each(("“ ?", "«"), (" ?”", "»")), "“.*”"),
+    _decision("hyphens and strokes", _each((r"---?|[–—]", "-")), r"-{2,3}", _found("-{2,}")),
+    _decision("stroke between numbers", _each((r"(?<=[0-9۰-۹])–(?=[0-9۰-۹])", "-")), r"[0-9۰-۹]ـ+[0-9۰-۹]"),
     _decision("ellipses apart", _each((r"…(?: …)+", "…")), r"\. \.|\.\.\."),
-    _decision("sign of honour", _each((" ?ﷺ", "")), "ﷺ"),
-    _decision(
-        "space beside marks and brackets",
-        _each((rf" *([{_MARKS}()\[\]{{}}\"«»]) *", r"\1")),
-        rf"[{_MARKS}(){{}}\[\]\"]",
-    ),
-    _decision(
-        "bullets and Markdown", _each((r"^[-·*#] ", "* "), (r"\n\n", "\n"), (r"[`\u00ac]", "")), r"^[-·*#] |\[|^```"
-    ),
+    _decision("sign of honour", _each((" ?ﷺ", "")), "ﷺ", _found("ﷺ")),
+    _decision("space before an ellipsis", _each((" …", "…")), r"\.\.\."),
+    _decision("space before a bracket", _each((r" (?=[(\[])", "")), r" [(\[]", _found(r" ?[(\[]")),
+    _decision("space before a mark", _each((r" +(?=[!؟?])", "")), r" [!?؟]"),
+    _decision("marks before a word", _each((r"\A([!؟]+) ", r"\1")), r"\A[!?؟]"),
+    _decision("marks in a row", _each((r" ?([؛،؟\"\[\](){}]) ?", r"\1")), r"(?:[؛،؟\"\[\](){}]\s+){6}"),
+    _decision("¬ beside a mark", _each(("\u00ac", "")), "\u00ac[^\u0620-\u06d3]"),
+    _decision("bullets and Markdown", _each((r"^[-·*#] ", "* "), (r"\n\n", "\n")), r"^[-·*#] ", _words),
 )
-ONE_STEP = "one step of the peer alone: its answer in our normal form is ours"
 
 
-def explained(pair: Pair, forms: dict[str, str], normal: Callable[[str], str]) -> tuple[str, ...]:
+def explained(pair: Pair, forms: dict[str, str]) -> tuple[str, ...]:
     """The fewest decisions that leave nothing between what is wanted and one of `forms`; nothing where none do."""
     wanted = pair.wanted.strip()
     known = [each for each in DECISIONS if each.holds.search(pair.text) or each.holds.search(wanted)]
     for many in range(1, MOST + 1):
         for chosen in combinations(known, many):
             for made in forms.values():
+                if any(each.kept(pair.text) != each.kept(made) for each in chosen):
+                    continue
                 left, right = made, wanted
                 for each in chosen:
                     left, right = each.undo(left), each.undo(right)
                 if left.strip() == right.strip():
                     return tuple(each.name for each in chosen)
-        if many == 1 and any(normal(wanted) == made for made in forms.values()):
-            return (ONE_STEP,)
     return ()
 
 
@@ -286,7 +385,7 @@ def compared(pair: Pair, language: Language) -> tuple[str, tuple[str, ...], str]
     """The form that gives what is wanted (or nothing), the decisions that explain what differs, and what ours is."""
     forms = {name: language.normalizer(name)(pair.text) for name in language.forms if name not in ("match", "fold")}
     form = next((name for name, made in forms.items() if made.strip() == pair.wanted.strip()), "")
-    return form, () if form else explained(pair, forms, language.normalize), forms["standard"]
+    return form, () if form else explained(pair, forms), forms["standard"]
 
 
 # ---------------------------------------------------------------- sentences
@@ -294,18 +393,19 @@ def compared(pair: Pair, language: Language) -> tuple[str, tuple[str, ...], str]
 _FACE = r"[:;=]-?[)(DPO]+"
 # what tells the two sides apart that cut behind the same letters
 SAME_LETTERS = (
-    ("a face behind a dot", rf"[.!?…] ?{_FACE}"),
+    ("a face behind a dot", rf"[^.!?…]\s?\. ?{_FACE}"),
     ("a mark of quotation and dots begin a sentence", r"\n[\"„] ?\. ?\. ?\."),
 )
-# where an end that only one side has may stand, by the text up to it and behind it: (name, before, behind)
+# where an end that one side alone has may stand, by the text up to it and behind it: (name, who has it, before, behind)
 ENDS = (
-    ("a line is a paragraph here", r"\n\W*\Z", ""),
-    ("a line is a paragraph here", r"", r"\A\W*\n"),
-    ("nothing parts the words", r"\S\Z", r"\A\S"),
-    ("a face behind a dot", r"", rf"\A\s*(?:{_FACE}\s*)+"),
-    ("a face behind a dot", rf"(?:{_FACE}\s*)+\Z", ""),
-    ("no end mark stands there", r"[^.!?…\s][\s\"“”»)]*\Z", ""),
-    ("dots before a small letter, other marks before one", r"[.…!?][\s.…!?]*\Z", r"\A\s*[a-zõäöüšž]"),
+    ("a line is a paragraph here", "ours", r"\n\W*\Z", ""),
+    ("a line is a paragraph here", "ours", r"", r"\A\W*\n"),
+    ("a dot joins names", "theirs", r"[^\W\d_]\.\Z", r"\A[^\W\d_]"),
+    ("a face behind a dot", "ours", r"[^.!?…]\.\s*\Z", rf"\A\s*(?:{_FACE}\s*)+"),
+    ("a face behind a dot", "ours", rf"[^.!?…]\.\s*(?:{_FACE}\s*)+\Z", ""),
+    ("no end mark stands there", "theirs", r"[^.!?…\s][\s\"“”»)]*\Z", ""),
+    ("dots before a small letter", "theirs", r"[.…][\s.…]*\Z", r"\A\s*[a-zõäöüšž]"),
+    ("other marks before a small letter", "ours", r"[!?][\s!?]*\Z", r"\A\s*[a-zõäöüšž]"),
 )
 
 
@@ -321,14 +421,14 @@ def ends_of(sentences: list[str]) -> set[int]:
     return {sum(counts[:number]) for number in range(1, len(counts))}
 
 
-def why_it_ends(text: str, letters: int) -> str:
-    """The decision that explains an end behind so many letters, which only one side has; nothing where none does."""
+def why_it_ends(text: str, letters: int, who: str) -> str:
+    """The decision that explains an end behind so many letters that `who` alone has; nothing where none does."""
     places = [0, *_letters_up_to(text)]
     start, behind = places[letters], places[letters + 1] - 1 if letters + 1 < len(places) else len(text)
     gap = text[start:behind]
     cut = start + (len(gap) - len(gap.lstrip()) if gap.isspace() else len(gap.rstrip()))
-    for name, before, after in ENDS:
-        if re.search(before, text[: max(cut, start)]) and re.search(after, text[cut:]):
+    for name, side, before, after in ENDS:
+        if side == who and re.search(before, text[: max(cut, start)]) and re.search(after, text[cut:]):
             return name
     return ""
 
@@ -346,9 +446,10 @@ def compared_sentences(pair: Pair, language: Language) -> tuple[str, tuple[str, 
             wanted = [normal(" ".join(each.split()) if text is flat else each) for each in pair.wanted]
             if [re.sub(r"\s", "", each) for each in made] == [re.sub(r"\s", "", each) for each in wanted]:
                 return name, (), ""
-    normal = language.normalizer(next((name for name in ("tokenized",) if name in language.forms), "standard"))
+    normal = language.normalizer("tokenized" if "tokenized" in language.forms else "standard")
     made = language.sentences(normal(pair.text))
-    reasons = [why_it_ends(pair.text, letters) for letters in sorted(ends_of(made) ^ ends_of(pair.wanted))]
+    ours, theirs = ends_of(made), ends_of(pair.wanted)
+    reasons = [why_it_ends(pair.text, at, "ours" if at in ours else "theirs") for at in sorted(ours ^ theirs)]
     if not reasons:
         reasons = [name for name, pattern in SAME_LETTERS if re.search(pattern, pair.text)]
     return "", tuple(dict.fromkeys(reasons)) if all(reasons) else (), " ⏐ ".join(made)
