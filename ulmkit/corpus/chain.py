@@ -50,6 +50,7 @@ CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
 OF_LISTS = ("short lines", "few lines end in punctuation")  # reasons that a list at an article's end may give
+OF_COPIES = ("duplicate ", "said again")  # and such as a passage that stands twice may give
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
 
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
@@ -325,11 +326,13 @@ def personal_data(chain: Chain, article: Article, tally: Tally) -> Verdict:
 def filter_page(chain: Chain, article: Article, tally: Tally) -> Verdict:
     """Whether what is left is an article worth learning from."""
     page = Page.of(article.text, chain.language, chain.hasher)
-    if (once := page.said_once()) is not page.text:
-        article.text = once
-        page = Page.of(once, chain.language, chain.hasher)
-        tally.copies_cut += 1
     verdict = judge(page)
+    if verdict.reason.startswith(OF_COPIES) and (once := page.said_once()) is not page.text:
+        # an article that was stored twice; manuals say steps again under other headings, and pass as they are
+        alone = Page.of(once, chain.language, chain.hasher)
+        if judge(alone).keep:
+            verdict, page, article.text = KEEP, alone, once
+            tally.copies_cut += 1
     if verdict.reason in OF_LISTS and (count := head_before_list(page.lines, page.sentences_end)):
         # an article that ends in captions, names or results is good up to there
         head = page.until(count)

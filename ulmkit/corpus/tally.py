@@ -43,7 +43,7 @@ class Tally:
     characters_kept: int = 0
     boilerplate_lines: int = 0
     sentences_with_holes: int = 0  # of wiki pages: left out, for a template showed words in them that are not known
-    copies_cut: int = 0  # texts in which a long passage stood twice, and stands once now
+    copies_cut: int = 0  # articles that hold a long passage twice, and were kept with it once
     lists_cut: int = 0  # articles whose last lines, a list of captions or names, were left out
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
