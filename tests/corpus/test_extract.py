@@ -128,7 +128,13 @@ def test_the_tags_of_forums_go_and_brackets_of_other_meaning_stay() -> None:
         "[*]سه[/list][img=left]https://a.ir/a.png[/img] [code]for x in y[/code]"
     )
     assert read(quoted).text == f"باغ {SENTENCE}\n\n{SENTENCE}\n\nیک دو\n\nسه"
-    for text in ("آرایهٔ a[b] و [i] و [/etc/hosts]", "[quote] باز ماند", f"{SENTENCE} [1] [url] [/b]"):
+    for text in (
+        "بنویس [img] لینک [/img] تا عکس دیده شود.",
+        "آرایهٔ a[b] و [i] و [/etc/hosts]",
+        "[quote] باز ماند",
+        f"{SENTENCE} [1] [url] [/b]",
+    ):
         assert read(text).text == text
-    unclosed = "[code]" * 2_000 + "[b]x[/b]" + "a" * 20_000
-    assert read(unclosed).text == "x" + "a" * 20_000
+    for name in ("code", "img", "quote"):
+        unclosed = f"[{name}]" * 50_000 + "[b]x[/b]" + "a" * 20_000 + " " * 50_000
+        assert read(unclosed).text == "x" + "a" * 20_000
