@@ -262,6 +262,20 @@ def test_a_feed_or_sitemap_among_pages_is_none(root: str) -> None:
     assert (found.text, found.reason, found.detail) == ("", "no main text", "a feed or a sitemap, which lists pages")
 
 
+def test_what_stands_in_place_of_a_cloaked_address_is_no_text() -> None:
+    """Joomla's sentence for readers without scripts, in both of its ways; scripts that hide nothing hide nothing."""
+    notice = "See e-posti aadress on spämmirobotite eest kaitstud. Selle nägemiseks luba skriptid."
+    hides = "<script>\n<!--\ndocument.write( '<span style=\\'display: none;\\'>' );\n//-->\n</script>"
+    ends = "<script>\n<!--\ndocument.write( '</' );\ndocument.write( 'span>' );\n//-->\n</script>"
+    for cloak in (f"<span id='cloak65753ab'>{notice}</span>", f"{hides}{notice}{ends}"):
+        text = html_to_text(page(f"{ARTICLE}<p>{SENTENCES[0]} {cloak} {SENTENCES[1]}</p>")).text
+        assert text.endswith(f"{SENTENCES[0]} {SENTENCES[1]}")
+    shown = html_to_text(
+        page(f"{ARTICLE}<p>{SENTENCES[0]} <script>document.write('x')</script>{SENTENCES[1]}</p>")
+    ).text
+    assert shown.endswith(f"{SENTENCES[0]} {SENTENCES[1]}")
+
+
 VERSES = [
     "به باغ آمدم صبح با یاد تو", "نسیم آمد از کوی آباد تو", "گل از خواب برخاست و خندید و گفت",
     "که من هم شکفتم به فریاد تو", "بگو با دلم ای پرندهٔ سپید", "کجا رفت آن سرو آزاد تو",

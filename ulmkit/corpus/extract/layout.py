@@ -52,6 +52,10 @@ _RAW = re.compile(r"<(?:!--|(script|style|iframe|noembed|noframes|xmp|plaintext)
 _NAMES = re.compile(r' (?:class|id|role|itemprop)="([^"]+)"')
 _HIDES = re.compile(r' hidden=| aria-hidden="true"|display: ?none|visibility: ?hidden')
 _AS_BLOCK = re.compile(r"display: ?(?:block|flex|grid|table|list-item)")  # of an element that is none by its name
+# Joomla writes mail addresses by scripts; what stands in their place, to be hidden or written over, is no text
+_CLOAK = re.compile(r'<span id="cloak[0-9a-f]+">[^<]*+(?:<a\b[^<>]*+>[^<]*+</a>[^<]*+)?</span>')
+_CLOAKED = re.compile(r"display: ?none;?\\?['\"]>['\"] ?\)")  # how a script ends that hides what follows it
+_CLOAK_TAIL = 100  # characters of such a script's end
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _VERSE_LINE = 60  # characters: preformatted lines up to this are verses or an address; longer ones were wrapped
 _REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&quot;", '"'), ("&amp;", "&"))
@@ -102,6 +106,8 @@ def _without_raw(source: str) -> str:
         if end < 0:
             return "".join(kept)
         start = end + len(close)
+        if found[1] == "script" and _CLOAKED.search(source, max(found.end(), end - _CLOAK_TAIL), end):
+            start = max(start, source.find("<", start))
     kept.append(source[start:])
     return "".join(kept)
 
@@ -228,6 +234,8 @@ def layout(source: str, noscript: bool = False) -> PageLayout:
     """The blocks of a serialized page; what browsers show only where scripts are off, if `noscript`."""
     reader = _Reader()
     parts, kinds = reader.parts, _KINDS
+    if 'id="cloak' in source:
+        source = _CLOAK.sub("", source)
     skipping = breaks = 0
     skipped = ""
     for piece in _without_raw(source).split("<"):
