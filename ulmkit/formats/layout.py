@@ -15,6 +15,7 @@ CUT_ROW = 60  # lines that a row may have in which the sample ends
 FEW_VALUES = 20  # of a column of classes
 FEW_OTHERS = 0.02  # of a column of numbers that may be something else
 FEW_ODD = 0.05  # share of escapes that stand before a character which needs none: damage
+NAMED, ALL_NAMED = 0.2, 0.6  # what a header of names says for a layout, where one or all are usual ones
 OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
 ONE_COLUMN = 0.6  # of the lines have to be rows of a table of one column
@@ -128,7 +129,7 @@ def _width_of(read: Sequence[_Read]) -> int:
     if named > 1 and widths[named] == 1 and 1 < len(read) <= CUT_ROW and read[1].row is None:
         return named
     most = max(widths, key=lambda width: (widths[width], width == named, width))
-    whole = first is not None and all(names_columns([cell]) for cell in first.cells)
+    whole = first is not None and _names_alone(first.cells)
     return named if whole and most < named and widths[named] > 1 else most
 
 
@@ -233,6 +234,12 @@ def names_columns(cells: Sequence[str]) -> bool:
     return any(cell.strip().lower().lstrip("\ufeff") in KNOWN_COLUMNS for cell in cells)
 
 
+def _names_alone(cells: Sequence[str]) -> bool:
+    """Whether each of `cells` is the name of a usual column; that of the numbers of the rows may be missing."""
+    named = cells[1:] if len(cells) > 1 and not cells[0].strip("\ufeff ") else cells
+    return all(names_columns([cell]) for cell in named)
+
+
 def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[TableLayout]:
     """The layouts with `delimiter` that the marks in `text` allow, and what was `told` of them."""
     if told.quote is not None and told.escape is not None:
@@ -251,7 +258,7 @@ def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[Tabl
     if "\\" in text:
         follows = _escaped(text)
         for quote in quotes:
-            paired = "\\\\" in text and quote and _paired_inside(text, quote)
+            paired = "\\\\" in text and quote and _paired_inside(text, quote, start, end)
             if quote and (f"\\{quote}" in text or paired):
                 found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
         # where marks are escaped since they would quote, a cell that begins with a bare one is quoted
@@ -268,9 +275,12 @@ def _escaped(text: str) -> Counter[str]:
     return Counter(re.findall(r"\\(.)", text, re.S))
 
 
-def _paired_inside(text: str, quote: str) -> bool:
-    """Whether within the quotation marks of `text` backslashes stand before backslashes and marks alone."""
-    inside = "".join(re.findall(f"{quote}[^{quote}]*+{quote}", text))
+def _paired_inside(text: str, quote: str, start: str, end: str) -> bool:
+    """Whether within the quoted cells of `text` backslashes stand before backslashes and marks alone.
+
+    `start` and `end`: the patterns of what stands before and behind a cell. A lost mark costs one cell.
+    """
+    inside = "".join(re.findall(f"{start}({quote}(?:[^{quote}]|{quote}{quote})*+{quote})(?={end})", text, re.M))
     return "\\\\" in inside and set(re.findall(r"\\(.)", inside, re.S)) <= {"\\", quote}
 
 
@@ -381,9 +391,13 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
 
     A mark that nothing closes speaks for it too: of a table that is cut, or of which a mark is lost.
     """
-    if found.layout.quote == best.layout.quote or found.width != best.width:
+    if found.width != best.width:
         return False
-    shown = found.opened > 0 or any(row.needed for row in found.rows)
+    if found.layout.quote == best.layout.quote and (
+        found.layout.escape == best.layout.escape or found.opened <= best.opened
+    ):
+        return False
+    shown = found.opened > 0 or any(row.needed for row in found.rows) or _quotes_names(found.rows)
     if best.width == 1:
         return shown and bool(found.layout.quote) and found.layout.delimiter in (best.layout.delimiter, NO_DELIMITER)
     if found.layout.delimiter != best.layout.delimiter:
@@ -398,7 +412,12 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
         return False
     if escapes:
         return True  # whatever is behind its escapes needs one
-    return (shown and bool(found.layout.quote)) or (found.share >= best.share and len(found.rows) > len(best.rows))
+    if shown and found.layout.quote:
+        return True
+    # few rows are quoted, and a mark breaks one: then those of the others may be the texts' own
+    if not found.layout.quote and best.broken and 2 * best.quoted_rows < len(best.rows):
+        return True
+    return found.share >= best.share and len(found.rows) > len(best.rows)
 
 
 def _sampled(lines: Sequence[str]) -> Sequence[str]:
@@ -417,10 +436,12 @@ def _rank(found: FoundLayout) -> float:
     if found.width > 1:
         first = found.rows[0].cells
         named = len(first) in (found.width, found.width - 1) and len(first) > 1 and names_columns(first)
+        # what parts a line into names of columns alone parts cells, however odd the few rows below are
+        told = (ALL_NAMED if _names_alone(first) else NAMED) if named else 0.0
         # marks open cells or close them, and some have to; one that does neither among twice as many is damage
         needed = sum(row.needed > 0 for row in found.rows)
         believed = bool(found.layout.quote) and (needed >= max(1, 2 * found.broken) or _quotes_names(found.rows))
-        return share + 0.2 * named + 0.15 * believed
+        return share + told + 0.15 * believed
     return max(0.3, 0.7 * share * (2 * found.quoted_rows >= len(found.rows) > 0))
 
 

@@ -1,6 +1,7 @@
 """Lines of text out of bytes in any encoding, each with its number, none longer than the limit."""
 
 import codecs
+import io
 from collections.abc import Iterator
 
 from ulmkit.document import Unreadable
@@ -12,6 +13,7 @@ from ulmkit.text.encoding import Undecodable, decode_line, guess, is_utf8, marke
 
 UTF = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 BY_STREAM = (*UTF, "iso2022_jp")  # in which a line end is more than its byte
+BLOCK = 1 << 16  # bytes of lines that are decoded at once
 
 
 def mostly_utf8_lines(head: bytes) -> bool:
@@ -59,6 +61,15 @@ class LineDecoder:
     def __init__(self, encoding: str, reading: Reading) -> None:
         self.encoding, self.reading = encoding, reading
         self.other = ""  # what lines in another encoding were in so far
+
+    def block(self, lines: bytes) -> str | None:
+        """Whole lines as text without NULs; None where each has to be looked at."""
+        if self.encoding != "utf-8" and not lines.isascii():
+            return None
+        try:
+            return lines.decode().replace("\0", "")
+        except UnicodeDecodeError:
+            return None
 
     def __call__(self, line: bytes) -> str:
         """`line` as text without NULs; raises `Undecodable`."""
@@ -109,20 +120,28 @@ def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tupl
     decode = LineDecoder(encoding, origin.reading)
     limit = origin.limits.record
     number = before
-    while line := even.readline(limit):
-        number += 1
-        if len(line) >= limit and not line.endswith(b"\n"):
-            skip_line(even, limit)
-            yield (
-                number,
-                origin.unreadable(reasons.TOO_LARGE, f"a line over {limit:,} bytes", number, shown=excerpt(line)),
-            )
+    while block := even.read(BLOCK):
+        if not block.endswith(b"\n"):
+            block += even.readline(limit)
+        whole = block.endswith(b"\n") or not even.failure
+        if whole and len(block) < min(limit, 4 * BLOCK) and (text := decode.block(block)) is not None:
+            yield from enumerate(io.StringIO(text, newline="\n"), number + 1)
+            number += block.count(b"\n") + (not block.endswith(b"\n"))
             continue
-        if not line.endswith(b"\n") and even.failure:
-            break
-        try:
-            yield number, decode(line)
-        except Undecodable as error:
-            yield number, origin.unreadable(reasons.ENCODING, error, number, shown=excerpt(line))
+        for line in io.BytesIO(block):
+            number += 1
+            ended = line.endswith(b"\n")
+            if len(line) > limit or (len(line) == limit and not ended):
+                if not ended:
+                    skip_line(even, limit)
+                detail = f"a line over {limit:,} bytes"
+                yield number, origin.unreadable(reasons.TOO_LARGE, detail, number, shown=excerpt(line))
+                continue
+            if not ended and even.failure:
+                break
+            try:
+                yield number, decode(line)
+            except Undecodable as error:
+                yield number, origin.unreadable(reasons.ENCODING, error, number, shown=excerpt(line))
     if even is not stream and even.failure and stream.failure is None:
         yield number, origin.unreadable(*even.failed(), number, shown=even.tail())

@@ -1,7 +1,8 @@
 """The rows of a table in one layout: what stands between cells, which mark quotes them, and what escapes it."""
 
+import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,6 +33,11 @@ class TableLayout:
     def quotes_said(self) -> str:
         """Which mark quotes cells, in words."""
         return f"{self.quote} quotes cells" if self.quote else "quotation marks belong to the texts"
+
+    @property
+    def escapes_said(self) -> str:
+        """What a backslash is, in words."""
+        return "a backslash escapes a mark" if self.escape else "backslashes belong to the texts"
 
 
 @dataclass
@@ -68,27 +74,6 @@ class Grammar:
         """Whether `line` is a row whose cells can be had by splitting."""
         mark, second = self.special
         return not mark or (mark not in line and not (second and second in line))
-
-    def line_of(self, width: int) -> re.Pattern[str]:
-        """A row of `width` cells on one line, marks in quoted ones doubled: two groups a cell, quoted and not."""
-        quote, delimiter = re.escape(self.layout.quote or "\ufffe"), re.escape(self.layout.delimiter)
-        none = re.escape("".join({*self.layout.quote, *self.layout.escape, self.layout.delimiter, "\r", "\n"}))
-        inner = f"[^{quote}{re.escape(self.layout.escape)}\n]*+"
-        cell = f"(?:{quote}({inner}(?:{quote}{quote}{inner})*+){quote}|([^{none}]*+))"
-        return re.compile(delimiter.join([cell] * width) + "\r*\n?")
-
-    def all_quoted(self, line: str, width: int) -> list[str] | None:
-        """The `width` cells of a row that is `line` and has each of them quoted; None where it is no such row."""
-        quote, escape, body = self.layout.quote, self.layout.escape, line.rstrip("\r\n")
-        if not body.startswith(quote) or not body.endswith(quote) or (escape and escape in body):
-            return None
-        cells = body[1:-1].split(f"{quote}{self.layout.delimiter}{quote}")
-        if len(cells) != width or body.count(quote) == 2 * width:
-            return cells if len(cells) == width else None
-        # a mark inside is doubled; one that is left over is half of such a pair, or damage
-        if any(quote in cell.replace(quote * 2, "") for cell in cells):
-            return None
-        return [cell.replace(quote * 2, quote) for cell in cells]
 
     def split(self, line: str) -> list[str]:
         """The cells of `line` where nothing is quoted or escaped."""
@@ -171,6 +156,40 @@ class Grammar:
             raw = _PARTED.sub("\\\\", raw)
         own = f"\\\n\r'\"{self.layout.delimiter}"
         return re.sub(r"\\(.)", lambda m: m[1] if m[1] in own else names.get(m[1], m[0]), raw, flags=re.S)
+
+    def at_once(self) -> Callable[[str], list[str] | None]:
+        """The cells of a row that is one line, nothing escaped and each mark inside of quoted cells doubled.
+
+        What it gives None for may be a row all the same. Needs a layout that quotes.
+        """
+        quote, escape, pair = self.layout.quote, self.layout.escape, self.layout.quote * 2
+        lines: list[str] = []
+
+        def begin() -> Iterator[list[str]]:
+            lines.clear()
+            return csv.reader(iter(lines.pop, None), delimiter=self.layout.delimiter, quotechar=quote, strict=True)
+
+        rows = begin()
+
+        def cells_of(line: str) -> list[str] | None:
+            nonlocal rows
+            if escape and escape in line:
+                return None
+            lines.append(line)
+            try:
+                cells = next(rows)
+            except (csv.Error, IndexError):  # no such row, or one that goes on in the next line
+                rows = begin()
+                return None
+            # a mark stands in a cell that is not quoted
+            if quote in "".join(cells) and (
+                pair not in line
+                or any(quote in cell and f"{quote}{cell.replace(quote, pair)}{quote}" not in line for cell in cells)
+            ):
+                return None
+            return cells
+
+        return cells_of
 
     def is_exact(self, line: str, row: ReadRow) -> bool:
         """Whether each mark in `line` opens or closes a cell of `row`, or was written as a mark in one."""

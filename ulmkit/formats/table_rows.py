@@ -21,7 +21,7 @@ from ulmkit.formats.layout import (
 )
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
-from ulmkit.formats.table_told import quote_said, told_layout
+from ulmkit.formats.table_told import escape_said, quote_said, told_layout
 
 PATIENCE = 1 << 12  # characters that an open cell may go on at the least
 LOOKED_ROUND = 16  # lines of an open cell after which it is asked whether they are rows
@@ -55,9 +55,13 @@ class TableRows(Iterator[NumberedRecord]):
         """That the table may be in another layout than it is read in: then rows may be joined, and no row says so."""
         if self.rival is None:
             return None
+        if self.rival.quote != self.layout.quote:
+            other, taken, part_said = self.rival.quotes_said, self.layout.quotes_said, quote_said
+        else:
+            other, taken, part_said = self.rival.escapes_said, self.layout.escapes_said, escape_said
         detail = (
-            f"too few rows to tell whether {self.rival.quotes_said}; read as if {self.layout.quotes_said}. Say which "
-            f"with --table {quote_said(self.layout)} or --table {quote_said(self.rival)}"
+            f"too few rows to tell whether {other}; read as if {taken}. Say which "
+            f"with --table {part_said(self.layout)} or --table {part_said(self.rival)}"
         )
         return self.origin.unreadable(reasons.UNSURE, detail)
 
@@ -97,7 +101,6 @@ class TableRows(Iterator[NumberedRecord]):
         found = found or find_layout(lines, self.origin.name.lower(), self.told)
         self.layout, self.width, self.rival = found.layout, found.width, found.rival
         self.grammar = grammar_of(found.layout)
-        self.simple = self.grammar.line_of(max(self.width, 1))
         cells = [row.cells for row in found.rows]
         self.header = cells[0] if cells and has_header(cells) else None
         if self.header or len(self.names) != self.width:
@@ -149,7 +152,8 @@ class TableRows(Iterator[NumberedRecord]):
         """The rows that are had at once, up to a line that has to be looked at: that stays ahead."""
         names, header, width = self.names, self.header, self.width
         (mark, second), delimiter = self.grammar.special, self.layout.delimiter
-        quoted = self.marks > self.own
+        # marks are the table's, and a row of them may be had at once
+        quoted = self.grammar.at_once() if self.layout.quote and self.marks > self.own else None
         for item in self.numbered:
             number, line = item
             if not isinstance(line, str):
@@ -159,22 +163,12 @@ class TableRows(Iterator[NumberedRecord]):
             if not mark or (mark not in line and not (second and second in line)):
                 cells = line.rstrip("\r\n").split(delimiter)
             else:
-                cells = self._quoted_row(line) if quoted else []
-            if len(cells) == width > 1 and cells != header:
+                cells = quoted(line) if quoted else None
+            if cells is not None and len(cells) == width > 1 and cells != header:
                 yield number, dict(zip(names, cells, strict=True))
             else:
                 self.ahead.append(item)
                 return
-
-    def _quoted_row(self, line: str) -> list[str]:
-        """The cells of a row with quoted ones, where they are had at once; none where `line` has to be looked at."""
-        if (cells := self.grammar.all_quoted(line, self.width)) is not None:
-            return cells
-        if (match := self.simple.fullmatch(line)) is None:
-            return []
-        groups, quote = match.groups(), self.layout.quote
-        cells = [groups[at] if groups[at] is not None else groups[at + 1] for at in range(0, len(groups), 2)]
-        return [cell.replace(quote * 2, quote) for cell in cells] if quote * 2 in line else cells
 
     def _next_row(self, number: int, line: str) -> Iterator[NumberedRecord]:
         """The row that begins with `line`, or what is to be said of it."""
@@ -242,6 +236,10 @@ class TableRows(Iterator[NumberedRecord]):
         quote, delimiter = self.layout.quote, self.layout.delimiter
         if not quote or row.lines > 1 or self.marks <= self.own:
             return False
+        if (escape := self.layout.escape) and escape in line:
+            line = line.replace(escape * 2, "").replace(escape + quote, "")
+            if (row := self._alone(line) or row).lines > 1:
+                return False
         whole = f"{delimiter}{line.rstrip('\r\n')}{delimiter}"
         return any(
             cell.endswith(quote)

@@ -65,6 +65,11 @@ def quote_said(layout: TableLayout) -> str:
     return str(ToldLayout(quote=layout.quote))
 
 
+def escape_said(layout: TableLayout) -> str:
+    """The part that says what escapes in `layout`."""
+    return str(ToldLayout(escape=layout.escape))
+
+
 @lru_cache(maxsize=64)
 def told_layout(text: str) -> ToldLayout:
     """What `text` says: names and values with commas between; nothing where it is empty. `UsageError` for another.

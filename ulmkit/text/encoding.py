@@ -46,7 +46,8 @@ LESS_FREQUENT = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØ�
 MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00a0\u200c\u200d\u200e\u200f،؛؟€£©®™×½¼²³ºª´¿¡")
 NON_ASCII = re.compile(rb"[\x80-\xff]")
 ASCII_OR_NOT = re.compile(rb"[\x00-\x7f]+|[\x80-\xff]+")
-WORD = re.compile(r"\w*[^\x00-\x7f]\w*", re.S)
+# from the beginning of a word, or of what is left behind a mark: from within a long word none begins
+WORD = re.compile(r"(?<!\w)\w*[^\x00-\x7f]\w*|[^\x00-\x7f]\w*", re.S)
 
 
 class Undecodable(ValueError):  # noqa: N818 — reads as what the bytes are
