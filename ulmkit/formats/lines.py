@@ -13,7 +13,7 @@ from ulmkit.text.encoding import Undecodable, decode_line, guess, is_utf8, marke
 
 UTF = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 BY_STREAM = (*UTF, "iso2022_jp")  # in which a line end is more than its byte
-BLOCK = 1 << 16  # bytes of lines that are decoded at once
+DECODED_AT_ONCE = 1 << 16  # bytes of lines that are decoded at once
 
 
 def mostly_utf8_lines(head: bytes) -> bool:
@@ -120,11 +120,11 @@ def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tupl
     decode = LineDecoder(encoding, origin.reading)
     limit = origin.limits.record
     number = before
-    while block := even.read(BLOCK):
+    while block := even.read(DECODED_AT_ONCE):
         if not block.endswith(b"\n"):
             block += even.readline(limit)
         whole = block.endswith(b"\n") or not even.failure
-        if whole and len(block) < min(limit, 4 * BLOCK) and (text := decode.block(block)) is not None:
+        if whole and len(block) < min(limit, 4 * DECODED_AT_ONCE) and (text := decode.block(block)) is not None:
             yield from enumerate(io.StringIO(text, newline="\n"), number + 1)
             number += block.count(b"\n") + (not block.endswith(b"\n"))
             continue
