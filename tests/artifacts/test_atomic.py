@@ -129,3 +129,12 @@ def test_a_manifest_of_another_stage_is_refused(tmp_path: Path):
     write_manifest(tmp_path, "tokens", {"files": {}})
     with pytest.raises(ArtifactError, match="not a corpus manifest"):
         Manifest.read(tmp_path, "corpus")
+
+
+def test_json_that_spells_half_a_character_is_damaged(tmp_path: Path) -> None:
+    """It could not be written again; a whole pair is a character."""
+    (tmp_path / "a.json").write_text('{"run": "\\ud800"}')
+    (tmp_path / "b.json").write_text('{"run": "\\ud83d\\ude00"}')
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_json(tmp_path / "a.json")
+    assert read_json(tmp_path / "b.json") == {"run": "😀"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_cases import examples
 
-from ulmkit.text.encoding import Undecodable, byte_table, declared_in, decode, decode_line, guess, python_name
+from ulmkit.text.encoding import WORD, Undecodable, byte_table, declared_in, decode, decode_line, guess, python_name
 from ulmkit.text.mojibake import repair
 
 ET = (
@@ -264,3 +264,15 @@ def test_a_text_whose_lines_are_in_two_encodings_is_read_line_by_line():
     assert decode(mixed, "", ["windows-1257"], LETTERS)[0] == "\n".join(lines)
     with pytest.raises(Undecodable):
         decode(mixed + b"\n" + random.Random(1).randbytes(300), "", ["windows-1257"], LETTERS)
+
+
+def test_a_long_word_of_ascii_is_searched_once() -> None:
+    """A million letters beside a byte that is no UTF-8: with a search from each of them this test would not end."""
+    text, encoding = decode("õun ".encode("windows-1257") + b"a" * 1_000_000, letters=LETTERS, candidates=BALTIC)
+    assert (text[:4], len(text), encoding) == ("õun ", 1_000_004, "windows-1257")
+
+
+def test_words_with_a_character_beyond_ascii_are_found_whole() -> None:
+    texts = ["õun-ja–šokolaad", "–c", "a–b–c", "aéb–c d", "aaa é"]
+    found = [[match[0] for match in WORD.finditer(text)] for text in texts]
+    assert found == [["õun", "ja–šokolaad"], ["–c"], ["a–b", "–c"], ["aéb–c"], ["é"]]

@@ -74,7 +74,11 @@ def read_json(path: Path) -> Any:
     """The JSON in `path`, or an `ArtifactError` that names it."""
     try:
         with open_regular(path) as file:
-            return json.loads(file.read().decode("utf-8"))
+            text = file.read().decode("utf-8")
+        value = json.loads(text)
+        if "\\u" in text:  # half a pair can be spelled so, and could not be written again
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: not there.") from error
     except OSError as error:
