@@ -131,8 +131,12 @@ def count_joiners(texts: Iterable[str]) -> Counter[str]:
     return counts
 
 
-# what shows nothing, beside the joiners: direction marks, soft hyphens, zero width spaces, byte order marks
-_HIDDEN = re.compile("[\u00ad\u034f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+# what shows nothing, beside the joiners: controls that end no line, direction marks, soft hyphens, zero width spaces,
+# byte order marks, selectors of variants
+_HIDDEN = re.compile(
+    "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u034f\u061c\u180b-\u180f\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u206f\ufe00-\ufe0e\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff]+"
+)
 
 
 def hidden_in_words(text: str) -> Iterator[re.Match[str]]:

@@ -67,6 +67,13 @@ def test_a_new_folder_says_what_is_known(
     assert identity.native_name
 
 
+def test_marks_that_unicode_gives_a_script_are_known(tmp_path: Path) -> None:
+    greek = create("el", tmp_path, labels=LABELS, date="2026-11-24")
+    assert greek.sentences("Τι είναι; Ναι.") == ["Τι είναι;", "Ναι."]  # U+037E composes to a semicolon
+    hebrew = create("he", tmp_path, labels=LABELS, date="2026-11-24")
+    assert hebrew.words('צה"ל צה״ל צ׳ק "כן"') == ['צה"ל', "צה״ל", "צ׳ק", "כן"]
+
+
 @pytest.mark.parametrize("code", [code for code, *_ in CODES])
 def test_its_alphabet_examples_and_kept_strings_hold(made: dict[str, Language], code: str) -> None:
     language = made[code]

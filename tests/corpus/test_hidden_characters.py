@@ -12,3 +12,14 @@ def test_what_becomes_no_joiner_is_lost_by_source() -> None:
     tally.count_hidden("page", "raa\u00admat", registry.get("et").normalize)
     assert tally.hidden["page"] == {"U+00AD": 1, "U+00AD lost": 1}
     assert Tally.from_json(tally.to_json()).hidden == tally.hidden
+
+
+def test_whatever_shows_nothing_is_counted() -> None:
+    tally = Tally()
+    tally.count_hidden(
+        "converted", "می\u009dرود می\u001fرود می\u0003رود می\u180eرود م\ufe00ن", registry.get("fa").normalize
+    )
+    counts = {name: count for name, count in tally.hidden["converted"].items() if count}
+    assert counts == {
+        "U+009D": 1, "U+001F": 1, "U+180E": 1, "U+0003": 1, "U+0003 lost": 1, "U+FE00": 1, "U+FE00 lost": 1,
+    }  # fmt: skip

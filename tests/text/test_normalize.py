@@ -65,7 +65,7 @@ COUNTS = [
     ("entities", "&amp; &zwnj; &lt;b&gt; AT&T", 4),
     ("line_ends", "a\r\nb\rc", 2),
     ("controls", "a\x00\x01b", 2),
-    ("invisible", "a\u034f\ufffb\ufffe", 3),
+    ("invisible", "a\u180b\ufffb\ufffe", 3),
     ("space_forms", "a\u00a0\u2009b", 2),
     ("protect", "a 2.7.19 https://a.b/c", 2),
     ("presentation_forms", "\ufe81\ufefb", 2),

@@ -118,7 +118,9 @@ def test_what_a_dash_parts_from_the_speech_goes_on(marked: str) -> None:
         "x?Y, a?Bc, ABC!Def, abc!DEF, abc!def",  # a name, code or a rule of typing, and no two words
         "vt store://minu/ladu?Otsi, a=b?Cd ja c\\d?Ef",
         "Ένα;|Δύο!|Τρία.",
-        "چرا؟بله!نه",  # no letter case tells
+        "چرا؟|بله!|نه",  # of no code, since they have no case
+        "उसने कहा?|हाँ..ठीक",
+        "a?नहीं",
     ],
 )
 def test_a_space_that_is_missing_behind_a_mark_is_told_by_letter_case(marked: str) -> None:

@@ -74,13 +74,18 @@ class Facts:
         """The default's, the script's own, and those among the language's punctuation (Sentence_Terminal)."""
         more = sentence_terminals(self.script)
         more += "".join(regex.findall(r"\p{STerm}", self.exemplars.punctuation))
+        own = unicodedata.name(self.exemplars.letters[:1] or "-", "").partition(" ")[0]
+        with suppress(KeyError):  # Greek has a question mark of its own, which composes to a semicolon
+            question = unicodedata.lookup(f"{own} QUESTION MARK")
+            more += unicodedata.normalize("NFC", question).replace(question, "")
         return "".join(dict.fromkeys(Segmentation.sentence_ends + more))
 
     @property
     def segmentation(self) -> dict[str, str]:
         """The marks of `[segmentation]`: setting -> all its characters, the default's first.
 
-        Marks as wide as an ideograph (East_Asian_Width) have their space within: none follows them.
+        Marks as wide as an ideograph (East_Asian_Width) have their space within: none follows them. What holds a word
+        together by Word_Break (UAX #29): letters' own middle marks, and geresh and gershayim between letters of Hebrew.
         """
         wide = "".join(c for c in self.sentence_ends if is_wide(c))
         more = {"sentence_ends": wide, "spaceless_ends": "".join(regex.findall(r"\p{SB=STerm}", wide))}
@@ -90,6 +95,10 @@ class Facts:
             # no letter case: what ends a sentence of the script does so without a space, too
             own = "".join(c for c in sentence_terminals(self.script) if unicodedata.bidirectional(c) != "AN")
             more["spaceless_ends"] += "".join(c for c in own if c not in more["spaceless_ends"])
+        joiners = regex.findall(r"\p{WB=MidLetter}", self.exemplars.letters + self.exemplars.auxiliary)
+        if regex.search(r"\p{WB=HebrewLetter}", self.exemplars.letters):
+            joiners += '״׳"'
+        more["word_joiners"] = "".join(c for c in dict.fromkeys(joiners) if c not in Segmentation.word_joiners)
         every = {name: getattr(Segmentation, name) + characters for name, characters in more.items()}
         return every | {"sentence_ends": self.sentence_ends}
 

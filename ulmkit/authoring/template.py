@@ -16,6 +16,7 @@ PROPERTIES = {
     "spaceless_ends": f"{{exemplars}}, punctuation; {UNICODE}, Sentence_Terminal: wide, or of a script without case",
     "openers": f"{UNICODE}, opening and wide",
     "closers": f"{UNICODE}, closing and wide",
+    "word_joiners": f"{{exemplars}}; {UNICODE}, Word_Break",
 }
 
 

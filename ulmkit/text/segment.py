@@ -8,6 +8,7 @@ ellipsis or an abbreviation goes on; after a plain word and a dot it starts anew
 """
 
 import re
+import unicodedata
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
@@ -212,14 +213,24 @@ def _glued(line: str, start: int, end: int) -> bool:
     """Whether a sentence ends at the marks from `start` to `end`, behind which no space stands: `Tuli?Ei tea`.
 
     A word of small letters stands before them and a capitalized one behind; and there is more than a dot, which joins
-    names (`Sepal.Length`), and no sign of an address.
+    names (`Sepal.Length`), and no sign of an address. Letters without case are of no code: between two of
+    them a mark that is no dot is enough.
     """
     before, behind = line[max(0, start - _LOOK) : start], line[end : end + _LOOK]
+    if _caseless(behind[:1]) and _caseless(before[-1:]):
+        return not _DOTS.issuperset(line[start:end])
     if line[start:end] == "." or not (len(before) > 1 and before[-2:].isalpha() and before[-1:].islower()):
         return False
     if not (behind[:1].isupper() and behind[1:2].islower()):
         return False
     return _ADDRESS.isdisjoint(before[before.rfind(" ") + 1 :] + behind.partition(" ")[0])
+
+
+def _caseless(character: str) -> bool:
+    """Whether it is a letter of a script without case, or a mark on one."""
+    return (character.isalpha() and character.lower() == character.upper()) or unicodedata.category(character or "-")[
+        0
+    ] == "M"
 
 
 def _closing_apart(line: str, ends: str) -> frozenset[int]:

@@ -92,9 +92,13 @@ def line_ends(_: Settings) -> Operation:
 
 
 @operation
-def controls(_: Settings) -> Operation:
-    """Control characters go; tab is a space; vertical tab, form feed, U+0085 and U+2028 end a line, U+2029 two."""
-    mapping = delete((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F))
+def controls(settings: Settings) -> Operation:
+    """Control characters go; tab is a space; vertical tab, form feed, U+0085 and U+2028 end a line, U+2029 two.
+
+    On those that the language says are typed for a joiner `pseudo_joiners` decides.
+    """
+    deleted = delete((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F))
+    mapping = {c: "" for c in deleted if c not in settings.joiner_forms}
     mapping |= {"\t": " ", "\x0b": "\n", "\x0c": "\n", "\r": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
     return table_operation("controls", mapping)
 

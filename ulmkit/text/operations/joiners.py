@@ -33,7 +33,7 @@ def pseudo_joiners(settings: Settings) -> Operation:
     forms = settings.joiner_forms
     if not forms:
         return Operation("pseudo_joiners")
-    shown = "".join(form for form in forms if unicodedata.category(form) != "Cf")
+    shown = "".join(form for form in forms if unicodedata.category(form) not in ("Cf", "Cc", "Mn"))
     hidden = "".join(form for form in forms if form not in shown)
     letter = letters(settings.script)
     left, right = f"(?<=[{letter}{VOWEL_SIGNS}])", f"(?=[{letter}])"
