@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 _PIECES = 16_384  # of a batch that is only read, padding counted
-_ROWS = 256
+_ROWS = 128
+ALIKE_ROWS = 32  # that a batch has, whatever their lengths: fewer at once take longer than some padding
+ALIKE_LENGTH = 0.85  # of the longest; beyond these rows no text of a batch is shorter
 _POOL = 50  # batches whose rows are sorted by length together
 
 
@@ -17,8 +19,10 @@ def by_length(lengths: np.ndarray, window: int) -> Iterator[np.ndarray]:
     while begin < len(order):
         longest = max(1, min(int(lengths[order[begin]]), window))
         end = begin + max(1, min(_ROWS, _PIECES // longest))
-        if lengths[order[begin]] > window:  # beside a text of many windows a short one would be padding in most
-            end = begin + int((2 * lengths[order[begin:end]] >= lengths[order[begin]]).sum())
+        several = lengths[order[begin]] > window  # beside a text of many windows a short one would be padding in most
+        share = 0.5 if several else ALIKE_LENGTH
+        alike = int((lengths[order[begin:end]] >= share * lengths[order[begin]]).sum())
+        end = begin + (alike if several else max(alike, min(ALIKE_ROWS, end - begin)))
         yield order[begin:end]
         begin = end
 

@@ -5,7 +5,7 @@ and no text's values depend on its neighbours'. Long texts are read window by wi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -24,6 +24,13 @@ class Pooled:
     most: torch.Tensor
     total: torch.Tensor
 
+    def with_total(self, h: torch.Tensor, begin: int, lengths: torch.Tensor) -> "Pooled":
+        """As `and_then`, of what nothing but the mean is asked."""
+        total = self.total
+        for part, padding in _parts(h, begin, lengths):
+            total = total + (part if padding is None else part.masked_fill(padding, 0.0)).sum(0)
+        return replace(self, total=total)
+
     @staticmethod
     def empty(like: torch.Tensor) -> "Pooled":
         """Of nothing, as wide as `like` (T, B, H)."""
@@ -32,16 +39,24 @@ class Pooled:
 
     def and_then(self, h: torch.Tensor, begin: int, lengths: torch.Tensor) -> "Pooled":
         """With the outputs `h` (T, B, H) of the positions from `begin` on, of texts of `lengths` (B,)."""
-        place = torch.arange(begin, begin + len(h), device=h.device)[:, None]
-        valid = (place < lengths)[:, :, None]  # (T, B, 1)
         end = lengths - 1 - begin
         here = ((end >= 0) & (end < len(h)))[:, None]
         last = h[end.clamp(0, len(h) - 1), torch.arange(h.shape[1], device=h.device)]
-        return Pooled(
-            torch.where(here, last, self.last),
-            torch.maximum(self.most, h.masked_fill(~valid, -torch.inf).amax(0)),
-            self.total + h.masked_fill(~valid, 0.0).sum(0),
-        )
+        most = self.most
+        for part, padding in _parts(h, begin, lengths):
+            part = part if padding is None else part.masked_fill(padding, -torch.inf)
+            most = torch.maximum(most, part.amax(0))
+        return replace(self.with_total(h, begin, lengths), last=torch.where(here, last, self.last), most=most)
+
+
+def _parts(h: torch.Tensor, begin: int, lengths: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """`h` (T, B, H) in two: what no text of `lengths` ends before, and the rest with its padding (T, B, 1)."""
+    whole = min(max(int(lengths.min()) - begin, 0), len(h))
+    found: list[tuple[torch.Tensor, torch.Tensor | None]] = [(h[:whole], None)] if whole else []
+    if whole < len(h):
+        place = torch.arange(begin + whole, begin + len(h), device=h.device)[:, None]
+        found.append((h[whole:], (place >= lengths)[:, :, None]))
+    return found
 
 
 def pool(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -72,7 +87,11 @@ class _Reading:
             found = [embedded, *self.encoder.layers_of(embedded)]
             self.state = self.encoder.state
             before = self.levels or [Pooled.empty(h) for h in found]
-            self.levels = [p.and_then(h, place, lengths) for p, h in zip(before, found, strict=True)]
+            embedding, *layers = zip(before, found, strict=True)
+            self.levels = [
+                embedding[0].with_total(embedding[1], place, lengths),
+                *(p.and_then(h, place, lengths) for p, h in layers),
+            ]
         self.encoder.reset()
 
 

@@ -1,11 +1,10 @@
-"""Labels for a table of any size: rows come and go in their order, a few hundred at a time."""
+"""Labels for a table of any size: rows come and go in their order, a few thousand at a time."""
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import batched
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,9 +13,11 @@ import numpy as np
 from ulmkit.classifier.model import TextClassifier
 from ulmkit.classifier.table import Columns, Table, cell_text, text_column
 from ulmkit.document import Unreadable
+from ulmkit.formats.rows import TableRow
 from ulmkit.progress import Progress, Report, silent
 
-_ROWS = 512  # at a time
+_ROWS = 4_096  # at a time: among many, texts of one length stand together, and little is padded
+_CHARACTERS = 4_000_000  # of texts at a time, of long ones
 EMPTY = "empty"
 
 
@@ -105,7 +106,7 @@ def label_table(
     text = text_column(table, columns or Columns())
     with out as file:
         write = _writer(file, form, table.columns, labeller.columns)
-        for rows in batched(table, _ROWS):
+        for rows in _some(table, text):
             good = [row for row in rows if not isinstance(row, Unreadable)]
             said = iter(labeller.said([cell_text(cells.get(text)) for _, cells in good]))
             for row in rows:
@@ -117,6 +118,20 @@ def label_table(
                     write(row[1], next(said))
             report(Progress("predict", labeller.done.rows, None, "texts"))
     return labeller.done
+
+
+def _some(table: Iterable[TableRow | Unreadable], text: str) -> Iterator[list[TableRow | Unreadable]]:
+    """Rows in their order, a bounded number of them and of their texts' characters at a time."""
+    found: list[TableRow | Unreadable] = []
+    size = 0
+    for row in table:
+        found.append(row)
+        size += 0 if isinstance(row, Unreadable) else len(cell_text(row[1].get(text)))
+        if len(found) >= _ROWS or size >= _CHARACTERS:
+            yield found
+            found, size = [], 0
+    if found:
+        yield found
 
 
 def _writer(file: IO[str], form: str, columns: Sequence[str], added: Sequence[str]) -> Any:
