@@ -211,6 +211,19 @@ def test_a_table_keeps_its_order_and_its_columns(run, tmp_path):
     assert np.mean([row["predicted"] == row["label"] for row in found]) > 0.9
 
 
+def test_a_table_of_many_rows_or_long_ones_is_labelled_a_bounded_part_at_a_time(run, tmp_path, monkeypatch):
+    from ulmkit.classifier import predict
+
+    path = written(tmp_path / "t.csv", [("supp oli soe", "x")] * 50 + [("kook " * 40, "y")] * 5)
+    whole = predicted(run[1].classifier, path, tmp_path)[1]
+    monkeypatch.setattr(predict, "_ROWS", 20)
+    monkeypatch.setattr(predict, "_CHARACTERS", 300)
+    parts, real = [], predict.Labeller.said
+    monkeypatch.setattr(predict.Labeller, "said", lambda self, texts: (parts.append(len(texts)), real(self, texts))[1])
+    assert predicted(run[1].classifier, path, tmp_path)[1] == whole
+    assert parts == [20, 20, 11, 2, 2]
+
+
 def test_empty_and_unreadable_rows_stay_in_their_place(run, tmp_path):
     path = written(tmp_path / "t.csv", [("supp oli soe", "x"), ("", "y"), ("kook oli vana", "z")])
     with open(path, "a", encoding="utf-8") as file:

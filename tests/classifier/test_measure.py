@@ -7,6 +7,7 @@ from ulmkit.classifier.check import majority_warning
 from ulmkit.classifier.measure import (
     accuracy_difference,
     calibration_error,
+    chance_error,
     class_scores,
     confusion_of,
     interval_of,
@@ -59,6 +60,19 @@ def test_true_probabilities_are_calibrated():
     both = np.stack((1 - p, p), axis=1)
     assert calibration_error(both, true) < 0.01
     assert calibration_error(np.where(both > 0.5, 0.99, 0.01), true) > 0.1
+
+
+def test_what_chance_leaves_of_right_probabilities_is_the_binomials():
+    """A thousand rows at .8 stand in one bin, whose share is off by .0101 on average: a normal's mean distance."""
+    likely = np.tile([0.2, 0.8], (1_000, 1))
+    assert chance_error(likely, draws=400) == pytest.approx((2 / np.pi * 0.16 / 1_000) ** 0.5, rel=0.1)
+    assert chance_error(likely[:50]) > 2 * chance_error(likely)
+    assert chance_error(np.tile([0.0, 1.0], (9, 1))) == 0
+    assert chance_error(likely[:0]) == 0
+    p = RNG.beta(0.4, 0.4, 3_000)
+    both = np.stack((1 - p, p), axis=1)
+    seen = [calibration_error(both, (RNG.random(3_000) < p).astype(int)) for _ in range(20)]
+    assert chance_error(both) == pytest.approx(np.mean(seen), rel=0.25)
 
 
 def test_a_temperature_of_two_is_found():

@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.lm_data import TINY
-from ulmkit.classifier.batches import by_length, padded, shuffled
+from ulmkit.classifier.batches import ALIKE_LENGTH, ALIKE_ROWS, by_length, padded, shuffled
 from ulmkit.classifier.pooling import LEARNED, pool, pooled_levels
 from ulmkit.lm.model import AWDLSTM
 
@@ -25,6 +27,19 @@ def text(length, seed=0):
 @torch.no_grad()
 def features(encoder, texts, **options):
     return torch.cat(pooled_levels(encoder, *padded(texts), **options), 1)
+
+
+@given(st.lists(st.integers(1, 900), max_size=300))
+def test_every_text_is_read_once_beside_those_of_its_length(lengths):
+    """Beside a longer one only where a batch would have few rows, or where that one takes several windows."""
+    found = np.array(lengths, int)
+    batches = list(by_length(found, 512))
+    assert sorted(row for rows in batches for row in rows.tolist()) == list(range(len(lengths)))
+    for rows in batches:
+        if found[rows].max() > 512:
+            assert found[rows].min() * 2 >= found[rows].max()
+        elif len(rows) > ALIKE_ROWS:
+            assert found[rows].min() >= ALIKE_LENGTH * found[rows].max()
 
 
 def test_last_maximum_and_mean_by_hand():

@@ -118,6 +118,9 @@ def test_the_page_has_a_row_for_each_reader_and_fits_the_screen(run):
     rows = list(trained.evaluation.rows)
     assert rows == ["majority", "n-grams", "frozen forward", "frozen backward", "mix"]
     assert max(map(len, trained.evaluation.summary().splitlines())) <= 80
+    left = [name for name in rows[1:-1] if name not in trained.classifier.mix.weights]
+    assert list(trained.evaluation.left_out) == left
+    assert all(name in trained.evaluation.summary().split("mix: no better with, so without: ")[1] for name in left)
     assert trained.classifier.about["language_models"] == {"forward": "ahead", "backward": "back"}
 
 

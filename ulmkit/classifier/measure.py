@@ -84,10 +84,30 @@ def calibration_error(probabilities: np.ndarray, true: np.ndarray, bins: int = B
     if not len(true):
         return 0.0
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == true
+    return _apart(confidence, right, _bins(confidence, bins))
+
+
+def chance_error(probabilities: np.ndarray, bins: int = BINS, draws: int = 20) -> float:
+    """The `calibration_error` that is expected where `probabilities` are right: of few rows it is not 0.
+
+    The mean over draws of which rows are right.
+    """
+    if not len(probabilities):
+        return 0.0
+    confidence, rng = probabilities.max(axis=1), np.random.default_rng(0)
+    place = _bins(confidence, bins)
+    found = [_apart(confidence, rng.random(len(confidence)) < confidence, place) for _ in range(draws)]
+    return float(np.mean(found))
+
+
+def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """The bin of each row; equal confidences stand in one."""
     edges = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="lower"))
-    place = np.searchsorted(edges, confidence, side="right")
-    apart = np.bincount(place, confidence) - np.bincount(place, right)
-    return float(np.abs(apart).sum() / len(true))
+    return np.searchsorted(edges, confidence, side="right")
+
+
+def _apart(confidence: np.ndarray, right: np.ndarray, place: np.ndarray) -> float:
+    return float(np.abs(np.bincount(place, confidence) - np.bincount(place, right)).sum() / len(place))
 
 
 def _resampled(values: np.ndarray, seed: int) -> np.ndarray:

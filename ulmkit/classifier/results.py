@@ -1,5 +1,6 @@
 """The page of results: a classifier beside the majority and its parts, with what can be believed of each figure."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from ulmkit.classifier.measure import (
     ClassifierMeasured,
     Interval,
     accuracy_difference,
+    chance_error,
     confusion_of,
     interval_of,
     mcnemar,
@@ -53,6 +55,8 @@ class ClassifierEvaluation:
     probabilities: np.ndarray
     true: np.ndarray
     signature: str = ""
+    left_out: tuple[str, ...] = ()  # members that the mix does without
+    ece_by_chance: float = 0.0  # what right probabilities would show on so few rows
     by_seed: Mapping[str, Sequence[float]] = field(default_factory=dict)  # accuracy of each network of a tuned member
 
     @property
@@ -91,6 +95,8 @@ class ClassifierEvaluation:
             "warning": self.warning,
             "rough": list(self.rough),
             "rough_calibration": self.rough_calibration,
+            "left_out_of_mix": list(self.left_out),
+            "ece_by_chance": self.ece_by_chance,
             "signature": self.signature,
         }
 
@@ -139,6 +145,8 @@ def evaluated(
         rows[last],
         true,
         signature,
+        tuple(each for each in classifier.alone if not classifier.mix.weights.get(each)) if MIX_ROW in rows else (),
+        chance_error(rows[last]),
         _by_seed(classifier, texts, true),
     )
 
@@ -201,6 +209,9 @@ def _overview(page: ClassifierEvaluation) -> str:
         figures = (each.macro_f1, each.weighted_f1, each.log_loss, each.calibration_error)
         rows.append((name, points(each.accuracy.value), interval, *map(points, figures)))
     text = columns_of(rows)
+    if page.left_out:
+        text += "\n" + textwrap.fill(f"mix: no better with, so without: {', '.join(page.left_out)}", 80)
+    text += f"\nECE: right probabilities would show {points(page.ece_by_chance)}, too, on {page.result.rows:,} rows"
     if page.rough:
         shown = ", ".join(readable(label, 20) for label in page.rough[:3])
         more = f" and {len(page.rough) - 3:,} more" if len(page.rough) > 3 else ""

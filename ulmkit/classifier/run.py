@@ -252,7 +252,8 @@ def _pool(unlabelled: Sequence[str], train: Sequence[str], test: Sequence[str]) 
 
 def _read(name: str, examples: Examples, forms: Sequence[str]) -> str:
     """What a table holds, in a line or two."""
-    counts, lengths = Counter(examples.labels).most_common(), sorted(map(len, forms))
+    counts = sorted(Counter(examples.labels).items(), key=lambda item: (-item[1], item[0]))
+    lengths = sorted(map(len, forms))
     total = len(forms)
     shares = "  ".join(f"{readable(label, 20)} {100 * times / total:.1f} %" for label, times in counts[:3])
     more = f"  and {len(counts) - 3:,} more" if len(counts) > 3 else ""

@@ -150,7 +150,7 @@ def train(
             report=report,
         )
     _show(terminal, trained)
-    terminal.print(f"\n{folder}: {trained.classifier.about['recipe']}, {size_of(trained)}")
+    terminal.print(f"\n{folder}: {trained.classifier.about['recipe']}; {size_of(trained)}")
     if not readers:
         terminal.note(
             f"n-grams alone: no language model was given. Train one with `ulmkit lm pretrain {code}`, then add --lm "
