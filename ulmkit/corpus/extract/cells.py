@@ -29,7 +29,7 @@ def paired_cells(page: PageLayout) -> dict[int, TablePlace]:
     left of a row without its label says nothing, so it is read as one line.
     """
     rows: dict[int, list[int]] = {}
-    for block, element in enumerate(page.elements):
+    for block, element in enumerate(page.elements) if _TABLE in page.tags else ():
         row = page.parents[element]
         if is_short_cell(page, block) and row >= 0 and page.tags[row] == _ROW:
             rows.setdefault(row, []).append(block)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ulmkit.corpus.extract.block_judge import KEPT_FROM, shipped_judge
 from ulmkit.corpus.extract.blocks import encodable, folded, has_word, joined
-from ulmkit.corpus.extract.cells import is_label, is_short_cell, paired_cells
+from ulmkit.corpus.extract.cells import TablePlace, is_label, is_short_cell, paired_cells
 from ulmkit.corpus.extract.layout import BLANK, CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
 from ulmkit.corpus.extract.page_series import series, verses
 from ulmkit.corpus.extract.page_title import page_title, without_pilcrow
@@ -155,9 +155,11 @@ def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
     for poem in poems:
         if 2 * chosen[poem].sum() >= len(chosen[poem]):
             chosen[poem] |= doubtful[poem]  # a poem is whole
+    chosen |= _lists_begun(page, chosen) & (likely >= _DOUBTFUL) & (3 * np.array(page.links) < chars)
     chosen |= _beside(page, chosen) & ((likely >= _NEARLY) | doubtful)
     chosen[:-1] |= chosen[1:] & (likely[:-1] >= _DOUBTFUL) & _headings(page)[:-1]
-    return joined(_joined_lists(page, _usable(page, chosen)), title)
+    paired = paired_cells(page)
+    return joined(_joined_lists(page, _usable(page, chosen, paired), paired), title)
 
 
 def _headings(page: PageLayout) -> np.ndarray:
@@ -177,9 +179,17 @@ def _beside(page: PageLayout, chosen: np.ndarray) -> np.ndarray:
     return beside
 
 
-def _usable(page: PageLayout, chosen: np.ndarray) -> list[int]:
+def _lists_begun(page: PageLayout, chosen: np.ndarray) -> np.ndarray:
+    """Which blocks are items of a list most of which is chosen."""
+    lists = np.array(page.groups, int)[np.array(page.elements, int)] + 1  # 0: in none
+    most = 2 * np.bincount(lists, chosen) > np.bincount(lists)
+    most[:1] = False
+    found: np.ndarray = most[lists]
+    return found
+
+
+def _usable(page: PageLayout, chosen: np.ndarray, paired: dict[int, TablePlace]) -> list[int]:
     """Of the chosen blocks those that are no program, no figure, and in no run of links."""
-    paired = paired_cells(page)
     kept: list[int] = []
     run: list[int] = []
     for i in np.flatnonzero(chosen).tolist():
@@ -202,11 +212,10 @@ def _is_sentences(page: PageLayout, block: int) -> bool:
     return 3 * page.links[block] < len(text) and (len(text) >= 60 or ended)
 
 
-def _joined_lists(page: PageLayout, kept: list[int]) -> Iterator[str]:
+def _joined_lists(page: PageLayout, kept: list[int], paired: dict[int, TablePlace]) -> Iterator[str]:
     """The blocks' texts, a list's items together, and pairs of cells on a line."""
     open_list, open_row, items = -1, -1, ""
     heading = _headings(page)
-    paired = paired_cells(page)
     for i in kept:
         element = page.elements[i]
         text = page.texts[i].replace(LINE, "\n").replace(BLANK, "\n\n")
