@@ -27,6 +27,7 @@ MIN_RAW_CHARACTERS = 60  # of the page's whole text, menus too; less is a frames
 _DOUBTFUL = 0.2  # likelihood of a block that is main content only where little else is, or between two that are
 _LITTLE = 0.25  # of the doubtful text: where no more is likely, a page is of a kind that the judge does not know
 _NEARLY = 0.35  # likelihood of a block that is main content beside one that is, in the same element
+_LIST = 4  # blocks of a list that is whole where half of it is
 # An article that a script writes stands in the page as a string: in schema.org's words, or as paragraphs of markup.
 _PARAGRAPHS = re.compile(r'"((?:<|\\u003[cC])p(?:>|\\u003[eE]| )(?:[^"\\]|\\.)*+)"', re.DOTALL)
 _SCRIPTED = 300  # characters of main text: where there is more, paragraphs in scripts are something else
@@ -180,11 +181,12 @@ def _beside(page: PageLayout, chosen: np.ndarray) -> np.ndarray:
 
 
 def _lists_begun(page: PageLayout, chosen: np.ndarray) -> np.ndarray:
-    """Which blocks are items of a list most of which is chosen."""
+    """Which blocks are items of a list of which half or more is chosen; of few items one may be a label or a date."""
     lists = np.array(page.groups, int)[np.array(page.elements, int)] + 1  # 0: in none
-    most = 2 * np.bincount(lists, chosen) > np.bincount(lists)
-    most[:1] = False
-    found: np.ndarray = most[lists]
+    items = np.bincount(lists)
+    begun = (2 * np.bincount(lists, chosen) >= items) & (items >= _LIST)
+    begun[:1] = False
+    found: np.ndarray = begun[lists]
     return found
 
 
