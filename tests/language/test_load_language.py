@@ -77,6 +77,11 @@ MISTAKES = [
         "9: operation 'spaces' is needed by every language. Put it back.",
     ),
     ("[normalization]", "[filters]\nboilerplate = ['(']\n[normalization]", "9: '(' is no regular expression"),
+    ("[normalization]", "[filters]\nmean_word_length = [9, 2]\n[normalization]", "9: 'mean_word_length' keeps nothing"),
+    ("[normalization]", "[segmentation]\nsentence_ends = ''\n[normalization]", "9: 'sentence_ends' is empty"),
+    ("[normalization]", "[segmentation]\nno_break = ['']\n[normalization]", "9: '' matches nothing at all"),
+    ("[normalization]", "[segmentation]\nword_patterns = ['x*']\n[normalization]", "9: 'x*' matches nothing at all"),
+    ("[normalization]", "[segmentation]\nword_patterns = ['(a)1']\n[normalization]", "9: '(a)1' has a group"),
     (
         "[normalization]",
         "[filters]\nmin_words = 1.5\n[normalization]",

@@ -52,6 +52,17 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
         raise where.fail(
             "segmentation", "whole_quotes", "'whole_quotes' must be pairs of an opening and a closing mark."
         )
+    if not segmentation.sentence_ends:
+        raise where.fail("segmentation", "sentence_ends", "'sentence_ends' is empty. Leave it out, or name a mark.")
+    forms = language["alphabet"].joiner_forms
+    if shown := next((c for c in forms if c.isalnum() or c in " \t\n\r\u00a0\u200c\u200d"), ""):
+        why = (
+            f"U+{ord(shown):04X} in 'joiner_forms' is a letter, a space or a joiner, and stands for none. Leave it out."
+        )
+        raise where.fail("alphabet", "joiner_forms", why)
+    low, high = language["filters"].mean_word_length
+    if low > high:
+        raise where.fail("filters", "mean_word_length", f"'mean_word_length' keeps nothing: {low} is above {high}.")
     if wrong := next((name for name, place in language["extraction"].text_templates.items() if place < 1), None):
         raise where.fail("extraction", "text_templates", f"'{wrong}': arguments are counted from 1.")
     for name, form in language["extraction"].text_forms.items():
@@ -68,9 +79,15 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
     for section, key, expressions in patterns:
         for expression in expressions:
             try:
-                re.compile(expression)
+                pattern = re.compile(expression)
             except re.error as error:
                 raise where.fail(section, key, f"'{expression}' is no regular expression ({error}).") from error
+            if section == "segmentation" and pattern.fullmatch(""):
+                raise where.fail(
+                    section, key, f"'{expression}' matches nothing at all, everywhere. Ask for a character."
+                )
+            if key == "word_patterns" and pattern.groups:
+                raise where.fail(section, key, f"'{expression}' has a group that captures. Write it as (?:…).")
 
 
 def _check_forms(language: Mapping[str, Any], where: Where) -> None:
