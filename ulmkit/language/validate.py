@@ -52,17 +52,7 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
         raise where.fail(
             "segmentation", "whole_quotes", "'whole_quotes' must be pairs of an opening and a closing mark."
         )
-    if not segmentation.sentence_ends:
-        raise where.fail("segmentation", "sentence_ends", "'sentence_ends' is empty. Leave it out, or name a mark.")
-    forms = language["alphabet"].joiner_forms
-    if shown := next((c for c in forms if c.isalnum() or c in " \t\n\r\u00a0\u200c\u200d"), ""):
-        why = (
-            f"U+{ord(shown):04X} in 'joiner_forms' is a letter, a space or a joiner, and stands for none. Leave it out."
-        )
-        raise where.fail("alphabet", "joiner_forms", why)
-    low, high = language["filters"].mean_word_length
-    if low > high:
-        raise where.fail("filters", "mean_word_length", f"'mean_word_length' keeps nothing: {low} is above {high}.")
+    _check_values(language, where)
     if wrong := next((name for name, place in language["extraction"].text_templates.items() if place < 1), None):
         raise where.fail("extraction", "text_templates", f"'{wrong}': arguments are counted from 1.")
     for name, form in language["extraction"].text_forms.items():
@@ -72,6 +62,12 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
     for key in ("abbreviations", "ending_abbreviations"):
         if dotted := next((word for word in getattr(segmentation, key) if word.endswith(".")), None):
             raise where.fail("segmentation", key, f"'{dotted}' can never be found: leave its last dot out.")
+    _check_patterns(language, where)
+
+
+def _check_patterns(language: Mapping[str, Any], where: Where) -> None:
+    """Each is a regular expression; those of `[segmentation]` match a character, and those of words have no groups."""
+    segmentation = language["segmentation"]
     patterns = [("filters", "boilerplate", language["filters"].boilerplate)]
     patterns += [
         ("segmentation", key, getattr(segmentation, key)) for key in ("no_break", "break_after", "word_patterns")
@@ -88,6 +84,21 @@ def validate(language: Mapping[str, Any], where: Where) -> None:
                 )
             if key == "word_patterns" and pattern.groups:
                 raise where.fail(section, key, f"'{expression}' has a group that captures. Write it as (?:…).")
+
+
+def _check_values(language: Mapping[str, Any], where: Where) -> None:
+    """Values of the right type that say nothing: no sentence would end, no word be short or long enough."""
+    if not language["segmentation"].sentence_ends:
+        raise where.fail("segmentation", "sentence_ends", "'sentence_ends' is empty. Leave it out, or name a mark.")
+    forms = language["alphabet"].joiner_forms
+    if shown := next((c for c in forms if c.isalnum() or c in " \t\n\r\u00a0\u200c\u200d"), ""):
+        why = (
+            f"U+{ord(shown):04X} in 'joiner_forms' is a letter, a space or a joiner, and stands for none. Leave it out."
+        )
+        raise where.fail("alphabet", "joiner_forms", why)
+    low, high = language["filters"].mean_word_length
+    if low > high:
+        raise where.fail("filters", "mean_word_length", f"'mean_word_length' keeps nothing: {low} is above {high}.")
 
 
 def _check_forms(language: Mapping[str, Any], where: Where) -> None:
