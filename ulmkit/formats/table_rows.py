@@ -163,8 +163,8 @@ class TableRows(Iterator[NumberedRecord]):
             if not mark or (mark not in line and not (second and second in line)):
                 cells = line.rstrip("\r\n").split(delimiter)
             else:
-                cells = quoted(line) if quoted else None
-            if cells is not None and len(cells) == width > 1 and cells != header:
+                cells = (quoted(line) if quoted else None) or []
+            if len(cells) == width > 1 and cells != header:
                 yield number, dict(zip(names, cells, strict=True))
             else:
                 self.ahead.append(item)
