@@ -39,11 +39,6 @@ TRAIN, TEST = comments(60), comments(30, 100)
 
 
 @pytest.fixture(scope="module")
-def et():
-    return ulmkit.load("et")
-
-
-@pytest.fixture(scope="module")
 def run(et, tmp_path_factory):
     folder = tmp_path_factory.mktemp("classify") / "et" / "classify" / "food"
     return folder, train_run(et, folder, TRAIN, test=TEST)

@@ -12,7 +12,6 @@ import pytest
 
 import ulmkit
 from tests.classifier.test_classifier import TEST, TRAIN, resealed, sealed
-from tests.support.reader_data import make_readers
 from ulmkit.classifier.batches import by_length
 from ulmkit.classifier.folds import stratified_folds
 from ulmkit.classifier.frozen import frozen_member, scale_of
@@ -22,21 +21,6 @@ from ulmkit.classifier.pooling import READ_WINDOW
 from ulmkit.classifier.reader import reader_of_run
 from ulmkit.classifier.run import train_classifier, train_run
 from ulmkit.errors import ArtifactError, UlmkitError, UsageError
-
-
-@pytest.fixture(scope="module")
-def et():
-    return ulmkit.load("et")
-
-
-@pytest.fixture(scope="module")
-def home(et, tmp_path_factory):
-    return make_readers(tmp_path_factory.mktemp("root"), et, list(TRAIN.texts))
-
-
-@pytest.fixture(scope="module")
-def readers(et, home):
-    return [reader_of_run(home, "ahead", et), reader_of_run(home, "back", et, backward=True)]
 
 
 @pytest.fixture(scope="module")

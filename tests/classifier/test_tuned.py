@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import ulmkit
 from tests.classifier.test_classifier import TEST, TRAIN, comments
-from tests.support.reader_data import make_readers
 from ulmkit.classifier.learn import How
 from ulmkit.classifier.model import read_classifier
 from ulmkit.classifier.reader import reader_of_run
@@ -21,16 +19,6 @@ from ulmkit.errors import UsageError
 from ulmkit.workflow.classify_fastai import export_classifier, import_classifier
 
 STEPS = (TuningStage(1, 1e-2, steps=3), TuningStage(2, 5e-3, steps=3), TuningStage(None, 5e-3, epochs=1))
-
-
-@pytest.fixture(scope="module")
-def et():
-    return ulmkit.load("et")
-
-
-@pytest.fixture(scope="module")
-def home(et, tmp_path_factory):
-    return make_readers(tmp_path_factory.mktemp("root"), et, list(TRAIN.texts))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from torch.nn.functional import cross_entropy
 
 import ulmkit
 from tests.classifier.test_classifier import TEST, TRAIN, comments, resealed
-from tests.support.reader_data import make_readers
 from ulmkit.classifier.batches import balanced
 from ulmkit.classifier.frozen import frozen_member
 from ulmkit.classifier.learn import NGRAMS, How, Material, learn
@@ -32,21 +31,6 @@ from ulmkit.lm.machine import pick_device
 
 CLASSES = np.array([0, 0, 0, 1] * 5)
 LONG = "kook oli soe ja maitsev supp oli kiire kala oli vana leib oli hiline"
-
-
-@pytest.fixture(scope="module")
-def et():
-    return ulmkit.load("et")
-
-
-@pytest.fixture(scope="module")
-def home(et, tmp_path_factory):
-    return make_readers(tmp_path_factory.mktemp("root"), et, list(TRAIN.texts))
-
-
-@pytest.fixture(scope="module")
-def readers(home, et):
-    return [reader_of_run(home, "ahead", et), reader_of_run(home, "back", et, backward=True)]
 
 
 @pytest.fixture
