@@ -1,6 +1,7 @@
 """What a run on texts of one's own trains with, and what is said of one that stays where counting pieces is."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 
@@ -77,3 +78,25 @@ def test_a_run_that_learns_nothing_says_so_and_its_manifest_too(tmp_path: Path):
     pretrain(patterned(30), patterned(8, seed=1), tmp_path / "run", config, **watched)
     assert len(heard) == 1
     assert heard[0] in (tmp_path / "run/manifest.json").read_text()
+
+
+def test_what_a_run_said_before_it_was_killed_stands_in_its_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    heard: list[str] = []
+    config = dataclasses.replace(TINY, lr=1e-9, wd=0.0, epochs=1)
+    watched = {"remark": heard.append, "device": "cpu", "watch_plateau": True}
+    data = patterned(30), patterned(8, seed=1)
+
+    class KilledError(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ulmkit.lm.records.RunFolder.finish", killed)
+        with pytest.raises(KilledError):
+            pretrain(*data, tmp_path / "run", config, **watched)
+    assert not (tmp_path / "run/manifest.json").exists()
+    pretrain(*data, tmp_path / "run", config, resume=True, **watched)
+    assert json.loads((tmp_path / "run/manifest.json").read_text())["remarks"] == heard[:1]
+    assert len(heard) == 1

@@ -84,6 +84,16 @@ def test_only_the_guilty_item_is_set_aside(bad: str, reason: str):
     assert done.index(broken[0]) == 3
 
 
+def sleeping_setup():
+    return lambda items: time.sleep(0.9)
+
+
+def test_a_deadline_of_less_than_a_second_is_kept():
+    with Pool(sleeping_setup, workers=1, deadline_s=0.1) as pool:
+        (late,) = flat(pool.map([["a"]]))
+    assert (late.item, late.reason) == ("a", "timeout")
+
+
 @pytest.mark.slow
 def test_a_start_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch):
     """A worker that takes long to load its language costs no document; one that never does is given up."""

@@ -67,10 +67,15 @@ class RunFolder:
         return (self.folder / LAST).exists() and (self.folder / "manifest.json").exists()
 
     def remark_to(self, remark: Callable[[str], None] | None) -> Callable[[str], None]:
-        """What keeps remarks for the manifest and hands them on; without `remark`, as warnings."""
+        """What keeps remarks for the manifest and hands each on once; without `remark`, as warnings."""
+        said: set[str] = set()  # in this life of the run: one that is resumed may stand on another machine
 
         def keep(line: str) -> None:
-            self.remarks.append(line)
+            if line in said:
+                return
+            said.add(line)
+            if line not in self.remarks:
+                self.remarks.append(line)
             if remark is not None:
                 remark(line)
             else:
@@ -123,6 +128,7 @@ class RunFolder:
             "best": [loop.best_loss if math.isfinite(loop.best_loss) else None, loop.best_step],
             "worse": loop.worse,
             "skipped": [loop.skipped, loop.skipped_in_a_row],
+            "remarks": self.remarks,
             "metrics_bytes": self.metrics.settle() if self.metrics else 0,
             "seconds": loop.elapsed,
             "threads": torch.get_num_threads(),

@@ -72,6 +72,8 @@ def restore(loop: Loop, records: RunFolder) -> None:
         step.scale.quiet.copy_(tensors["scaling.quiet"])
     _restore_counts(loop, state, writes=records.writes)
     records.saved_step = loop.position.step
+    # what an earlier life said stays said in the manifest; what this one has said already comes after it
+    records.remarks = list(dict.fromkeys([*state["remarks"], *records.remarks]))
     if records.writes:
         records.metrics = MetricsFile(records.folder / METRICS, state["metrics_bytes"])
     if loop.position.batch:

@@ -99,6 +99,7 @@ RUN: dict[str, _Fits] = {
     "best": _row(_optional(_number), _count),
     "worse": _count,
     "skipped": _row(_count, _count),
+    "remarks": _rows(_text),
     "metrics_bytes": _count,
     "seconds": _seconds,
 }
@@ -141,7 +142,8 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def read_run_state(folder: Path) -> dict[str, Any]:
     """`state.json` of a run that can be resumed: nothing is missing, and its parts agree."""
-    state, path = read_state(folder), folder / STATE
+    # a run that was saved before remarks were kept is worth going on with
+    state, path = {"remarks": []} | read_state(folder), folder / STATE
     for name in (*RUN, "config", "identity"):
         if name not in state:
             raise ArtifactError(f"{path}: says nothing of '{name}', nothing to resume from. Start a new run.")

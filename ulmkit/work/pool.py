@@ -246,7 +246,8 @@ class Pool:
         busy = {w.pipe: w for w in self.workers if w.task is not None}
         if not busy:
             return
-        for pipe in wait(list(busy), timeout=1.0):
+        next_deadline = min(worker.deadline for worker in busy.values())
+        for pipe in wait(list(busy), timeout=max(next_deadline - time.monotonic(), 0.0)):
             worker = busy[pipe]  # type: ignore[index]
             try:
                 kind, answer = worker.pipe.recv()
