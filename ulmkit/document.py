@@ -13,7 +13,7 @@ from ulmkit.notebook import html_table
 
 SHOWN_CHARACTERS = 600  # characters of a text that a notebook shows
 
-Kind = Literal["text", "markdown", "asciidoc", "restructured", "html", "wikitext"]
+Kind = Literal["text", "markdown", "asciidoc", "restructured", "org", "html", "wikitext"]
 
 
 @dataclass(frozen=True, slots=True)

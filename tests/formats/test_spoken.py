@@ -35,6 +35,23 @@ SAID = "Läksime vara majast välja. Oli külm.\nKas võtsid vihmavarju?\nEi!\nP
 VTT = "WEBVTT\n\nNOTE märkus\n\nSTYLE\n::cue {}\n\n" + SRT.replace(",", ".").replace(
     "00:00:00.000", "00:00.000"
 ).replace("Oli", "<v Mari>Oli")
+ASS = """[Script Info]
+Title: näide
+
+[V4+ Styles]
+Format: Name, Fontname
+Style: Default,Arial
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,märkus
+Dialogue: 0,0:00:02.00,0:00:03.90,Default,,0,0,0,,{\\i1}majast välja.{\\i0} Oli külm.
+Dialogue: 0,0:00:00.00,0:00:01.90,Default,,0,0,0,,{\\an8}Läksime\\hvara
+Dialogue: 0,0:00:02.00,0:00:03.90,Default,,0,0,0,,{\\p1}m 0 0 l 100 0{\\p0}
+Dialogue: 0,0:00:04.00,0:00:05.00,Default,Mari,0,0,0,,- Kas võtsid vihmavarju?\\N- Ei!
+Dialogue: 0,0:00:05.10,0:00:05.90,Default,,0,0,0,,[muusika]
+Dialogue: 0,0:01:04.00,0:01:06.90,Default,,0,0,0,,Pärast ootasime rongi.
+"""
 PO = """# märkus
 msgid ""
 msgstr ""
@@ -68,7 +85,8 @@ def read(path: Path, data: bytes) -> list[RawDocument | Unreadable]:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("a.srt", SRT), ("b.vtt", VTT), ("noname", SRT.replace("\n", "\r\n")), ("c", VTT)]
+    ("name", "text"),
+    [("a.srt", SRT), ("b.vtt", VTT), ("noname", SRT.replace("\n", "\r\n")), ("c", VTT), ("d.ass", ASS), ("e", ASS)],
 )
 def test_subtitles_are_what_is_said(tmp_path: Path, name: str, text: str) -> None:
     (document,) = read(tmp_path / name, text.encode())

@@ -1,10 +1,10 @@
-"""Files that are one document each: Markdown, HTML; and treebanks, whose sentences make documents."""
+"""Files that are one document each: Markdown and other markup, HTML; and treebanks, whose sentences make documents."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ulmkit.document import Unreadable
+from ulmkit.document import Kind, Unreadable
 from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, Record, decoded, licence_name, moment
 from ulmkit.formats.streams import Stream
@@ -13,18 +13,15 @@ _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r
 SETTING = re.compile(r"^([A-Za-z_][\w.-]*)[ \t]*:[ \t]*(.*?)[ \t]*$")
 
 
-def read_asciidoc(stream: Stream, origin: Origin) -> Iterator[Record]:
-    """One document."""
-    data = origin.whole(stream)
-    text = data if isinstance(data, Unreadable) else decoded(origin, data)
-    yield text if isinstance(text, Unreadable) else origin.document(text, "asciidoc")
+def reader_of(kind: Kind) -> Callable[[Stream, Origin], Iterator[Record]]:
+    """What reads a file that is one document, written in `kind`."""
 
+    def read(stream: Stream, origin: Origin) -> Iterator[Record]:
+        data = origin.whole(stream)
+        text = data if isinstance(data, Unreadable) else decoded(origin, data)
+        yield text if isinstance(text, Unreadable) else origin.document(text, kind)
 
-def read_restructured(stream: Stream, origin: Origin) -> Iterator[Record]:
-    """One document."""
-    data = origin.whole(stream)
-    text = data if isinstance(data, Unreadable) else decoded(origin, data)
-    yield text if isinstance(text, Unreadable) else origin.document(text, "restructured")
+    return read
 
 
 def read_html(stream: Stream, origin: Origin) -> Iterator[Record]:

@@ -15,9 +15,10 @@ from ulmkit.formats import reasons
 from ulmkit.formats.containers import TAR_BLOCK, Member, tar_members, zip_members
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.json import read_json_document, read_json_lines
+from ulmkit.formats.mail import read_mail, read_mailbox
 from ulmkit.formats.mediawiki import read_mediawiki
 from ulmkit.formats.origin import READING, Origin, Reading, Record, with_suffix_gone
-from ulmkit.formats.pages import read_asciidoc, read_html, read_markdown, read_restructured, read_treebank
+from ulmkit.formats.pages import read_html, read_markdown, read_treebank, reader_of
 from ulmkit.formats.plain_text import read_plain_text
 from ulmkit.formats.recognise import Format, recognise
 from ulmkit.formats.spoken import read_messages, read_subtitles
@@ -41,8 +42,12 @@ READERS: dict[str, Reader] = {
     "treebank": read_treebank,
     "html": read_html,
     "markdown": read_markdown,
-    "asciidoc": read_asciidoc,
-    "restructured": read_restructured,
+    "asciidoc": reader_of("asciidoc"),
+    "restructured": reader_of("restructured"),
+    "org": reader_of("org"),
+    "wikitext": reader_of("wikitext"),
+    "mail": read_mail,
+    "mailbox": read_mailbox,
     "subtitles": read_subtitles,
     "messages": read_messages,
     "text": read_plain_text,

@@ -59,11 +59,24 @@ CODE = re.compile(
 _BY_NAME = (
     (re.compile(r"\.(adoc|asciidoc|asc)$"), "asciidoc"),
     (re.compile(r"\.(rst|rest)$"), "restructured"),
-    (re.compile(r"\.(srt|vtt)$"), "subtitles"),
+    (re.compile(r"\.(wiki|mediawiki|wikitext)$"), "wikitext"),
+    (re.compile(r"\.eml$"), "mail"),
+    (re.compile(r"\.(mbox|mbx)$"), "mailbox"),
+    (re.compile(r"\.(srt|vtt|ass|ssa)$"), "subtitles"),
     (re.compile(r"\.(po|pot)$"), "messages"),
 )
-_CUES = re.compile(r"WEBVTT\b|\d{1,6}[ \t]*\r?\n\d{1,3}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->")
+_CUES = re.compile(r"WEBVTT\b|\[Script Info\]\s|\d{1,6}[ \t]*\r?\n\d{1,3}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->")
 _MESSAGES = re.compile(r"(?:#[^\n]*\n|\s)*+msgid \"\"\r?\nmsgstr \"")
+_FIELDS = re.compile(r"(?:[A-Za-z][\w-]*:[^\n]*\n(?:[ \t]+\S[^\n]*\n)*+){3,200}+\r?\n")  # and a blank line
+MAIL_FIELDS = frozenset((
+    "from", "to", "cc", "date", "subject", "sender", "reply-to", "in-reply-to", "references", "message-id", "received",
+    "return-path", "delivered-to", "mime-version", "content-type", "content-transfer-encoding", "list-id", "newsgroups",
+    "organization", "lines", "path", "xref", "nntp-posting-host",
+))  # fmt: skip
+LEAST_FIELDS = 3  # of these, the writer among them, make a mail
+# the line that programs put before each mail of a box
+_MAILBOX = re.compile(r"From \S+ [^\n]*\d{4}[^\n]{0,12}\r?\n[A-Za-z][\w-]*:")
+_ORG = re.compile(r"#\+(?:title|author|date|startup|options|language):[^\n]*\n", re.I)
 MARKDOWN = re.compile(r"\.(md|mdx|markdown|rmd|qmd)$")
 _TABLE = re.compile(r"\.(csv|tsv|tab)$")
 JSON_LINES = re.compile(r"\.(jsonl|jsonlines|ndjson)$")
@@ -136,6 +149,10 @@ def recognise_text(text: str, name: str) -> Format:
         return Format("subtitles")
     if _MESSAGES.match(start):
         return Format("messages")
+    if _MAILBOX.match(start):
+        return Format("mailbox")
+    if is_mail(start):
+        return Format("mail")
     if ARCHIVE_INDEX.match(text):
         return refused(reasons.NOT_A_PAGE, "the index of a web archive")
     if start.startswith("<"):
@@ -150,6 +167,8 @@ def recognise_text(text: str, name: str) -> Format:
         return Format("treebank")
     if SQL.match(start):
         return refused(reasons.UNSUPPORTED, "SQL is not read; export the table as CSV or JSON lines first")
+    if _ORG.match(start) or name.endswith(".org"):  # the end of many a host's name, under which a page may be kept
+        return Format("org")
     if CODE.search(name):
         return refused(reasons.NOT_TEXT, "program text or settings")
     if _TABLE.search(name):
@@ -161,6 +180,14 @@ def recognise_text(text: str, name: str) -> Format:
     if is_table(text):
         return Format("table")
     return Format("text")
+
+
+def is_mail(start: str) -> bool:
+    """Whether a text begins with the fields of a mail."""
+    if not (block := _FIELDS.match(start)):
+        return False
+    names = {line.partition(":")[0].lower() for line in block[0].splitlines()}
+    return "from" in names and len(names & MAIL_FIELDS) >= LEAST_FIELDS
 
 
 def recognise_markup(start: str, name: str) -> Format:

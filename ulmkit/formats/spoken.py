@@ -1,6 +1,6 @@
 """Subtitles and message files: their cues and messages as text, without numbers, times and marks.
 
-SubRip (.srt), WebVTT (https://www.w3.org/TR/webvtt1/), gettext
+SubRip (.srt), WebVTT (https://www.w3.org/TR/webvtt1/), SubStation Alpha (.ass, .ssa), gettext
 (https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html).
 """
 
@@ -18,6 +18,9 @@ _MARK = re.compile(r"</?[A-Za-z][^<>\n]*>|</?\d[\d:.]*>|\{\\[^{}\n]*\}|\{[yYfFsS
 _SOUND = re.compile(r"[-–—]?\s*(?:\[[^\[\]]*\]|\([^()]*\)|[♪♫#*\s]*)\s*|.*[♪♫].*")
 _SPEAKS = re.compile(r"[-–—‐]\s*(?=\S)")
 _ENDED = re.compile(r"[.!?…؟۔。][\"'»”’)\]]*\Z")
+_SPOKEN = re.compile(r"Dialogue:[ \t]*(.*)")
+_CLOCK = re.compile(r"(\d{1,2}):(\d\d):(\d\d(?:\.\d{1,3})?)")
+_DRAWN = re.compile(r"\{[^{}]*\\p[1-9]")  # shapes instead of words
 _PAUSE = 2.0  # seconds without a cue, after which a paragraph begins
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MESSAGE = re.compile(r"(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])?[ \t]*(?=\")")
@@ -55,8 +58,36 @@ def said(source: str) -> str:
 
 def _cues(source: str) -> Iterator[tuple[float, float, list[str]]]:
     """Start, end and lines of each cue; the same words again, as captions roll, only once."""
+    source = source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     last: list[str] = []
-    for block in re.split(r"\n[^\S\n]*\n+", source.replace("\r\n", "\n").replace("\r", "\n")):
+    for start, end, lines in _substation(source) if "\nDialogue:" in source else _timed(source):
+        shown = [" ".join(_MARK.sub("", line).split()) for line in lines]
+        shown = [line for line in shown if line and not _SOUND.fullmatch(line)]
+        new = shown[1:] if shown and last and shown[0] == last[-1] else shown
+        if new:
+            yield start, end, new
+        last = shown or last
+
+
+def _substation(source: str) -> Iterator[tuple[float, float, list[str]]]:
+    """Cues of SubStation Alpha, in the order in which they are shown: a line each, its columns named above."""
+    columns = 10
+    found: list[tuple[float, float, list[str]]] = []
+    for line in source.split("\n"):
+        if line.startswith("Format:") and line.rstrip().lower().endswith("text"):
+            columns = line.count(",") + 1
+        spoken = _SPOKEN.match(line)
+        cells = spoken[1].split(",", columns - 1) if spoken else []
+        times = [_CLOCK.fullmatch(cell.strip()) for cell in cells[1:3]]
+        if len(cells) == columns and len(times) == 2 and all(times) and not _DRAWN.search(cells[-1]):
+            start, end = (int(t[1]) * 3600 + int(t[2]) * 60 + float(t[3]) for t in times if t)
+            found.append((start, end, re.split(r"\\[Nn]", cells[-1].replace("\\h", " "))))
+    yield from sorted(found, key=lambda cue: cue[0])
+
+
+def _timed(source: str) -> Iterator[tuple[float, float, list[str]]]:
+    """Cues of SubRip and WebVTT, between blank lines, below a line with their time."""
+    for block in re.split(r"\n[^\S\n]*\n+", source):
         lines = block.split("\n")
         at = next((place for place, line in enumerate(lines[:3]) if CUE_TIME.fullmatch(line)), None)
         if at is None:
@@ -67,12 +98,7 @@ def _cues(source: str) -> Iterator[tuple[float, float, list[str]]]:
             int(h or 0) * 3600 + int(m) * 60 + int(s) + int(f.ljust(3, "0")) / 1000
             for h, m, s, f in (times.groups()[:4], times.groups()[4:8])
         )
-        shown = [" ".join(_MARK.sub("", line).split()) for line in lines[at + 1 :]]
-        shown = [line for line in shown if line and not _SOUND.fullmatch(line)]
-        new = shown[1:] if shown and last and shown[0] == last[-1] else shown
-        if new:
-            yield start, end, new
-        last = shown or last
+        yield start, end, lines[at + 1 :]
 
 
 def read_messages(stream: Stream, origin: Origin) -> Iterator[Record]:

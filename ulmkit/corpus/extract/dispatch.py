@@ -13,6 +13,7 @@ from ulmkit.corpus.extract.escaped import is_leftover, plainly_unescaped, withou
 from ulmkit.corpus.extract.html import MAX_CHARACTERS, MainText, fragment_to_text, html_to_text
 from ulmkit.corpus.extract.markdown import markdown_to_text
 from ulmkit.corpus.extract.markup import kind_of
+from ulmkit.corpus.extract.org import org_to_text
 from ulmkit.corpus.extract.plain import plain_to_text
 from ulmkit.corpus.extract.restructured import restructured_to_text
 from ulmkit.corpus.extract.wikitext import is_redirect, wikitext_to_text
@@ -29,6 +30,7 @@ LIGHT_MARKUP: dict[str, Callable[[str], tuple[str, str]]] = {
     "markdown": markdown_to_text,
     "asciidoc": asciidoc_to_text,
     "restructured": restructured_to_text,
+    "org": org_to_text,
 }
 
 REASONS = {
