@@ -238,7 +238,24 @@ def test_minutes_that_do_not_hold_the_recipe_are_said(et, readers, tmp_path, mon
     few = replace(comments(12), lines=(), files=())
     trained = train_run(et, tmp_path / "food", few, readers=readers[:1], how=How("1cycle", minutes=0.5))
     assert "tuned forward: 25 % of the steps of 1cycle fit into --minutes." in trained.remarks
-    assert "tuned forward, 1cycle, 25 % of its steps" in trained.classifier.about["recipe"]
+    about = trained.classifier.about
+    assert "tuned forward, 1cycle, 25 % of its steps" in about["recipe"]
+    assert about["shares_of_steps"] == {"tuned forward": 0.25}
+    assert "|minutes:0.5|steps:forward@0.25|" in about["signature"]
+
+
+def test_two_trainings_with_minutes_that_did_more_and_fewer_steps_have_two_signatures(et, readers, monkeypatch):
+    from ulmkit.classifier import tuning as module
+
+    monkeypatch.setitem(STAGES, "1cycle", (TuningStage(1, 1e-2, steps=8),))
+    few, found = replace(comments(12), lines=(), files=()), []
+    for share in (0.25, 0.5, 0.25, 1.0):
+        monkeypatch.setattr(module, "affordable_share", lambda *rest, share=share: share)
+        about = train_classifier(et, few, readers=readers[:1], how=How("1cycle", minutes=0.5)).classifier.about
+        found.append(about["signature"])
+    assert len(set(found)) == 3
+    assert found[0] == found[2]
+    assert "steps" not in found[3]
 
 
 def test_who_begins_a_killed_tuning_again_is_told_where_it_goes_on(readers, tmp_path):
@@ -407,6 +424,9 @@ def written(path, examples):
         (("--lm", "ahead", "--device", "meta"), "no device 'meta' on this machine. Use --device auto, cpu or cuda."),
         (("--balance", "sample"), "--balance: nothing to change, since without a language model"),
         (("--lm", "ahead", "--set", "drop=1"), "tuning: no setting 'drop'. Did you mean 'drop_mult'?"),
+        (("--lm", "ahead", "--minutes", "nan"), "'nan' is no number"),
+        (("--lm", "ahead", "--recipe", "1cycle", "--minutes", "inf"), "'inf' is no number"),
+        (("--lm", "ahead", "--recipe", "1cycle", "--smoothing", "nan"), "label_smoothing is nan, expected a number"),
         (("--lm", "ahead", "--smoothing", 0.1), "--smoothing: nothing to change, since with --recipe auto and 60"),
     ],
 )
@@ -448,6 +468,8 @@ def test_all_options_together_at_the_prompt_and_in_python(quick, home, tmp_path,
         ulmkit.classify(None, list(TRAIN.texts), list(TRAIN.labels), valid=(list(TRAIN.texts),))
     with pytest.raises(UsageError, match="minutes is 0"):
         ulmkit.classify(None, list(TRAIN.texts), list(TRAIN.labels), minutes=0)
+    with pytest.raises(UsageError, match="minutes is nan"):
+        ulmkit.classify(None, list(TRAIN.texts), list(TRAIN.labels), minutes=float("nan"))
 
 
 @pytest.mark.gpu

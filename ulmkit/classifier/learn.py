@@ -151,6 +151,7 @@ class Learned:
     learned_from: int  # unlabelled texts
     weighed_on: tuple[int, ...] = ()  # rows of each class that the mix and the probabilities come from
     remarks: tuple[str, ...] = ()
+    shortened: Mapping[str, float] = field(default_factory=dict)  # members, and what share of their steps was done
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,7 @@ class _Found:
     unseen: dict[str, np.ndarray] = field(default_factory=dict)
     recipes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    shortened: dict[str, float] = field(default_factory=dict)
 
 
 def learn(
@@ -230,6 +232,7 @@ def learn(
         learned_from,
         tuple(weighed_on.tolist()),
         tuple(found.remarks),
+        found.shortened,
     )
 
 
@@ -300,6 +303,7 @@ def _tuned(
     )
     parts = [name, recipe, *([f"{how.seeds} seeds"] if how.seeds > 1 else [])]
     if share < 1:
+        found.shortened[name] = share
         parts.append(f"{100 * share:.3g} % of its steps")
         found.remarks.append(f"{name}: {100 * share:.3g} % of the steps of {recipe} fit into --minutes.")
     found.recipes.append(", ".join(parts))

@@ -3,7 +3,7 @@
 import csv
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ def train_classifier(
     """
     tables = _tables(language, train, valid, test, labels, unlabelled)
     learned = learn(tables.material, readers=readers, how=how, seed=seed, report=report)
-    line = _signature(language, tables, labels, seed, readers, how)
+    line = _signature(language, tables, labels, seed, readers, how, learned.shortened)
     classifier = tables.classifier(learned, _about(tables, learned, readers, how, line))
     evaluation = None
     if test:
@@ -164,6 +164,8 @@ def _about(tables: _Tables, learned: Learned, readers: Sequence["TextReader"], h
         "language_models": {reader.direction: reader.source for reader in readers},
         "weighed_on": list(learned.weighed_on),
     }
+    if learned.shortened:
+        about["shares_of_steps"] = dict(learned.shortened)
     if valid := tables.valid:
         about["valid"] = {"files": valid.name, "rows": len(valid.texts), "copies_left_out": tables.copied}
     return about | ({"tuning": how.settings.changed} if how.settings.changed else {})
@@ -202,7 +204,10 @@ def _signature(
     seed: int,
     readers: Sequence["TextReader"],
     how: How,
+    shortened: Mapping[str, float],
 ) -> str:
+    """What names a classifier: of the same line the same one is made. How many steps fit into minutes the clock says,
+    so that the share of them stands beside the minutes."""
     train, valid, pool = tables.train, tables.valid, tables.material.unlabelled_forms
     return signature(
         "classify",
@@ -218,6 +223,7 @@ def _signature(
         seeds=how.seeds if how.seeds > 1 else None,
         tuning=fingerprint(how.settings.changed) if how.settings.changed else None,
         minutes=how.minutes,
+        steps="+".join(f"{name.split()[-1]}@{share!r}" for name, share in shortened.items()) or None,
         seed=seed,
         recipe=RECIPE,
     )

@@ -29,7 +29,7 @@ from ulmkit.cli.classifying import (
     tuning_options,
     unlabelled_option,
 )
-from ulmkit.cli.common import Commands, FilePath, Terminal, shared, table_option
+from ulmkit.cli.common import Commands, FilePath, FiniteRange, Terminal, shared, table_option
 from ulmkit.cli.completion import language_code
 from ulmkit.cli.streams import write_out
 from ulmkit.errors import UsageError
@@ -71,7 +71,7 @@ def command() -> None:
 @seeds_option
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Fit all tuning into this time: of the recipe's steps as many as do.",
 )
 @tuning_options
@@ -259,7 +259,7 @@ def standard_output() -> Iterator[IO[str]]:
 @click.option("--input", "table", type=TABLE, required=True, help="Texts: CSV, TSV, JSON lines or Parquet.")
 @click.option("--output", type=FilePath(path_type=Path, dir_okay=False), help=".csv, .tsv or .jsonl; stdout if not.")
 @click.option("--top", type=click.IntRange(min=1), default=1, show_default=True, help="Classes said of each text.")
-@click.option("--threshold", type=click.FloatRange(0, 1), default=0.0, help="No label where none is as probable.")
+@click.option("--threshold", type=FiniteRange(0, 1), default=0.0, help="No label where none is as probable.")
 @click.option("--explain", type=click.IntRange(min=0), default=0, metavar="K", help="Say which K n-grams spoke.")
 @text_option
 @table_option

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import os
 import shutil
 import sys
@@ -114,6 +115,16 @@ class FilePath(click.Path):
         if not os.fspath(value):
             self.fail("an empty path names no place. Give a file or a folder, or leave the option out.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds: `nan` lies within any by click's comparisons, and what has no end no file can keep."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"'{readable(str(value))}' is no number that can be reckoned with.", param, ctx)
+        return found
 
 
 table_option = click.option(

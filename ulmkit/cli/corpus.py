@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ulmkit.cli.common import CELL_LIMIT, Commands, Terminal, shared, table_option, text_table
+from ulmkit.cli.common import CELL_LIMIT, Commands, FiniteRange, Terminal, shared, table_option, text_table
 from ulmkit.cli.completion import language_code
 from ulmkit.cli.crawl_report import crawl_tables, yield_tables
 from ulmkit.cli.fetching import addresses, allowing, chosen_fetching, failures_shown, fetching, show_failures
@@ -43,8 +43,8 @@ def command() -> None:
 )
 @click.option("--name", default="", help="Name of the source, if not the file's or folder's own.")
 @fetching
-@click.option("--valid-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
-@click.option("--test-share", type=click.FloatRange(0, 0.5), default=0.02, show_default=True)
+@click.option("--valid-share", type=FiniteRange(0, 0.5), default=0.02, show_default=True)
+@click.option("--test-share", type=FiniteRange(0, 0.5), default=0.02, show_default=True)
 @click.option(
     "--near-duplicates/--exact-duplicates",
     default=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal
+from ulmkit.cli.common import FiniteRange, Terminal
 
 if TYPE_CHECKING:
     from ulmkit.acquire.sources import Fetching
@@ -46,8 +46,8 @@ def fetching(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Mail address or URL at which the owners of sites reach you.",
     )
     @click.option("--limit", type=click.IntRange(min=1), help="Take only so many documents of each source.")
-    @click.option("--max-hours", type=click.FloatRange(min=0, min_open=True), help="Crawl for so long at most.")
-    @click.option("--delay", type=click.FloatRange(min=0), help="Seconds between two requests to a --site or --feed.")
+    @click.option("--max-hours", type=FiniteRange(min=0, min_open=True), help="Crawl for so long at most.")
+    @click.option("--delay", type=FiniteRange(min=0), help="Seconds between two requests to a --site or --feed.")
     @click.option(
         "--consent",
         type=click.Choice(["strict", "open-only", "record"]),

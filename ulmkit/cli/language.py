@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Commands, FilePath, Terminal, shared, table_option, text_table, word_table
+from ulmkit.cli.common import Commands, FilePath, FiniteRange, Terminal, shared, table_option, text_table, word_table
 from ulmkit.cli.completion import language_code
 from ulmkit.names import home_expanded, readable
 
@@ -221,11 +221,9 @@ def new(terminal: Terminal, code: str, into: Path | None) -> None:
 @click.option("--text-field", help="Field or column that holds the text (JSON, CSV, Parquet), if not found by itself.")
 @table_option
 @click.option(
-    "--keep", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="What each limit shall keep."
+    "--keep", type=FiniteRange(0.5, 0.9999), default=0.99, show_default=True, help="What each limit shall keep."
 )
-@click.option(
-    "--jointly", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True, help="What all shall keep."
-)
+@click.option("--jointly", type=FiniteRange(0.5, 0.9999), default=0.95, show_default=True, help="What all shall keep.")
 @click.option("--tighten", is_flag=True, help="Narrow limits to where the sample lies: for one as mixed as the corpus.")
 @click.option("--only", multiple=True, metavar="LIMIT", help="Change this limit alone. May be given again.")
 @click.option("--stop-words", type=click.IntRange(min=1), help="Propose so many, where the folder has none.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Commands, FilePath, Terminal, shared, text_table
+from ulmkit.cli.common import Commands, FilePath, FiniteRange, Terminal, shared, text_table
 from ulmkit.cli.completion import language_code, run_names
 from ulmkit.cli.finetune import finetune
 from ulmkit.cli.runs import runs_command, settings_command
@@ -166,9 +166,9 @@ def evaluation_table(results: "dict[str, Evaluation]", first: str = "model") -> 
 @language_code
 @click.option("--prompt", "prompts", multiple=True, help="Text to go on from; the language's own prompts if not given.")
 @click.option("--length", type=click.IntRange(min=1), default=60, show_default=True, help="Most pieces to add.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True)
+@click.option("--temperature", type=FiniteRange(min=0), default=0.8, show_default=True)
 @click.option("--top-k", type=click.IntRange(min=0), default=0, show_default=True, help="0: all pieces.")
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True)
+@click.option("--top-p", type=FiniteRange(0, 1, min_open=True), default=0.9, show_default=True)
 @click.option(
     "--no-repeat",
     type=click.IntRange(min=0),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulmkit.cli.common import Terminal, text_table
+from ulmkit.cli.common import FiniteRange, Terminal, text_table
 from ulmkit.cli.completion import preset_names, run_names, setting_names
 from ulmkit.cli.streams import remark
 from ulmkit.errors import UsageError
@@ -76,7 +76,7 @@ def course(function: Any) -> Any:
     """The options that say how a run goes on and ends, and where it computes."""
     options = (
         click.option(
-            "--minutes", type=click.FloatRange(min=0, min_open=True), help="Fit the whole schedule into this time."
+            "--minutes", type=FiniteRange(min=0, min_open=True), help="Fit the whole schedule into this time."
         ),
         click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint."),
         click.option(

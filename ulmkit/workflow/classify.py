@@ -1,5 +1,6 @@
 """A classifier as a value: trained on texts and their labels, loaded from its folder, asked for classes and figures."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,7 +228,7 @@ def _how(
     """What is done with language models; refused where it is none of what can be done."""
     if recipe not in RECIPES:
         raise UsageError(f"classify: recipe {readable(recipe)} is none of {', '.join(RECIPES)}.")
-    if minutes is not None and minutes <= 0:
+    if minutes is not None and not 0 < minutes < math.inf:
         raise UsageError(f"classify: minutes is {minutes:g}, expected a number above 0.")
     asked = {"label_smoothing": smoothing} | ({"balance": balance} if balance is not None else {})
     return How(recipe, seeds, changed_settings(asked | settings), minutes)
