@@ -5,6 +5,7 @@ python tests/support/classifier_damage.py classifiers --times 3000
 python tests/support/classifier_damage.py models --times 2000
 python tests/support/classifier_damage.py texts --times 500
 python tests/support/classifier_damage.py imports --times 500
+python tests/support/classifier_damage.py options --times 2000
 
 Commands run in this process, as `ulmkit` would run them, since starting Python for each takes longer than they do.
 """
@@ -96,7 +97,8 @@ class Ground:
         """Everything as it was before a case."""
         for path in self._files() - self.before:
             path.unlink()
-        for folder in (self.home.classifier(HOSTILE), self.home.run(HOSTILE)):
+        kept = self.home.home / "work/classify" / HOSTILE
+        for folder in (self.home.classifier(HOSTILE), self.home.run(HOSTILE), kept):
             shutil.rmtree(folder, ignore_errors=True)
         for each in self.read:
             shutil.rmtree(each)
@@ -249,8 +251,48 @@ def imports(ground: Ground, rng: random.Random) -> Outcome:
     return ended(ground, "taken over", *ground.ran(f"classify import et --run {HOSTILE}", *asked))
 
 
+_NUMBERS = (
+    "0", "-1", "1", "2", "3", "0.1", ".5", "1e-9", "1e-300", "1e9", "1e308", "1e999", "nan", "inf", "-inf", "-0.0",
+    "0x10", "1_0", "٣", "½", "", " ", "true", "null", "[]", "{}", '"1"', "9" * 400, "1;2", "\u202e1", "١٢", "--run",
+)  # fmt: skip
+_SETTINGS = (
+    "balance", "label_smoothing", "output_p", "hidden_p", "input_p", "embed_p", "weight_p", "drop_mult", "lr_mult",
+    "length_mult", "layer_rate", "pct_start", "wd", "clip", "batch_size", "seed", "", "__class__", "Δ", "lr", "=",
+)  # fmt: skip
+
+
+def options(ground: Ground, rng: random.Random) -> Outcome:
+    """A classifier is tuned with options that nobody would give, and with a hostile table to choose on."""
+    asked: list[Any] = ["--train", ground.table, "--recipe", rng.choice(["1cycle", "1cycle", "auto", "gradual"])]
+    models = [["--lm", "ahead"], ["--backward-lm", "back"], ["--lm", rng.choice([*_NUMBERS, "back"])]]
+    if rng.random() < 0.9:
+        asked += rng.choice(models)
+    if rng.random() < 0.3:
+        name, data, _ = hostile_table(rng, comments(rng, rng.choice([1, 4, 12, 40])), ground.mark)
+        (ground.folder / name).write_bytes(data)
+        asked += ["--valid", ground.folder / name]
+    odd = {
+        "--minutes": ("0.0001", "0.01", *_NUMBERS),
+        "--balance": ("weights", "sample", *_NUMBERS),
+        "--smoothing": ("0.1", "0.999", *_NUMBERS),
+        "--max-pieces": ("1", "7", "100000", *_NUMBERS),
+        "--device": ("cpu", "auto", "cuda", "cuda:9", "meta", "cpu:1", *_NUMBERS),
+        "--seeds": ("1", "2", *_NUMBERS),
+    }
+    for name in rng.sample(list(odd), rng.choice([1, 1, 2, 3])):
+        asked += [name, rng.choice(odd[name][:2]) if rng.random() < 0.7 else rng.choice(odd[name])]
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        asked += ["--set", f"{rng.choice(_SETTINGS)}{rng.choice(['=', '=', '=', '', '=='])}{rng.choice(_NUMBERS)}"]
+    short = ("--set", "length_mult=0.02")  # later ones win, so that cases take a moment and not minutes
+    found = ended(ground, "tuned", *ground.ran(f"classify train et --run {HOSTILE}", *asked, *short))
+    if not found.wrong and not found.status:
+        found.wrong = doubtful(read_classifier(ground.home.classifier(HOSTILE), ground.language), ground.texts[:3])
+    found.wrong = found.wrong and f"{' '.join(map(str, asked))}: {found.wrong}"
+    return found
+
+
 KINDS: dict[str, Callable[[Ground, random.Random], Outcome]] = {
-    each.__name__: each for each in (tables, classifiers, models, texts, imports)
+    each.__name__: each for each in (tables, classifiers, models, texts, imports, options)
 }
 
 
