@@ -43,7 +43,7 @@ PAGES = {
     "min_characters": (5, "ja on", "ja o"),
     "min_words": (3, "üks, kaks, kolm", "üks, kaks"),
     "max_characters": (4, "maja", "majad"),
-    "max_replacement_characters": (1 / 4, "ab\ufffdc", "a\ufffdc"),
+    "max_replacement_characters": (1 / 5, "ab\ufffdc\ufffd", "a\ufffdc\ufffd"),
     "min_script_share": (1 / 2, "a\u0431", "a\u0431\u0432"),  # Cyrillic be, ve
     "max_digit_share": (1 / 2, "ab12", "a12"),
     "mean_word_length[0]": (3, "ab abcd", "ab abc"),

@@ -1,8 +1,9 @@
-"""Texts that were wrapped, cut into tokens, or end in a list are set right by the build, which says how many."""
+"""Texts that were wrapped, cut into tokens, or hold lists are set right by the build, which says how many."""
 
 import textwrap
 
 from ulmkit.corpus.chain import Chain
+from ulmkit.corpus.genre import lists_beside_article
 from ulmkit.corpus.notes import notes_on
 from ulmkit.document import RawDocument
 from ulmkit.language.registry import get
@@ -82,6 +83,18 @@ def test_an_article_that_ends_in_a_list_is_kept_without_it() -> None:
     text, tally = kept(f"{STORY}\n\n{LATER}\n\nTulemused\n{names}")
     assert text == f"{STORY.strip()}\n\n{LATER.strip()}"
     assert tally.lists_cut == 1
+
+
+def test_an_article_that_holds_a_list_is_kept_without_it_and_a_notice_under_a_menu_is_none() -> None:
+    names = "\n".join(f"{first} {last}" for first in FIRST for last in LAST)
+    points = "\n".join(f"{first} {last} 3 : 1" for first in FIRST for last in LAST[:3])
+    for listed in (names, points):
+        text, tally = kept(f"{STORY}\n\nTulemused\n{listed}\n\n{LATER}")
+        assert text == f"{STORY.strip()}\n\n{LATER.strip()}"
+        assert tally.lists_cut == 1
+    notice = " ".join(f"{STORY} {LATER}".split())
+    assert len(notice) > 400
+    assert not any(lists_beside_article([*names.split("\n"), notice], [False] * len(names.split("\n")) + [True]))
 
 
 def test_a_long_passage_that_stands_twice_is_kept_once() -> None:

@@ -18,7 +18,7 @@ from ulmkit.corpus.dedup import signatures
 from ulmkit.corpus.extract.dispatch import extract
 from ulmkit.corpus.extract.wrapped import Wrapping, words_whole
 from ulmkit.corpus.filters import judge, without_boilerplate
-from ulmkit.corpus.genre import head_before_list, without_chords
+from ulmkit.corpus.genre import without_chords
 from ulmkit.corpus.identify import identify
 from ulmkit.corpus.page import Page
 from ulmkit.corpus.shingles import WordHasher
@@ -49,8 +49,11 @@ CHAIN = 12  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
-OF_LISTS = ("short lines", "few lines end in punctuation")  # reasons that a list at an article's end may give
-OF_COPIES = ("duplicate ", "said again")  # and such as a passage that stands twice may give
+OF_COPIES = ("duplicate ", "said again")  # reasons that a passage that stands twice may give
+OF_LISTS = (  # and such as a list in an article or at its end may give
+    "short lines", "few lines end in punctuation", "few words with letters", "mostly digits", "short words", "said again",
+    "top ", "duplicate ",
+)  # fmt: skip
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
 
 PiiPolicy = Literal["keep", "mask", "drop"]  # what becomes of personal data
@@ -333,12 +336,11 @@ def filter_page(chain: Chain, article: Article, tally: Tally) -> Verdict:
         if judge(alone).keep:
             verdict, page, article.text = KEEP, alone, once
             tally.copies_cut += 1
-    if verdict.reason in OF_LISTS and (count := head_before_list(page.lines, page.sentences_end)):
-        # an article that ends in captions, names or results is good up to there
-        head = page.until(count)
-        page = Page.of(head, chain.language, chain.hasher)
+    if verdict.reason.startswith(OF_LISTS) and (article_alone := page.article_alone()) is not page.text:
+        # an article that holds captions, names or results, or ends in them, is good without
+        page = Page.of(article_alone, chain.language, chain.hasher)
         if judge(page).keep:
-            verdict, article.text = KEEP, head
+            verdict, article.text = KEEP, article_alone
             tally.lists_cut += 1
     if verdict.keep:
         # which texts are one is asked of all their words, addresses among them

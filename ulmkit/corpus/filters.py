@@ -93,8 +93,8 @@ def word_count(page: Page) -> float:
 
 
 def damage_share(page: Page) -> float:
-    """The share of the characters that are U+FFFD or for private use."""
-    return page.counts["damage"] / len(page.text)
+    """The share of the characters, one left out, that are U+FFFD or for private use."""
+    return max(page.counts["damage"] - 1, 0) / len(page.text)
 
 
 def letters_in_script(page: Page) -> float:

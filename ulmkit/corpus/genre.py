@@ -32,8 +32,8 @@ MANY_WORDS = 300  # of a page in few lines; a front page in one line has more, a
 MORE_STOP_WORDS = 0.04  # which a page of many words without marks needs: headlines in a row have what a comment has
 UNMARKED_STOP_WORDS = 0.06  # more than in paragraphs, of lines that are shorter: rhymed prose without marks
 SAID = 0.6  # of the lines end a sentence where steps and notices are told, however few function words they have
-TOLD_HEAD = 400  # characters of sentences in an article that a list follows
-TAIL = 5  # lines at the least
+TOLD_ARTICLE = 400  # characters of sentences in an article that holds a list
+UNENDED = 5  # lines of such a list at the least
 RHYME = 3  # letters at the end of every second line
 RHYMED = 0.8  # of these lines end alike
 REFRAIN = (0.25, 0.75)  # of the lines end alike where every second verse does; of titles nearly all do
@@ -160,18 +160,23 @@ def rhymed(lines: Sequence[str]) -> bool:
     return len(lines) >= MIN_VERSES and ends.most_common(1)[0][1] >= RHYMED * ends.total()
 
 
-def head_before_list(lines: Sequence[str], last: Sequence[bool]) -> int:
-    """How many of `lines` an article has before the list that it ends in: captions, results, names; 0 without one.
+def lists_beside_article(lines: Sequence[str], last: Sequence[bool]) -> list[bool]:
+    """Which of `lines` are lists that an article holds or ends in: captions, results, names. None without an article.
 
-    `last`: which end a sentence. The head holds 400 characters in long lines that do; the list has five lines or more,
-    none of which does.
+    `last`: which end a sentence. An article has 400 characters in two or more long lines that do; a list has five lines
+    or more in a row, none of which does.
 
-    >>> head_before_list([*["word " * 50] * 2, *["a name"] * 5], [True] * 2 + [False] * 5)
-    2
+    >>> lists_beside_article([*["word " * 50] * 2, *["a name"] * 5, "The end."], [True] * 2 + [False] * 5 + [True])
+    [False, False, True, True, True, True, True, False]
     """
-    head = max((place + 1 for place, ends in enumerate(last) if ends), default=0)
-    told = [len(line) for line, ends in zip(lines[:head], last, strict=False) if ends and len(line) >= LONG_LINE]
-    return head if len(lines) - head >= TAIL and sum(told) >= TOLD_HEAD else 0
+    told = [len(line) for line, ends in zip(lines, last, strict=True) if ends and len(line) >= LONG_LINE]
+    if len(told) < 2 or sum(told) < TOLD_ARTICLE:  # one paragraph may be a notice
+        return [False] * len(lines)
+    found: list[bool] = []
+    for ends, run in itertools.groupby(last):
+        size = len(list(run))
+        found += [not ends and size >= UNENDED] * size
+    return found
 
 
 def without_chords(text: str) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from ulmkit.corpus.genre import (
     begin_alike,
     breaks_off,
     ends_sentence,
+    lists_beside_article,
     of_any_length,
     of_one_length,
     quantile,
@@ -82,22 +83,23 @@ class Page:
         """The lines that hold anything; in normal form those have no space at either end."""
         return [line for line in self.text.split("\n") if line]
 
-    def until(self, count: int) -> str:
-        """The text up to the `count`-th of its lines."""
-        ends = [place for place, line in enumerate(self.text.split("\n")) if line]
-        return "\n".join(self.text.split("\n")[: ends[count - 1] + 1])
+    def without(self, left_out: list[bool]) -> str:
+        """The text without those of its lines that are `left_out`; the text itself where none is."""
+        if not any(left_out):
+            return self.text
+        out = iter(left_out)
+        kept = [line for line in self.text.split("\n") if not line or not next(out)]
+        return re.sub("\n{3,}", "\n\n", "\n".join(kept)).strip("\n")
 
     def said_once(self) -> str:
         """The text without the second copy of a long passage that stands in it twice."""
         if len(self.distinct_lines) == len(self.lines):
             return self.text
-        copies = iter(second_copies(self.lines))
-        kept = [line for line in self.text.split("\n") if not line or not next(copies)]
-        return (
-            self.text
-            if len(kept) == self.text.count("\n") + 1
-            else re.sub("\n{3,}", "\n\n", "\n".join(kept)).strip("\n")
-        )
+        return self.without(second_copies(self.lines))
+
+    def article_alone(self) -> str:
+        """The text without the lists that stand in an article or after it."""
+        return self.without(lists_beside_article(self.lines, self.sentences_end))
 
     @functools.cached_property
     def distinct_lines(self) -> frozenset[str]:

@@ -44,7 +44,7 @@ class Tally:
     boilerplate_lines: int = 0
     sentences_with_holes: int = 0  # of wiki pages: left out, for a template showed words in them that are not known
     copies_cut: int = 0  # articles that hold a long passage twice, and were kept with it once
-    lists_cut: int = 0  # articles whose last lines, a list of captions or names, were left out
+    lists_cut: int = 0  # articles without the lists of captions, names or results that they held
     joiners: dict[str, Counter[str]] = field(default_factory=dict)
     sources: dict[str, Counter[str]] = field(default_factory=dict)
     unread: dict[str, Counter[str]] = field(default_factory=dict)  # `unreadable` by file: source and key
