@@ -51,8 +51,8 @@ CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"
 OF_COPIES = ("duplicate ", "said again")  # reasons that a passage that stands twice may give
 OF_LISTS = (  # and such as a list in an article or at its end may give
-    "short lines", "few lines end in punctuation", "few words with letters", "mostly digits", "short words", "said again",
-    "top ", "duplicate ",
+    "short lines", "few lines end in punctuation", "few words with letters", "mostly digits", "short words",
+    "said again", "top ", "duplicate ",
 )  # fmt: skip
 MAX_FAILURES = 20  # documents that a rule may fail on before more than half are too many
 
