@@ -73,7 +73,7 @@ class Facts:
     def sentence_ends(self) -> str:
         """The default's, the script's own, and those among the language's punctuation (Sentence_Terminal)."""
         more = sentence_terminals(self.script)
-        more += "".join(regex.findall(r"\p{STerm}", self.exemplars.punctuation))
+        more += "".join(c for c in regex.findall(r"\p{STerm}", self.exemplars.punctuation) if not closes_clause(c))
         own = unicodedata.name(self.exemplars.letters[:1] or "-", "").partition(" ")[0]
         with suppress(KeyError):  # Greek has a question mark of its own, which composes to a semicolon
             question = unicodedata.lookup(f"{own} QUESTION MARK")
@@ -269,7 +269,19 @@ def sentence_terminals(script: str) -> str:
     points = "".join(c for c in map(chr, range(0xA0, 0x11FFF)) if unicodedata.category(c)[0] == "P")
     own = "".join(rf"\p{{scx={part}}}" for part in parts(script))
     found = regex.findall(rf"[\p{{STerm}}&&[{own}]]", points, flags=regex.V1)
-    return "".join(c for c in found if unicodedata.normalize("NFKC", c) == c)
+    return "".join(c for c in found if unicodedata.normalize("NFKC", c) == c and not closes_clause(c))
+
+
+def closes_clause(mark: str) -> bool:
+    """Whether a mark is the little one of a pair: it is a comma, though Sentence_Terminal holds both (U+104A, U+104B).
+
+    >>> closes_clause("၊"), closes_clause("။")
+    (True, False)
+    """
+    before, little, after = unicodedata.name(mark, "").partition("LITTLE ")
+    with suppress(KeyError):
+        return bool(little and unicodedata.lookup(before + after))
+    return False
 
 
 def is_wide(mark: str) -> bool:

@@ -15,6 +15,8 @@ from ulmkit.text.script import parts
 LOOK_ALIKES = ("كکڪ", "يیىې", "هہھە", "ےۓ")
 # marks that are typed for each other: a line and a dot below, a comma and a cedilla below
 MARKS = (("\u0329", "\u0323"), ("\u0323", "\u0329"), ("\u0327", "\u0326"), ("\u0326", "\u0327"))
+# two letters that look like one, in scripts where a vowel stands before its consonant
+LOOK_DOUBLE = {"เเ": "แ", "ເເ": "ແ"}
 # letters that are often written without their mark; of each the plain one, as texts are compared
 WITHOUT = {"أ": "ا", "إ": "ا", "آ": "ا", "ؤ": "و", "ئ": "ي", "ة": "ه"}
 DANDA, DOUBLE_DANDA = "\u0964", "\u0965"
@@ -40,6 +42,8 @@ def character_rows(found: Facts) -> Iterator[str]:
             if apart[1:2] == mark and len(apart) == 2 and unicodedata.normalize("NFC", apart[0] + typed) not in letters:
                 source = unicodedata.normalize("NFC", apart[0] + typed)
                 yield _row(source, letter, f"{unicodedata.name(typed).lower()}, typed for {letter}")
+    yield from _in_parts(found.letters)
+    yield from (_row(two, one, f"{two[0]} typed twice for {one}") for two, one in LOOK_DOUBLE.items() if one in letters)
     if any(map(is_wide, found.sentence_ends)):
         for first, last, to, what in (
             ("Ａ", "Ｚ", "A", "capitals"),
@@ -57,6 +61,24 @@ def character_rows(found: Facts) -> Iterator[str]:
     if DANDA in found.sentence_ends:
         yield _row(DANDA * 2, DOUBLE_DANDA, "two dandas typed for the double one")
         yield _row("|", DANDA, "a bar typed for the danda", "at a word's end")
+
+
+def _in_parts(letters: str) -> Iterator[str]:
+    """Letters of two parts that composing leaves apart: U+0E4D U+0E32 is typed for U+0E33, with a tone between, too.
+
+    Parts that are both marks are left: of those Unicode advises to write the parts.
+    """
+    highest = max(map(unicodedata.combining, letters), default=0)  # of marks that stand over a letter's other marks
+    tones = [c for c in letters if highest and unicodedata.combining(c) == highest]
+    for letter in letters:
+        kind, *points = unicodedata.decomposition(letter).split() or [""]
+        both = [chr(int(point, 16)) for point in points]
+        if kind == "<compat>" and len(both) == 2 and unicodedata.category(both[1])[0] == "L":
+            yield _row("".join(both), letter, f"{letter} typed in two parts")
+            if unicodedata.category(both[0])[0] == "M":
+                yield from (
+                    _row(tone.join(both), tone + letter, f"{letter} in two parts, a tone between") for tone in tones
+                )
 
 
 def _point(character: str) -> str:
