@@ -15,8 +15,9 @@ from ulmkit.artifacts.manifest import Manifest
 from ulmkit.cli import common
 from ulmkit.cli.common import Terminal, text_table
 from ulmkit.cli.main import cli
-from ulmkit.cli.training import clock
+from ulmkit.cli.training import clock, training_progress
 from ulmkit.language.registry import get
+from ulmkit.lm.loop import TrainProgress
 from ulmkit.names import readable
 from ulmkit.progress import Progress
 
@@ -303,6 +304,26 @@ def test_tables_line_up():
 
 def test_times_are_read_like_clocks():
     assert [clock(s) for s in (5, 65, 3725)] == ["0:05", "1:05", "1:02:05"]
+
+
+def test_a_line_that_is_rewritten_stays_within_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with training_progress(Terminal(Path(), None, as_json=False, quiet=False)) as report:
+        assert report is not None
+        report(TrainProgress(2_100, 3_360, 4, 4.566, 4.763, 0.01, 11_159.0, 60.0, 260.0))
+    first, line, last = capsys.readouterr().err.split("\r\x1b[K")
+    assert (first, last) == ("", "")
+    assert line.startswith("step 2,100 of 3,360, 4:20 left: loss 4.566, ")
+    assert len(line) == 79
+    assert line.endswith("…")
+
+
+def test_the_first_help_fits_eighty_columns() -> None:
+    said = CliRunner().invoke(cli, ["--help"], terminal_width=80).output
+    assert [line for line in said.splitlines() if len(line) > 80] == []
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(

@@ -51,7 +51,7 @@ def cli() -> None:
 
     \b
     Try it on the bundled samples:   ulmkit demo fa
-    On your own files:               ulmkit corpus build fa --input news.jsonl.zst --input dump.xml.bz2
+    On your own files:               ulmkit corpus build fa --input news.jsonl.zst
                                      ulmkit tokenizer train fa --vocab 30000
                                      ulmkit lm pretrain fa
     """

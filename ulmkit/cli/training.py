@@ -1,6 +1,7 @@
 """What the commands that train share: options that shape a run, what is said before it, and how far it is."""
 
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -173,12 +174,23 @@ def training_progress(terminal: Terminal) -> Iterator["Callable[[TrainProgress],
             return
         shown = now
         left = "" if p.seconds_left is None else f", {clock(p.seconds_left)} left"
-        line = f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}: {p.summary}{left}"
-        remark(f"\r\x1b[K{line}" if redraws else line, newline=not redraws)
+        line = f"step {p.step:,}{'' if p.steps is None else f' of {p.steps:,}'}{left}: {p.summary}"
+        # what runs over the terminal's edge stands on two lines, of which one is rewritten and the other stays for ever
+        shown_line = f"\r\x1b[K{one_row(line, shutil.get_terminal_size().columns - 1)}" if redraws else line
+        remark(shown_line, newline=not redraws)
 
     yield report
     if redraws:
         remark("\r\x1b[K", newline=False)
+
+
+def one_row(line: str, columns: int) -> str:
+    """`line`, or as much of it as has room, with a sign that it goes on.
+
+    >>> one_row("step 20 of 40: loss 4.5", 12)
+    'step 20 of …'
+    """
+    return line if len(line) <= columns else line[: max(columns - 1, 0)] + "…"
 
 
 def clock(seconds: float) -> str:
