@@ -113,11 +113,14 @@ def test_numbers_of_rows_need_no_name(tmp_path: Path):
 
 
 # seeds of which a row was lost once
-LOST_ONCE = (10494, 10874, 10384, 11359, 11338, 3158, 7569, 8245, 21689, 22386, 40207, 41050, 41201, 311380, 316581)
+LOST_ONCE = (
+    *(10494, 10874, 10384, 11359, 11338, 3158, 7569, 8245, 21689, 22386, 40207, 41050, 41201),
+    *(311380, 316581, 613813, 615072),
+)
 LOST_ONCE_AS_REPORTED = (
     *(3027, 4619, 4856, 4866, 5311, 5680, 5946, 6317, 6635, 6863, 7185, 7863, 7875, 8243, 8953, 9060, 9100),
     *(30128, 30179, 30491, 30774, 30943, 31133, 50393, 50904, 51407),
-    *(200882, 403050, 404790, 405722, 408250),
+    *(200882, 403050, 404790, 405722, 408250, 702027, 702778),
 )
 
 
@@ -181,6 +184,9 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
     [
         (f"url,text,lang\n{ESCAPED_COMMA}", "a.csv"),
         ('url,text,lang\n"https://naide.ee/0?a=1,2",Tere tulemast koju', "a.csv"),
+        # a text begins with a mark of its own and a later one ends with one: joined rows, and a broken one
+        ('id\ttitle\ttext\tlabel\n0\tA\t"Tere rida\t01\tB\tIlus ilm\t1\n2\tC\tKülm tuul"\t2\n', "a.tsv"),
+        ('id\ttext\n0\tTere\n1\tIlus "ilm"\n2\t"Külm \ntuul\n3\tpuhub täna"\n4\tLõpp\n', "a.tsv"),
         ('id|text\n0|Tere \\"koju\\" rida\n1|Ilus \\"\\"ilm\\"\\" täna\n2|pool\neli \\| ja aknast\n', "b.csv"),
     ],
 )
@@ -188,6 +194,22 @@ def test_a_short_table_in_which_marks_speak_for_another_layout_is_no_sure_one(
     content: str, name: str, tmp_path: Path
 ) -> None:
     assert reasons.UNSURE in [reason for _, reason in read(tmp_path, content, name)[1]]
+
+
+def test_a_quoted_text_of_several_lines_between_tabs_is_a_sure_one(tmp_path: Path) -> None:
+    """Its lines have fewer tabs than a row, or it holds none."""
+    content = 'id\ttext\tlabel\n0\t"Tere\nkoju"\t1\n1\t"Üks\tkaks\nkolm"\t1\n'
+    assert read(tmp_path, content, "a.tsv") == (["Tere\nkoju", "Üks\tkaks\nkolm"], [])
+
+
+def test_an_escape_tells_the_delimiter_of_a_table_of_one_column(tmp_path: Path) -> None:
+    """Though it stands once, and a row that is too long holds it bare: that one is named."""
+    content = 'text\nTere\\; ta ütles \\"jah\\"\nIlus ilm;veel\nKülm \\"tuul\\"\n'
+    texts, complaints = read(tmp_path, content)
+    assert texts == ['Tere; ta ütles "jah"', 'Külm "tuul"']
+    assert complaints == [("a.csv#3", reasons.BAD_RECORD)]
+    whole = read(tmp_path, content.replace(";veel", ""))
+    assert whole == (['Tere; ta ütles "jah"', "Ilus ilm", 'Külm "tuul"'], [])
 
 
 def test_an_escaped_delimiter_is_no_open_last_column(tmp_path: Path) -> None:

@@ -361,10 +361,12 @@ class _Trial:
     def _one_column(self) -> FoundLayout | None:
         """The layout of a table of one column, if it is one: what is escaped may be a delimiter all the same."""
         text, layouts = self.text, _variants(self.text, NO_DELIMITER, self.told)
-        escaped = {delimiter: text.count(f"\\{delimiter}") for delimiter in DELIMITERS}
+        escaped = _escaped(text)
         likely = max(DELIMITERS, key=lambda delimiter: (escaped[delimiter], delimiter == self.favourite))
         bare = text.count(likely) - escaped[likely]
-        if bare <= max(1, FEW_ODD * escaped[likely]) and (escaped[likely] > bare or likely == "\t"):
+        # no other writer escapes it; one that is bare makes a row too long, which is named
+        shown = escaped[likely] > 0 and escaped[likely] >= bare
+        if bare <= max(1, FEW_ODD * escaped[likely]) and (shown or likely == "\t"):
             slashed = [each for each in _variants(text, likely, self.told) if each.escape and not each.quote]
             layouts = [*slashed, *(each for each in layouts if not slashed or each.quote)]
         found = map(self.of, layouts)
@@ -405,6 +407,9 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     escapes = found.layout.escape and not best.layout.escape and not found.layout.quote
     if escapes and any(cell.endswith("\\") for row in best.rows for cell in row.cells[:-1]):
         return True  # an escaped delimiter parts cells
+    # between tabs a text may begin with a mark of its own, and a later one may end with one
+    if not found.layout.quote and best.layout.delimiter == "\t" and any(map(_holds_a_row, best.rows)):
+        return True
     # quotation marks round a delimiter speak for themselves, though the one row below the names be cut
     if _rank(found) < _rank(best) - (
         NEARLY_SHOWN if found.layout.quote and any(row.needed for row in found.rows) else NEARLY
@@ -418,6 +423,12 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     if not found.layout.quote and best.broken and 2 * best.quoted_rows < len(best.rows):
         return True
     return found.share >= best.share and len(found.rows) > len(best.rows)
+
+
+def _holds_a_row(row: ReadRow) -> bool:
+    """Whether the last line of `row`, which goes over several within one cell, holds as many tabs as a whole row."""
+    before, end, last = "\t".join(row.cells).rpartition("\n")
+    return bool(end) and "\t" in before and last.count("\t") == len(row.cells) - 1 > 0
 
 
 def _sampled(lines: Sequence[str]) -> Sequence[str]:
