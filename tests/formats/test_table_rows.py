@@ -115,12 +115,12 @@ def test_numbers_of_rows_need_no_name(tmp_path: Path):
 # seeds of which a row was lost once
 LOST_ONCE = (
     *(10494, 10874, 10384, 11359, 11338, 3158, 7569, 8245, 21689, 22386, 40207, 41050, 41201),
-    *(311380, 316581, 613813, 615072),
+    *(311380, 316581, 613813, 615072, 820180, 821407),
 )
 LOST_ONCE_AS_REPORTED = (
     *(3027, 4619, 4856, 4866, 5311, 5680, 5946, 6317, 6635, 6863, 7185, 7863, 7875, 8243, 8953, 9060, 9100),
     *(30128, 30179, 30491, 30774, 30943, 31133, 50393, 50904, 51407),
-    *(200882, 403050, 404790, 405722, 408250, 702027, 702778),
+    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950),
 )
 
 
@@ -187,6 +187,8 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
         # a text begins with a mark of its own and a later one ends with one: joined rows, and a broken one
         ('id\ttitle\ttext\tlabel\n0\tA\t"Tere rida\t01\tB\tIlus ilm\t1\n2\tC\tKülm tuul"\t2\n', "a.tsv"),
         ('id\ttext\n0\tTere\n1\tIlus "ilm"\n2\t"Külm \ntuul\n3\tpuhub täna"\n4\tLõpp\n', "a.tsv"),
+        # nothing is quoted but the last cell, and that has no end
+        ('text\nTere hommikust koju\n"Ilus\nilm\ntäna\n', "a.csv"),
         ('id|text\n0|Tere \\"koju\\" rida\n1|Ilus \\"\\"ilm\\"\\" täna\n2|pool\neli \\| ja aknast\n', "b.csv"),
     ],
 )
@@ -210,6 +212,31 @@ def test_an_escape_tells_the_delimiter_of_a_table_of_one_column(tmp_path: Path) 
     assert complaints == [("a.csv#3", reasons.BAD_RECORD)]
     whole = read(tmp_path, content.replace(";veel", ""))
     assert whole == (['Tere; ta ütles "jah"', "Ilus ilm", 'Külm "tuul"'], [])
+
+
+def test_a_path_of_windows_escapes_no_letter(tmp_path: Path) -> None:
+    """Between tabs, where databases write `\\t` for a tab: not behind the letter of a drive, unless that is escaped."""
+    content = f"id\ttext\n0\t{PLAIN}\n1\tSee on C:\\talu ja muu\n"
+    assert read(tmp_path, content, "a.tsv") == ([PLAIN, "See on C:\\talu ja muu"], [])
+    content = "id\ttext\n0\tÜtles:\\nja jäi\n1\tSee on C:\\\\talu ja muu\n"
+    assert read(tmp_path, content, "a.tsv") == (["Ütles:\nja jäi", "See on C:\\talu ja muu"], [])
+
+
+def test_a_mark_behind_an_escaped_line_end_begins_no_cell(tmp_path: Path) -> None:
+    """A line end fell between an escape and its mark: the line begins with a bare mark, and nothing is quoted there."""
+    whole = "".join(f'{n}|Ta ütles \\"jah\\"\\\nja {n}\n' for n in range(30))
+    texts, _ = read(tmp_path, f'id|text\n{whole}30|Ta ütles \\\n"jah\\" ja jäi\n')
+    assert texts[:30] == [f'Ta ütles "jah"\nja {n}' for n in range(30)]
+
+
+def test_a_row_that_is_left_out_ends_where_its_escaped_lines_do(tmp_path: Path) -> None:
+    """Two rows in one, each of several lines: the next row goes over several too, and is read."""
+    row = '{0},https://naide.ee/{0}?a=1\\,2,Algus\\\n\\"kesk\\"\\\nlõpp {0},et'
+    rows = [row.format(n) for n in range(12)]
+    content = ",url,text,lang\n" + "\n".join([*rows[:5], rows[5] + rows[6], *rows[7:]]) + "\n"
+    texts, complaints = read(tmp_path, content)
+    assert texts == [f'Algus\n"kesk"\nlõpp {n}' for n in (*range(5), *range(7, 12))]
+    assert complaints == [("a.csv#17", reasons.BAD_RECORD)]
 
 
 def test_an_escaped_delimiter_is_no_open_last_column(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ LAYOUT_SAMPLE = 1 << 18
 UNTOLD = ToldLayout()
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
 
+_ESCAPE = re.compile(r"\\(?:(?<=\b[A-Za-z]:\\)(?=[A-Za-z])|(.))", re.S)  # C:\temp escapes no letter
 _NUMBER = "0123456789.-+eE"
 Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
 
@@ -261,8 +262,10 @@ def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[Tabl
             paired = "\\\\" in text and quote and _paired_inside(text, quote, start, end)
             if quote and (f"\\{quote}" in text or paired):
                 found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
-        # where marks are escaped since they would quote, a cell that begins with a bare one is quoted
-        if _escapes_alone(follows, delimiter) and not (follows['"'] and re.search(f'{start}"', text, re.M)):
+        # where marks are escaped since they would quote, a cell that begins with a bare one is quoted;
+        # behind an escaped line end none begins
+        opened = rf'(?:(?<!\\\n)(?<!\\\r\n)^|{re.escape(delimiter)}) ?"'
+        if _escapes_alone(follows, delimiter) and not (follows['"'] and re.search(opened, text, re.M)):
             found.append(TableLayout(delimiter, "", "\\", all_escaped=_marks_alone(follows)))
     if told.escape == "\\":
         found += [TableLayout(delimiter, quote, "\\", all_escaped=not quote) for quote in quotes]
@@ -271,8 +274,8 @@ def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[Tabl
 
 
 def _escaped(text: str) -> Counter[str]:
-    """How often which character stands behind a backslash."""
-    return Counter(re.findall(r"\\(.)", text, re.S))
+    """How often which character stands behind a backslash, but for the one behind the letter of a drive."""
+    return Counter(filter(None, _ESCAPE.findall(text)))
 
 
 def _paired_inside(text: str, quote: str, start: str, end: str) -> bool:
@@ -401,7 +404,10 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
         return False
     shown = found.opened > 0 or any(row.needed for row in found.rows) or _quotes_names(found.rows)
     if best.width == 1:
-        return shown and bool(found.layout.quote) and found.layout.delimiter in (best.layout.delimiter, NO_DELIMITER)
+        # nothing is quoted but the last cell, which has no end: that is cut, or the mark is the text's own
+        cut = best.opened > 0 and not best.quoted_rows and not found.layout.quote
+        quoted = shown and bool(found.layout.quote)
+        return (cut or quoted) and found.layout.delimiter in (best.layout.delimiter, NO_DELIMITER)
     if found.layout.delimiter != best.layout.delimiter:
         return False
     escapes = found.layout.escape and not best.layout.escape and not found.layout.quote

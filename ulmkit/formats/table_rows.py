@@ -330,7 +330,16 @@ class TableRows(Iterator[NumberedRecord]):
 
     def _complaint(self, number: int, line: str) -> Unreadable:
         """What is wrong with the row at `line`; it and what belongs to it is taken away, up to the next whole row."""
+        # without quotation marks a row goes on only where its line ends are escaped, and so far it is known
+        whole = None if self.layout.quote else self.grammar.row(self._watched, self.patience)
         self.ahead.popleft()
+        if whole is not None and whole.lines > 1 and not self._begins_row():
+            lines = 1
+            while lines < whole.lines and not self._begins_row():
+                self.ahead.popleft()
+                lines += 1
+            detail = f"{len(whole.cells)} cells instead of {self.width}: {lines} lines left out"
+            return self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
         row = self._alone(line)
         if row is not None and len(row.cells) != self.width:
             detail = f"{len(row.cells)} cells instead of {self.width}"
@@ -345,3 +354,9 @@ class TableRows(Iterator[NumberedRecord]):
         if lines > 1:
             detail = f"{detail}: {lines} lines left out"
         return self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
+
+    def _begins_row(self) -> bool:
+        """Whether the next line is a whole row, or one begins there: not told where the text, which goes on, is first."""
+        alone = self._alone(self._line(0) or "")
+        row = self.grammar.row(self._watched, self.patience) if self.text else alone
+        return any(found and fits_columns(found.cells, self.fits, self.text) for found in (alone, row))
