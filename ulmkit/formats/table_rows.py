@@ -356,7 +356,7 @@ class TableRows(Iterator[NumberedRecord]):
         return self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
 
     def _begins_row(self) -> bool:
-        """Whether the next line is a whole row, or one begins there: not told where the text, which goes on, is first."""
+        """Whether the next line is a row, or one begins there: not told where the text, which goes on, comes first."""
         alone = self._alone(self._line(0) or "")
         row = self.grammar.row(self._watched, self.patience) if self.text else alone
         return any(found and fits_columns(found.cells, self.fits, self.text) for found in (alone, row))
