@@ -7,6 +7,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
+from ulmkit.formats.table_escapes import (
+    FEW_ODD,
+    backslashes_pair_inside,
+    escaped_characters,
+    escapes_stand_alone,
+    marks_escape_themselves,
+)
 from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, ReadRow, TableLayout, grammar_of
 from ulmkit.formats.table_told import ToldLayout
 
@@ -14,7 +21,6 @@ KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "clas
 CUT_ROW = 60  # lines that a row may have in which the sample ends
 FEW_VALUES = 20  # of a column of classes
 FEW_OTHERS = 0.02  # of a column of numbers that may be something else
-FEW_ODD = 0.05  # share of escapes that stand before a character which needs none: damage
 NAMED, ALL_NAMED = 0.2, 0.6  # what a header of names says for a layout, where one or all are usual ones
 OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
@@ -28,7 +34,6 @@ LAYOUT_SAMPLE = 1 << 18
 UNTOLD = ToldLayout()
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
 
-_ESCAPE = re.compile(r"\\(?:(?<=\b[A-Za-z]:\\)(?=[A-Za-z])|(.))", re.S)  # C:\temp escapes no letter
 _NUMBER = "0123456789.-+eE"
 Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
 
@@ -244,8 +249,10 @@ def _names_alone(cells: Sequence[str]) -> bool:
 def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[TableLayout]:
     """The layouts with `delimiter` that the marks in `text` allow, and what was `told` of them."""
     if told.quote is not None and told.escape is not None:
-        follows = _escaped(text)
-        alone = bool(told.escape) and (_escapes_alone(follows, delimiter) if told.quote else _marks_alone(follows))
+        follows = escaped_characters(text)
+        alone = bool(told.escape) and (
+            escapes_stand_alone(follows, delimiter) if told.quote else marks_escape_themselves(follows)
+        )
         return [TableLayout(delimiter, told.quote, told.escape, all_escaped=alone)]
     start, end = rf"(?:^|{re.escape(delimiter)}) ?", rf" ?(?:{re.escape(delimiter)}|\r?$)"
     quotes = ['"']
@@ -257,48 +264,20 @@ def _variants(text: str, delimiter: str, told: ToldLayout = UNTOLD) -> list[Tabl
         quotes = [told.quote]
     found = [TableLayout(delimiter, quote) for quote in quotes]
     if "\\" in text:
-        follows = _escaped(text)
+        follows = escaped_characters(text)
         for quote in quotes:
-            paired = "\\\\" in text and quote and _paired_inside(text, quote, start, end)
+            paired = "\\\\" in text and quote and backslashes_pair_inside(text, quote, start, end)
             if quote and (f"\\{quote}" in text or paired):
-                found.append(TableLayout(delimiter, quote, "\\", all_escaped=_escapes_alone(follows, delimiter)))
+                found.append(TableLayout(delimiter, quote, "\\", all_escaped=escapes_stand_alone(follows, delimiter)))
         # where marks are escaped since they would quote, a cell that begins with a bare one is quoted;
         # behind an escaped line end none begins
         opened = rf'(?:(?<!\\\n)(?<!\\\r\n)^|{re.escape(delimiter)}) ?"'
-        if _escapes_alone(follows, delimiter) and not (follows['"'] and re.search(opened, text, re.M)):
-            found.append(TableLayout(delimiter, "", "\\", all_escaped=_marks_alone(follows)))
+        if escapes_stand_alone(follows, delimiter) and not (follows['"'] and re.search(opened, text, re.M)):
+            found.append(TableLayout(delimiter, "", "\\", all_escaped=marks_escape_themselves(follows)))
     if told.escape == "\\":
         found += [TableLayout(delimiter, quote, "\\", all_escaped=not quote) for quote in quotes]
     allowed = [layout for layout in found if ToldLayout(None, told.quote, told.escape).allows(layout)]
     return list(dict.fromkeys(allowed))
-
-
-def _escaped(text: str) -> Counter[str]:
-    """How often which character stands behind a backslash, but for the one behind the letter of a drive."""
-    return Counter(filter(None, _ESCAPE.findall(text)))
-
-
-def _paired_inside(text: str, quote: str, start: str, end: str) -> bool:
-    """Whether within the quoted cells of `text` backslashes stand before backslashes and marks alone.
-
-    `start` and `end`: the patterns of what stands before and behind a cell. A lost mark costs one cell.
-    """
-    inside = "".join(re.findall(f"{start}({quote}(?:[^{quote}]|{quote}{quote})*+{quote})(?={end})", text, re.M))
-    return "\\\\" in inside and set(re.findall(r"\\(.)", inside, re.S)) <= {"\\", quote}
-
-
-def _marks_alone(follows: Counter[str]) -> bool:
-    """Whether backslashes stand before marks and line ends themselves, and no letters stand for these."""
-    return follows['"'] + follows["\n"] > follows["n"] + follows["t"]
-
-
-def _escapes_alone(follows: Counter[str], delimiter: str) -> bool:
-    """Whether backslashes before these characters escape them where nothing is quoted; a few may be damage."""
-    needed = {"\\", "\n", '"', delimiter}
-    allowed = {*needed, "\r", "'", *("ntr0NbfvZ" if delimiter == "\t" else "N")}
-    known = sum(follows[char] for char in (needed | set("tnN") if delimiter == "\t" else needed))
-    odd = follows.total() - sum(follows[char] for char in allowed)
-    return known > odd and odd <= max(1, FEW_ODD * known)
 
 
 def find_layout(lines: Sequence[str], name: str = "", told: ToldLayout = UNTOLD) -> FoundLayout:
@@ -364,7 +343,7 @@ class _Trial:
     def _one_column(self) -> FoundLayout | None:
         """The layout of a table of one column, if it is one: what is escaped may be a delimiter all the same."""
         text, layouts = self.text, _variants(self.text, NO_DELIMITER, self.told)
-        escaped = _escaped(text)
+        escaped = escaped_characters(text)
         likely = max(DELIMITERS, key=lambda delimiter: (escaped[delimiter], delimiter == self.favourite))
         bare = text.count(likely) - escaped[likely]
         # no other writer escapes it; one that is bare makes a row too long, which is named
