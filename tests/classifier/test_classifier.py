@@ -258,6 +258,31 @@ def test_what_spoke_is_said_with_its_weight(run, tmp_path):
     assert known == pytest.approx((logits - bare)[0], abs=1e-6)
 
 
+def test_sums_are_raised_to_a_power_in_the_folder_too_and_what_spoke_adds_up_to_them(et, tmp_path):
+    many = comments(240)
+    train_run(et, tmp_path / "many", many)
+    found = read_classifier(tmp_path / "many", et)
+    text, mix = "supp oli külm", found.mix
+    assert mix.power != 1
+    assert (found.probabilities(TEST.texts) == train_run(et, tmp_path / "other", many).classifier.probabilities(
+        TEST.texts)).all()  # fmt: skip
+    total, bare = mix.total(found.scores([text])), mix.total(found.scores([""]))
+    factor = mix.factors(total)[0]
+    assert mix.logits(found.scores([text]))[0] == pytest.approx(factor * total[0] + mix.shift)
+    known = sum(weight for _, weight in found.reasons(text, 0, 10_000))
+    assert known == pytest.approx(factor * (total - bare)[0, 0], abs=1e-6)
+    for change in ({"power": 2.5}, {"power": -0.1}, {"size": 0.0}, {"shift": [0.0]}, {"power": None}, {"size": "1"}):
+        folder = tmp_path / "damaged"
+        shutil.copytree(tmp_path / "many", folder)
+        content = json.loads((folder / "mix.json").read_text(encoding="utf-8"))
+        content["mix"] |= change
+        (folder / "mix.json").write_text(json.dumps(with_checksum(content)), encoding="utf-8")
+        resealed(folder)
+        with pytest.raises(UlmkitError, match="power, size or shift are damaged"):
+            read_classifier(folder, et)
+        shutil.rmtree(folder)
+
+
 def test_texts_of_training_are_counted_and_left_out_in_a_second_figure(run):
     both = Examples("test.csv", (*TEST.texts, *TRAIN.texts[:10]), (*TEST.labels, *TRAIN.labels[:10]))
     found = evaluate_classifier(run[1].classifier, both)

@@ -15,7 +15,7 @@ from ulmkit.classifier.measure import (
     mean_f1,
     measured,
 )
-from ulmkit.classifier.mix import fit_mix, fit_stack, log_loss, softmax
+from ulmkit.classifier.mix import Mix, fit_mix, fit_stack, log_loss, softmax
 
 RNG = np.random.default_rng(0)
 
@@ -109,3 +109,29 @@ def test_figures_of_the_majority_are_its_share():
     assert found.log_loss == pytest.approx(-(0.6 * np.log(0.6) + 0.4 * np.log(0.4)))
     assert found.calibration_error == pytest.approx(0, abs=1e-9)
     assert found.called_share == 1.0
+
+
+def rows_surer_than_right(rows, seed):
+    """Scores of two classes, and classes drawn as their square root, times two, would have them."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(0, 3, rows)
+    right = 1 / (1 + np.exp(-2 * np.sign(z) * np.sqrt(np.abs(z))))
+    return np.stack((-z, z), axis=1), (rng.random(rows) < right).astype(int)
+
+
+def test_the_power_that_makes_sums_as_sure_as_they_are_right_is_found():
+    """A half, as drawn; one factor alone leaves an error that no number of rows takes away."""
+    (scores, classes), (others, of_others) = rows_surer_than_right(20_000, 0), rows_surer_than_right(20_000, 1)
+    found, plain = fit_stack({"a": scores}, classes), fit_mix({"a": scores}, classes)
+    assert found.power == pytest.approx(0.5, abs=0.06)
+    errors = [calibration_error(each.probabilities({"a": others}), of_others) for each in (found, plain)]
+    assert errors[0] < 0.012 < 0.02 < errors[1]
+    few = fit_stack({"a": scores[:199]}, classes[:199])
+    assert few.power == 1
+    assert few.shift is None
+
+
+def test_sums_of_nothing_stay_nothing():
+    mix = Mix({"a": 1.0}, np.zeros(2), power=0.1, size=3.0, shift=np.array([0.5, -0.5]))
+    assert mix.logits({"a": np.zeros((1, 2))}).tolist() == [[0.5, -0.5]]
+    assert mix.logits({"a": np.array([[3.0, -3.0]])})[0] == pytest.approx([3.5, -3.5])

@@ -1,7 +1,7 @@
 """A classifier as a value: its classes, its members, how they are mixed, and how it is kept in a folder."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ulmkit.artifacts.manifest import Manifest, fits_checksum, with_checksum
 from ulmkit.classifier.features import once
 from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import NEURAL, NGRAMS, SELF_TRAINED, ClassifierMember, Learned
-from ulmkit.classifier.mix import Mix
+from ulmkit.classifier.mix import MOST_POWER, TINY, Mix
 from ulmkit.classifier.ngrams import Linear, NGramModel
 from ulmkit.classifier.tensors import LARGEST, tensors_of
 from ulmkit.corpus.shingles import WordHasher
@@ -83,6 +83,8 @@ class TextClassifier:
         says of all classes alike is taken off.
         """
         added: dict[str, float] = {}
+        scores = self._scores_by(self.mix.weights, [text], [self.form(text)])
+        factor = float(self.mix.factors(self.mix.total(scores))[0])
         for name, weight in self.mix.weights.items():
             member = self.members[name]
             if isinstance(member, NGramModel):
@@ -90,7 +92,7 @@ class TextClassifier:
             else:
                 spoken = _left_out(member, text[:_EXPLAINED])
             for gram, each in spoken:
-                added[gram] = added.get(gram, 0.0) + weight * float(each[class_] - each.mean())
+                added[gram] = added.get(gram, 0.0) + factor * weight * float(each[class_] - each.mean())
         return sorted(added.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
 
     def known_texts(self, forms: Sequence[str]) -> np.ndarray:
@@ -162,7 +164,10 @@ def write_classifier(folder: Path, classifier: TextClassifier) -> None:
 
 
 def _mix_json(mix: Mix) -> dict[str, Any]:
-    return {"weights": mix.weights, "bias": mix.bias.tolist()}
+    plain = {"weights": mix.weights, "bias": mix.bias.tolist()}
+    if mix.shift is None:
+        return plain
+    return plain | {"power": mix.power, "size": mix.size, "shift": mix.shift.tolist()}
 
 
 def read_classifier(folder: Path, language: Language | None = None, *, device: str = "cpu") -> TextClassifier:
@@ -252,7 +257,15 @@ def _mix(value: Any, members: Sequence[str], classes: int, path: Path) -> Mix:
         or not _numbers(list(weights.values()), len(weights)) or not _numbers(value.get("bias"), classes)
     ):  # fmt: skip
         raise ArtifactError(f"{path}: weights or bias are damaged. Use another copy, or train again.")
-    return Mix({name: float(weight) for name, weight in weights.items()}, np.array(value["bias"], float))
+    found = Mix({name: float(weight) for name, weight in weights.items()}, np.array(value["bias"], float))
+    if "power" not in value:
+        return found
+    power, size, shift = (value.get(name) for name in ("power", "size", "shift"))
+    if not (
+        _numbers([power, size], 2) and 0 <= power <= MOST_POWER and size >= TINY and _numbers(shift, classes)
+    ):  # fmt: skip
+        raise ArtifactError(f"{path}: power, size or shift are damaged. Use another copy, or train again.")
+    return replace(found, power=float(power), size=float(size), shift=np.array(shift, float))
 
 
 def _member(tensors: Mapping[str, np.ndarray], classes: int, path: Path) -> NGramModel:
