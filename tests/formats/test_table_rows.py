@@ -120,7 +120,7 @@ LOST_ONCE = (
 LOST_ONCE_AS_REPORTED = (
     *(3027, 4619, 4856, 4866, 5311, 5680, 5946, 6317, 6635, 6863, 7185, 7863, 7875, 8243, 8953, 9060, 9100),
     *(30128, 30179, 30491, 30774, 30943, 31133, 50393, 50904, 51407),
-    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950),
+    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950, 934896),
 )
 
 
@@ -189,6 +189,8 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
         ('id\ttext\n0\tTere\n1\tIlus "ilm"\n2\t"Külm \ntuul\n3\tpuhub täna"\n4\tLõpp\n', "a.tsv"),
         # nothing is quoted but the last cell, and that has no end
         ('text\nTere hommikust koju\n"Ilus\nilm\ntäna\n', "a.csv"),
+        # the only row is cut in a quoted text whose second line looks like a row
+        ('id;text\n0;"Tere\nhommikust koju; kell kuus hom', "a.csv"),
         ('id|text\n0|Tere \\"koju\\" rida\n1|Ilus \\"\\"ilm\\"\\" täna\n2|pool\neli \\| ja aknast\n', "b.csv"),
     ],
 )

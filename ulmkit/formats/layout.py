@@ -28,6 +28,7 @@ ONE_COLUMN = 0.6  # of the lines have to be rows of a table of one column
 FIRST_LINES = 100  # on which delimiters are compared before the whole sample is looked at
 FAR_WORSE = 0.5
 NEARLY, NEARLY_SHOWN = 0.3, 0.4
+ONE_ROW = 3  # lines that may be the names of columns and one row below them
 SHORT_SAMPLE = 24  # rows up to which two layouts may fit equally well
 LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
@@ -395,10 +396,10 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     # between tabs a text may begin with a mark of its own, and a later one may end with one
     if not found.layout.quote and best.layout.delimiter == "\t" and any(map(_holds_a_row, best.rows)):
         return True
-    # quotation marks round a delimiter speak for themselves, though the one row below the names be cut
-    if _rank(found) < _rank(best) - (
-        NEARLY_SHOWN if found.layout.quote and any(row.needed for row in found.rows) else NEARLY
-    ):
+    # quotation marks round a delimiter speak for themselves, though the one row below the names be cut, and so does one
+    # that nothing closes, though the rest of the only row look like another
+    speaks = any(row.needed for row in found.rows) or (found.opened > 0 and len(best.rows) <= ONE_ROW)
+    if _rank(found) < _rank(best) - (NEARLY_SHOWN if found.layout.quote and speaks else NEARLY):
         return False
     if escapes:
         return True  # whatever is behind its escapes needs one
