@@ -96,10 +96,11 @@ def serving_site() -> Iterator[Site]:
         place = web.TCPSite(runner, "127.0.0.1", 0)
         await place.start()
         site.port = runner.addresses[0][1]
-        started.set()
 
     def serve() -> None:
         loop.run_until_complete(start())
+        # said only now: a stop that came while `start` ended would be its end's, and the server would run for ever
+        started.set()
         loop.run_forever()
         loop.run_until_complete(runners[0].cleanup())
 
