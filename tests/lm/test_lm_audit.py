@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from lm_data import patterned, trained
+from lm_data import TINY, patterned, token_file, trained
 
 import ulmkit.lm.audit
 import ulmkit.lm.ingredients
@@ -317,3 +317,15 @@ def test_the_findings_stay_with_the_run_and_change_nothing_of_it(tmp_path: Path)
         run(folder=tmp_path / "b")
     weights = [(tmp_path / name / "last/model.safetensors").read_bytes() for name in "ab"]
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("windows", [1, 2, 3])
+@pytest.mark.parametrize("variable_bptt", [False, True])
+def test_a_text_of_few_windows_can_be_trained_on(windows: int, variable_bptt: bool, tmp_path: Path) -> None:
+    """An epoch has fewer steps than the schedule is watched for; the next ones are looked at then."""
+    config = dataclasses.replace(TINY, variable_bptt=variable_bptt, epochs=4)
+    pieces = windows * config.bptt * config.batch_size
+    tokens = token_file([[2 + number % 40 for number in range(pieces)]])
+    pretrain(tokens, tokens, tmp_path, config, device="cpu")
+    acts = {row["ingredient"]: row["acts"] for row in json.loads((tmp_path / "audit.json").read_text())}
+    assert acts["cycled rate"]

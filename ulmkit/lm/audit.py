@@ -269,11 +269,10 @@ def _watch(training: Training) -> tuple[list[float], list[list[float]], list[flo
     Lengths of the steps' windows, rates of all groups in each step, momentum of the last group.
     """
     step, config = training.step, training.config
-    training.batches.seek(0)
     training.model.train()
     training.model.reset()
     lengths, rates, momentum = [], [], []
-    for number, (x, y) in zip(range(WATCHED_STEPS), training.batches, strict=False):
+    for number, (x, y) in zip(range(WATCHED_STEPS), _every_epoch(training.batches), strict=False):
         length = len(x) if config.variable_bptt else AUDITED_WINDOW
         set_rates(step.optimizer, config, number / WATCHED_STEPS)
         step.take(x[:length, :AUDITED_ROWS], y[:length, :AUDITED_ROWS])
@@ -281,6 +280,13 @@ def _watch(training: Training) -> tuple[list[float], list[list[float]], list[flo
         rates.append([float(group["lr"]) for group in step.optimizer.hypers])
         momentum.append(float(step.optimizer.hypers[-1]["mom"]))
     return lengths, rates, momentum
+
+
+def _every_epoch(batches: TrainBatches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The windows of one epoch after another: of little text one has fewer than are watched."""
+    for epoch in itertools.count():
+        batches.seek(epoch)
+        yield from batches
 
 
 def _averaged(training: Training) -> float:
