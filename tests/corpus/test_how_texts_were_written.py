@@ -92,6 +92,12 @@ def test_an_article_that_holds_a_list_is_kept_without_it_and_a_notice_under_a_me
         text, tally = kept(f"{STORY}\n\nTulemused\n{listed}\n\n{LATER}")
         assert text == f"{STORY.strip()}\n\n{LATER.strip()}"
         assert tally.lists_cut == 1
+    wrapped = textwrap.wrap("Kui ilm oli hea, läks ta merele, aga muidu istus kodus ja parandas võrke " * 6, 80)
+    told = [f"{STORY}.", f"{LATER}."]
+    assert not any(lists_beside_article([told[0], *wrapped, told[1]], [True] + [False] * len(wrapped) + [True]))
+    unended = "Kohus kutsus tülitsejad ette ja küsis neilt, kumma karjamaal loomad suvel käisid, " * 2
+    among = lists_beside_article([told[0], unended, *names.split("\n"), told[1]], [True] + [False] * 55 + [True])
+    assert among == [False, False] + [True] * 54 + [False]
     notice = " ".join(f"{STORY} {LATER}".split())
     assert len(notice) > 400
     assert not any(lists_beside_article([*names.split("\n"), notice], [False] * len(names.split("\n")) + [True]))

@@ -164,7 +164,8 @@ def lists_beside_article(lines: Sequence[str], last: Sequence[bool]) -> list[boo
     """Which of `lines` are lists that an article holds or ends in: captions, results, names. None without an article.
 
     `last`: which end a sentence. An article has 400 characters in two or more long lines that do; a list has five lines
-    or more in a row, none of which does.
+    or more in a row, none of which does, and most of which are shorter than lines of prose that was broken at a column;
+    a paragraph among them stays.
 
     >>> lists_beside_article([*["word " * 50] * 2, *["a name"] * 5, "The end."], [True] * 2 + [False] * 5 + [True])
     [False, False, True, True, True, True, True, False]
@@ -175,7 +176,9 @@ def lists_beside_article(lines: Sequence[str], last: Sequence[bool]) -> list[boo
     found: list[bool] = []
     for ends, run in itertools.groupby(last):
         size = len(list(run))
-        found += [not ends and size >= UNENDED] * size
+        lengths = [len(line) for line in lines[len(found) : len(found) + size]]
+        of_list = not ends and size >= UNENDED and 2 * sum(length >= LONG_LINE for length in lengths) < size
+        found += [of_list and length < PARAGRAPH for length in lengths]
     return found
 
 
