@@ -127,7 +127,7 @@ def quotation_marks(text: str) -> str:
 
 
 quotation_marks.triggers = [("“”", ""), ("", "„")]
-quotation_marks.enables = []
+quotation_marks.enables = ["rules.parted_marks"]  # which knows “ and not ”
 
 
 def line_end_soft_hyphens(text: str) -> str:

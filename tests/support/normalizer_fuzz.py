@@ -285,6 +285,8 @@ class Checks:
             for text, normal in zip(texts, normals, strict=True):
                 for fault in self._alone(name, text, normal):
                     yield f"{name}: {fault}"
+                if form._pass(text) != form._plain_pass(text, lambda *_: None):
+                    yield f"{name}: a rule was not called for in the pass that needed it"
             if form.batch(texts) != normals:
                 yield f"{name}: normalized in a batch they are not what they are alone"
             together = form(whole)

@@ -277,16 +277,17 @@ def spacing(settings: Settings) -> Operation:
     solid = word + settings.native_digits + "\u00bb)\\]}!?…\"'%\u066a" + settings.native_marks
     own = settings.native_marks + "\u00bb"
     digit = settings.native_digits + "0-9" + NUMBER
+    runs = ("repeats", "sign_runs")  # which marks that stood apart may become
     # a rule for each mark: two literal characters lead its pattern, and few of the marks stand beside a space in a text
     tight = [
-        substitution(f" {m}(?<![ {OPAQUE}] {m})", mark, (" ", m), enables=())
+        substitution(f" {m}(?<![ {OPAQUE}] {m})", mark, (" ", m), enables=runs)
         for mark, m in zip(own, map(re.escape, own), strict=True)
     ]
     for mark in ".:!…)]}":
         m = re.escape(mark)
-        run = "" if mark not in ".…" else f"(?<!… {m})"
+        apart = "" if mark not in ".…" else f"(?<!… {m})"
         after_it = f"(?![{LATIN}{digit}{OPAQUE}.:()/\\\\=\\-_])"
-        tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){run}", mark, (" ", m), enables=()))
+        tight.append(substitution(f" {m}{after_it}(?<=[{solid}] {m}){apart}", mark, (" ", m), enables=runs))
     starts = f"[{word}{settings.native_digits}{NUMBER}]"  # with what a word begins behind an opening mark
     said = f"[{word}{settings.native_digits}{NUMBER}{LATIN}0-9]"  # what is said in « », which is never code
     for mark in "«([{":
@@ -303,7 +304,7 @@ def spacing(settings: Settings) -> Operation:
         substitution(
             f"«(?<=[{word}{settings.native_digits}]«)(?={said})",
             " «",
-            (word + settings.native_digits, "«"),
+            (word + settings.native_digits + "0-9", "«"),  # `digits` makes the one of the other without a second look
             enables=(),
         ),
         substitution(
