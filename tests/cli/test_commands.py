@@ -5,8 +5,10 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from at_prompt import run
 from click.testing import CliRunner
@@ -321,9 +323,23 @@ def test_a_line_that_is_rewritten_stays_within_the_terminal(
     assert line.endswith("…")
 
 
-def test_the_first_help_fits_eighty_columns() -> None:
-    said = CliRunner().invoke(cli, ["--help"], terminal_width=80).output
-    assert [line for line in said.splitlines() if len(line) > 80] == []
+def command_paths(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Of every command below `group`, and of `group` itself."""
+    yield path
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from command_paths(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("path", list(command_paths(cli)), ids=" ".join)
+def test_every_help_fits_eighty_columns(path: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(cli, [*path, "--help"], terminal_width=80)
+    assert said.exit_code == 0
+    assert [line for line in said.output.splitlines() if len(line) > 80] == []
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(

@@ -113,7 +113,8 @@ def train(
     JSON lines or Parquet, packed or not. Killed while it tunes, the same command goes on where it was.
 
     \b
-    ulmkit classify train fa --train train.csv --test test.csv --text-column comment --label-column label
+    ulmkit classify train fa --train train.csv --test test.csv \\
+        --text-column comment --label-column label
     """
     from ulmkit.classifier.run import train_run
 
@@ -210,7 +211,8 @@ def evaluate(
     """Measure a classifier on labelled texts that it has not seen.
 
     \b
-    ulmkit classify evaluate fa --input test.csv --text-column comment --label-column label
+    ulmkit classify evaluate fa --input test.csv \\
+        --text-column comment --label-column label
     """
     from ulmkit.classifier.results import columns_of, points
     from ulmkit.classifier.run import evaluate_classifier, open_run, runs_compared
@@ -447,7 +449,8 @@ def import_(
     """Take a text classifier of fastai's over, whose pieces are those of the tokenizer here. No pickle is run.
 
     \b
-    ulmkit classify import fa --weights models/taste.pth --vocab vocab.json --labels bad,good --run theirs
+    ulmkit classify import fa --weights models/taste.pth --vocab vocab.json \\
+        --labels bad,good --run theirs
     """
     from ulmkit.workflow.classify_fastai import import_classifier
 

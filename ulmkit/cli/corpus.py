@@ -75,8 +75,10 @@ def build(terminal: Terminal, code: str, inputs: tuple[str, ...], licence: str, 
 
     \b
     ulmkit corpus build fa --limit 1000 --contact you@example.org
-    ulmkit corpus build fa --site https://example.org --licence CC-BY-4.0 --contact you@example.org
-    ulmkit corpus build fa --input news.jsonl.zst --input pages/ --licence CC-BY-4.0
+    ulmkit corpus build fa --site https://example.org --licence CC-BY-4.0 \\
+        --contact you@example.org
+    ulmkit corpus build fa --input news.jsonl.zst --input pages/ \\
+        --licence CC-BY-4.0
     """
     from ulmkit.corpus.tally import read_samples
     from ulmkit.workflow import corpus as workflow
@@ -135,7 +137,8 @@ def fetch(terminal: Terminal, code: str, licence: str, forget: tuple[str, ...], 
 
     \b
     ulmkit corpus fetch fa --contact you@example.org --max-hours 2
-    ulmkit corpus fetch fa --source global-voices --refresh --contact you@example.org
+    ulmkit corpus fetch fa --source global-voices --refresh \\
+        --contact you@example.org
     """
     from ulmkit.workflow.fetching import bring_sources
 
@@ -169,7 +172,8 @@ def sources(terminal: Terminal, code: str, probe: str | None, licence: str, **op
 
     \b
     ulmkit corpus sources fa
-    ulmkit corpus sources fa --probe --source global-voices --contact you@example.org
+    ulmkit corpus sources fa --probe --source global-voices \\
+        --contact you@example.org
     ulmkit corpus sources fa --probe https://example.org --contact you@example.org
     """
     from ulmkit.cli.sources import probe_table, source_block, sources_table

@@ -54,8 +54,10 @@ def finetune(
     Every text is read, each once, however short; a twentieth is held out. The run has token files of its own.
 
     \b
-    ulmkit lm finetune fa --input comments.csv --text-column comment --test test.csv --run comments
-    ulmkit lm finetune fa --input comments.csv --from none --backward --run comments-backward
+    ulmkit lm finetune fa --input comments.csv --text-column comment \\
+        --test test.csv --run comments
+    ulmkit lm finetune fa --input comments.csv --from none --backward \\
+        --run comments-backward
     """
     from ulmkit.workflow.finetune import TextSource, finetune_run
 

@@ -350,7 +350,8 @@ def ledger_(
     `costs`: less; `even`: no difference beyond two standard errors; `idle`: it did nothing here.
 
     \b
-    ulmkit language ledger fa --input news.jsonl.zst --input comments.csv --sample 2000 --out ledger/
+    ulmkit language ledger fa --input news.jsonl.zst --input comments.csv \\
+        --sample 2000 --out ledger/
     ulmkit language ledger fa --input comments.csv --profile social --no-ablate
     """
     from ulmkit.artifacts.atomic import atomic_write, write_json
@@ -399,7 +400,8 @@ def schema(terminal: Terminal) -> None:
 
     \b
     ulmkit language schema > ~/languages/language.schema.json
-    Then write in the first line of a language.toml:  #:schema ../language.schema.json
+    Then write in the first line of a language.toml:
+    #:schema ../language.schema.json
     """
     from ulmkit.language.schema import json_schema, text
 

@@ -70,7 +70,8 @@ def pretrain(
     \b
     ulmkit lm pretrain fa
     ulmkit lm pretrain fa --preset small --minutes 20
-    ulmkit lm pretrain fa --run news --from pretrained --epochs 3 --lr 1e-3 --patience 2
+    ulmkit lm pretrain fa --run news --from pretrained \\
+        --epochs 3 --lr 1e-3 --patience 2
     torchrun --nproc-per-node 2 -m ulmkit lm pretrain fa
     """
     from ulmkit.lm.settings_kept import refuse_other_settings_of

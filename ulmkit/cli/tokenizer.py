@@ -120,7 +120,8 @@ def words(terminal: Terminal, code: str, train: Path, valid: Path, test: Path) -
     language. After it come `lm pretrain LABEL --preset wikitext-2` and the other commands of `lm`.
 
     \b
-    ulmkit tokenizer words wt2 --train wiki.train.tokens --valid wiki.valid.tokens --test wiki.test.tokens
+    ulmkit tokenizer words wt2 --train wiki.train.tokens \\
+        --valid wiki.valid.tokens --test wiki.test.tokens
     """
     from ulmkit.tokenizer.words import encode_words
 
