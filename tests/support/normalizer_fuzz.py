@@ -228,7 +228,7 @@ class Letters:
         complaint = ""
         for raw, form in readings:
             before, after = self.of(raw), self.of(form)
-            if before != after and any(char in text for char in self.declared.may_become):
+            if before != after and any(char in text or char in before for char in self.declared.may_become):
                 before, after = map(self._without, (before, after))
             if before == after or (self.shrinks and self._shrunk(before, after)):
                 return ""
