@@ -5,7 +5,7 @@ https://docs.asciidoctor.org/asciidoc/latest/
 
 import re
 
-from ulmkit.corpus.extract.blocks import folded, has_word, is_prose, joined
+from ulmkit.corpus.extract.blocks import BlockReader, folded, is_prose
 
 _UNREAD = re.compile(r"(-{4,}|\.{4,}|\+{4,}|/{4,}|`{3,}\S*)[ \t]*")  # listing, literal, passthrough, comment
 _FRAME = re.compile(r"(?:={4,}|\*{4,}|_{4,}|--)[ \t]*")  # example, sidebar, quotation, open: their content is read
@@ -48,17 +48,13 @@ def asciidoc_to_text(source: str) -> tuple[str, str]:
     reader = _AsciiDoc()
     for line in source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n"):
         reader.read(line.rstrip())
-    reader.close()
-    return joined((block for block in reader.blocks if has_word(block)), reader.title), reader.title
+    return reader.text(), reader.title
 
 
-class _AsciiDoc:
+class _AsciiDoc(BlockReader):
     def __init__(self) -> None:
-        self.blocks: list[str] = []
-        self.title = ""
+        super().__init__(self._plain)
         self._attributes: dict[str, str] = {}
-        self._lines: list[str] = []  # finished lines of the block
-        self._open: list[str] = []  # pieces of the line being read
         self._until = ""  # the line that ends what is not read
         self._table: list[str] | None = None
         self._skips = False  # a paragraph of program text
@@ -145,19 +141,7 @@ class _AsciiDoc:
         if hard:
             self._close_line()
 
-    def _close_line(self) -> None:
-        text = self._inline(" ".join(self._open))
-        if has_word(text):
-            self._lines.append(text)
-        self._open.clear()
-
-    def close(self) -> None:
-        self._close_line()
-        if self._lines:
-            self.blocks.append("\n".join(self._lines))
-            self._lines = []
-
-    def _inline(self, text: str) -> str:
+    def _plain(self, text: str) -> str:
         text = _CONCEALED.sub("", text)
         text = _SHOWN_TERM.sub(lambda m: m[1] or m[2] or "", text)
         text = _CROSS.sub(lambda m: m[1] or "", text)

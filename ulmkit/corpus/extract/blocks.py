@@ -1,7 +1,7 @@
 """What the readers of all kinds of markup agree on: lines, blocks, titles, and which table cells are text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _SPACES = re.compile(r"\s+")
 # between an article's name and its site's: "Article - Section | Site"
@@ -55,3 +55,36 @@ def joined(blocks: Iterable[str], title: str = "") -> str:
     while start < min(2, len(kept)) and len(kept[start]) < 2 * len(title) + 20 and key(kept[start]) in names:
         start += 1
     return "\n\n".join(kept[start:])
+
+
+class BlockReader:
+    """What a reader of markup has read: blocks of lines, each of which its source may wrap.
+
+    `inline` makes of a line's source its text: without marks, white space folded.
+    """
+
+    def __init__(self, inline: Callable[[str], str]) -> None:
+        self.blocks: list[str] = []
+        self.title = ""
+        self._inline = inline
+        self._lines: list[str] = []  # finished lines of the block
+        self._open: list[str] = []  # pieces of the line being read
+
+    def text(self) -> str:
+        """All that was read: blocks that hold a word, less a first one that repeats the title."""
+        self.close()
+        return joined((block for block in self.blocks if has_word(block)), self.title)
+
+    def _close_line(self) -> None:
+        if self._open:
+            line = self._inline(" ".join(self._open))
+            if has_word(line):
+                self._lines.append(line)
+            self._open.clear()
+
+    def close(self) -> None:
+        """The block ends here."""
+        self._close_line()
+        if self._lines:
+            self.blocks.append("\n".join(self._lines))
+            self._lines.clear()

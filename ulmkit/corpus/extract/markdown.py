@@ -3,7 +3,7 @@
 import html
 import re
 
-from ulmkit.corpus.extract.blocks import has_word, is_prose, joined
+from ulmkit.corpus.extract.blocks import BlockReader, has_word, is_prose, joined
 
 _FRONT_MATTER = re.compile(r"\A\ufeff?\s*(?:---|\+\+\+)[ \t]*\n(.*?)\n(?:---|\+\+\+|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TITLE_SETTING = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M | re.I)
@@ -87,7 +87,7 @@ def markdown_to_text(source: str) -> tuple[str, str]:
     reader = _Reader()
     for line in text.split("\n"):
         reader.read(line)
-    reader.close_block()
+    reader.close()
     title = _unmasked(_inline(title) or reader.title, code)
     return joined((_unmasked(block, code) for block in reader.blocks if has_word(block)), title), title
 
@@ -163,14 +163,11 @@ def _last_string(match: re.Match[str]) -> str:
     return next((string for string in reversed(strings) if string), "")
 
 
-class _Reader:
+class _Reader(BlockReader):
     """Lines in, blocks out: what a paragraph, an item, a heading and a table are."""
 
     def __init__(self) -> None:
-        self.blocks: list[str] = []
-        self.title = ""  # the first heading of the first level
-        self._lines: list[str] = []  # finished lines of the block
-        self._open: list[str] = []  # pieces of the line being read; the source may wrap it
+        super().__init__(_inline)  # the title is the first heading of the first level
         self._in_list = False
         self._was_blank = True
 
@@ -182,7 +179,7 @@ class _Reader:
         if not stripped:
             self._close_line()
             if not self._in_list:
-                self.close_block()
+                self.close()
         elif not self._is_block(line, stripped):
             self._continue(line, stripped.rstrip("\\"))
             if hard:
@@ -192,22 +189,22 @@ class _Reader:
     def _is_block(self, line: str, stripped: str) -> bool:
         """Whether the line was one of those that are a block, or begin one, whatever stands before them."""
         if match := _HEADING.match(line):
-            self.close_block()
+            self.close()
             self._in_list = False
             heading = _inline(match[2] or "")
             if len(match[1]) == 1:
                 self.title = self.title or heading
             self.blocks.append(heading)
         elif _RULE.match(line):  # also the line under a heading that is written without #
-            self.close_block()
+            self.close()
             if stripped[0] == "=" and self.blocks and not self.title and "\n" not in self.blocks[-1]:
                 self.title = self.blocks[-1]
         elif match := _CONTAINER.match(line):
-            self.close_block()
+            self.close()
             if "=" not in match[2]:
                 self.blocks.append(_inline(match[2]))
         elif stripped.startswith("|") or (_TABLE_RULE.match(line) and "|" in line):
-            self.close_block()
+            self.close()
             cells = (_inline(cell) for cell in _CELL_EDGE.split(stripped.strip("|")))
             self.blocks.extend(cell for cell in cells if is_prose(cell))
         else:
@@ -224,27 +221,14 @@ class _Reader:
             if self._in_list or stripped[0] == ":":  # a definition stands under its term
                 self._close_line()
             else:
-                self.close_block()
+                self.close()
             self._in_list = True
             self._open.append(line[match.end() :].rstrip("\\"))
             return
         if self._in_list and self._was_blank and not line[0].isspace():
-            self.close_block()
+            self.close()
             self._in_list = False
         self._open.append(stripped)
-
-    def _close_line(self) -> None:
-        if self._open:
-            line = _inline(" ".join(self._open))
-            if has_word(line):
-                self._lines.append(line)
-            self._open.clear()
-
-    def close_block(self) -> None:
-        self._close_line()
-        if self._lines:
-            self.blocks.append("\n".join(self._lines))
-            self._lines.clear()
 
 
 def _inline(text: str) -> str:

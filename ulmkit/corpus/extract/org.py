@@ -5,7 +5,7 @@ https://orgmode.org/worg/org-syntax.html
 
 import re
 
-from ulmkit.corpus.extract.blocks import folded, has_word, is_prose, joined
+from ulmkit.corpus.extract.blocks import BlockReader, folded, is_prose
 
 _SETTING = re.compile(r"#\+([\w-]+)(?:\[[^\]]*\])?:[ \t]*(.*)")
 _BEGIN = re.compile(r"#\+begin_(\S+).*", re.I)
@@ -46,18 +46,14 @@ def org_to_text(source: str) -> tuple[str, str]:
     reader = _Org([line.rstrip() for line in source.split("\n")])
     for place, line in enumerate(reader.source):
         reader.read(place, line)
-    reader.close()
-    return joined((block for block in reader.blocks if has_word(block)), reader.title), reader.title
+    return reader.text(), reader.title
 
 
-class _Org:
+class _Org(BlockReader):
     def __init__(self, source: list[str]) -> None:
+        super().__init__(_inline)
         self.source = source
-        self.blocks: list[str] = []
         self._last = {line.strip().lower(): place for place, line in enumerate(source)}  # where each line stands last
-        self.title = ""
-        self._lines: list[str] = []  # finished lines of the block
-        self._open: list[str] = []  # pieces of the line being read
         self._passes = ""  # what ends the block or drawer that is passed over, lower case
         self._verse = False  # line ends are kept
         self._skips = False  # a footnote
@@ -134,18 +130,6 @@ class _Org:
         self._open.append(stripped.removesuffix("\\\\"))
         if hard:
             self._close_line()
-
-    def _close_line(self) -> None:
-        text = _inline(" ".join(self._open))
-        if has_word(text):
-            self._lines.append(text)
-        self._open.clear()
-
-    def close(self) -> None:
-        self._close_line()
-        if self._lines:
-            self.blocks.append("\n".join(self._lines))
-            self._lines = []
 
 
 def _inline(text: str) -> str:

@@ -5,7 +5,7 @@ https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html
 
 import re
 
-from ulmkit.corpus.extract.blocks import folded, has_word, is_prose, joined
+from ulmkit.corpus.extract.blocks import BlockReader, folded, is_prose
 
 _LINE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}")  # under or over a title, or between parts
 _EXPLICIT = re.compile(r"\.\.(?:[ \t]+(.*))?")
@@ -41,21 +41,18 @@ def restructured_to_text(source: str) -> tuple[str, str]:
     lines = source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").expandtabs(8).split("\n")
     reader = _Restructured([line.rstrip() for line in lines])
     reader.read()
-    return joined((block for block in reader.blocks if has_word(block)), reader.title), reader.title
+    return reader.text(), reader.title
 
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-class _Restructured:
+class _Restructured(BlockReader):
     def __init__(self, lines: list[str]) -> None:
-        self.blocks: list[str] = []
-        self.title = ""
+        super().__init__(_inline)
         self._source = lines
         self._at = 0
-        self._lines: list[str] = []
-        self._open: list[str] = []
 
     def read(self) -> None:
         while self._at < len(self._source):
@@ -63,21 +60,20 @@ class _Restructured:
             self._at += 1
             stripped = line.strip()
             if not stripped:
-                self._close()
+                self.close()
             elif not self._is_mark(line, stripped):
                 self._continue(line, stripped)
-        self._close()
 
     def _is_mark(self, line: str, stripped: str) -> bool:
         """Whether the line is markup and no text, or a title; what belongs to it is passed over."""
         if match := _EXPLICIT.fullmatch(stripped):
-            self._close()
+            self.close()
             self._explicit(match[1] or "", _indent(line))
         elif _GRID.fullmatch(stripped):
-            self._close()
+            self.close()
             self._grid()
         elif " " in stripped and _RULE.fullmatch(stripped):
-            self._close()
+            self.close()
             while self._at < len(self._source) and not (
                 _RULE.fullmatch(self._source[self._at].strip() or "x")
                 and not "".join(self._source[self._at + 1 : self._at + 2]).strip()
@@ -87,7 +83,7 @@ class _Restructured:
         elif _LINE.fullmatch(stripped):
             self._title(line)
         elif stripped.startswith(">>> "):
-            self._close()
+            self.close()
             while self._at < len(self._source) and self._source[self._at].strip():
                 self._at += 1
         elif not self._open and _FIELD.fullmatch(stripped):
@@ -101,7 +97,7 @@ class _Restructured:
         if len(self._open) == 1 and not self._lines:
             self._heading(self._open.pop())
             return
-        self._close()
+        self.close()
         following = self._source[self._at : self._at + 2]
         if len(following) == 2 and following[1].strip() == line.strip() and following[0].strip():
             self._at += 2
@@ -155,22 +151,10 @@ class _Restructured:
             while following < len(self._source) and not self._source[following].strip():
                 following += 1
             if following > self._at:  # a program follows
-                self._close()
+                self.close()
                 self._skip_deeper(_indent(line))
             return
         self._open.append(stripped)
-
-    def _close_line(self) -> None:
-        text = _inline(" ".join(self._open))
-        if has_word(text):
-            self._lines.append(text)
-        self._open.clear()
-
-    def _close(self) -> None:
-        self._close_line()
-        if self._lines:
-            self.blocks.append("\n".join(self._lines))
-            self._lines = []
 
 
 def _inline(text: str) -> str:
