@@ -350,8 +350,7 @@ def ledger_(
     `costs`: less; `even`: no difference beyond two standard errors; `idle`: it did nothing here.
 
     \b
-    ulmkit language ledger fa --input news.jsonl.zst --input comments.csv \\
-        --sample 2000 --out ledger/
+    ulmkit language ledger fa --input news.jsonl.zst --sample 2000 --out ledger/
     ulmkit language ledger fa --input comments.csv --profile social --no-ablate
     """
     from ulmkit.artifacts.atomic import atomic_write, write_json
