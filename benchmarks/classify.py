@@ -1,7 +1,8 @@
 """Classifiers of n-grams beside their bars: accuracy, F1, calibration and time on labelled sets in two languages.
 
 Run with `python benchmarks/classify.py FOLDER [SET ...]`: FOLDER holds the sets (see SETS), each as it was published.
-Language models are members with `--root ROOT --lm RUN --backward-lm RUN --recipe RECIPE`.
+Language models are members with `--root ROOT --lm RUN --backward-lm RUN --recipe RECIPE`. With `--sizes 100,500,all`
+each set is learned from so many labels, three samples of each, and the other rows of training are its unlabelled texts.
 """
 
 import argparse
@@ -117,8 +118,8 @@ def measure(
         )
     about, weights = trained.classifier.about, trained.classifier.mix.weights
     print(
-        f"    {about['recipe']}, {weights}, copies {trained.evaluation.copies}, "
-        f"{seconds:.0f} CPU s, {speed:,.0f} texts/s",
+        f"    {about['recipe']}, {weights}, ECE by chance {trained.evaluation.ece_by_chance:.4f}, "
+        f"copies {trained.evaluation.copies}, {seconds:.0f} CPU s, {speed:,.0f} texts/s",
         flush=True,
     )
 
@@ -131,6 +132,8 @@ def main() -> None:
     parser.add_argument("--lm")
     parser.add_argument("--backward-lm")
     parser.add_argument("--recipe", default="auto")
+    parser.add_argument("--sizes", help="labels, such as 100,500,all; all of a set and three sizes of SnappFood if not")
+    parser.add_argument("--samples", type=int, default=3)
     asked = parser.parse_args()
     how = How(asked.recipe)
     for name in asked.sets or [*SETS, "SnappFood"]:
@@ -142,16 +145,15 @@ def main() -> None:
             for run, backward in ((asked.lm, False), (asked.backward_lm, True))
             if run
         ]
-        if name in SETS:
-            measure(name, code, *SETS[name][1](asked.folder), [], readers, how)
-            continue
-        train, test = snappfood(asked.folder)
+        train, test = SETS[name][1](asked.folder) if name in SETS else snappfood(asked.folder)
         numbers = np.array([sorted(set(train.labels)).index(label) for label in train.labels])
-        for size in (100, 500, 1_000):
-            for sample in range(3):
-                rows = sampled(numbers, size, sample).tolist()
-                measure(f"SnappFood/{sample}", code, part(train, rows), test, list(train.texts), readers, how)
-        measure("SnappFood", code, train, test, [], readers, how)
+        for size in (asked.sizes or ("all" if name in SETS else "100,500,1000,all")).split(","):
+            if size == "all":
+                measure(name, code, train, test, [], readers, how)
+                continue
+            for sample in range(asked.samples):
+                rows = sampled(numbers, int(size), sample).tolist()
+                measure(f"{name}/{sample}", code, part(train, rows), test, list(train.texts), readers, how)
 
 
 if __name__ == "__main__":

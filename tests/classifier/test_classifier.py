@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ import safetensors.numpy
 import ulmkit
 from ulmkit.artifacts.manifest import with_checksum
 from ulmkit.classifier.curve import learning_curve, sampled
-from ulmkit.classifier.model import read_classifier
+from ulmkit.classifier.learn import NGRAMS
+from ulmkit.classifier.model import read_classifier, write_classifier
 from ulmkit.classifier.predict import Wanted, label_table
 from ulmkit.classifier.run import evaluate_classifier, train_run
 from ulmkit.classifier.table import Examples
@@ -63,6 +65,25 @@ def test_loaded_it_says_the_same_bits(run, et):
     loaded = read_classifier(folder, et)
     assert (loaded.probabilities(TEST.texts) == trained.classifier.probabilities(TEST.texts)).all()
     assert loaded.classes == ("halb", "hea")
+
+
+def test_texts_have_lengths_where_tf_idf_was_chosen(run, et, tmp_path):
+    """As `squares` in the folder, checked as all else is."""
+    folder = tmp_path / "even"
+    classifier = run[1].classifier
+    member = classifier.members[NGRAMS]
+    squares = np.random.default_rng(0).uniform(1, 9, len(member.keys)).astype(np.float32)
+    even = replace(member, linear=replace(member.linear, squares=squares))
+    shutil.copytree(run[0], folder)
+    write_classifier(folder, replace(classifier, members={NGRAMS: even}))
+    resealed(folder)
+    loaded = read_classifier(folder, et)
+    assert (loaded.scores(TEST.texts)[NGRAMS] == even.scores(classifier.form.all_of(TEST.texts))).all()
+    assert (loaded.scores(TEST.texts)[NGRAMS] != classifier.scores(TEST.texts)[NGRAMS]).any()
+    for wrong in (squares[:-1], squares * 0, squares * np.float32("nan"), squares.astype(np.float64)):
+        tensors_changed(set_to("squares", wrong))(folder)
+        with pytest.raises(UlmkitError, match="'squares' is damaged"):
+            read_classifier(folder, et)
 
 
 def test_trained_again_it_is_the_same_bytes(run, et, tmp_path):

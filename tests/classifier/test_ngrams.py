@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.svm import LinearSVC
 
 import ulmkit
@@ -12,7 +12,9 @@ from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import NGRAMS, SELF_TRAINED, Material, learn
 from ulmkit.classifier.ngrams import (
     INTERPOLATION,
+    LEAST_EVEN,
     PENALTIES,
+    NGramModel,
     Recipe,
     choose_recipe,
     fit,
@@ -88,6 +90,69 @@ def test_the_fit_is_scikit_learns_own_with_interpolated_weights():
     columns = np.flatnonzero(rows[: len(TEXTS)].getnnz(axis=0))
     linear = fit(rows[: len(TEXTS)][:, columns], CLASSES, 2, Recipe("svm", 0.03))
     assert linear.scores(rows[len(TEXTS) :][:, columns])[:, 1] == pytest.approx(expected, abs=2e-4)
+
+
+def three_classes() -> tuple[list[str], np.ndarray]:
+    """The texts above and a third, rarer class."""
+    return [*TEXTS, "rain and wind", "wind, rain, wind"], np.array([*CLASSES, 2, 2])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_fit_of_tf_idf_is_scikit_learns_own(count):
+    """Decision values on unseen texts, from its tf-idf of whether an n-gram stands in a text, classes alike."""
+    texts, classes = (TEXTS, CLASSES) if count == 2 else three_classes()
+    unseen = ["good, but late", "a warm and very bad evening", "rain", "0"]
+    found = counted([*texts, *unseen])
+    rows = matrix_of(found)
+    columns = np.flatnonzero(rows[: len(texts)].getnnz(axis=0))
+    seen, beside = rows[: len(texts)][:, columns], rows[len(texts) :][:, columns]
+    tfidf = TfidfTransformer().fit(seen)
+    expected = np.stack(
+        [
+            LinearSVC(C=0.3, class_weight="balanced", random_state=0, tol=1e-8, max_iter=100_000)
+            .fit(tfidf.transform(seen), classes == each)
+            .decision_function(tfidf.transform(beside))
+            for each in ([1] if count == 2 else range(3))
+        ],
+        axis=1,
+    )
+    linear = fit(seen, classes, count, Recipe("tf-idf", 0.3))
+    assert linear.scores(beside)[:, -expected.shape[1] :] == pytest.approx(expected, abs=1e-3)
+
+    model = NGramModel(found.keys[columns], strings_of(texts, found.keys[columns]), linear)
+    scores = model.scores(unseen)
+    assert scores == pytest.approx(linear.scores(beside), abs=1e-9)
+    assert (scores == np.vstack([model.scores([text]) for text in unseen])).all()
+    said = sum(added for _, added in model.spoken(unseen[1]))
+    assert said + (scores[3] - model.scores([""])[0]) == pytest.approx(scores[1] - model.scores([""])[0])
+
+
+def test_a_class_that_stands_in_no_row_has_no_weights():
+    """As of a fold that holds all that there is of it."""
+    found = counted(TEXTS)
+    linear = fit(matrix_of(found), CLASSES, 3, Recipe("tf-idf", 0.3))
+    assert not linear.weights[:, 2].any()
+    assert linear.bias[2] == -1.0
+
+
+def test_tf_idf_is_chosen_of_many_rows_whose_ngrams_say_the_same_thing_often():
+    """A word that is right in four texts of five, and in every third text thirty more that are right in .65."""
+
+    def chosen(count: int) -> str:
+        rng = np.random.default_rng(0)
+        classes = rng.integers(0, 2, count)
+        said = np.where(rng.random(count) < 0.8, classes, 1 - classes)
+        often = np.where(rng.random(count) < 0.65, classes, 1 - classes)
+        texts = [
+            f"k{said[row]} " + " ".join(f"{'uv'[often[row]]}{n}" for n in range(30 * (row % 3 == 0)))
+            for row in range(count)
+        ]
+        found = counted(texts, least=3)
+        folds = stratified_folds(classes, np.arange(count))
+        return choose_recipe(matrix_of(found), found.words, classes, 2, folds)[0].kind
+
+    assert chosen(LEAST_EVEN) == "tf-idf"
+    assert chosen(LEAST_EVEN - 1) == "svm"
 
 
 def test_a_texts_scores_do_not_depend_on_its_neighbours():

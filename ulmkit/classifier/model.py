@@ -17,7 +17,7 @@ from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import NEURAL, NGRAMS, SELF_TRAINED, ClassifierMember, Learned
 from ulmkit.classifier.mix import MOST_POWER, TINY, Mix
 from ulmkit.classifier.ngrams import Linear, NGramModel
-from ulmkit.classifier.tensors import LARGEST, tensors_of
+from ulmkit.classifier.tensors import LARGEST, LEAST_SIZE, tensors_of
 from ulmkit.corpus.shingles import WordHasher
 from ulmkit.errors import ArtifactError
 from ulmkit.language.registry import get
@@ -30,6 +30,7 @@ _FILES = {NGRAMS: "ngrams.safetensors", SELF_TRAINED: "self-trained.safetensors"
 KNOWN = {*_FILES, *NEURAL}
 _EXPLAINED = 1_000  # characters of a text that words are left out of one by one
 _SEEN = "seen"  # tensor: a hash of every text of training
+_SQUARES = "squares"  # tensor: what an n-gram adds to the square of a text's length, where texts have lengths
 _TENSORS = {"keys": np.uint64, "text": np.uint8, "offsets": np.int64, "weights": np.float32, "bias": np.float64}
 
 
@@ -145,6 +146,8 @@ def write_classifier(folder: Path, classifier: TextClassifier) -> None:
             "weights": np.ascontiguousarray(member.linear.weights),
             "bias": member.linear.bias,
         }
+        if member.linear.squares is not None:
+            tensors[_SQUARES] = member.linear.squares
         if name == NGRAMS:
             tensors[_SEEN] = classifier.seen
         with atomic_write(folder / _FILES[name]) as file:
@@ -283,6 +286,12 @@ def _member(tensors: Mapping[str, np.ndarray], classes: int, path: Path) -> NGra
         raise ArtifactError(f"{path}: its tensors do not fit each other. Use another copy, or train again.")
     if not ((abs(weights) < LARGEST).all() and (abs(bias) < LARGEST).all()):
         raise ArtifactError(f"{path}: holds values that are no numbers. Use another copy, or train again.")
+    squares = tensors.get(_SQUARES)
+    if squares is not None and not (
+        squares.dtype == np.float32 and squares.shape == keys.shape
+        and bool(((squares >= LEAST_SIZE) & (squares < LARGEST)).all())
+    ):  # fmt: skip
+        raise ArtifactError(f"{path}: '{_SQUARES}' is damaged. Use another copy, or train again.")
     places = offsets.tolist()
     names = [text[a:b].decode("utf-8", "replace") for a, b in pairwise(places)]
-    return NGramModel(keys, names, Linear(weights, bias))
+    return NGramModel(keys, names, Linear(weights, bias, squares))
