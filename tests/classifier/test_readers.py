@@ -146,6 +146,18 @@ def test_a_model_that_reads_the_other_way_or_is_not_there_is_refused(home, et):
         reader_of_run(home, "nowhere", et)
 
 
+@pytest.mark.parametrize("name", ["vocab.json", "manifest.json"])
+def test_no_damaged_file_of_a_tokenizer_gets_into_a_classifier(home, et, name):
+    path = home.tokenizer / name
+    before = path.read_bytes()
+    path.write_bytes(before[:-20])
+    try:
+        with pytest.raises(ArtifactError, match=rf"tokenizer[/\\]{name}: "):
+            reader_of_run(home, "ahead", et)
+    finally:
+        path.write_bytes(before)
+
+
 HOSTILE = {
     "a pickle in the place of weights": lambda f: (f / "forward/frozen.safetensors").write_bytes(
         b"\x80\x04cos\nsystem\n"

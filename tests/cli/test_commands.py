@@ -18,6 +18,7 @@ from ulmkit.cli import common
 from ulmkit.cli.common import Terminal, text_table
 from ulmkit.cli.main import cli
 from ulmkit.cli.training import clock, training_progress
+from ulmkit.errors import Interrupted
 from ulmkit.language.registry import get
 from ulmkit.lm.loop import TrainProgress
 from ulmkit.names import readable
@@ -321,6 +322,22 @@ def test_a_line_that_is_rewritten_stays_within_the_terminal(
     assert line.startswith("step 2,100 of 3,360, 4:20 left: loss 4.566, ")
     assert len(line) == 79
     assert line.endswith("…")
+
+
+def test_what_interrupts_a_training_finds_the_line_cleared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+
+    def interrupted() -> None:
+        with training_progress(Terminal(Path(), None, as_json=False, quiet=False)) as report:
+            assert report is not None
+            report(TrainProgress(20, 60, 4, 4.566, 4.763, 0.01, 11_159.0, 60.0, 260.0))
+            raise Interrupted("by SIGINT")
+
+    with pytest.raises(Interrupted):
+        interrupted()
+    assert capsys.readouterr().err.endswith("\r\x1b[K")
 
 
 def command_paths(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

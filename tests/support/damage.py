@@ -1,8 +1,9 @@
-"""Flipped bits, kills, inputs that change, two commands at once, on a small root: nothing is silently another result.
+"""Flipped bits, spoilt files, kills, inputs that change, two commands at once: nothing is silently another result.
 
 As a program it gives the figures of each kind:
 
     python tests/support/damage.py flips --times 1000
+    python tests/support/damage.py spoils --times 240
     python tests/support/damage.py kills --times 200
     python tests/support/damage.py changes --times 100
     python tests/support/damage.py pairs --times 1320
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from fault_points import at_prompt, content, ended, forked, in_child, warm
@@ -42,6 +44,18 @@ READERS = {
     "tokens": [f"{PRETRAIN} --run other"],
     "lm": ["lm evaluate fa", "lm export fa"],
     "export": ["verify fa"],
+}
+FINETUNE = (
+    "lm finetune fa --input {table} --text-column text --steps 8 --set backend=vendor --precision fp32 --run tuned"
+)
+CLASSIFY = "classify train fa --train {table} --text-column text --label-column label --seed 1"
+# what is read besides by who learns from a table; the table itself is in none of the stages
+SPOILT = READERS | {
+    "corpus": [ENCODE, "tokenizer train fa --vocab 410"],
+    "tokenizer": [FINETUNE, f"{CLASSIFY} --lm pretrained --run other", ENCODE, "lm generate fa --length 3"],
+    "lm": [FINETUNE, f"{CLASSIFY} --lm pretrained --run other", "lm evaluate fa", "lm export fa"],
+    "classify": ["classify evaluate fa --input {table} --text-column text --label-column label", CLASSIFY],
+    "table": [FINETUNE, f"{CLASSIFY} --run other"],
 }
 TOGETHER = [
     f"{BUILD} --exact-duplicates",
@@ -85,6 +99,7 @@ class Ground:
 
         self.folder = folder
         self.root, self.input, self.out = folder / "root", folder / "input", folder / "out"
+        self.table = folder / "comments.csv"
         self.input.mkdir()
         samples = sorted((bundled() / "fa" / "samples").glob("*.html"))
         for path in samples[:TEXTS]:
@@ -109,7 +124,7 @@ class Ground:
         shutil.copytree(state, self.root)
 
     def words(self, command: str) -> list[str]:
-        return [*command.format(root=self.root, input=self.input).split(), "--root", str(self.root)]
+        return [*command.format(root=self.root, input=self.input, table=self.table).split(), "--root", str(self.root)]
 
     def run(self, command: str) -> int:
         return in_child(lambda: at_prompt(self.words(command)), self.out)
@@ -189,6 +204,113 @@ def flips(ground: Ground, times: int, generator: random.Random) -> tuple[Counter
                 wrong.append(f"{where}: {command}: went well with another {sorted(other)[:4]}")
         kinds[f"{stage}: {'found' if found else 'equal content'}, reader {'equal' if status == 0 else 'one line'}"] += 1
     return kinds, wrong
+
+
+def other_json(before: bytes) -> bytes:
+    return b'{"name": "another", "files": [1, null], "manifest": {}}\n'
+
+
+def half_noise(before: bytes) -> bytes:
+    middle = len(before) // 2
+    return before[:middle] + random.Random(len(before)).randbytes(len(before) - middle)
+
+
+# a file as a disk, a download or a wrong hand leaves it
+SPOILS: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda before: before[: len(before) // 2],
+    "end missing": lambda before: before[:-1],
+    "emptied": lambda before: b"",
+    "noise": lambda before: random.Random(len(before)).randbytes(len(before)),
+    "half noise": half_noise,
+    "zeros": lambda before: bytes(len(before)),
+    "zeros at the end": lambda before: before + bytes(4096),
+    "page": lambda before: b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body></body></html>\n",
+    "pointer": lambda before: (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 12345\n" % (b"0123" * 16)
+    ),
+    "other JSON": other_json,
+    "UTF-16": lambda before: before.decode("utf-8", "replace").encode("utf-16"),
+    "twice": lambda before: before + before,
+}
+GONE = "gone"
+
+
+def spoils(ground: Ground, times: int, generator: random.Random) -> tuple[Counter[str], list[str]]:
+    """One file at a time spoilt or gone: `verify` finds it; commands that read the stage give the same, or one line.
+
+    A table of texts is no file of the root: what a command makes of a spoilt one may be another result, and is counted.
+    """
+    ground.place(ground.whole)
+    table = ground.table
+    table.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in comments(generator)))
+    assert ground.run(CLASSIFY) == 0, ground.said()
+    whole = ground.folder / "spoils"
+    shutil.copytree(ground.root, whole)
+    stages: dict[str, list[Path]] = {}
+    for path in sorted(whole.rglob("*")):
+        inner = path.relative_to(whole)
+        if path.is_file() and not any(part.startswith(".") for part in inner.parts) and inner.parts[1] in SPOILT:
+            stages.setdefault(inner.parts[1], []).append(path)
+    stages["table"] = [table]
+    reference: dict[str, dict[str, str]] = {}
+    kinds: Counter[str] = Counter()
+    wrong = []
+    rows = [(stage, command) for stage in sorted(stages) for command in SPOILT[stage]]
+    ways = [*SPOILS, GONE]
+    for number in range(times):
+        told(number, times, wrong)
+        stage, command = rows[number % len(rows)]
+        how, path = ways[(number + number // len(rows)) % len(ways)], generator.choice(stages[stage])
+        if command not in reference:
+            ground.place(whole)
+            assert ground.run(command) == 0, ground.said()
+            reference[command] = content(ground.root)
+        ground.place(whole)
+        before, inner = path.read_bytes(), "comments.csv" if stage == "table" else str(path.relative_to(whole))
+        target = table if stage == "table" else ground.root / inner
+        where = f"{inner}, {how}"
+        after = None if how == GONE else SPOILS[how](before)
+        if after is None:
+            target.unlink()
+        else:
+            target.write_bytes(after)
+        if stage != "table":
+            status = ground.run("verify fa")
+            if problem := complaint(status, ground.said()):
+                wrong.append(f"{where}: verify: {problem}")
+            # what is kept to go on from is made again where it is gone, and so is in no manifest
+            same = (stage == "work") if after is None else equal_content(before, after)
+            if status == 0 and not same:
+                wrong.append(f"{where}: verify says whole")
+        status = ground.run(command)
+        told_of = ground.said().strip()
+        table.write_bytes(before) if stage == "table" else None
+        kind = "one line"
+        if problem := complaint(status, told_of):
+            wrong.append(f"{where}: {command}: {problem}")
+        elif status == 0:
+            made, expected = content(ground.root), reference[command]
+            other = {n for n in made.keys() | expected.keys() if made.get(n) != expected.get(n)} - {inner}
+            kind = "equal"
+            if other:
+                kind = "of what the table holds" if stage == "table" else "another result"
+            if other and stage != "table":
+                wrong.append(f"{where}: {command}: went well with another {sorted(other)[:4]}")
+        print(f"{where}: {command.split(' --')[0]}: {kind}{f': {told_of}' if kind != 'equal' else ''}", flush=True)
+        kinds[f"{stage}, {command.split(' --')[0]}: {kind}"] += 1
+    return kinds, wrong
+
+
+def comments(generator: random.Random) -> list[tuple[str, str]]:
+    """Two classes of made-up comments, in the letters of the samples."""
+    things, good, bad = ["غذا", "کتاب", "فیلم", "گوشی"], ["خوب", "زیبا", "عالی"], ["بد", "زشت", "کند"]
+    return [
+        (
+            f"{generator.choice(things)} شماره {n} بود و {generator.choice((good, bad)[n % 2])} بود",
+            ("pos", "neg")[n % 2],
+        )
+        for n in range(60)
+    ]
 
 
 def kills(ground: Ground, times: int, generator: random.Random) -> tuple[Counter[str], list[str]]:
@@ -331,7 +453,7 @@ def what_was_said(line: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=("flips", "kills", "changes", "pairs"))
+    parser.add_argument("kind", choices=("flips", "spoils", "kills", "changes", "pairs"))
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import ulmkit
-from ulmkit.artifacts.atomic import read_json, write_json
-from ulmkit.artifacts.layout import SPLITS
+from ulmkit.artifacts.atomic import read_json, read_regular, write_json
+from ulmkit.artifacts.layout import SPLITS, folder_name
 from ulmkit.errors import ArtifactError
 from ulmkit.files import files_below, open_regular
 
@@ -116,6 +116,20 @@ def changed_files(folder: Path, files: Mapping[str, FileEntry]) -> list[str]:
         elif file_sha256(path) != expected.sha256:
             found.append(f"{path}: content changed")
     return found
+
+
+def whole_files(folder: Path, stage: str) -> dict[str, bytes]:
+    """The files of the stage in `folder`, its manifest among them, by name, for a copy of it.
+
+    Raises `ArtifactError` where one is missing or is not as it was written.
+    """
+    manifest = Manifest.read(folder, stage)
+    names = [*manifest.files, MANIFEST]
+    files = {folder_name(name, f"{folder}: file"): read_regular(folder / name) for name in names}
+    for name, entry in manifest.files.items():
+        if hashlib.sha256(files[name]).hexdigest() != entry.sha256:
+            raise ArtifactError(f"{folder / name}: content changed. Run the stage again.")
+    return files
 
 
 # by stage, the fields that its readers take for granted: each type, or what a dictionary must hold

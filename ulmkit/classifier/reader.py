@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ulmkit.artifacts.atomic import read_regular
 from ulmkit.artifacts.layout import Layout, folder_name
-from ulmkit.artifacts.manifest import MANIFEST, Manifest, fingerprint
+from ulmkit.artifacts.manifest import fingerprint, whole_files
 from ulmkit.classifier.batches import by_length, padded
 from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
 from ulmkit.errors import ArtifactError, UsageError
@@ -165,8 +164,7 @@ def made_reader(checkpoint: Checkpoint, tokenizer: Path, language: Language, sou
             f"{loaded.fingerprint}. Bring that one back, or take a model of this one."
         )
     refuse_no_numbers(checkpoint.model, checkpoint.folder, LARGEST_WEIGHT)
-    names = [*Manifest.read(tokenizer, "tokenizer").files, MANIFEST]
-    files = {folder_name(name, f"{tokenizer}: file"): read_regular(tokenizer / name) for name in names}
+    files = whole_files(tokenizer, "tokenizer")
     # a pointer looks for the next piece: to an encoder it is nothing
     weights = {name: value for name, value in checkpoint.model.items() if not name.startswith("pointer.")}
     config = sizes_alone(checkpoint.config)

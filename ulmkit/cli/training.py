@@ -179,9 +179,11 @@ def training_progress(terminal: Terminal) -> Iterator["Callable[[TrainProgress],
         shown_line = f"\r\x1b[K{one_row(line, shutil.get_terminal_size().columns - 1)}" if redraws else line
         remark(shown_line, newline=not redraws)
 
-    yield report
-    if redraws:
-        remark("\r\x1b[K", newline=False)
+    try:
+        yield report
+    finally:  # an error, or what Ctrl-C is answered with, has a line of its own
+        if redraws:
+            remark("\r\x1b[K", newline=False)
 
 
 def one_row(line: str, columns: int) -> str:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ulmkit.artifacts.atomic import read_json, read_regular
-from ulmkit.artifacts.layout import folder_name
-from ulmkit.artifacts.manifest import MANIFEST, Manifest
+from ulmkit.artifacts.atomic import read_json
+from ulmkit.artifacts.manifest import Manifest, whole_files
 from ulmkit.artifacts.stage import reading
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import Checkpoint, write_bytes
@@ -67,15 +66,10 @@ def read_pieces(path: Path) -> list[str]:
 
 def copy_tokenizer(source: Source, folder: Path) -> dict[str, str]:
     """The tokenizer's files into `folder`/tokenizer; name → SHA-256."""
-    with reading(source.tokenizer, "tokenizer") as manifest:
-        names = [*manifest.files, MANIFEST]
-        (folder / TOKENIZER).mkdir()
-        for name in names:
-            folder_name(name, f"{source.tokenizer}: file")
-        copied = {name: write_bytes(folder / TOKENIZER / name, read_regular(source.tokenizer / name)) for name in names}
-        if wrong := next((name for name, entry in manifest.files.items() if copied[name] != entry.sha256), None):
-            raise ArtifactError(f"{source.tokenizer / wrong}: content changed. Train the tokenizer again.")
-    return {f"{TOKENIZER}/{name}": sha256 for name, sha256 in copied.items()}
+    with reading(source.tokenizer, "tokenizer"):
+        files = whole_files(source.tokenizer, "tokenizer")
+    (folder / TOKENIZER).mkdir()
+    return {f"{TOKENIZER}/{name}": write_bytes(folder / TOKENIZER / name, content) for name, content in files.items()}
 
 
 def language_of(source: Source) -> dict[str, Any]:

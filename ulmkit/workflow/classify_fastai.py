@@ -8,7 +8,7 @@ import numpy as np
 
 from ulmkit.artifacts.atomic import temporary_beside
 from ulmkit.artifacts.layout import Layout
-from ulmkit.artifacts.manifest import MANIFEST, Manifest, package_versions, signature
+from ulmkit.artifacts.manifest import MANIFEST, package_versions, signature, whole_files
 from ulmkit.artifacts.stage import unlocked_stage
 from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import DIRECTIONS, TUNED
@@ -97,10 +97,7 @@ def import_classifier(
     if (folder / MANIFEST).exists():
         raise UsageError(f"{folder}: holds a classifier. Choose another --run name.")
     tokenizer = Tokenizer.load(layout.tokenizer, language)
-    files = {
-        name: (layout.tokenizer / name).read_bytes() for name in Manifest.read(layout.tokenizer, "tokenizer").files
-    }
-    files[MANIFEST] = (layout.tokenizer / MANIFEST).read_bytes()
+    files = whole_files(layout.tokenizer, "tokenizer")
     found = read_fastai_classifier(weights, vocabulary, tokenizer.inventory)
     sizes = model_sizes(found.encoder, weights)
     found_sizes = {name: size for name, size in sizes.items() if name != "vocabulary"}
