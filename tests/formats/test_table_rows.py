@@ -120,7 +120,7 @@ LOST_ONCE = (
 LOST_ONCE_AS_REPORTED = (
     *(3027, 4619, 4856, 4866, 5311, 5680, 5946, 6317, 6635, 6863, 7185, 7863, 7875, 8243, 8953, 9060, 9100),
     *(30128, 30179, 30491, 30774, 30943, 31133, 50393, 50904, 51407),
-    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950, 934896),
+    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950, 934896, 980330),
 )
 
 
@@ -143,6 +143,37 @@ def test_the_rest_of_a_row_whose_beginning_was_not_read_is_complained_of(tmp_pat
     assert not [text for text in texts if "siin" in text]
     assert len(texts) >= 60
     assert complaints
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+@pytest.mark.parametrize("first", ["Esimene rida", "{0}Esimene, {0}{0}pikk{0}{0} rida{0}", "{0}Esimene\n\nrida{0}"])
+def test_a_row_that_begins_inside_of_another_ones_last_cell_is_no_letter_of_it(
+    tmp_path: Path, mark: str, first: str
+) -> None:
+    """Two rows joined by a lost line end, the second quoted and over several lines, are both named."""
+    whole = "".join(f"{mark}Lugu {n}, {mark * 2}pikk{mark * 2} lugu.{mark},{n}\n" for n in range(3))
+    second = f"{mark}pooleli\n\n{mark * 2}sadas,{mark * 2} vihma{mark},2\n"
+    texts, complaints = read(tmp_path, f"text,label\n{whole}{first.format(mark)},1{second}{whole}")
+    assert texts == [f"Lugu {n}, {mark}pikk{mark} lugu." for n in range(3)] * 2
+    assert complaints == [("a.csv#5", reasons.BAD_RECORD)]
+
+
+def test_a_row_that_begins_inside_of_another_ones_last_cell_is_named_where_it_is_the_only_quoted_one(
+    tmp_path: Path,
+) -> None:
+    plain = "".join(f"{PLAIN} {n},{n}\n" for n in range(3))
+    joined = 'Esimene rida,1"pooleli\n\n""sadas,"" vihma",2\n'
+    texts, complaints = read(tmp_path, f"text,label\n{plain}{joined}{plain}")
+    assert (len(texts), complaints) == (6, [("a.csv", reasons.UNSURE), ("a.csv#5", reasons.BAD_RECORD)])
+
+
+def test_a_mark_for_inches_in_the_last_cell_is_a_letter(tmp_path: Path) -> None:
+    """No row begins at it, or what stands before it is none of the column."""
+    cells = ['5" ekraan', "15", 'A "suur" ekraan', '7"x']
+    body = "".join(f'"Lugu {n}, ""pikk"" lugu.",{cell}\n' for n, cell in enumerate(cells * 3))
+    assert read(tmp_path, f"text,size\n{body}") == ([f'Lugu {n}, "pikk" lugu.' for n in range(12)], [])
+    body = "".join(f'"Lugu {n}, ""pikk"" lugu.",1\n' for n in range(9)) + 'Lugu 9,aa"x\nLugu 10",1\n'
+    assert read(tmp_path, f"text,label\n{body}")[0][9:] == ["Lugu 9"]
 
 
 def test_a_row_that_goes_on_behind_an_escaped_end_is_not_cut_at_a_carriage_return(tmp_path: Path) -> None:
@@ -187,6 +218,10 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
         # a text begins with a mark of its own and a later one ends with one: joined rows, and a broken one
         ('id\ttitle\ttext\tlabel\n0\tA\t"Tere rida\t01\tB\tIlus ilm\t1\n2\tC\tKülm tuul"\t2\n', "a.tsv"),
         ('id\ttext\n0\tTere\n1\tIlus "ilm"\n2\t"Külm \ntuul\n3\tpuhub täna"\n4\tLõpp\n', "a.tsv"),
+        # nothing that had to be quoted is, and the last text, which is cut, begins with a mark
+        ('id\ttext\tlang\n0\tTere\tet\n1\tIlus ilm\tet\n2\t"Külm tuul"\tet\n3\tLõpp\tet\n4\t"Al', "a.tsv"),
+        # one column, of which texts with a comma are quoted and backslashes escaped, and a row that is too long
+        ('text\nTere tulemast\n"Ilus, C:\\\\talu"\nKülm tuul\n"Kaks\nrida C:\\\\talu",veel\n', "a.csv"),
         # nothing is quoted but the last cell, and that has no end
         ('text\nTere hommikust koju\n"Ilus\nilm\ntäna\n', "a.csv"),
         # the only row is cut in a quoted text whose second line looks like a row

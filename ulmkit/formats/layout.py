@@ -386,7 +386,9 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     if best.width == 1:
         # nothing is quoted but the last cell, which has no end: that is cut, or the mark is the text's own
         cut = best.opened > 0 and not best.quoted_rows and not found.layout.quote
-        quoted = shown and bool(found.layout.quote)
+        # of a table of one column too a writer quotes what holds the delimiter of its other tables
+        held = any(row.quoted and any(each in row.cells[0] for each in DELIMITERS) for row in found.rows)
+        quoted = (shown or held) and bool(found.layout.quote)
         return (cut or quoted) and found.layout.delimiter in (best.layout.delimiter, NO_DELIMITER)
     if found.layout.delimiter != best.layout.delimiter:
         return False
@@ -405,8 +407,10 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
         return True  # whatever is behind its escapes needs one
     if shown and found.layout.quote:
         return True
-    # few rows are quoted, and a mark breaks one: then those of the others may be the texts' own
-    if not found.layout.quote and best.broken and 2 * best.quoted_rows < len(best.rows):
+    # few rows are quoted, and a mark breaks one, or opens the last where none had to be quoted: then the marks of the
+    # others may be the texts' own
+    breaks = best.broken or (best.opened and not any(row.needed for row in best.rows))
+    if not found.layout.quote and breaks and 2 * best.quoted_rows < len(best.rows):
         return True
     return found.share >= best.share and len(found.rows) > len(best.rows)
 

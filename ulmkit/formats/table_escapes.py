@@ -32,4 +32,4 @@ def escapes_stand_alone(follows: Counter[str], delimiter: str) -> bool:
     allowed = {*needed, "\r", "'", *("ntr0NbfvZ" if delimiter == "\t" else "N")}
     known = sum(follows[char] for char in (needed | set("tnN") if delimiter == "\t" else needed))
     odd = follows.total() - sum(follows[char] for char in allowed)
-    return known > odd and odd <= max(1, FEW_ODD * known)
+    return known >= max(1, odd) and odd <= max(1, FEW_ODD * known)

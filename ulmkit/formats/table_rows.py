@@ -173,6 +173,12 @@ class TableRows(Iterator[NumberedRecord]):
     def _next_row(self, number: int, line: str) -> Iterator[NumberedRecord]:
         """The row that begins with `line`, or what is to be said of it."""
         rows = self._rows_at(line)
+        if rows and (lines := self._lines_of_two(rows[0])):
+            for _ in range(lines):
+                self.ahead.popleft()
+            detail = f"two rows without a line end between them: {lines} lines left out"
+            yield self.origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(line))
+            return
         if rows and self._is_rest(rows[0], line):
             rows = None
         if rows is None and (self._is_header(line) or self._changed(number)):
@@ -248,6 +254,31 @@ class TableRows(Iterator[NumberedRecord]):
             and f"{delimiter}{cell}{delimiter}" in whole
             for cell in row.cells
         )
+
+    def _lines_of_two(self, row: ReadRow) -> int:
+        """The lines of `row` and of another that begins with a quoted cell inside of its last one; 0 where none does.
+
+        The mark is no letter of the last cell where all from it on, over lines to come, is a whole row.
+        """
+        quote, last = self.layout.quote, row.cells[-1]
+        at = last.find(quote) if quote else -1
+        if at < 1 or len(row.cells) < 2 or self.told.strict:
+            return 0
+        if self.marks <= self.own and self.text == len(row.cells) - 1:
+            return 0  # a text may hold marks of its own
+        if self.fits[-1] is not None and fits_columns([last], self.fits[-1:]):
+            return 0
+        line = self._line(row.lines - 1) or ""
+        bare = line.rstrip("\r\n")
+        if not bare.endswith(f"{self.layout.delimiter}{last}"):
+            return 0  # quoted, or escaped
+        rest = line[len(bare) - len(last) + at :]
+        other = self.grammar.row(lambda far: self._line(row.lines - 1 + far) if far else rest, self.patience)
+        if other is None or other.lines == 1:
+            return 0
+        whole = [[*row.cells[:-1], last[:at]], other.cells]
+        two = all(fits_columns(cells, self.fits, self.text) for cells in whole)
+        return row.lines + other.lines - 1 if two else 0
 
     def _swallows(self, row: ReadRow) -> bool:
         return row.lines > 2 and self._like_rows(1, row.lines - 1)
