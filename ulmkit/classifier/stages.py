@@ -2,7 +2,8 @@
 
 Groups are counted from the head down: the head, the last layer, the one before it, …, the embedding. A stage is a
 1cycle of its own, and each group has 1 / 2.6 of the rate of the one above it (Howard & Ruder 2018). Lengths are steps
-or epochs, whichever is longer: of a hundred texts an epoch is seven steps.
+or epochs, whichever is longer: of a hundred texts an epoch is seven steps, of three thousand fifty, and a network of
+two hundred steps calls all of them one class (benchmarks/2026-12-03-models.md).
 """
 
 from dataclasses import dataclass
@@ -15,20 +16,25 @@ SQR_MOM, EPS, WD, CLIP = 0.99, 1e-5, 0.01, 0.4
 
 @dataclass(frozen=True)
 class TuningStage:
-    """So many `groups` change (None: all), at the highest rate `lr` for the head, for `steps` or `epochs`."""
+    """So many `groups` change (None: all), at the highest rate `lr` for the head, for `steps` or `epochs`.
+
+    The steps are no more than `rounds` epochs have, where that is said.
+    """
 
     groups: int | None
     lr: float
     steps: int = 0
     epochs: int = 0
+    rounds: int | None = None
 
     def length(self, batches: int, share: float = 1.0) -> int:
         """In steps, of an epoch of so many `batches`; of a `share` of these, one at least."""
-        return max(1, int(max(self.steps, self.epochs * batches) * share))
+        steps = self.steps if self.rounds is None else min(self.steps, self.rounds * batches)
+        return max(1, int(max(steps, self.epochs * batches) * share))
 
 
 STAGES: dict[str, tuple[TuningStage, ...]] = {
-    "1cycle": (TuningStage(None, 1e-2, steps=100, epochs=4),),
+    "1cycle": (TuningStage(None, 1e-2, steps=600, epochs=4, rounds=15),),
     "gradual": (
         TuningStage(1, 1e-2, steps=100),
         TuningStage(2, 5e-3, steps=60),
