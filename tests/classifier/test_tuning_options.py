@@ -188,8 +188,8 @@ def test_what_fits_into_the_time_is_worked_out_from_what_a_step_takes(readers, m
 def test_stages_are_shortened_alike_and_have_a_step_each():
     assert [TuningStage(None, 1.0, steps=n).length(7, 0.43) for n in (100, 10, 1)] == [43, 4, 1]
     assert TuningStage(None, 1.0, epochs=4).length(7) == 28
-    long = TuningStage(None, 1.0, steps=600, epochs=4, rounds=15)
-    assert [long.length(batches) for batches in (1, 7, 50, 353)] == [15, 105, 600, 1412]
+    long = TuningStage(None, 1.0, steps=1_000, epochs=4, rounds=15)
+    assert [long.length(batches) for batches in (1, 7, 50, 79, 353)] == [15, 105, 750, 1000, 1412]
 
 
 def test_a_member_is_tuned_for_as_many_steps_as_fit_and_a_resumed_one_keeps_to_the_plan(readers, monkeypatch, tmp_path):

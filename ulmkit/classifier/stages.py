@@ -34,7 +34,7 @@ class TuningStage:
 
 
 STAGES: dict[str, tuple[TuningStage, ...]] = {
-    "1cycle": (TuningStage(None, 1e-2, steps=600, epochs=4, rounds=15),),
+    "1cycle": (TuningStage(None, 1e-2, steps=1_000, epochs=4, rounds=15),),
     "gradual": (
         TuningStage(1, 1e-2, steps=100),
         TuningStage(2, 5e-3, steps=60),
