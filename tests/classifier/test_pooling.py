@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.lm_data import TINY
 from ulmkit.classifier.batches import ALIKE_LENGTH, ALIKE_ROWS, by_length, padded, shuffled
 from ulmkit.classifier.pooling import LEARNED, pool, pooled_levels
+from ulmkit.classifier.reading import read_features
 from ulmkit.lm.model import AWDLSTM
 
 
@@ -52,6 +53,39 @@ def test_a_text_says_the_same_alone_and_among_any_neighbours(encoder):
     together = features(encoder, texts)
     for place, each in enumerate(texts):
         assert (features(encoder, [each])[0] - together[place]).abs().max() < 1e-6
+
+
+@given(
+    lengths=st.lists(st.integers(1, 90), max_size=300),
+    shared=st.integers(0, 40),
+    odd=st.lists(st.sampled_from([150, 600, 1_100]), max_size=2),
+)
+@settings(max_examples=15, deadline=None)
+def test_what_is_read_by_nobody_who_learns_is_what_each_text_says_alone(encoder, lengths, shared, odd):
+    """Whatever ends first, however many begin alike or are equal, and however long one of them is."""
+    start = text(shared, 5)
+    texts = [np.concatenate((start, text(length, length % 3))) for length in [*lengths, *odd]]
+    heard = []
+    found = read_features(encoder, texts, heard.append)
+    assert found.shape[0] == sum(heard) == len(texts)
+    for place in range(0, len(texts), max(1, len(texts) // 12)):
+        assert np.abs(found[place] - features(encoder, [texts[place]])[0].numpy()).max() < 1e-6
+
+
+def test_beginnings_that_many_texts_share_are_read_once(encoder, monkeypatch):
+    read, embedded = [], AWDLSTM.embedded
+
+    def counted(encoder, x):
+        read.append(x.numel())
+        return embedded(encoder, x)
+
+    monkeypatch.setattr(AWDLSTM, "embedded", counted)
+    texts = [np.concatenate((text(30), text(10, seed))) for seed in range(200)]
+    read_features(encoder, texts)
+    assert sum(read) < 30 + 200 * 11
+    read.clear()
+    read_features(encoder, [text(30)] * 200)
+    assert sum(read) == 30
 
 
 def test_windows_give_what_one_pass_gives(encoder):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-_PIECES = 16_384  # of a batch that is only read, padding counted
+PIECES = 16_384  # of a batch that is only read, padding counted
 _ROWS = 128
 ALIKE_ROWS = 32  # that a batch has, whatever their lengths: fewer at once take longer than some padding
 ALIKE_LENGTH = 0.85  # of the longest; beyond these rows no text of a batch is shorter
@@ -13,12 +13,12 @@ _POOL = 50  # batches whose rows are sorted by length together
 
 
 def by_length(lengths: np.ndarray, window: int) -> Iterator[np.ndarray]:
-    """Numbers of texts, batch by batch, the longest first; of a batch at most `_PIECES` are in memory at once."""
+    """Numbers of texts, batch by batch, the longest first; of a batch at most `PIECES` are in memory at once."""
     order = np.argsort(-lengths, kind="stable")
     begin = 0
     while begin < len(order):
         longest = max(1, min(int(lengths[order[begin]]), window))
-        end = begin + max(1, min(_ROWS, _PIECES // longest))
+        end = begin + max(1, min(_ROWS, PIECES // longest))
         several = lengths[order[begin]] > window  # beside a text of many windows a short one would be padding in most
         share = 0.5 if several else ALIKE_LENGTH
         alike = int((lengths[order[begin:end]] >= share * lengths[order[begin]]).sum())

@@ -34,7 +34,8 @@ class TextForm:
 
     def all_of(self, texts: Sequence[str]) -> list[str]:
         """Each of `texts` in this form."""
-        return [self(text) for text in texts]
+        normal = self._normalizer.batch(text[:MOST_CHARACTERS] for text in texts)
+        return [" ".join(text.split()) for text in normal]
 
 
 @lru_cache(maxsize=8)

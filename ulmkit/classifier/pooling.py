@@ -31,6 +31,10 @@ class Pooled:
             total = total + (part if padding is None else part.masked_fill(padding, 0.0)).sum(0)
         return replace(self, total=total)
 
+    def rows(self, chosen: torch.Tensor) -> "Pooled":
+        """Of the rows whose numbers are `chosen`."""
+        return Pooled(*(each.index_select(0, chosen) for each in (self.last, self.most, self.total)))
+
     @staticmethod
     def empty(like: torch.Tensor) -> "Pooled":
         """Of nothing, as wide as `like` (T, B, H)."""
@@ -70,8 +74,8 @@ def concatenated(pooled: Pooled, lengths: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass
-class _Reading:
-    """Texts on their way through an encoder: its state, and what was pooled of each level."""
+class PooledReading:
+    """Texts of `lengths` (B,) on their way through an encoder: its state, and what was pooled of each level."""
 
     encoder: AWDLSTM
     lengths: torch.Tensor
@@ -94,6 +98,20 @@ class _Reading:
             ]
         self.encoder.reset()
 
+    def rows(self, chosen: torch.Tensor, lengths: torch.Tensor) -> "PooledReading":
+        """Texts of `lengths` that begin as those whose numbers are `chosen` have begun."""
+        if self.state is None or self.levels is None:
+            return PooledReading(self.encoder, lengths)
+        state = [LayerState(*(each.index_select(0, chosen) for each in layer)) for layer in self.state]
+        return PooledReading(self.encoder, lengths, state, [level.rows(chosen) for level in self.levels])
+
+    def pooled(self) -> list[torch.Tensor]:
+        """Of texts that are read to their ends: the mean embedding (B, E), then of each layer what `pool` says."""
+        assert self.levels is not None
+        embedding, *layers = self.levels
+        means = embedding.total / self.lengths[:, None]
+        return [means, *(concatenated(layer, self.lengths) for layer in layers)]
+
 
 def pooled_levels(
     encoder: AWDLSTM, x: torch.Tensor, lengths: torch.Tensor, *, window: int = READ_WINDOW
@@ -104,25 +122,23 @@ def pooled_levels(
     each text; what stands before these is read and pooled without.
     """
     encoder.reset()
-    reading = _Reading(encoder, lengths)
+    reading = PooledReading(encoder, lengths)
     if torch.is_grad_enabled() and len(x) > LEARNED:
         x, begin = _begun(reading, x, window)
         reading.read(x, begin, window)
     else:
         reading.read(x, 0, window)
-    assert reading.levels is not None
-    embedding, *layers = reading.levels
-    return [embedding.total / lengths[:, None], *(concatenated(layer, lengths) for layer in layers)]
+    return reading.pooled()
 
 
-def _begun(reading: _Reading, x: torch.Tensor, window: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _begun(reading: PooledReading, x: torch.Tensor, window: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Read what stands before the last `LEARNED` pieces of each text; the rest, and where it begins in each (B,)."""
     lengths = reading.lengths
     begin = (lengths - LEARNED).clamp(min=0)
-    parts: list[_Reading] = []
+    parts: list[PooledReading] = []
     with torch.no_grad():
         for column, first in enumerate(begin.tolist()):
-            each = _Reading(reading.encoder, lengths[column : column + 1].clamp(max=max(first, 1)))
+            each = PooledReading(reading.encoder, lengths[column : column + 1].clamp(max=max(first, 1)))
             each.read(x[: max(first, 1), column : column + 1], 0, window)  # of a short text one piece, to be forgotten
             parts.append(each)
     reading.state, reading.levels = _side_by_side(parts, begin)
@@ -130,7 +146,7 @@ def _begun(reading: _Reading, x: torch.Tensor, window: int) -> tuple[torch.Tenso
     return x.gather(0, kept.clamp(max=len(x) - 1)), begin
 
 
-def _side_by_side(parts: Sequence[_Reading], begin: torch.Tensor) -> tuple[list[LayerState], list[Pooled]]:
+def _side_by_side(parts: Sequence[PooledReading], begin: torch.Tensor) -> tuple[list[LayerState], list[Pooled]]:
     """One reading of many: state and pools of each, empty ones for texts that are still to begin."""
     states = [part.state for part in parts if part.state is not None]
     levels = [part.levels for part in parts if part.levels is not None]

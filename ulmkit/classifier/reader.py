@@ -10,8 +10,7 @@ import torch
 
 from ulmkit.artifacts.layout import Layout, folder_name
 from ulmkit.artifacts.manifest import fingerprint, whole_files
-from ulmkit.classifier.batches import by_length, padded
-from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
+from ulmkit.classifier.reading import read_features
 from ulmkit.errors import ArtifactError, UsageError
 from ulmkit.language.spec import Language
 from ulmkit.lm.checkpoint import (
@@ -109,17 +108,19 @@ class TextReader:
             kept |= zip(new, self._read(new, report), strict=True)
         return np.stack([kept[text] for text in texts])
 
-    @torch.no_grad()
     def _read(self, texts: Sequence[str], report: Report) -> np.ndarray:
         found = np.zeros((len(texts), sum(self.blocks)), np.float32)
         done = 0
+
+        def told(more: int) -> None:
+            nonlocal done
+            done += more
+            report(Progress(f"read {self.direction}", done, len(texts), "texts"))
+
         for begin in range(0, len(texts), _TEXTS):
-            ids = self.ids_of(texts[begin : begin + _TEXTS])
-            for rows in by_length(np.array([len(each) for each in ids]), READ_WINDOW):
-                levels = pooled_levels(self.encoder, *padded([ids[row] for row in rows], device=self.device))
-                found[begin + rows] = torch.cat(levels, 1).cpu().numpy()
-                done += len(rows)
-                report(Progress(f"read {self.direction}", done, len(texts), "texts"))
+            found[begin : begin + _TEXTS] = read_features(
+                self.encoder, self.ids_of(texts[begin : begin + _TEXTS]), told
+            )
         return found
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ulmkit.classifier.batches import by_length, padded
-from ulmkit.classifier.pooling import READ_WINDOW, pooled_levels
+from ulmkit.classifier.pooling import pooled_levels
 from ulmkit.classifier.reader import TextReader, sizes_alone
+from ulmkit.classifier.reading import read_features
 from ulmkit.classifier.settings import USUAL, TuningSettings
 from ulmkit.errors import ArtifactError
 from ulmkit.lm.checkpoint import LARGEST_WEIGHT, refuse_no_numbers
@@ -115,10 +115,8 @@ class TunedMember:
 def net_scores(net: TextNet, ids: Sequence[np.ndarray]) -> np.ndarray:
     """What `net`, evaluated, says of texts; shape (texts, classes), float64, the mean of each row 0."""
     net.eval()
-    last = net.head[-1]
-    assert isinstance(last, nn.Linear)
-    found = np.zeros((len(ids), last.out_features))
-    for rows in by_length(np.array([len(each) for each in ids]), READ_WINDOW):
-        x, lengths = padded([ids[row] for row in rows], device=net.encoder.embedding.device)
-        found[rows] = net(x, lengths).double().cpu().numpy()
+    features = torch.from_numpy(read_features(net.encoder, ids)).to(net.encoder.embedding.device)
+    if net.batchnorm:
+        features = features[:, -3 * net.encoder.layers()[-1].weight_hh.shape[1] :]
+    found: np.ndarray = net.head(features).double().cpu().numpy()
     return found - found.mean(axis=1, keepdims=True)
