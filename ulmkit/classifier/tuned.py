@@ -19,6 +19,7 @@ from ulmkit.lm.model import AWDLSTM
 
 HIDDEN = 50  # of the head, as in ULMFiT
 _LAST_DROPOUT = 0.1
+_AT_ONCE = 4_096  # texts whose features are in memory: of a `default` encoder 140 MB
 
 
 class TextNet(nn.Module):
@@ -34,10 +35,13 @@ class TextNet(nn.Module):
         super().__init__()
         self.encoder, self.batchnorm = encoder, batchnorm
         widths = [rnn.weight_hh.shape[1] for rnn in encoder.layers()]
-        inputs = 3 * widths[-1] if batchnorm else encoder.embedding.shape[1] + 3 * sum(widths)
+        # the last of an encoder's features
+        self.inputs = 3 * widths[-1] if batchnorm else encoder.embedding.shape[1] + 3 * sum(widths)
         first = settings.output_p * settings.drop_mult
         self.head = nn.Sequential(
-            *_linear(inputs, HIDDEN, first, batchnorm), nn.ReLU(), *_linear(HIDDEN, classes, _LAST_DROPOUT, batchnorm)
+            *_linear(self.inputs, HIDDEN, first, batchnorm),
+            nn.ReLU(),
+            *_linear(HIDDEN, classes, _LAST_DROPOUT, batchnorm),
         )
 
     @property
@@ -115,8 +119,9 @@ class TunedMember:
 def net_scores(net: TextNet, ids: Sequence[np.ndarray]) -> np.ndarray:
     """What `net`, evaluated, says of texts; shape (texts, classes), float64, the mean of each row 0."""
     net.eval()
-    features = torch.from_numpy(read_features(net.encoder, ids)).to(net.encoder.embedding.device)
-    if net.batchnorm:
-        features = features[:, -3 * net.encoder.layers()[-1].weight_hh.shape[1] :]
-    found: np.ndarray = net.head(features).double().cpu().numpy()
+    parts = []
+    for begin in range(0, max(1, len(ids)), _AT_ONCE):
+        features = torch.from_numpy(read_features(net.encoder, ids[begin : begin + _AT_ONCE])[:, -net.inputs :])
+        parts.append(net.head(features.to(net.encoder.embedding.device)).double().cpu().numpy())
+    found = np.concatenate(parts)
     return found - found.mean(axis=1, keepdims=True)
