@@ -70,6 +70,48 @@ def test_marks_of_a_text_between_tabs_stay_its_own(tmp_path: Path):
     assert read(tmp_path, rows(*texts, header="id\ttext"), "a.tsv") == (texts, [])
 
 
+@pytest.mark.parametrize("mark", ['"', "'"])
+@pytest.mark.parametrize(("delimiter", "name"), [("\t", "a.tsv"), (";", "a.csv")])
+@pytest.mark.parametrize("before", [30, 1200])
+def test_marks_of_texts_join_no_rows(tmp_path: Path, before: int, delimiter: str, name: str, mark: str) -> None:
+    """A text begins with a mark of its own and a later one ends with one, in a long table and behind its sample."""
+    texts = [f"{PLAIN} {n}" for n in range(before)]
+    texts += [
+        f"{mark}Algus",
+        "vahel",
+        f"lõpp{mark}",
+        "edasi",
+        f"{mark}algus",
+        f"lõpp{mark}",
+        f"a {mark}b{mark}, c",
+        "d",
+    ]
+    body = "".join(f"{n}{delimiter}{text}\n" for n, text in enumerate(texts))
+    assert read(tmp_path, f"id{delimiter}text\n{body}", name) == (texts, [])
+
+
+def test_marks_of_texts_join_no_rows_of_addresses(tmp_path: Path) -> None:
+    """No column of numbers tells the rows, but tabs do."""
+    texts = [f"{PLAIN} {n}" for n in range(50)]
+    texts[7:10], texts[20], texts[30], texts[31] = ['"a', "b", 'c"'], '5" d', '"e', 'f" "g"'
+    body = "".join(f"https://naide.ee/{n}\t{text}\tet\n" for n, text in enumerate(texts))
+    assert read(tmp_path, f"url\ttext\tlang\n{body}", "a.tsv") == (texts, [])
+
+
+def test_quoted_texts_of_several_lines_with_the_delimiter_are_no_joined_rows(tmp_path: Path) -> None:
+    """Verse ends its lines with commas, lists begin with numbers: not as the columns have them."""
+    verse = "".join(f'"Tuul, {n}\nja külm,\nja öö",{n}\n' for n in range(30))
+    assert read(tmp_path, f"text,label\n{verse}") == ([f"Tuul, {n}\nja külm,\nja öö" for n in range(30)], [])
+    lists = "".join(f'{n}\t"Ained:\n2\tmuna\n3\tsai ""{n}"""\n' for n in range(30))
+    assert read(tmp_path, f"id\ttext\n{lists}", "a.tsv")[0] == [f'Ained:\n2\tmuna\n3\tsai "{n}"' for n in range(30)]
+
+
+def test_one_odd_backslash_beside_one_escape_leaves_it_an_escape(tmp_path: Path) -> None:
+    """Nothing is quoted, a mark is escaped, and of another escape the mark is lost."""
+    body = f',id,text\n0,0,\\"ja {PLAIN}\n1,1,{PLAIN}\n2,2,5\\läks {PLAIN}\n'
+    assert read(tmp_path, body) == ([f'"ja {PLAIN}', PLAIN, f"5\\läks {PLAIN}"], [])
+
+
 def test_a_quotation_mark_that_is_not_closed_costs_its_row(tmp_path: Path):
     """The rows behind it are read, and it is named with its line."""
     cells = [f'"{DOUBLED}"'] * 10
@@ -120,7 +162,7 @@ LOST_ONCE = (
 LOST_ONCE_AS_REPORTED = (
     *(3027, 4619, 4856, 4866, 5311, 5680, 5946, 6317, 6635, 6863, 7185, 7863, 7875, 8243, 8953, 9060, 9100),
     *(30128, 30179, 30491, 30774, 30943, 31133, 50393, 50904, 51407),
-    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950, 934896, 980330),
+    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950, 934896, 980330, 1100332, 1100844),
 )
 
 
@@ -220,6 +262,8 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
         ('id\ttext\n0\tTere\n1\tIlus "ilm"\n2\t"Külm \ntuul\n3\tpuhub täna"\n4\tLõpp\n', "a.tsv"),
         # nothing that had to be quoted is, and the last text, which is cut, begins with a mark
         ('id\ttext\tlang\n0\tTere\tet\n1\tIlus ilm\tet\n2\t"Külm tuul"\tet\n3\tLõpp\tet\n4\t"Al', "a.tsv"),
+        # marks are escaped, and a row is broken: without escapes a cell ends at another one's mark
+        ('id|text\n0|5\\"vihma\n1|"Ilus | ilm \\""\n2|Külm\n tuul\n3|Puhub \\"\n4|"Täna\nlõpp"\n', "a.csv"),
         # one column, of which texts with a comma are quoted and backslashes escaped, and a row that is too long
         ('text\nTere tulemast\n"Ilus, C:\\\\talu"\nKülm tuul\n"Kaks\nrida C:\\\\talu",veel\n', "a.csv"),
         # nothing is quoted but the last cell, and that has no end

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -59,6 +59,16 @@ class FoundLayout:
     def quoted_rows(self) -> int:
         return sum(row.quoted > 0 for row in self.rows)
 
+    @property
+    def usually_quotes(self) -> bool:
+        """Whether half of its rows have a quoted cell."""
+        return usually_quoted(self.rows)
+
+
+def usually_quoted(rows: Sequence[ReadRow]) -> bool:
+    """Whether half of `rows` have a quoted cell."""
+    return 2 * sum(row.quoted > 0 for row in rows) >= len(rows) > 0
+
 
 class _Read(NamedTuple):
     """The line that a row begins in, and the row; None for what breaks the layout, or is `open` at the end."""
@@ -102,10 +112,11 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
         return FoundLayout(layout)
     width = _width_of(read)
     # of columns is asked only where a cell goes over lines that might be rows
-    columns = _columns_of(rows, width) if any(row.lines > 3 for row in rows) else []
+    columns = _columns_of(rows, width) if any(row.lines > 1 for row in rows) else []
+    usual = not columns or usually_quoted(rows)
     sizes, broken = Counter[int](), len(read) - len(rows)
     for start, row, _ in read:
-        if row and row.lines > 3 and _swallows(lines[start + 1 : start + row.lines - 1], grammar, columns):
+        if row and row.lines > 1 and _swallows(lines[start : start + row.lines], grammar, columns, usual):
             broken += 1
         elif row:
             sizes[len(row.cells)] += row.lines
@@ -149,12 +160,27 @@ def _looks_quoted(rows: Sequence[ReadRow]) -> bool:
     return 2 * marked >= len(rows) - 1 > 0
 
 
-def _swallows(inner: Sequence[str], grammar: Grammar, columns: Sequence[Fits]) -> bool:
-    """Whether the `inner` lines of a cell are rows by themselves, as the columns have them."""
-    if len(columns) < 2 or len(inner) < (2 if columns[0] else 5):
+def _swallows(lines: Sequence[str], grammar: Grammar, columns: Sequence[Fits], usual: bool) -> bool:
+    """Whether the `lines` of one row are rows by themselves, as the columns have them: those inside, or all.
+
+    All of them are not asked for where rows are quoted as is `usual`: lists may stand in the cells.
+    """
+    inner = lines[1:-1]
+    if len(columns) > 1 and len(inner) >= (2 if columns[0] else 5):
+        like = sum(fits_columns(grammar.split(line), columns) for line in inner)
+        if like >= 0.8 * len(inner):
+            return True
+    return not usual and are_whole_rows(lines, grammar, columns)
+
+
+def are_whole_rows(lines: Iterable[str], grammar: Grammar, columns: Sequence[Fits]) -> bool:
+    """Whether each of `lines`, the first and the last ones too, is a row by itself that has a cell in each column.
+
+    Prose holds a comma a line by chance, but not what the columns hold; a tab it does not hold.
+    """
+    if len(columns) < 2 or (grammar.layout.delimiter != "\t" and not any(columns)):
         return False
-    like = sum(fits_columns(grammar.split(line), columns) for line in inner)
-    return like >= 0.8 * len(inner)
+    return all(all(map(str.strip, cells)) and fits_columns(cells, columns) for cells in map(grammar.split, lines))
 
 
 def column_fit(values: Sequence[str]) -> Fits:
@@ -361,7 +387,7 @@ class _Trial:
     def rival(self, best: FoundLayout) -> TableLayout | None:
         """Another layout that reads a short sample otherwise and fits it nearly as well as `best`; None for none."""
         # between tabs a text may begin and end in quotation marks of its own
-        shown = best.layout.delimiter != "\t" and any(row.needed for row in best.rows)
+        shown = best.layout.delimiter != "\t" and any(row.needed for row in best.rows) and not _spans_escapes(best)
         if len(best.rows) > SHORT_SAMPLE or (shown and best.share == 1 and not best.broken and not best.opened):
             return None
         cells = [row.cells for row in best.rows]
@@ -378,10 +404,10 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     """
     if found.width != best.width:
         return False
-    if found.layout.quote == best.layout.quote and (
-        found.layout.escape == best.layout.escape or found.opened <= best.opened
-    ):
+    if found.layout.quote == best.layout.quote and found.layout.escape == best.layout.escape:
         return False
+    if found.layout.quote == best.layout.quote and found.opened <= best.opened:
+        return bool(found.layout.escape) and found.layout.delimiter == best.layout.delimiter and _spans_escapes(best)
     shown = found.opened > 0 or any(row.needed for row in found.rows) or _quotes_names(found.rows)
     if best.width == 1:
         # nothing is quoted but the last cell, which has no end: that is cut, or the mark is the text's own
@@ -415,6 +441,14 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     return found.share >= best.share and len(found.rows) > len(best.rows)
 
 
+def _spans_escapes(found: FoundLayout) -> bool:
+    """Whether a cell over several lines holds a mark behind a backslash: what ends it may be another cell's mark."""
+    mark = f"\\{found.layout.quote}"
+    if not found.layout.quote or found.layout.escape:
+        return False
+    return any(mark in cell and "\n" in cell for row in found.rows if row.lines > 1 for cell in row.cells)
+
+
 def _holds_a_row(row: ReadRow) -> bool:
     """Whether the last line of `row`, which goes over several within one cell, holds as many tabs as a whole row."""
     before, end, last = "\t".join(row.cells).rpartition("\n")
@@ -443,7 +477,7 @@ def _rank(found: FoundLayout) -> float:
         needed = sum(row.needed > 0 for row in found.rows)
         believed = bool(found.layout.quote) and (needed >= max(1, 2 * found.broken) or _quotes_names(found.rows))
         return share + told + 0.15 * believed
-    return max(0.3, 0.7 * share * (2 * found.quoted_rows >= len(found.rows) > 0))
+    return max(0.3, 0.7 * share * found.usually_quotes)
 
 
 def _quotes_names(rows: Sequence[ReadRow]) -> bool:

@@ -13,6 +13,7 @@ from ulmkit.formats.layout import (
     LAYOUT_SAMPLE,
     SAYS_DELIMITER,
     FoundLayout,
+    are_whole_rows,
     column_fit,
     find_layout,
     fits_columns,
@@ -114,7 +115,7 @@ class TableRows(Iterator[NumberedRecord]):
                 : self.width
             ]
         # what quotation marks turned out to be so far: the table's, or the text's own
-        self.marks, self.own = found.quoted_rows, 0
+        self.marks, self.own, self.usually_quotes = found.quoted_rows, 0, found.usually_quotes
         self.learned = [row for row in cells[bool(self.header) :] if len(row) == self.width]
         self.fits = [column_fit([row[column] for row in self.learned]) for column in range(self.width)]
         self.text = self._text_column()
@@ -281,7 +282,14 @@ class TableRows(Iterator[NumberedRecord]):
         return row.lines + other.lines - 1 if two else 0
 
     def _swallows(self, row: ReadRow) -> bool:
-        return row.lines > 2 and self._like_rows(1, row.lines - 1)
+        """Whether `row` has joined other rows: a text's own mark began a cell and that of another text ended it."""
+        if row.lines > 2 and self._like_rows(1, row.lines - 1):
+            return True
+        # tabs stand in few texts; where nothing was quoted so far, marks are the texts' own
+        own = self.marks <= self.own or (self.layout.delimiter == "\t" and not self.usually_quotes)
+        if row.lines == 1 or not row.quoted or not own:
+            return False
+        return are_whole_rows((self._line(far) or "" for far in range(row.lines)), self.grammar, self.fits)
 
     def _alone(self, line: str, layout: TableLayout | None = None) -> ReadRow | None:
         """The row that `line` is by itself."""
