@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
+from ulmkit.formats.table_columns import Fits, column_fit, has_swallowed
 from ulmkit.formats.table_escapes import (
     FEW_ODD,
     backslashes_pair_inside,
@@ -14,13 +15,11 @@ from ulmkit.formats.table_escapes import (
     escapes_stand_alone,
     marks_escape_themselves,
 )
-from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, ReadRow, TableLayout, grammar_of
+from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
 from ulmkit.formats.table_told import ToldLayout
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
 CUT_ROW = 60  # lines that a row may have in which the sample ends
-FEW_VALUES = 20  # of a column of classes
-FEW_OTHERS = 0.02  # of a column of numbers that may be something else
 NAMED, ALL_NAMED = 0.2, 0.6  # what a header of names says for a layout, where one or all are usual ones
 OPEN_ENDED = 0.8  # how well a last column that holds the delimiter speaks for a layout
 DELIMITERS = ("\t", ",", ";", "|")
@@ -34,9 +33,6 @@ LAYOUT_ROWS = 1000
 LAYOUT_SAMPLE = 1 << 18
 UNTOLD = ToldLayout()
 SAYS_DELIMITER = re.compile(r"sep=(.)\r?\n\Z")  # Excel's first line
-
-_NUMBER = "0123456789.-+eE"
-Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
     usual = not columns or usually_quoted(rows)
     sizes, broken = Counter[int](), len(read) - len(rows)
     for start, row, _ in read:
-        if row and row.lines > 1 and _swallows(lines[start : start + row.lines], grammar, columns, usual):
+        if row and row.lines > 1 and has_swallowed(lines[start : start + row.lines], grammar, columns, usual):
             broken += 1
         elif row:
             sizes[len(row.cells)] += row.lines
@@ -158,74 +154,6 @@ def _looks_quoted(rows: Sequence[ReadRow]) -> bool:
         for row in rows[1:]
     )
     return 2 * marked >= len(rows) - 1 > 0
-
-
-def _swallows(lines: Sequence[str], grammar: Grammar, columns: Sequence[Fits], usual: bool) -> bool:
-    """Whether the `lines` of one row are rows by themselves, as the columns have them: those inside, or all.
-
-    All of them are not asked for where rows are quoted as is `usual`: lists may stand in the cells.
-    """
-    inner = lines[1:-1]
-    if len(columns) > 1 and len(inner) >= (2 if columns[0] else 5):
-        like = sum(fits_columns(grammar.split(line), columns) for line in inner)
-        if like >= 0.8 * len(inner):
-            return True
-    return not usual and are_whole_rows(lines, grammar, columns)
-
-
-def are_whole_rows(lines: Iterable[str], grammar: Grammar, columns: Sequence[Fits]) -> bool:
-    """Whether each of `lines`, the first and the last ones too, is a row by itself that has a cell in each column.
-
-    Prose holds a comma a line by chance, but not what the columns hold; a tab it does not hold.
-    """
-    if len(columns) < 2 or (grammar.layout.delimiter != "\t" and not any(columns)):
-        return False
-    return all(all(map(str.strip, cells)) and fits_columns(cells, columns) for cells in map(grammar.split, lines))
-
-
-def column_fit(values: Sequence[str]) -> Fits:
-    """What a column holds, as far as it is one kind of thing: numbers, one of a few values, or anything (None)."""
-    if len(values) < 3:
-        return None
-    if _are_numbers(values):
-        return "number"
-    if len(set(values[: 4 * FEW_VALUES])) > FEW_VALUES:
-        return None
-    distinct = frozenset(values)
-    return distinct if len(distinct) * 3 <= len(values) and len(distinct) <= FEW_VALUES else None
-
-
-def _are_numbers(values: Sequence[str]) -> bool:
-    """Whether all but a fiftieth of `values` are."""
-    others = FEW_OTHERS * len(values)
-    for value in values:
-        if not is_number(value):
-            others -= 1
-            if others < 0:
-                return False
-    return True
-
-
-def fits_columns(cells: Sequence[str], columns: Sequence[Fits], but: int = -1) -> bool:
-    """Whether each of `cells`, but for one, is what its column holds; an empty cell may stand in any."""
-    return (
-        len(cells) == len(columns)
-        and any(map(str.strip, cells))
-        and all(
-            fit is None or column == but or not cell.strip() or (is_number(cell) if fit == "number" else cell in fit)
-            for column, (fit, cell) in enumerate(zip(columns, cells, strict=True))
-        )
-    )
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number, as ids and labels are.
-
-    >>> is_number("-1.5e3"), is_number("e"), is_number("٣")
-    (True, False, True)
-    """
-    cell = cell.strip()
-    return cell.isdecimal() or (bool(cell) and not cell.strip(_NUMBER) and any(map(str.isdecimal, cell)))
 
 
 def _cut_row(read: Sequence[_Read], width: int) -> int:

@@ -13,14 +13,12 @@ from ulmkit.formats.layout import (
     LAYOUT_SAMPLE,
     SAYS_DELIMITER,
     FoundLayout,
-    are_whole_rows,
-    column_fit,
     find_layout,
-    fits_columns,
     has_header,
     tried,
 )
 from ulmkit.formats.origin import Origin
+from ulmkit.formats.table_columns import are_whole_rows, column_fit, fits_columns
 from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
 from ulmkit.formats.table_told import escape_said, quote_said, told_layout
 
