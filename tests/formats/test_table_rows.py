@@ -162,7 +162,22 @@ LOST_ONCE = (
 LOST_ONCE_AS_REPORTED = (
     *(3027, 4619, 4856, 4866, 5311, 5680, 5946, 6317, 6635, 6863, 7185, 7863, 7875, 8243, 8953, 9060, 9100),
     *(30128, 30179, 30491, 30774, 30943, 31133, 50393, 50904, 51407),
-    *(200882, 403050, 404790, 405722, 408250, 702027, 702778, 921478, 921950, 934896, 980330, 1100332, 1100844),
+    *(
+        200882,
+        403050,
+        404790,
+        405722,
+        408250,
+        702027,
+        702778,
+        921478,
+        921950,
+        934896,
+        980330,
+        1100332,
+        1100844,
+        1404682,
+    ),
 )
 
 
@@ -318,6 +333,15 @@ def test_a_row_that_is_left_out_ends_where_its_escaped_lines_do(tmp_path: Path) 
     texts, complaints = read(tmp_path, content)
     assert texts == [f'Algus\n"kesk"\nlõpp {n}' for n in (*range(5), *range(7, 12))]
     assert complaints == [("a.csv#17", reasons.BAD_RECORD)]
+
+
+def test_a_damaged_row_over_many_lines_with_escaped_ends_is_one(tmp_path: Path) -> None:
+    """Nothing is quoted; two joined rows of several lines each are named, and say nothing against escapes."""
+    whole = "".join(f'{n}\thttps://naide.ee/{n}\tLugu {n}, \\"ja\\" lõpp\tet\n' for n in range(17))
+    joined = "".join(f"{n}\thttps://naide.ee/{n}\tAlgus\\\n\\\nkeskel\\\n\\\nlõpp\tet" for n in (17, 18))
+    texts, complaints = read(tmp_path, f"\turl\ttext\tlang\n{whole}{joined}\n", "a.tsv")
+    assert texts == [f'Lugu {n}, "ja" lõpp' for n in range(17)]
+    assert complaints == [("a.tsv#19", reasons.BAD_RECORD)]
 
 
 def test_an_escaped_delimiter_is_no_open_last_column(tmp_path: Path) -> None:

@@ -117,6 +117,10 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
         elif row:
             sizes[len(row.cells)] += row.lines
     total = sum(1 for line in lines if line.strip("\r\n")) or 1
+    if layout.escape and not layout.quote:
+        # lines that escaped ends join are one row: one damage makes it too long or too short
+        parts = [lines[start : start + row.lines] for start, row, _ in read if row and len(row.cells) != width]
+        total -= sum(sum(1 for line in part if line.strip("\r\n")) - 1 for part in parts)
     if _is_open_ended(rows, sizes, total):
         width = len(rows[0].cells)
         enough = sum(times for size, times in sizes.items() if size >= width)
