@@ -17,6 +17,7 @@ from ulmkit.corpus.extract.block_judge import KEPT_FROM, shipped_judge
 from ulmkit.corpus.extract.blocks import encodable, folded, has_word, joined
 from ulmkit.corpus.extract.cells import TablePlace, is_label, is_short_cell, paired_cells
 from ulmkit.corpus.extract.layout import BLANK, CODE, LINE, TAG_NUMBERS, PageLayout, layout, serialized, unescaped
+from ulmkit.corpus.extract.page_comments import comments
 from ulmkit.corpus.extract.page_series import series, verses
 from ulmkit.corpus.extract.page_title import page_title, without_pilcrow
 
@@ -159,6 +160,7 @@ def article_text(page: PageLayout, likely: np.ndarray, title: str) -> str:
     chosen |= _lists_begun(page, chosen) & (likely >= _DOUBTFUL) & (3 * np.array(page.links) < chars)
     chosen |= _beside(page, chosen) & ((likely >= _NEARLY) | doubtful)
     chosen[:-1] |= chosen[1:] & (likely[:-1] >= _DOUBTFUL) & _headings(page)[:-1]
+    chosen &= ~comments(page, chosen, sentences)
     paired = paired_cells(page)
     return joined(_joined_lists(page, _usable(page, chosen, paired), paired), title)
 
