@@ -188,17 +188,17 @@ def test_folds_are_even_and_keep_groups_together():
 
 def test_of_the_texts_the_surer_half_of_each_class_is_taken_at_the_labels_shares():
     margins = np.array([-4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0]) - 10  # all of one class, but for the threshold
-    rows, classes = sure_texts(np.stack((-margins, margins), axis=1), np.array([0.5, 0.5]), labels=100)
+    rows, classes = sure_texts(np.stack((-margins, margins), axis=1), np.array([0.5, 0.5]), share=0.5)
     assert rows.tolist() == [0, 1, 6, 7]
     assert classes.tolist() == [0, 0, 1, 1]
-    rows, _ = sure_texts(np.stack((-margins, margins), axis=1), np.array([0.5, 0.5]), labels=200)
+    rows, _ = sure_texts(np.stack((-margins, margins), axis=1), np.array([0.5, 0.5]), share=0.25)
     assert rows.tolist() == [0, 7]
 
 
 def test_shares_of_several_classes_are_those_of_the_labels():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(3_000, 3)) * 4 + [5, 0, 0]
-    rows, classes = sure_texts(scores, np.array([0.2, 0.3, 0.5]), labels=1_000)
+    rows, classes = sure_texts(scores, np.array([0.2, 0.3, 0.5]), share=0.25)
     assert np.bincount(classes) / len(rows) == pytest.approx([0.2, 0.3, 0.5], abs=0.03)
 
 

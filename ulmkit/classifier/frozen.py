@@ -60,6 +60,7 @@ class FrozenMember:
         return self.scores_of(self.scale(self.reader.features(texts)))
 
     def scores_of(self, scaled: np.ndarray) -> np.ndarray:
+        """Of features that are scaled already, shape (texts, features)."""
         return both_sides((scaled @ self.linear.weights).astype(np.float64) + self.linear.bias)
 
 

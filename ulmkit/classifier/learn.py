@@ -1,17 +1,16 @@
 """Labelled texts to members and their mix: folds, recipe, self-training, language models, calibration."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from ulmkit.classifier.copies import copy_groups
-from ulmkit.classifier.features import counted, strings_of
+from ulmkit.classifier.features import Counted, counted, strings_of
 from ulmkit.classifier.folds import stratified_folds
-from ulmkit.classifier.mix import Mix, fit_stack
+from ulmkit.classifier.mix import Mix, fit_mix, fit_stack, log_loss
 from ulmkit.classifier.ngrams import (
     FEW_ROWS,
     LEAST,
@@ -19,11 +18,9 @@ from ulmkit.classifier.ngrams import (
     NGramModel,
     Recipe,
     choose_recipe,
-    counting_columns,
-    fit,
     matrix_of,
 )
-from ulmkit.classifier.selftrain import MOST_LABELS, sure_texts
+from ulmkit.classifier.selftrain import ALL, MOST_LABELS, GramRows, share_of_sure
 from ulmkit.classifier.settings import USUAL, TuningSettings
 from ulmkit.errors import UsageError
 from ulmkit.progress import Progress, Report, silent
@@ -41,9 +38,6 @@ DIRECTIONS = ("forward", "backward")
 # members that read with a language model
 NEURAL = tuple(f"{kind} {direction}" for kind in (FROZEN, TUNED) for direction in DIRECTIONS)
 TUNED_FROM = 2_000  # labels, where nobody says what to do with the language models
-STUDENT = Recipe(
-    "svm", 0.003
-)  # thousands of rows, some of them wrong, ask for a low C whatever the few labels asked for
 LARGEST_MOST_PIECES = 100_000  # of one text that a language model can be told to read
 LEAST_UNLABELLED = 200  # texts that self-training begins to learn from
 
@@ -154,37 +148,6 @@ class Learned:
     shortened: Mapping[str, float] = field(default_factory=dict)  # members, and what share of their steps was done
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """All texts as rows: the first `labelled` have the `classes`."""
-
-    matrix: csr_matrix
-    words: np.ndarray
-    classes: np.ndarray
-    count: int
-
-    @property
-    def labelled(self) -> int:
-        return len(self.classes)
-
-    def fitted(self, rows: np.ndarray, classes: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, Linear]:
-        """The n-grams that count in `rows`, and their weights."""
-        chosen = self.matrix[rows]
-        columns = counting_columns(chosen, self.words, self.count)
-        return columns, fit(chosen[:, columns], classes, self.count, recipe)
-
-    def self_trained(self, rows: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, Linear, int]:
-        """As `fitted` from the labelled `rows`, and the unlabelled texts that these make it sure of; how many."""
-        classes = self.classes[rows]
-        columns, teacher = self.fitted(rows, classes, recipe)
-        scores = teacher.scores(self.matrix[self.labelled :][:, columns])
-        shares = (np.bincount(classes, minlength=self.count) + 0.5) / (len(classes) + 0.5 * self.count)
-        sure, called = sure_texts(scores, shares, len(rows))
-        both = np.concatenate((rows, sure + self.labelled))
-        recipe = STUDENT if recipe.kind == "svm" else recipe
-        return *self.fitted(both, np.concatenate((classes, called)), recipe), len(sure)
-
-
 @dataclass
 class _Found:
     """Members so far, and the scores of every labelled row from what did not see it."""
@@ -194,6 +157,23 @@ class _Found:
     recipes: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     shortened: dict[str, float] = field(default_factory=dict)
+    learned_from: int = 0  # unlabelled texts
+
+    def better(self, name: str, member: ClassifierMember, unseen: np.ndarray, classes: np.ndarray, by: str) -> bool:
+        """Whether `member`, a student of the members `by`, takes the place of the one of its `name`: where its
+        calibrated scores of rows that it did not see have the lower log loss."""
+        judged = np.isfinite(unseen).all(axis=1)
+        losses = [
+            log_loss(
+                fit_mix({name: each[judged]}, classes[judged]).probabilities({name: each[judged]}), classes[judged]
+            )
+            for each in (self.unseen[name], unseen)
+        ]
+        if losses[1] >= losses[0]:
+            return False
+        self.members[name], self.unseen[name] = member, unseen
+        self.recipes.append(f"{name} taught by {by}")
+        return True
 
 
 def learn(
@@ -212,13 +192,12 @@ def learn(
     report(Progress("folds", 0, None))
     folds = material.folds(seed)
     found = _Found()
-    learned_from = _ngrams(material, folds, found, report)
-    for reader in readers if how.recipe != "ngrams" else ():
-        if how.stages(material.labels):
-            seconds = None if how.minutes is None else 60 * how.minutes / len(readers)
-            _tuned(reader, material, folds, found, how, seconds, seed, report)
-        else:
-            _frozen(reader, material, folds, found, report)
+    grams = _ngrams(material, folds, found, report)
+    if readers and how.recipe != "ngrams" and not how.stages(material.labels):
+        _frozen(readers, material, folds, grams, found, report)
+    for reader in readers if how.stages(material.labels) else ():
+        seconds = None if how.minutes is None else 60 * how.minutes / len(readers)
+        _tuned(reader, material, folds, found, how, seconds, seed, report)
     known = {name: np.isfinite(each).all(axis=1) for name, each in found.unseen.items()}
     alone = {n: fit_stack({n: each[known[n]]}, material.classes[known[n]]) for n, each in found.unseen.items()}
     common = np.logical_and.reduce(list(known.values()))
@@ -229,15 +208,47 @@ def learn(
         mix,
         alone,
         "; ".join(found.recipes),
-        learned_from,
+        found.learned_from,
         tuple(weighed_on.tolist()),
         tuple(found.remarks),
         found.shortened,
     )
 
 
-def _ngrams(material: Material, folds: np.ndarray, found: _Found, report: Report) -> int:
-    """The members of n-grams; of how many unlabelled texts."""
+@dataclass(frozen=True)
+class _Grams:
+    """The n-grams of `texts`, those with labels first, and how their weights are found."""
+
+    rows: GramRows
+    grams: Counted
+    texts: Sequence[str]
+    recipe: Recipe
+    labels: int  # rows that are learned from
+
+    def model(self, columns: np.ndarray, linear: Linear) -> NGramModel:
+        keys = self.grams.keys[columns]
+        return NGramModel(keys, strings_of(self.texts, keys), linear)
+
+    def self_trained(
+        self, folds: np.ndarray, teacher: Callable[[int, np.ndarray], np.ndarray], share: float
+    ) -> tuple[NGramModel, np.ndarray, int]:
+        """What learned from the `share` of unlabelled texts that the teacher is surest of, scores of each row by one
+        whose fold neither it nor its teacher saw, and of how many texts.
+
+        `teacher(fold, rows)` scores the unlabelled texts by what learned from the labelled `rows`, all but `fold`.
+        """
+        unseen = np.full((len(folds), self.rows.count), np.nan)
+        for fold in np.unique(folds[folds >= 0]).tolist():
+            seen, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            columns, linear, _ = self.rows.student(seen, self.recipe, teacher(fold, seen), share)
+            unseen[held] = linear.scores(self.rows.matrix[held][:, columns])
+        seen = np.arange(self.labels)
+        columns, linear, learned_from = self.rows.student(seen, self.recipe, teacher(ALL, seen), share)
+        return self.model(columns, linear), unseen, learned_from
+
+
+def _ngrams(material: Material, folds: np.ndarray, found: _Found, report: Report) -> _Grams:
+    """The members of n-grams, and what another student of unlabelled texts is made of."""
     texts, classes, count = material.forms, material.classes, material.count
     unlabelled, labels = material.unlabelled_forms, material.labels
     if labels >= MOST_LABELS or len(unlabelled) < LEAST_UNLABELLED:
@@ -245,37 +256,59 @@ def _ngrams(material: Material, folds: np.ndarray, found: _Found, report: Report
     every = [*texts, *unlabelled]
     report(Progress("n-grams", 0, len(every), "texts"))
     few = labels < FEW_ROWS
-    grams = counted(every, least=1 if len(every) < FEW_ROWS else LEAST, first=labels if few else None)
-    rows = _Rows(matrix_of(grams), grams.words, classes, count)
-    labelled = rows.matrix[: len(texts)]
-    recipe, found.unseen[NGRAMS] = choose_recipe(labelled, grams.words, classes, count, folds)
+    counts = counted(every, least=1 if len(every) < FEW_ROWS else LEAST, first=labels if few else None)
+    rows = GramRows(matrix_of(counts), counts.words, classes, count)
+    recipe, found.unseen[NGRAMS] = choose_recipe(rows.matrix[: len(texts)], counts.words, classes, count, folds)
     found.recipes.append(str(recipe))
     report(Progress("weights", 0, None))
+    grams = _Grams(rows, counts, every, recipe, labels)
     seen = np.arange(labels)
-    columns, linear = rows.fitted(seen, classes[seen], recipe)
-    found.members[NGRAMS] = NGramModel(grams.keys[columns], strings_of(every, grams.keys[columns]), linear)
-    if not unlabelled:
-        return 0
-    report(Progress("self-training", 0, None))
-    unseen = found.unseen[SELF_TRAINED] = np.full_like(found.unseen[NGRAMS], np.nan)
-    for fold in np.unique(folds[folds >= 0]):
-        seen, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        columns, linear, _ = rows.self_trained(seen, recipe)
-        unseen[held] = linear.scores(labelled[held][:, columns])
-    columns, linear, learned_from = rows.self_trained(np.arange(labels), recipe)
-    found.members[SELF_TRAINED] = NGramModel(grams.keys[columns], strings_of(every, grams.keys[columns]), linear)
-    return learned_from
+    found.members[NGRAMS] = grams.model(*rows.fitted(seen, classes[seen], recipe))
+    if unlabelled:
+        report(Progress("self-training", 0, None))
+        found.members[SELF_TRAINED], found.unseen[SELF_TRAINED], found.learned_from = grams.self_trained(
+            folds, lambda fold, seen: rows.taught(seen, recipe), share_of_sure(labels)
+        )
+    return grams
 
 
-def _frozen(reader: "TextReader", material: Material, folds: np.ndarray, found: _Found, report: Report) -> None:
+def _frozen(
+    readers: Sequence["TextReader"],
+    material: Material,
+    folds: np.ndarray,
+    grams: _Grams,
+    found: _Found,
+    report: Report,
+) -> None:
+    """The frozen members, and where texts without labels are at hand, what they and n-grams teach each other."""
+    from ulmkit.classifier.cotrain import SHARE, Teacher, frozen_student, frozen_view, taken_of
     from ulmkit.classifier.frozen import frozen_member
 
-    name = f"{FROZEN} {reader.direction}"
-    found.members[name], fit = frozen_member(
-        reader, material.texts, material.classes, material.count, folds, material.unlabelled, report=report
-    )
-    found.unseen[name] = fit.unseen
-    found.recipes.append(f"{name}, C {fit.strength:g}")
+    taught = SELF_TRAINED in found.members
+    taken = taken_of(len(material.unlabelled) if taught else 0)
+    pool = [material.unlabelled[each] for each in taken]
+    views = {}
+    for reader in readers:
+        name = f"{FROZEN} {reader.direction}"
+        reading = replace(reader, features_kept={}) if taught and reader.features_kept is None else reader
+        member, fit = frozen_member(
+            reading, material.texts, material.classes, material.count, folds, material.unlabelled, report=report
+        )
+        found.members[name], found.unseen[name] = replace(member, reader=reader), fit.unseen
+        found.recipes.append(f"{name}, C {fit.strength:g}")
+        if taught:
+            reading.features(pool, report)
+            views[name] = frozen_view(member, material.texts, pool, material.classes, folds, fit.strength)
+    if views:
+        report(Progress("co-training", 0, None))
+        teacher = Teacher(grams.rows.of_texts(taken), grams.recipe, views)
+        by = " and ".join([NGRAMS, *views])
+        model, unseen, learned_from = replace(grams, rows=teacher.rows).self_trained(folds, teacher, SHARE)
+        if found.better(SELF_TRAINED, model, unseen, material.classes, by):
+            found.learned_from = learned_from
+        for reader, (name, view) in zip(readers, views.items(), strict=True):
+            student, unseen = frozen_student(view, teacher, folds)
+            found.better(name, replace(student, reader=reader), unseen, material.classes, by)
 
 
 def _tuned(

@@ -51,6 +51,20 @@ def logistic(rows: np.ndarray, classes: np.ndarray, count: int, folds: np.ndarra
     return LogisticFit(Linear(weights.astype(np.float32), found[-1]), best[1], best[2])
 
 
+def fits_without(
+    rows: np.ndarray, classes: np.ndarray, count: int, folds: np.ndarray, strength: float
+) -> dict[int, Linear]:
+    """For each fold the weights that all other rows give, with the `strength` that was found."""
+    turned, back = _turned(rows)
+    found = {}
+    for fold in np.unique(folds[folds >= 0]).tolist():
+        seen = folds != fold
+        fit = _fit(turned[seen], classes[seen], count, strength, None)
+        weights = fit[:-1] if back is None else back @ fit[:-1]
+        found[fold] = Linear(weights.astype(np.float32), fit[-1])
+    return found
+
+
 def _turned(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """`rows` in as few dimensions as they span where rows are fewer than features, and the way back for weights.
 
