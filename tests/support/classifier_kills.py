@@ -32,7 +32,7 @@ from tests.classifier.test_classifier import TEST, TRAIN, comments
 from tests.support.reader_data import make_readers
 from ulmkit.artifacts.layout import Layout
 from ulmkit.artifacts.manifest import MANIFEST
-from ulmkit.classifier import learn, run, tuning
+from ulmkit.classifier import cotrain, learn, run, selftrain, tuning
 from ulmkit.classifier.form import TextForm
 from ulmkit.classifier.learn import How
 from ulmkit.classifier.reader import reader_of_run
@@ -88,7 +88,8 @@ STAGES: dict[str, KillStage] = {
     "folds": KillStage(learn, "stratified_folds", "frozen"),
     "n-grams counted": KillStage(learn, "counted", "frozen"),
     "n-grams fitted": KillStage(learn, "choose_recipe", "frozen"),
-    "self-training": KillStage(learn, "sure_texts", "frozen"),
+    "self-training": KillStage(selftrain, "sure_texts", "frozen"),
+    "co-training": KillStage(cotrain, "frozen_student", "frozen"),
     "frozen features": KillStage(learn, "_frozen", "frozen"),
     "tuned encoder": KillStage(tuning, "tune", "1cycle"),
     "stack": KillStage(learn, "fit_stack", "1cycle"),

@@ -12,12 +12,12 @@ import scipy.linalg
 
 from ulmkit.classifier.frozen import FrozenMember
 from ulmkit.classifier.linear import fits_without
-from ulmkit.classifier.mix import softmax, spread
+from ulmkit.classifier.mix import softmax
 from ulmkit.classifier.ngrams import Linear, Recipe
 from ulmkit.classifier.selftrain import ALL, GramRows, levelled, together
 
 SHARE = 0.5  # of the texts that n-grams learn from: two views are right of more texts than one alone
-SHARPNESS = 2.0  # how steep the teacher's scores become probabilities, which classes of unlabelled texts are drawn to
+SHARPNESS = 6.0  # how steep the teacher's scores become probabilities, which classes of unlabelled texts are drawn to
 RIDGE = 300.0  # what is added to the features' squares
 MOST_TAUGHT = 30_000  # texts: more of them cost their reading, and the student has few weights
 
@@ -89,7 +89,7 @@ def frozen_student(view: FrozenView, teacher: Teacher, folds: np.ndarray) -> tup
 def soft_targets(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """What a teacher's `scores` (texts, classes) make likely, with each class at its share of `shares`; as columns of
     `Linear`: how much likelier each class is than one by chance, or of two the second than the first."""
-    likely = softmax(levelled(SHARPNESS * scores / spread(scores), shares))
+    likely = softmax(levelled(SHARPNESS * together([scores]), shares))
     return likely[:, 1:] - likely[:, :1] if likely.shape[1] == 2 else likely - 1 / likely.shape[1]
 
 

@@ -29,7 +29,7 @@ from ulmkit.progress import Report, silent
 if TYPE_CHECKING:
     from ulmkit.classifier.reader import TextReader
 
-RECIPE = 4  # raised when the same tables give another classifier
+RECIPE = 5  # raised when the same tables give another classifier
 MOST_UNLABELLED = 50_000  # texts: more cost time and change little
 
 

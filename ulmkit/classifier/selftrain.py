@@ -69,8 +69,10 @@ def share_of_sure(labels: int) -> float:
 
 
 def together(scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Scores of several members as one: each counts by its own spread, so that all count alike."""
-    return np.asarray(sum(each / spread(each) for each in scores))
+    """Scores of several members as one: each class around its mean, each member by its own spread, so that all count
+    alike."""
+    centred = [each - each.mean(axis=0) for each in scores]
+    return np.asarray(sum(each / spread(each) for each in centred))
 
 
 def sure_texts(scores: np.ndarray, shares: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
