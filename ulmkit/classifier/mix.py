@@ -12,7 +12,6 @@ import numpy as np
 from scipy.optimize import minimize
 
 TINY = 1e-12  # below which no probability is taken to be: its logarithm would have no end
-BIAS_WIDTH = 1.0
 POWER_WIDTH = 0.3  # of the prior on the power, around 1
 MOST_POWER = 2.0
 RAISED_FROM = 200  # rows: of fewer a power is chance
@@ -94,15 +93,14 @@ def fit_mix(scores: Mapping[str, np.ndarray], classes: np.ndarray) -> Mix:
     stacked = np.stack([scores[name] / spread(scores[name]) for name in names])
     count = stacked.shape[2]
     right = np.arange(len(classes)), classes
-    precision = np.concatenate((np.ones(len(names)), np.full(count, BIAS_WIDTH**-2)))
 
     def loss(found: np.ndarray) -> tuple[float, np.ndarray]:
         weights, bias = found[: len(names)], found[len(names) :]
         p = softmax(np.tensordot(weights, stacked, 1) + bias)
-        total = -np.log(np.maximum(p[right], TINY)).sum() + 0.5 * (found @ (precision * found))
+        total = -np.log(np.maximum(p[right], TINY)).sum() + 0.5 * (found @ found)
         p[right] -= 1.0
         slope = np.concatenate(((stacked * p).sum(axis=(1, 2)), p.sum(axis=0)))
-        return float(total), slope + precision * found
+        return float(total), slope + found
 
     start = np.concatenate((np.full(len(names), 1.0 / len(names)), np.zeros(count)))
     bounds = [(0.0, None)] * len(names) + [(None, None)] * count
