@@ -22,7 +22,7 @@ from ulmkit.classifier.frozen import FrozenMember, Scale
 from ulmkit.classifier.learn import NGRAMS, SELF_TRAINED, Material, learn
 from ulmkit.classifier.linear import fits_without, logistic
 from ulmkit.classifier.ngrams import Linear, Recipe, matrix_of
-from ulmkit.classifier.selftrain import ALL, GramRows, together
+from ulmkit.classifier.selftrain import NO_FOLD, GramRows, together
 
 FOLDS = np.arange(40) % 5
 
@@ -78,7 +78,7 @@ def taught(classes: np.ndarray) -> tuple[FrozenView, Teacher]:
     linear = Linear(np.zeros((8, 1), np.float32), np.zeros(1))
     scale = Scale(np.zeros(8, np.float32), np.ones(8, np.float32))
     member = FrozenMember(None, scale, linear)  # type: ignore[arg-type]  # nothing is read
-    view = FrozenView(member, features[:40], features[40:], {**fits, ALL: linear})
+    view = FrozenView(member, features[:40], features[40:], {**fits, NO_FOLD: linear})
     rows = GramRows(matrix_of(found), found.words, classes, 2)
     return view, Teacher(rows, Recipe("svm", 0.003), {"frozen": view})
 
@@ -97,7 +97,7 @@ def test_a_rows_own_label_changes_no_score_that_is_called_unseen():
 def test_rows_to_choose_on_are_never_learned_from():
     view, teacher = taught(np.arange(40) // 5 % 2)
     folds = np.where(np.arange(40) < 30, -1, 0)
-    view = replace(view, fits={0: view.fits[0], ALL: view.fits[0]})
+    view = replace(view, fits={0: view.fits[0], NO_FOLD: view.fits[0]})
     teacher = replace(teacher, views={"frozen": view})
     member, unseen = frozen_student(view, teacher, folds)
     assert np.isnan(unseen[:30]).all()

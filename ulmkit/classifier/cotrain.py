@@ -14,7 +14,7 @@ from ulmkit.classifier.frozen import FrozenMember
 from ulmkit.classifier.linear import fits_without
 from ulmkit.classifier.mix import softmax
 from ulmkit.classifier.ngrams import Linear, Recipe
-from ulmkit.classifier.selftrain import ALL, GramRows, levelled, together
+from ulmkit.classifier.selftrain import NO_FOLD, GramRows, levelled, together
 
 SHARE = 0.5  # of the texts that n-grams learn from: two views are right of more texts than one alone
 SHARPNESS = 6.0  # how steep the teacher's scores become probabilities, which classes of unlabelled texts are drawn to
@@ -26,7 +26,7 @@ MOST_TAUGHT = 30_000  # texts: more of them cost their reading, and the student 
 class FrozenView:
     """What a frozen `member` reads: `rows` of the labelled texts and `pool` of those without, both scaled.
 
-    `fits` are weights that were learned without each fold; `ALL` is of none.
+    `fits` are weights that were learned without each fold; `NO_FOLD` is of none.
     """
 
     member: FrozenMember
@@ -67,7 +67,7 @@ def frozen_view(
     """How `member` reads `texts` of `classes` and the unlabelled `pool`; `c` is the strength that it has."""
     rows, read = (member.scale(member.reader.features(each)) for each in (texts, pool))
     count = max(2, member.linear.weights.shape[1])
-    return FrozenView(member, rows, read, {**fits_without(rows, classes, count, folds, c), ALL: member.linear})
+    return FrozenView(member, rows, read, {**fits_without(rows, classes, count, folds, c), NO_FOLD: member.linear})
 
 
 def frozen_student(view: FrozenView, teacher: Teacher, folds: np.ndarray) -> tuple[FrozenMember, np.ndarray]:
@@ -83,7 +83,7 @@ def frozen_student(view: FrozenView, teacher: Teacher, folds: np.ndarray) -> tup
     for fold in np.unique(folds[folds >= 0]).tolist():
         held = folds == fold
         unseen[held] = learned(fold, np.flatnonzero(~held)).scores_of(view.rows[held])
-    return learned(ALL, np.flatnonzero(folds < 0) if (folds < 0).any() else np.arange(len(folds))), unseen
+    return learned(NO_FOLD, np.flatnonzero(folds < 0) if (folds < 0).any() else np.arange(len(folds))), unseen
 
 
 def soft_targets(scores: np.ndarray, shares: np.ndarray) -> np.ndarray:

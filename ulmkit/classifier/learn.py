@@ -20,7 +20,7 @@ from ulmkit.classifier.ngrams import (
     choose_recipe,
     matrix_of,
 )
-from ulmkit.classifier.selftrain import ALL, MOST_LABELS, GramRows, share_of_sure
+from ulmkit.classifier.selftrain import MOST_LABELS, NO_FOLD, GramRows, share_of_sure
 from ulmkit.classifier.settings import USUAL, TuningSettings
 from ulmkit.errors import UsageError
 from ulmkit.progress import Progress, Report, silent
@@ -243,7 +243,7 @@ class _Grams:
             columns, linear, _ = self.rows.student(seen, self.recipe, teacher(fold, seen), share)
             unseen[held] = linear.scores(self.rows.matrix[held][:, columns])
         seen = np.arange(self.labels)
-        columns, linear, learned_from = self.rows.student(seen, self.recipe, teacher(ALL, seen), share)
+        columns, linear, learned_from = self.rows.student(seen, self.recipe, teacher(NO_FOLD, seen), share)
         return self.model(columns, linear), unseen, learned_from
 
 

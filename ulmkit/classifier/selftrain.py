@@ -13,7 +13,7 @@ FEW_LABELS = 200  # below, half of the texts are learned from, above, a quarter
 SHARES = (0.5, 0.25)
 MOST_LABELS = 2_000  # from there on labels alone are enough
 ROUNDS = 200
-ALL = -1  # in the place of a fold: nothing is left out
+NO_FOLD = -1  # in the place of a fold: nothing is left out
 # thousands of rows, some of them wrong, ask for a low C whatever the few labels asked for
 STUDENT = Recipe("svm", 0.003)
 
