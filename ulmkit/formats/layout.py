@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ulmkit.formats.fields import NEVER_TEXT, TEXT_FIELDS
-from ulmkit.formats.table_columns import Fits, column_fit, has_swallowed
+from ulmkit.formats.table_columns import Fits, column_fit, fits_columns, has_swallowed
 from ulmkit.formats.table_escapes import (
     FEW_ODD,
     backslashes_pair_inside,
@@ -15,7 +15,7 @@ from ulmkit.formats.table_escapes import (
     escapes_stand_alone,
     marks_escape_themselves,
 )
-from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
+from ulmkit.formats.table_grammar import NO_DELIMITER, Grammar, ReadRow, TableLayout, grammar_of
 from ulmkit.formats.table_told import ToldLayout
 
 KNOWN_COLUMNS = frozenset((*TEXT_FIELDS, *NEVER_TEXT, "label", "category", "class", "topic", "row", "index", "lang"))
@@ -117,16 +117,28 @@ def tried(lines: Sequence[str], layout: TableLayout) -> FoundLayout:
         elif row:
             sizes[len(row.cells)] += row.lines
     total = sum(1 for line in lines if line.strip("\r\n")) or 1
-    if layout.escape and not layout.quote:
-        # lines that escaped ends join are one row: one damage makes it too long or too short
-        parts = [lines[start : start + row.lines] for start, row, _ in read if row and len(row.cells) != width]
-        total -= sum(sum(1 for line in part if line.strip("\r\n")) - 1 for part in parts)
+    if layout.escape:
+        total -= sum(
+            _lines_of_one(lines[start : start + row.lines], grammar, columns)
+            for start, row, _ in read
+            if row and row.lines > 1 and len(row.cells) != width
+        )
     if _is_open_ended(rows, sizes, total):
         width = len(rows[0].cells)
         enough = sum(times for size, times in sizes.items() if size >= width)
         share = OPEN_ENDED * min(1.0, enough / total) * (0.5 if _looks_quoted(rows) and not layout.quote else 1.0)
         return FoundLayout(replace(layout, open_ended=True), share, width, tuple(rows), broken, opened)
     return FoundLayout(layout, min(1.0, sizes[width] / total), width, tuple(rows), broken, opened)
+
+
+def _lines_of_one(lines: Sequence[str], grammar: Grammar, columns: Sequence[Fits]) -> int:
+    """How many of the `lines` of a row that is too long or too short count no more: it is one damage, however long.
+
+    0 where marks may have joined rows: where a line is one by itself, as the columns have them.
+    """
+    if grammar.layout.quote and (not columns or any(fits_columns(grammar.split(line), columns) for line in lines)):
+        return 0
+    return sum(1 for line in lines if line.strip("\r\n")) - 1
 
 
 def _columns_of(rows: Sequence[ReadRow], width: int) -> list[Fits]:
