@@ -133,3 +133,11 @@ def test_no_mark_alone_holds_them_up(hostile: str) -> None:
     asciidoc_to_text(hostile)
     restructured_to_text(hostile)
     kind_of(hostile)
+
+
+def test_the_caption_and_the_legend_of_a_figure_are_text() -> None:
+    figure = ".. figure:: vald.png\n   :alt: pilt\n\n   Vallamaja 1930. aastal.\n\n   Ees seisab vallavanem."
+    source = f"Algus on siin.\n\n{figure}\n\nLõpp."
+    text, _ = restructured_to_text(source)
+    assert text == "Algus on siin.\n\nVallamaja 1930. aastal.\n\nEes seisab vallavanem.\n\nLõpp."
+    assert "vald" not in restructured_to_text(".. image:: vald.png\n\nLõpp.")[0]

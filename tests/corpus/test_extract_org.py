@@ -107,3 +107,8 @@ def test_words_of_the_text_are_words_of_the_file(lines: list[str]) -> None:
     )
     for word in org_to_text(source)[0].split():
         assert word in words or any(word in each for each in words) or any(each in word for each in words)
+
+
+def test_a_line_at_the_margin_ends_a_list() -> None:
+    source = "- üks asi\n  läheb edasi\n- teine\n  - sees\n    veel\n  lõpeb\nUus lõik [[https://a.ee][lingiga]]."
+    assert org_to_text(source)[0] == "üks asi läheb edasi\nteine\nsees veel\nlõpeb\n\nUus lõik lingiga."

@@ -131,12 +131,15 @@ def _words(name: str, value: Any) -> list[str] | None:
 def joined_text(value: Any) -> str | None:
     """A value as text: strings as they are, a list's parts a line each, words of a list in a list on one line.
 
-    Of a mapping it is what its keys call text, in their order (`PROSE_FIELDS`); bytes are text where they are UTF-8.
+    Of a mapping it is what its keys call text (`PROSE_FIELDS`), titles first and the rest in the keys' order; bytes are
+    text where they are UTF-8.
 
     >>> joined_text([["Tere", "hommikust", "!"], ["Kuidas", "läheb", "?"]])
     'Tere hommikust !\\nKuidas läheb ?'
     >>> joined_text({"summary": ["Lühidalt."], "sections": [{"headline": [], "paragraphs": ["Esimene.", "Teine."]}]})
     'Lühidalt.\\nEsimene.\\nTeine.'
+    >>> joined_text({"paragraphs": ["Esimene.", "Teine."], "headline": "Kevad"})
+    'Kevad\\nEsimene.\\nTeine.'
     """
     if isinstance(value, str):
         return value
@@ -148,7 +151,7 @@ def joined_text(value: Any) -> str | None:
     if isinstance(value, Mapping):
         parts = [
             joined_text(item) if (words := _words(key, item)) is None else " ".join(words)
-            for key, item in value.items()
+            for key, item in sorted(value.items(), key=lambda held: plain_key(held[0]) not in _TITLES)
             if plain_key(key) in PROSE_FIELDS
         ]
         return "\n".join(part for part in parts if part) or None
@@ -190,6 +193,7 @@ def _in_parts(value: Any) -> bool:
 _RANKS = {plain_key(name): place for place, name in enumerate((*TEXT_FIELDS, *PART_FIELDS))}
 _KINDS = {plain_key(name): kind for name, kind in TEXT_FIELDS.items()}
 _NEVER = frozenset(map(plain_key, NEVER_TEXT))
+_TITLES = frozenset(map(plain_key, TITLE_FIELDS))
 
 
 def _rank(name: str) -> int | None:

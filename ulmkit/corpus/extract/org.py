@@ -58,6 +58,7 @@ class _Org(BlockReader):
         self._verse = False  # line ends are kept
         self._skips = False  # a footnote
         self._hidden = 0  # stars of a heading whose whole part is a comment
+        self._item: int | None = None  # how far the mark of the item that is open stands in
 
     def read(self, place: int, line: str) -> None:
         stripped = line.strip()
@@ -119,13 +120,25 @@ class _Org(BlockReader):
         if not self._hidden:
             self.blocks.append(_inline(text))
 
+    def close(self) -> None:
+        super().close()
+        self._item = None
+
     def _continue(self, line: str, stripped: str) -> None:
+        indent = len(line) - len(line.lstrip())
         if match := _ITEM.match(line):
             self._close_line()
+            self._item = indent
             stripped = line[match.end() :]
             if term := _TERM.fullmatch(stripped):
                 self._lines.append(_inline(term[1]))
                 stripped = term[2] or ""
+        elif self._item is not None and indent <= self._item:  # no further in than the mark: the item ends
+            if indent:
+                self._close_line()
+                self._item = indent - 1  # it goes on in the item around it
+            else:
+                self.close()
         hard = self._verse or stripped.endswith("\\\\")
         self._open.append(stripped.removesuffix("\\\\"))
         if hard:

@@ -14,10 +14,20 @@ _DIRECTIVE = re.compile(r"([\w:-]+?)::(?:[ \t]+(.*))?")
 _READ = frozenset((
     "note", "warning", "tip", "important", "caution", "attention", "danger", "error", "hint", "seealso", "admonition",
     "topic", "sidebar", "rubric", "centered", "epigraph", "pull-quote", "highlights", "glossary", "only", "container",
-    "compound", "versionadded", "versionchanged", "deprecated",
+    "compound", "versionadded", "versionchanged", "deprecated", "figure",
 ))  # fmt: skip
 _NO_WORDS = frozenset(
-    ("highlights", "glossary", "only", "container", "compound", "versionadded", "versionchanged", "deprecated")
+    (
+        "highlights",
+        "glossary",
+        "only",
+        "container",
+        "compound",
+        "versionadded",
+        "versionchanged",
+        "deprecated",
+        "figure",
+    )
 )
 _FIELD = re.compile(r":[^:\s`][^:`]{0,60}:(?:[ \t]+.*)?")
 _ITEM = re.compile(r"[ \t]*(?:[*+•-]|\(?(?:\d{1,3}|#|[a-zA-Z])[.)])[ \t]+")
