@@ -145,3 +145,56 @@ def test_any_bytes_are_read_or_complained_of(data: bytes) -> None:
         for start in (mail(b""), mail(b"", 'Content-Type: multipart/mixed; boundary="x"') + b"--x\n", b""):
             read(Path(folder), start + data)
             read(Path(folder), b"From m@a.ee Tue Mar  3 10:00:00 2020\n" + start + data, "a.mbox")
+
+
+def test_a_text_that_flows_is_whole_paragraphs(tmp_path: Path) -> None:
+    """RFC 3676: a line that ends in a space goes on, what is quoted does not, and some delete the space."""
+    flowing = "Tänane jõgi oli \nüle kallaste.\nSild jäi terveks.\n\n> Kas \n> sild?\n-- \nMari\n"
+    kind = "Content-Type: text/plain; charset=utf-8; format=flowed"
+    assert texts(read(tmp_path, mail(flowing.encode(), kind))) == [TEXT]
+    parted = "Tänane jõ \ngi oli üle kallaste.\nSild jäi terveks.\n"
+    assert texts(read(tmp_path, mail(parted.encode(), f"{kind}; delsp=yes"))) == [TEXT]
+
+
+@pytest.mark.parametrize(
+    "passed_on",
+    [
+        "-------- Edastatud kiri --------\nTeema: Vana\nSaatja: Kalle\n\nVana lugu.",
+        "From: Kalle <k@a.ee>\nSent: Friday, March 1, 2024 9:00 AM\nTo: m@a.ee\nSubject: RE: Vana\n\nVana lugu.",
+        "از: علی <a@b.ir>\nتاریخ: ۱ مارس ۲۰۲۴ ۰۹:۰۰\nبه: مریم\n\nVana lugu.",
+    ],
+    ids=["dashes", "Outlook", "Persian"],
+)
+def test_what_is_passed_on_below_its_fields_is_another_mail(passed_on: str) -> None:
+    assert written(f"{TEXT}\n\n{passed_on}\n") == TEXT
+
+
+def test_an_invitation_is_no_mail_that_is_passed_on() -> None:
+    for told in ("Aeg: teisipäev kell 10.00\nKoht: raamatukogu\nInfo: m@a.ee", "-- ja --\nKoht: raamatukogu"):
+        assert written(f"{TEXT}\n\n{told}\n\nTulge!") == f"{TEXT}\n\n{told}\n\nTulge!"
+
+
+def test_a_blank_text_beside_a_page_leaves_the_page(tmp_path: Path) -> None:
+    both = "--x\nContent-Type: text/plain\n\n \n--x\nContent-Type: text/html; charset=utf-8\n\n<p>Jõgi.</p>\n--x--\n"
+    (record,) = read(tmp_path, mail(both.encode(), 'Content-Type: multipart/alternative; boundary="x"'))
+    assert isinstance(record, RawDocument)
+    assert record.kind == "html"
+
+
+DIGEST = (
+    b"--m\nContent-Type: text/plain\n\nSaada kirjad siia.\n--m\nContent-Type: multipart/digest; boundary=d\n\n"
+    + b"".join(b"--d\n\n" + mail(f"Kiri {n}.".encode(), subject=f"Teema {n}") + b"\n" for n in (1, 2))
+    + b"--d--\n--m--\n"
+)
+
+
+def test_a_digest_is_the_mails_in_it(tmp_path: Path) -> None:
+    digest = mail(DIGEST, "MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="m"')
+    records = read(tmp_path, digest)
+    assert [(r.content, r.title) for r in records if isinstance(r, RawDocument)] == [
+        ("Kiri 1.", "Teema 1"), ("Kiri 2.", "Teema 2"),
+    ]  # fmt: skip
+    start = b"From m@a.ee Tue Mar  3 10:00:00 2020\n"
+    box = read(tmp_path, start + digest + b"\n" + start + mail(b"Kiri 3."), "a.mbox")
+    assert texts(box) == ["Kiri 1.", "Kiri 2.", "Kiri 3."]
+    assert [record.id for record in box] == ["a.mbox#1", "a.mbox#2", "a.mbox#3"]

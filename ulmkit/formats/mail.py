@@ -6,6 +6,7 @@ RFC 5322 and RFC 2045 to 2049, by Python's `email`; boxes as RFC 4155 has them.
 import email
 import email.header
 import email.message
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -22,26 +23,37 @@ _STUFFED = re.compile(rb"^>(?=>*From )", re.M)
 _QUOTED = re.compile(r"[ \t]*[>|](?!\w)")
 _SAYS = re.compile(r".*[:：][ \t]*")  # "On … somebody wrote:", over what is quoted
 _FORWARDED = re.compile(r"-{2,}[^\n]{0,60}(?:original|forward)[^\n]{0,60}-{2,}[ \t]*", re.I)
+_BETWEEN_DASHES = re.compile(r"-{2,}[ \t]*[^\W\d_][^\n]{0,60}?-{2,}[ \t]*")
+_FIELD = re.compile(r"[*_]{0,2}[^\W\d_][^\n:]{0,20}:[*_]{0,2}[ \t]+\S")
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_TIME = re.compile(r"(?<!\d)\d\d?[:.]\d\d(?!\d)")
 _RULE = re.compile(r"[_=-]{20,}[ \t]*")
 _SIGNATURE = 15  # lines: what stands below two hyphens or a list's rule is a signature if it is no longer
 _SAID = 3  # lines that say who is quoted
 
 
 def read_mail(stream: Stream, origin: Origin) -> Iterator[Record]:
-    """One mail, one document."""
+    """One mail, one document; the mails of a digest one each, numbered from 1."""
     data = origin.whole(stream)
-    yield data if isinstance(data, Unreadable) else _document(data, origin)
+    if isinstance(data, Unreadable):
+        yield data
+        return
+    mails = _mails(data, origin)
+    for number, each in enumerate(mails, 1):
+        yield each if isinstance(each, Unreadable) else _document(each, origin, number if len(mails) > 1 else None)
 
 
 def read_mailbox(stream: Stream, origin: Origin) -> Iterator[Record]:
-    """A document for each mail of a box, numbered from 1."""
+    """A document for each mail of a box, and of a digest in it, numbered from 1."""
     limit = origin.limits.record
-    number, size, lines, blank = 0, 0, list[bytes](), True
+    begun, number, size, lines, blank = False, 1, 0, list[bytes](), True
     while line := stream.readline(limit):
         if blank and _FROM.match(line):
-            if number:
-                yield _numbered(lines, size, origin, number)
-            number, size, lines, blank = number + 1, 0, [], False
+            for record in _numbered(lines, size, origin, number) if begun else ():
+                yield record
+                number += 1
+            begun, size, lines, blank = True, 0, [], False
             continue
         blank = not line.strip()
         size += len(line)
@@ -53,29 +65,44 @@ def read_mailbox(stream: Stream, origin: Origin) -> Iterator[Record]:
     if stream.failure and b"\n\n" not in b"".join(lines).replace(b"\r\n", b"\n"):
         return  # cut off inside its fields
     if lines:
-        yield _numbered(lines, size, origin, max(number, 1))
+        yield from _numbered(lines, size, origin, number)
 
 
-def _numbered(lines: list[bytes], size: int, origin: Origin, number: int) -> Record:
+def _numbered(lines: list[bytes], size: int, origin: Origin, number: int) -> Iterator[Record]:
+    """One mail of a box as documents, numbered from `number` on."""
     data = b"".join(lines)
     if size > origin.limits.record:
-        return origin.unreadable(
+        yield origin.unreadable(
             reasons.TOO_LARGE, f"a mail over {origin.limits.record:,} bytes", number, shown=excerpt(data)
         )
-    return _document(_STUFFED.sub(b"", data), origin, number)
+        return
+    for place, mail in enumerate(_mails(_STUFFED.sub(b"", data), origin, number), number):
+        yield mail if isinstance(mail, Unreadable) else _document(mail, origin, place)
 
 
-def _document(data: bytes, origin: Origin, number: int | None = None) -> Record:
+def _mails(data: bytes, origin: Origin, number: int | None = None) -> list[email.message.Message | Unreadable]:
+    """The mail itself, or those that it puts together: a list's digest of a day, whose own part is about the list."""
     try:
-        message = email.message_from_bytes(data.lstrip())
-        part = _body(message)
+        mail = email.message_from_bytes(data.lstrip())
+        digests = [part for part in mail.walk() if part.get_content_type() == "multipart/digest"]
     except RecursionError:
-        return origin.unreadable(reasons.NESTING, "a mail in parts of parts", number, shown=excerpt(data))
+        return [origin.unreadable(reasons.NESTING, "a mail in parts of parts", number, shown=excerpt(data))]
+    return [each for digest in digests for part in _parts(digest) for each in _parts(part)] or [mail]
+
+
+def _parts(message: email.message.Message) -> list[email.message.Message]:
+    payload = message.get_payload()
+    return [part for part in payload if isinstance(part, email.message.Message)] if isinstance(payload, list) else []
+
+
+def _document(message: email.message.Message, origin: Origin, number: int | None = None) -> Record:
+    part = _body(message)
     if part is None:
-        return origin.unreadable(reasons.EMPTY_TEXT, "a mail without text", number, shown=excerpt(data))
+        return origin.unreadable(
+            reasons.EMPTY_TEXT, "a mail without text", number, shown=_header(message, "subject", origin)
+        )
     title, sent = _header(message, "subject", origin), moment(_header(message, "date", origin))
-    payload = part.get_payload(decode=True)
-    body = payload if isinstance(payload, bytes) else b""
+    body = _bytes_of(part)
     charset = str(part.get_content_charset("") or "")
     if part.get_content_type() == "text/html":
         return origin.document(body, "html", record=number, title=title, encoding=charset, published_at=sent)
@@ -83,14 +110,22 @@ def _document(data: bytes, origin: Origin, number: int | None = None) -> Record:
         text = origin.decode(body, charset)
     except Undecodable as error:
         return origin.unreadable(reasons.ENCODING, error, number, shown=excerpt(body))
+    if str(part.get_param("format") or "").lower() == "flowed":
+        text = _unflowed(text, delete=str(part.get_param("delsp") or "").lower() == "yes")
     return origin.document(written(text), "text", record=number, title=title, published_at=sent)
 
 
 def _body(message: email.message.Message) -> email.message.Message | None:
-    """The part that is read: the first plain text that is no file of its own, else the first page."""
+    """The part that is read: the first plain text that is no file of its own and not blank, else the first page."""
     parts = [part for part in message.walk() if not part.is_multipart() and not part.get_filename()]
+    parts = [part for part in parts if _bytes_of(part).strip()] or parts
     types = [part.get_content_type() for part in parts]
     return next((parts[types.index(kind)] for kind in ("text/plain", "text/html") if kind in types), None)
+
+
+def _bytes_of(part: email.message.Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _header(message: email.message.Message, name: str, origin: Origin) -> str:
@@ -114,7 +149,7 @@ def written(body: str) -> str:
     kept: list[str] = []
     quoting = False
     for place, line in enumerate(lines):
-        if _FORWARDED.fullmatch(line) or _is_signature(lines, place):
+        if _FORWARDED.fullmatch(line) or _is_signature(lines, place) or _is_passed_on(lines, place):
             break
         if _QUOTED.match(line):
             if not quoting:
@@ -126,10 +161,44 @@ def written(body: str) -> str:
     return "\n".join(kept).strip()
 
 
+def _unflowed(body: str, *, delete: bool) -> str:
+    """A text whose lines end in a space where they go on (RFC 3676), its paragraphs whole; `delete` that space, too.
+
+    >>> _unflowed("Täna sadas \\nvihma.\\n> Kas \\n> tuled?\\n-- \\nMari", delete=False)
+    'Täna sadas vihma.\\n> Kas \\n> tuled?\\n-- \\nMari'
+    """
+    lines: list[str] = []
+    goes_on = False
+    for line in body.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        own = line != "-- " and not line.startswith(">")
+        line = line.removeprefix(" ") if own else line  # a space was put before what begins with one
+        if goes_on and own:
+            lines[-1] = lines[-1][: -1 if delete else None] + line
+        else:
+            lines.append(line)
+        goes_on = own and line.endswith(" ")
+    return "\n".join(lines)
+
+
 def _is_signature(lines: list[str], place: int) -> bool:
     """Whether what stands from this line on is a signature, or what a mailing list adds."""
     line, below = lines[place], sum(1 for each in lines[place + 1 :] if each.strip())
     return below <= _SIGNATURE and (line in ("-- ", "--") or (bool(_RULE.fullmatch(line)) and line[0] == "_"))
+
+
+def _is_passed_on(lines: list[str], place: int) -> bool:
+    """Whether another mail begins here, below its fields in whatever language: who wrote it to whom, when, of what.
+
+    A block of short `Word: …` lines, three or more, the first with an address and another with a year and a time; or
+    two below a line of words between dashes.
+    """
+    if place and lines[place - 1].strip() and not _RULE.fullmatch(lines[place - 1]):
+        return False
+    ruled = bool(_BETWEEN_DASHES.fullmatch(lines[place]))
+    block = list(itertools.takewhile(_FIELD.match, lines[place + ruled : place + ruled + 8]))
+    if ruled or len(block) < 3:
+        return ruled and len(block) >= 2
+    return bool(_ADDRESS.search(block[0])) and any(_YEAR.search(line) and _TIME.search(line) for line in block)
 
 
 def _take_back(kept: list[str]) -> None:
