@@ -1,5 +1,6 @@
 """Subtitles and message files are text: cues and messages, without numbers, times, marks; an EPUB is its chapters."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -92,6 +93,48 @@ def test_subtitles_are_what_is_said(tmp_path: Path, name: str, text: str) -> Non
     (document,) = read(tmp_path / name, text.encode())
     assert isinstance(document, RawDocument)
     assert document.content == SAID
+
+
+SBV = "0:00:00.000,0:00:01.900\nLäksime vara\n\n0:00:02.000,0:00:03.900\nmajast välja. Oli külm.\n"
+FRAMES = "{1}{1}25\n{2}{45}Läksime vara\n{50}{95}{Y:i}majast välja.|Oli külm.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.sbv", SBV), ("b", SBV), ("c.sub", FRAMES), ("d", FRAMES)],
+)
+def test_other_subtitles_are_what_is_said(tmp_path: Path, name: str, text: str) -> None:
+    (document,) = read(tmp_path / name, text.encode())
+    assert isinstance(document, RawDocument)
+    assert document.content == "Läksime vara majast välja. Oli külm."
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        re.sub(r"\n\n", "\n", SRT),
+        re.sub(r"\n\n\d\n", "\n", SRT),
+        re.sub(r"(\d\d):(\d\d):(\d\d),", r"\1: \2: \3, ", SRT),
+    ],
+    ids=["no blank lines", "neither blank lines nor numbers", "spaces in times"],
+)
+def test_damaged_subtitles_are_what_is_said(tmp_path: Path, damaged: str) -> None:
+    """No time and no number of a cue is text, and no cue is swallowed by the one above it."""
+    (document,) = read(tmp_path / "a.srt", damaged.encode())
+    assert isinstance(document, RawDocument)
+    assert document.content == SAID
+
+
+def test_lyrics_keep_their_lines_and_a_chat_its_times(tmp_path: Path) -> None:
+    lyrics = "[ti:Laul]\n[ar:Koor]\n[00:01.00]Sadas vihma\n[00:03.50][00:09.00]<00:03.50>kogu <00:04.00>öö.\n"
+    for name in ("a.lrc", "b"):
+        (document,) = read(tmp_path / name, lyrics.encode())
+        assert isinstance(document, RawDocument)
+        assert document.content == "Sadas vihma\nkogu öö."
+    chat = "[12:00] Mari: tere\n[12:01] Jüri: tere ise\n"
+    (document,) = read(tmp_path / "c.txt", chat.encode())
+    assert isinstance(document, RawDocument)
+    assert document.content == chat
 
 
 def test_captions_that_roll_are_said_once() -> None:

@@ -62,10 +62,14 @@ _BY_NAME = (
     (re.compile(r"\.(wiki|mediawiki|wikitext)$"), "wikitext"),
     (re.compile(r"\.eml$"), "mail"),
     (re.compile(r"\.(mbox|mbx)$"), "mailbox"),
-    (re.compile(r"\.(srt|vtt|ass|ssa)$"), "subtitles"),
+    (re.compile(r"\.(srt|vtt|ass|ssa|sbv|lrc)$"), "subtitles"),
     (re.compile(r"\.(po|pot)$"), "messages"),
 )
-_CUES = re.compile(r"WEBVTT\b|\[Script Info\]\s|\d{1,6}[ \t]*\r?\n\d{1,3}:\d\d:\d\d[,.]\d{1,3}[ \t]*-->")
+_CUES = re.compile(
+    r"WEBVTT\b|\[Script Info\]\s|\d{1,6}[ \t]*\r?\n\d{1,3}: ?\d\d: ?\d\d ?[,.] ?\d{1,3}[ \t]*-->"
+    r"|(?:\d{1,3}:)?\d\d?:\d\d\.\d{3},(?:\d{1,3}:)?\d\d?:\d\d\.\d{3}\r?\n|\{\d{1,7}\}\{\d{0,7}\}"
+    r"|(?:\[[A-Za-z#]{2,10}:[^\]\n]{0,200}\][ \t]*\r?\n\s*)*\[\d{1,3}:\d\d\.\d{2,3}\]"  # no chat's
+)
 _MESSAGES = re.compile(r"(?:#[^\n]*\n|\s)*+msgid \"\"\r?\nmsgstr \"")
 _FIELDS = re.compile(r"(?:[A-Za-z][\w-]*:[^\n]*\n(?:[ \t]+\S[^\n]*\n)*+){3,200}+\r?\n")  # and a blank line
 MAIL_FIELDS = frozenset((

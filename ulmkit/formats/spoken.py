@@ -1,6 +1,7 @@
 """Subtitles and message files: their cues and messages as text, without numbers, times and marks.
 
-SubRip (.srt), WebVTT (https://www.w3.org/TR/webvtt1/), SubStation Alpha (.ass, .ssa), gettext
+SubRip (.srt), WebVTT (https://www.w3.org/TR/webvtt1/), SubStation Alpha (.ass, .ssa), SubViewer (.sbv), MicroDVD
+(.sub), lyrics with times (.lrc), gettext
 (https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html).
 """
 
@@ -12,8 +13,11 @@ from ulmkit.formats import reasons
 from ulmkit.formats.origin import Origin, Record, decoded
 from ulmkit.formats.streams import Stream
 
-_TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
-CUE_TIME = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}[^\n]*")
+_TIME = r"(?:(\d{1,3}): ?)?(\d{1,2}): ?(\d{1,2}) ?[,.] ?(\d{1,3})"  # translators' programs put spaces into it
+CUE_TIME = re.compile(rf"\s*{_TIME}(?:\s*-->\s*{_TIME}[^\n]*|,{_TIME}\s*)")
+_FRAMES = re.compile(r"\{(\d{1,7})\}\{(\d{0,7})\}(.*)")
+_RATE = 25.0  # frames a second, where the first cue does not say
+_SUNG = re.compile(r"((?:\[\d{1,3}:\d\d(?:[.:]\d{1,3})?\])+)(.*)")
 _MARK = re.compile(r"</?[A-Za-z][^<>\n]*>|</?\d[\d:.]*>|\{\\[^{}\n]*\}|\{[yYfFsScC]:[^{}\n]*\}")
 _SOUND = re.compile(r"[-–—]?\s*(?:\[[^\[\]]*\]|\([^()]*\)|[♪♫#*\s]*)\s*|.*[♪♫].*")
 _SPEAKS = re.compile(r"[-–—‐]\s*(?=\S)")
@@ -35,11 +39,14 @@ def read_subtitles(stream: Stream, origin: Origin) -> Iterator[Record]:
 
 
 def said(source: str) -> str:
-    """The speech of subtitles: cues joined into sentences, marks and sounds left out.
+    """The speech of subtitles: cues joined into sentences, marks and sounds left out. Lyrics keep their lines.
 
     >>> said("1\\n0:00:01,0 --> 0:00:02,0\\n<i>Kas sa</i>\\n\\n2\\n0:00:02,5 --> 0:00:04,0\\ntuled? Jah.\\n")
     'Kas sa tuled? Jah.'
     """
+    source = source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    if sung := [match[2] for match in map(_SUNG.fullmatch, source.split("\n")) if match]:
+        return "\n".join(" ".join(_MARK.sub("", line).split()) for line in sung).strip()
     lines: list[str] = []
     ended = 0.0
     for start, end, cue in _cues(source):
@@ -58,9 +65,9 @@ def said(source: str) -> str:
 
 def _cues(source: str) -> Iterator[tuple[float, float, list[str]]]:
     """Start, end and lines of each cue; the same words again, as captions roll, only once."""
-    source = source.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     last: list[str] = []
-    for start, end, lines in _substation(source) if "\nDialogue:" in source else _timed(source):
+    read = _substation if "\nDialogue:" in source else _by_frames if _FRAMES.match(source.lstrip()) else _timed
+    for start, end, lines in read(source):
         shown = [" ".join(_MARK.sub("", line).split()) for line in lines]
         shown = [line for line in shown if line and not _SOUND.fullmatch(line)]
         new = shown[1:] if shown and last and shown[0] == last[-1] else shown
@@ -86,19 +93,35 @@ def _substation(source: str) -> Iterator[tuple[float, float, list[str]]]:
 
 
 def _timed(source: str) -> Iterator[tuple[float, float, list[str]]]:
-    """Cues of SubRip and WebVTT, between blank lines, below a line with their time."""
+    """Cues of SubRip, WebVTT and SubViewer, below a line with their time; blank lines between them may be missing."""
     for block in re.split(r"\n[^\S\n]*\n+", source):
         lines = block.split("\n")
         at = next((place for place, line in enumerate(lines[:3]) if CUE_TIME.fullmatch(line)), None)
         if at is None:
             continue  # the file's head, a note, a style
-        times = CUE_TIME.fullmatch(lines[at])
-        assert times is not None
-        start, end = (
-            int(h or 0) * 3600 + int(m) * 60 + int(s) + int(f.ljust(3, "0")) / 1000
-            for h, m, s, f in (times.groups()[:4], times.groups()[4:8])
-        )
-        yield start, end, lines[at + 1 :]
+        marks = [place for place in range(at, len(lines)) if CUE_TIME.fullmatch(lines[place])]
+        for place, following in zip(marks, [*marks[1:], len(lines) + 1], strict=True):
+            times = CUE_TIME.fullmatch(lines[place])
+            assert times is not None
+            groups = times.groups()
+            start, end = (
+                int(h or 0) * 3600 + int(m) * 60 + int(s) + int(f.ljust(3, "0")) / 1000
+                for h, m, s, f in (groups[:4], groups[4:8] if groups[5] else groups[8:12])
+            )
+            # the number of the next cue stands over its time
+            numbered = following <= len(lines) and lines[following - 1].strip().isdecimal()
+            yield start, end, lines[place + 1 : following - 1 if numbered else following]
+
+
+def _by_frames(source: str) -> Iterator[tuple[float, float, list[str]]]:
+    """Cues of MicroDVD, one a line, timed by the pictures of the film; the first may say how many a second has."""
+    rate = _RATE
+    for place, match in enumerate(filter(None, map(_FRAMES.match, source.lstrip().split("\n")))):
+        start, end, text = int(match[1]), int(match[2] or match[1]), match[3]
+        if place == 0 and start <= 1 and re.fullmatch(r"\d{2}(?:\.\d{1,3})?", text.strip()) and float(text) > 0:
+            rate = float(text)
+        else:
+            yield start / rate, end / rate, text.split("|")
 
 
 def read_messages(stream: Stream, origin: Origin) -> Iterator[Record]:
