@@ -66,6 +66,51 @@ def test_text_field_is_found(tmp_path: Path, record: dict[str, object], text: st
     assert not complaints
 
 
+RUNS = ["Sadas ", "vihma", " kogu öö."]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([RUNS[0], {"type": "bold", "text": RUNS[1]}, RUNS[2]], "Sadas vihma kogu öö."),
+        ({"content": [{"type": "paragraph", "content": [{"type": "text", "text": run} for run in RUNS]}] * 2},
+         "Sadas vihma kogu öö.\nSadas vihma kogu öö."),
+        ([{"type": "text", "text": "Sadas"}, {"type": "hardBreak"}, {"type": "text", "text": "vihma"}], "Sadas\nvihma"),
+        ([{"type": "text", "text": "Sadas öö."}, {"type": "text", "text": "Tuul puhus."}], "Sadas öö.\nTuul puhus."),
+        ([{"type": "paragraph", "text": "Sadas"}, {"type": "quote", "text": "vihma"}], "Sadas\nvihma"),
+        ([{"start": 0, "text": "Sadas"}, {"start": 1, "text": "vihma"}], "Sadas\nvihma"),
+    ],
+    ids=["a messenger's", "an editor's", "a break", "whole sentences", "paragraphs", "cues"],
+)  # fmt: skip
+def test_runs_of_one_text_are_on_one_line(tmp_path: Path, value: object, text: str) -> None:
+    (document,), _ = read(tmp_path, jsonl({"content": value}))
+    assert document.content == text
+
+
+def test_a_name_of_json_ld_is_no_text(tmp_path: Path) -> None:
+    """It says what there is in the place of taking an address for the text."""
+    record = {"@context": "https://schema.org/", "@graph": [{"articleBody": "Sadas vihma."}]}
+    _, (complaint, _) = read(tmp_path, jsonl(record, record))
+    assert isinstance(complaint, Unreadable)
+    assert complaint.reason == reasons.NO_TEXT
+    assert "@graph.articleBody" in complaint.detail
+
+
+def test_a_transcript_is_its_lines(tmp_path: Path) -> None:
+    cues = [{"start": 0.0, "text": "Sadas vihma."}, {"start": 2.0, "text": "Tuul puhus."}]
+    for name in ("a.jsonl", "a.json"):
+        (document,), _ = read(tmp_path, json.dumps({"video": "v1", "transcript": cues}), name)
+        assert document.content == "Sadas vihma.\nTuul puhus."
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_marks_of_files_that_were_put_together_cost_nothing(tmp_path: Path, name: str) -> None:
+    content = "".join(f"\ufeff{json.dumps({'text': f'Lugu {n}.'})}\n" for n in range(3))
+    documents, complaints = read(tmp_path, content, name)
+    assert not complaints
+    assert [document.content for document in documents] == ["Lugu 0.", "Lugu 1.", "Lugu 2."]
+
+
 def test_text_field_is_kept_to(tmp_path: Path) -> None:
     """A record without the field that the others have is counted, not read from another field."""
     documents, complaints = read(

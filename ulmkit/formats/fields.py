@@ -58,10 +58,12 @@ TEXT_FIELDS: dict[str, Kind] = {
 # lists of paragraphs, sections and the like, whose parts may be mappings; known last: a text beside them is theirs
 PART_FIELDS = (
     "sections", "has_parts", "blocks", "parts", "chapters", "pages", "passages", "sentences", "lines", "segments",
-    "utterances",
+    "utterances", "transcript",
 )  # fmt: skip
 # of these the ones that are no records of their own, where an object alone has them
-PARTS_OF_ONE = frozenset(("sections", "has_parts", "blocks", "parts", "sentences", "lines", "segments", "utterances"))
+PARTS_OF_ONE = frozenset(("sections", "has_parts", "blocks", "parts", "sentences", "lines", "segments", "utterances",
+    "transcript",
+))  # fmt: skip
 WORD_FIELDS = frozenset({"tokens", "words", "forms", "tokenized_text"})  # lists of a sentence's words
 WORD_FORMS = ("word", "form", "token", "text", "orth", "surface")  # where such a list holds mappings: the word in one
 # what is text in the mappings of such a list, in the order in which they stand there
@@ -80,6 +82,8 @@ KIND_BY_SUFFIX: dict[str, Kind] = {
     **dict.fromkeys(("rst", "rest"), "restructured"),
     **dict.fromkeys(("htm", "html", "xhtml"), "html"),
 }
+_BREAKS = frozenset(("hardBreak", "hard_break", "br"))  # between runs of text
+_SENTENCE_ENDS = re.compile(r"[^\W\d_][.!?…؟۔。]\Z")
 TAG = re.compile(r"</(?:p|div|span|a|li|h[1-6]|table|body)>|<br\s*/?>", re.I)
 
 Path = tuple[str, ...]
@@ -158,6 +162,8 @@ def joined_text(value: Any) -> str | None:
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return "\n".join(value)
+        if _are_runs(value):
+            return _run_on(value)
         parts = [
             " ".join(item)
             if isinstance(item, list) and item and all(isinstance(word, str) for word in item)
@@ -166,6 +172,31 @@ def joined_text(value: Any) -> str | None:
         ]
         return "\n".join(part for part in parts if part) or None
     return None
+
+
+def _are_runs(parts: list[Any]) -> bool:
+    """Whether the parts of a list are runs of one text in different faces, as editors and messengers store it.
+
+    Strings among mappings that say a type (Telegram), or mappings of type `text` (ProseMirror), with line breaks.
+    """
+    types: set[str] = set()
+    for part in parts:
+        kind = "" if isinstance(part, str) else part.get("type") if isinstance(part, Mapping) else None
+        if not isinstance(kind, str) or not (
+            isinstance(part, str) or kind in _BREAKS or (kind and isinstance(part.get("text"), str))
+        ):
+            return False
+        types.add(kind)
+    return len(types) > 1 if "" in types else "text" in types and types <= {"text", *_BREAKS}
+
+
+def _run_on(parts: list[Any]) -> str:
+    """Runs of one text as they follow each other; a sentence that ends right before the next begins has a line."""
+    text = ""
+    for part in parts:
+        run = part if isinstance(part, str) else "\n" if part["type"] in _BREAKS else part["text"]
+        text += ("\n" if text and _SENTENCE_ENDS.search(text) and run[:1].isalnum() else "") + run
+    return text
 
 
 def leaves(record: Mapping[str, Any], depth: int = 3, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -253,7 +284,10 @@ def choose(records: Sequence[Mapping[str, Any]], text_field: str | None) -> Choi
     others = [
         path
         for path in lengths
-        if plain_key(path[-1]) not in _NEVER and lengths[path] >= 10 * present[path] and present[path] >= enough
+        if plain_key(path[-1]) not in _NEVER
+        and not path[-1].startswith("@")
+        and lengths[path] >= 10 * present[path]
+        and present[path] >= enough
     ]
     if not others:
         return None

@@ -15,7 +15,7 @@ from ulmkit.formats.streams import BUFFER, Stream
 
 TOO_DEEP = "nested too deep"
 PYTHON_RECORD = re.compile(r"\{\s*u?'[^'\n]{1,80}'\s*:")
-BETWEEN = re.compile(r"[\s,]*")
+BETWEEN = re.compile(r"[\s,\ufeff]*")
 NUMBER_MAY_GO_ON = re.compile(r"[\d.eE+-]\Z")
 
 
@@ -29,7 +29,9 @@ def _lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[Numbered
     for number, line in text_lines(stream, origin, before):
         if isinstance(line, Unreadable):
             yield line
-        elif not line.isspace():
+        elif (
+            line := line.removeprefix("\ufeff")
+        ) and not line.isspace():  # a mark before each file that was put together
             try:
                 yield _row(json.loads(line, strict=False), number, origin)
             except RecursionError:
