@@ -3,6 +3,7 @@
 import pytest
 
 from ulmkit.corpus.extract.asciidoc import asciidoc_to_text
+from ulmkit.corpus.extract.markdown import markdown_to_text
 from ulmkit.corpus.extract.markup import kind_of
 from ulmkit.corpus.extract.restructured import restructured_to_text
 
@@ -141,3 +142,21 @@ def test_the_caption_and_the_legend_of_a_figure_are_text() -> None:
     text, _ = restructured_to_text(source)
     assert text == "Algus on siin.\n\nVallamaja 1930. aastal.\n\nEes seisab vallavanem.\n\nLõpp."
     assert "vald" not in restructured_to_text(".. image:: vald.png\n\nLõpp.")[0]
+
+
+def test_cells_of_a_list_table_are_read_as_those_of_other_tables() -> None:
+    cell = LONG.replace("mida ", "mida\n       ")
+    table = f".. list-table:: Nimed\n   :header-rows: 1\n\n   * - Nimi\n     - Sisu\n   * - Üks\n     - {cell}\n"
+    assert restructured_to_text(f"Enne.\n\n{table}\nPärast.\n")[0] == f"Enne.\n\n{LONG}\n\nPärast."
+
+
+def test_a_substitution_shows_what_it_stands_for() -> None:
+    """Wherever it is defined; one that is not leaves nothing, as before."""
+    source = "Meie |toode| on valmis, |muu| ka.\n\n.. |toode| replace:: *uus* paat\n"
+    assert restructured_to_text(source)[0] == "Meie uus paat on valmis, ka."
+
+
+def test_the_title_of_a_callout_is_no_beginning_of_its_text() -> None:
+    assert markdown_to_text("> [!info]- Kokku\n> Sadas vihma.\n\n> [!NOTE]\n> Tuul puhus.\n")[0] == (
+        "Kokku\n\nSadas vihma.\n\nTuul puhus."
+    )

@@ -276,3 +276,19 @@ def test_words_with_a_character_beyond_ascii_are_found_whole() -> None:
     texts = ["õun-ja–šokolaad", "–c", "a–b–c", "aéb–c d", "aaa é"]
     found = [[match[0] for match in WORD.finditer(text)] for text in texts]
     assert found == [["õun", "ja–šokolaad"], ["–c"], ["a–b", "–c"], ["aéb–c"], ["é"]]
+
+
+def test_a_character_in_two_halves_costs_no_text() -> None:
+    """CESU-8, as Java and MySQL write what lies beyond U+FFFF."""
+    halves = "\U0001f600".encode("utf-16-be")
+    written = b"".join(chr(int.from_bytes(halves[i : i + 2])).encode("utf-8", "surrogatepass") for i in (0, 2))
+    assert decode("jõgi ".encode() + written)[0] == "jõgi \U0001f600"
+
+
+def test_words_in_an_old_encoding_among_words_in_utf8_are_read() -> None:
+    """Most of such a line is UTF-8, which in no other encoding reads well."""
+    data = (
+        "Eile õhtul sadas.\nJõgi oli üle kallaste, ja üks mees ütles nii.\nSild jäi terveks.\nÖö läks mööda.".encode()
+    )
+    mixed = data.replace("ütles".encode(), "ütles".encode("windows-1252"))
+    assert decode(mixed, candidates=["windows-1257", "iso-8859-15"], letters="õäöüšž")[0] == data.decode()

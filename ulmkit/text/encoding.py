@@ -45,6 +45,7 @@ FREQUENT = frozenset("éèêäöüõåøæáíóúñçàâîôùûšžčßãąę
 LESS_FREQUENT = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØÆČĀĒĪŪÁÍÓÚÑÇ")
 MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00a0\u200c\u200d\u200e\u200f،؛؟€£©®™×½¼²³ºª´¿¡")
 NON_ASCII = re.compile(rb"[\x80-\xff]")
+_HALVES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 ASCII_OR_NOT = re.compile(rb"[\x00-\x7f]+|[\x80-\xff]+")
 # from the beginning of a word, or of what is left behind a mark: from within a long word none begins
 WORD = re.compile(r"(?<!\w)\w*[^\x00-\x7f]\w*|[^\x00-\x7f]\w*", re.S)
@@ -304,12 +305,25 @@ def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), lette
     return best
 
 
+def _rejoined(data: bytes) -> bytes:
+    """UTF-8 whose characters beyond U+FFFF were written as two halves (CESU-8, as Java and MySQL do), put right.
+
+    >>> _rejoined(b"\\xed\\xa0\\xbd\\xed\\xb8\\x80").decode()
+    '\U0001f600'
+    """
+
+    def character(match: re.Match[bytes]) -> bytes:
+        return match[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
+
+    return _HALVES.sub(character, data)
+
+
 def _mostly_utf8(data: bytes, candidates: Sequence[str]) -> str | None:
     """UTF-8 with a few stray bytes of an older encoding among at least twenty times as many good characters.
 
     A stray byte that is a letter in the first candidate becomes it; any other is left out.
     """
-    bad = data.decode("utf-8", "surrogateescape")
+    bad = _rejoined(data).decode("utf-8", "surrogateescape")
     stray = len(re.findall("[\udc80-\udcff]", bad))
     good = sum(char > "\x7f" for char in bad) - stray
     if stray * 20 > good:
@@ -376,7 +390,9 @@ def decode_line(data: bytes, likely: str = "", candidates: Sequence[str] = (), l
     if not (likely or candidates or letters) and len(NON_ASCII.findall(data)) < LEAST_BYTES:
         raise Undecodable("too little to tell another encoding by")
     if not likely or plausibility(read_as(data, likely) or "\ufffe", alphabet) < MIN_LINE_SCORE:
-        likely = guess(data, likely, candidates, letters)
+        # words in UTF-8 would read like noise in whatever the others are in
+        others = b" ".join(word for word in data.split() if read_as(word, "utf-8") is None)
+        likely = guess(others or data, likely, candidates, letters)
     mixed = "".join(read_as(part, "utf-8") or read_as(part, likely) or "\ufffe" for part in ASCII_OR_NOT.findall(data))
     readings = [text for text in (read_as(data, likely), mixed) if text is not None and "\ufffe" not in text]
     score, text = max(((plausibility(text, alphabet), text) for text in readings), default=(0.0, ""))

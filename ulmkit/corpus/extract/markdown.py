@@ -174,8 +174,13 @@ class _Reader(BlockReader):
     def read(self, line: str) -> None:
         hard = line.endswith(("  ", "\\"))
         line = _QUOTE.sub("", line) if ">" in line else line
-        line = _CALLOUT.sub("", line) if line.startswith("[!") else line
+        callout = _CALLOUT.match(line)
+        line = line[callout.end() :] if callout else line
         stripped = line.strip()
+        if callout and stripped:  # what is called out may have a title of its own
+            self.close()
+            self.blocks.append(_inline(stripped))
+            return
         if not stripped:
             self._close_line()
             if not self._in_list:

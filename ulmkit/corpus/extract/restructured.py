@@ -29,6 +29,8 @@ _NO_WORDS = frozenset(
         "figure",
     )
 )
+_REPLACED = re.compile(r"\.\.[ \t]+\|([^|]+)\|[ \t]+replace::[ \t]+(.+)")
+_CELL = re.compile(r"[ \t]*(?:\*[ \t]+)?-(?:[ \t]+|\Z)")
 _FIELD = re.compile(r":[^:\s`][^:`]{0,60}:(?:[ \t]+.*)?")
 _ITEM = re.compile(r"[ \t]*(?:[*+•-]|\(?(?:\d{1,3}|#|[a-zA-Z])[.)])[ \t]+")
 _GRID = re.compile(r"\+(?:[-=]+\+)+")
@@ -60,8 +62,10 @@ def _indent(line: str) -> int:
 
 class _Restructured(BlockReader):
     def __init__(self, lines: list[str]) -> None:
-        super().__init__(_inline)
+        super().__init__(self._said)
         self._source = lines
+        replaced = (_REPLACED.fullmatch(line.strip()) for line in lines if "replace::" in line)
+        self._words = {match[1]: match[2] for match in replaced if match}
         self._at = 0
 
     def read(self) -> None:
@@ -121,6 +125,9 @@ class _Restructured(BlockReader):
     def _explicit(self, said: str, indent: int) -> None:
         """What begins with two dots: a directive, a note, a target or a comment."""
         match = _DIRECTIVE.fullmatch(said)
+        if match and match[1].lower() == "list-table":
+            self._list_table(indent)
+            return
         if match is None or match[1].lower() not in _READ:
             self._skip_deeper(indent)
             return
@@ -134,6 +141,24 @@ class _Restructured(BlockReader):
             not self._source[self._at].strip() or _indent(self._source[self._at]) > indent
         ):
             self._at += 1
+
+    def _list_table(self, indent: int) -> None:
+        """A table written as a list of lists: cells that are prose, as in other tables."""
+        start = self._at
+        self._skip_deeper(indent)
+        cell: list[str] = []
+        for line in (*self._source[start : self._at], "* -"):
+            if (match := _CELL.match(line)) or not line.strip() or _FIELD.fullmatch(line.strip()):
+                if is_prose(words := self._said(" ".join(cell))):
+                    self.blocks.append(words)
+                cell = [line[match.end() :]] if match else []
+            else:
+                cell.append(line.strip())
+
+    def _said(self, text: str) -> str:
+        """A line's words, with what its substitutions stand for."""
+        text = _SUBSTITUTION.sub(lambda m: self._words.get(m[0].strip("|_"), m[0]), text) if "|" in text else text
+        return _inline(text)
 
     def _grid(self) -> None:
         cells: list[str] = []
