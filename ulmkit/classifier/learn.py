@@ -159,9 +159,13 @@ class _Found:
     shortened: dict[str, float] = field(default_factory=dict)
     learned_from: int = 0  # unlabelled texts
 
-    def better(self, name: str, member: ClassifierMember, unseen: np.ndarray, classes: np.ndarray, by: str) -> bool:
-        """Whether `member`, a student of the members `by`, takes the place of the one of its `name`: where its
-        calibrated scores of rows that it did not see have the lower log loss."""
+    def replace_if_better(
+        self, name: str, member: ClassifierMember, unseen: np.ndarray, classes: np.ndarray, by: str
+    ) -> bool:
+        """Put `member`, a student of the members `by`, in the place of the one of its `name`, and say whether.
+
+        It is better where its calibrated scores of rows that it did not see have the lower log loss.
+        """
         judged = np.isfinite(unseen).all(axis=1)
         losses = [
             log_loss(
@@ -304,11 +308,11 @@ def _frozen(
         teacher = Teacher(grams.rows.of_texts(taken), grams.recipe, views)
         by = " and ".join([NGRAMS, *views])
         model, unseen, learned_from = replace(grams, rows=teacher.rows).self_trained(folds, teacher, SHARE)
-        if found.better(SELF_TRAINED, model, unseen, material.classes, by):
+        if found.replace_if_better(SELF_TRAINED, model, unseen, material.classes, by):
             found.learned_from = learned_from
         for reader, (name, view) in zip(readers, views.items(), strict=True):
             student, unseen = frozen_student(view, teacher, folds)
-            found.better(name, replace(student, reader=reader), unseen, material.classes, by)
+            found.replace_if_better(name, replace(student, reader=reader), unseen, material.classes, by)
 
 
 def _tuned(

@@ -29,9 +29,9 @@ def _lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[Numbered
     for number, line in text_lines(stream, origin, before):
         if isinstance(line, Unreadable):
             yield line
-        elif (
-            line := line.removeprefix("\ufeff")
-        ) and not line.isspace():  # a mark before each file that was put together
+            continue
+        line = line.removeprefix("\ufeff")  # files that were put together have a mark each
+        if line.strip():
             try:
                 yield _row(json.loads(line, strict=False), number, origin)
             except RecursionError:

@@ -10,24 +10,27 @@ import numpy as np
 
 from ulmkit.corpus.extract.block_features import name_words
 from ulmkit.corpus.extract.layout import PageLayout
+from ulmkit.corpus.extract.page_series import AN_ARTICLE
 
 _COMMENTS = frozenset(("comment", "comments", "commentlist", "commentarea", "disqus"))
 # a name that says something of an article: that it has comments, or may have none
 _OF_ARTICLES = frozenset(
     ("has", "with", "without", "no", "open", "opened", "closed", "on", "off", "enabled", "disabled", "allow", "allowed")
 )
-_ARTICLE = 200  # characters of sentences that are chosen elsewhere: where there are fewer, a page is its comments
 
 
 def comments(page: PageLayout, chosen: np.ndarray, sentences: np.ndarray) -> np.ndarray:
-    """Which blocks are comments on the article that `chosen` blocks of `sentences` hold elsewhere on the page."""
+    """Which blocks are comments on the article that `chosen` blocks of `sentences` hold elsewhere on the page.
+
+    All three have an entry a block. None, where no article stands elsewhere: then a page is its comments.
+    """
     within = np.zeros(len(chosen), bool)
     length = np.where(chosen & sentences, [len(text) for text in page.texts], 0)
     held = np.concatenate(([0], np.cumsum(length)))
     for names, first, last in zip(page.names, page.firsts, page.lasts, strict=True):
-        if names and _of_comments(names) and held[-1] - held[last] + held[first] >= _ARTICLE:
+        if names and _of_comments(names) and held[-1] - held[last] + held[first] >= AN_ARTICLE:
             within[first:last] = True
-    return within if length[~within].sum() >= _ARTICLE else np.zeros(len(chosen), bool)
+    return within if length[~within].sum() >= AN_ARTICLE else np.zeros(len(chosen), bool)
 
 
 @functools.lru_cache(maxsize=4096)

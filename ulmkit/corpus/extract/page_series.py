@@ -14,7 +14,7 @@ import numpy as np
 from ulmkit.corpus.extract.layout import TAG_NUMBERS, PageLayout
 
 _ENTRIES = 3  # at least, with sentences
-_OUTSIDE = 200  # characters of sentences that are chosen elsewhere: more is an article
+AN_ARTICLE = 200  # characters of sentences that are chosen elsewhere: more is an article
 _REFUSE = 0.04  # likelihood: a block below is none of an entry's text
 _CAPTION = 40  # characters of what may be a caption, with links to its subjects
 _REPEATED = 3  # times that a block is on the page: a signature
@@ -49,7 +49,7 @@ def series(page: PageLayout, likely: np.ndarray, chosen: np.ndarray, sentences: 
             within[page.firsts[number] : page.lasts[number]] = True
         inside, outside = chars[within].sum(), chars[chosen & ~within].sum()
         largest = max(held[page.lasts[number]] - held[page.firsts[number]] for number in entries)
-        fits = 2 * inside > max(held[-1], 4 * known) and 2 * largest < inside and outside < _OUTSIDE
+        fits = 2 * inside > max(held[-1], 4 * known) and 2 * largest < inside and outside < AN_ARTICLE
         if fits and not _teasers(page, entries, own):
             found, most = within & own, len(entries)
     return found

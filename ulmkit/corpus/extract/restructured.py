@@ -16,19 +16,9 @@ _READ = frozenset((
     "topic", "sidebar", "rubric", "centered", "epigraph", "pull-quote", "highlights", "glossary", "only", "container",
     "compound", "versionadded", "versionchanged", "deprecated", "figure",
 ))  # fmt: skip
-_NO_WORDS = frozenset(
-    (
-        "highlights",
-        "glossary",
-        "only",
-        "container",
-        "compound",
-        "versionadded",
-        "versionchanged",
-        "deprecated",
-        "figure",
-    )
-)
+_NO_WORDS = frozenset((
+    "highlights", "glossary", "only", "container", "compound", "versionadded", "versionchanged", "deprecated", "figure",
+))  # fmt: skip
 _REPLACED = re.compile(r"\.\.[ \t]+\|([^|]+)\|[ \t]+replace::[ \t]+(.+)")
 _CELL = re.compile(r"[ \t]*(?:\*[ \t]+)?-(?:[ \t]+|\Z)")
 _FIELD = re.compile(r":[^:\s`][^:`]{0,60}:(?:[ \t]+.*)?")
