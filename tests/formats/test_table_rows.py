@@ -286,6 +286,10 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
         # the only row is cut in a quoted text whose second line looks like a row
         ('id;text\n0;"Tere\nhommikust koju; kell kuus hom', "a.csv"),
         ('id|text\n0|Tere \\"koju\\" rida\n1|Ilus \\"\\"ilm\\"\\" täna\n2|pool\neli \\| ja aknast\n', "b.csv"),
+        # two rows joined by a lost line end: each line has one comma, and a mark stands at the beginning of a cell
+        ('id,text\n0,Tere koju\n1,"Ilus\nilm rida 1"2,Külm tuul täna\n', "a.csv"),
+        # nothing had to be quoted, and a row is too short
+        ('id,text\n0,Tere koju\n1,"Ilus ilm"\n2\n', "a.csv"),
     ],
 )
 def test_a_short_table_in_which_marks_speak_for_another_layout_is_no_sure_one(
@@ -298,6 +302,25 @@ def test_a_quoted_text_of_several_lines_between_tabs_is_a_sure_one(tmp_path: Pat
     """Its lines have fewer tabs than a row, or it holds none."""
     content = 'id\ttext\tlabel\n0\t"Tere\nkoju"\t1\n1\t"Üks\tkaks\nkolm"\t1\n'
     assert read(tmp_path, content, "a.tsv") == (["Tere\nkoju", "Üks\tkaks\nkolm"], [])
+
+
+def test_marks_are_escaped_though_the_only_quoted_cell_has_no_end(tmp_path: Path) -> None:
+    """A writer that doubles marks quotes the cells that hold one: so what stands behind a backslash is escaped."""
+    whole = "".join(f'{n};Lugu {n}, \\"ja\\" lõpp\n' for n in range(30))
+    texts, complaints = read(tmp_path, f'id;text\n{whole}30;"Algus\nja la')
+    assert texts[:30] == [f'Lugu {n}, "ja" lõpp' for n in range(30)]
+    assert [reason for _, reason in complaints] == [reasons.BAD_RECORD]
+
+
+def test_rows_that_marks_of_two_texts_join_are_told_though_one_of_them_is_broken(tmp_path: Path) -> None:
+    rows = [f"{n}\tLugu {n}\tPikk lugu ja lõpp {n}\t{n % 3}\n" for n in range(40)]
+    rows[20] = '20\tLugu 20\t"Algab oma märgiga\t2\n'
+    rows[21] = "21\tLugu 21\tSee rida on\n katki\t0\n"
+    rows[28] = '28\tLugu 28\tlõpeb oma märgiga"\t0\n'
+    texts, complaints = read(tmp_path, f"id\ttitle\ttext\tlabel\n{''.join(rows)}", "a.tsv")
+    between = [f"Pikk lugu ja lõpp {n}" for n in range(22, 28)]
+    assert texts[20:28] == ['"Algab oma märgiga', *between, 'lõpeb oma märgiga"']
+    assert (len(texts), [where for where, _ in complaints]) == (39, ["a.tsv#23", "a.tsv#24"])
 
 
 def test_an_escape_tells_the_delimiter_of_a_table_of_one_column(tmp_path: Path) -> None:

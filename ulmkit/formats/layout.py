@@ -56,6 +56,11 @@ class FoundLayout:
         return sum(row.quoted > 0 for row in self.rows)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether each line is a row of the usual width, or a part of one."""
+        return self.share == 1 and not self.broken and not self.opened
+
+    @property
     def usually_quotes(self) -> bool:
         """Whether half of its rows have a quoted cell."""
         return usually_quoted(self.rows)
@@ -332,13 +337,31 @@ class _Trial:
         """Another layout that reads a short sample otherwise and fits it nearly as well as `best`; None for none."""
         # between tabs a text may begin and end in quotation marks of its own
         shown = best.layout.delimiter != "\t" and any(row.needed for row in best.rows) and not _spans_escapes(best)
-        if len(best.rows) > SHORT_SAMPLE or (shown and best.share == 1 and not best.broken and not best.opened):
+        if len(best.rows) > SHORT_SAMPLE or (shown and best.is_whole):
             return None
         cells = [row.cells for row in best.rows]
         for found in self.found.values():
-            if found is not best and _rivals(found, best) and [row.cells for row in found.rows] != cells:
+            if found is best or [row.cells for row in found.rows] == cells:
+                continue
+            if _rivals(found, best) or _is_open_question(found, best):
                 return found.layout
         return None
+
+
+def _is_open_question(found: FoundLayout, best: FoundLayout) -> bool:
+    """Whether marks that quote cells in one of the two alone are the table's or its texts', and too few rows say which.
+
+    They quote where one stands at the beginning of a cell, but for tables between tabs, which people write by hand. A
+    sample that is damaged and in which nothing had to be quoted says nothing either.
+    """
+    if found.width != best.width or found.layout.delimiter != best.layout.delimiter or found.layout.escape:
+        return False
+    if best.layout.quote and not found.layout.quote:
+        return not best.is_whole and not any(row.needed for row in best.rows)
+    quote = found.layout.quote
+    if not quote or best.layout.quote or best.layout.escape or best.layout.delimiter == "\t":
+        return False
+    return any(cell.startswith(quote) for row in best.rows for cell in row.cells)
 
 
 def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
@@ -434,7 +457,7 @@ def _preference(found: FoundLayout, favourite: bool) -> tuple[float, ...]:
     layout, rows = found.layout, max(len(found.rows), 1)
     needed = sum(row.needed for row in found.rows)
     usual = 2 * found.quoted_rows >= rows
-    if layout.quote and layout.escape and not found.quoted_rows:
+    if layout.quote and layout.escape and not found.quoted_rows and not found.opened:
         believed = -1.0  # what is escaped stands outside of quotation marks
     elif layout.quote == '"':
         # between tabs a text may begin and end in quotation marks of its own

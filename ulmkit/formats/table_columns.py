@@ -6,6 +6,8 @@ from ulmkit.formats.table_grammar import Grammar
 
 FEW_VALUES = 20  # of a column of classes
 FEW_OTHERS = 0.02  # of a column of numbers that may be something else
+SWALLOWED = 0.8  # of the lines in a row that are rows by themselves
+SURE_ROWS = 5  # so many of them are enough, where beside them stand no more than the two lines of a broken row
 
 _NUMBER = "0123456789.-+eE"
 Fits = frozenset[str] | str | None  # the values of a column of classes, "number", or anything
@@ -64,9 +66,14 @@ def has_swallowed(lines: Sequence[str], grammar: Grammar, columns: Sequence[Fits
     inner = lines[1:-1]
     if len(columns) > 1 and len(inner) >= (2 if columns[0] else 5):
         like = sum(fits_columns(grammar.split(line), columns) for line in inner)
-        if like >= 0.8 * len(inner):
+        if are_mostly_rows(like, len(inner)):
             return True
     return not usual and are_whole_rows(lines, grammar, columns)
+
+
+def are_mostly_rows(like: int, lines: int) -> bool:
+    """Whether `lines` within one cell, of which so many are rows by themselves, are rows that it has swallowed."""
+    return like >= SWALLOWED * lines or (like >= SURE_ROWS and like >= lines - 2)
 
 
 def are_whole_rows(lines: Iterable[str], grammar: Grammar, columns: Sequence[Fits]) -> bool:

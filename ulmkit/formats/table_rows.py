@@ -18,7 +18,7 @@ from ulmkit.formats.layout import (
     tried,
 )
 from ulmkit.formats.origin import Origin
-from ulmkit.formats.table_columns import are_whole_rows, column_fit, fits_columns
+from ulmkit.formats.table_columns import are_mostly_rows, are_whole_rows, column_fit, fits_columns
 from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
 from ulmkit.formats.table_told import escape_said, quote_said, told_layout
 
@@ -234,7 +234,7 @@ class TableRows(Iterator[NumberedRecord]):
         for far in range(start, end):
             cells = self.grammar.split(self._line(far) or "")
             like += fits_columns(cells, self.fits, self.text)
-        return like >= 0.8 * (end - start)
+        return are_mostly_rows(like, end - start)
 
     def _is_rest(self, row: ReadRow, line: str) -> bool:
         """Whether the row on `line` is the rest of one whose beginning was not read: marks close what none opens."""
