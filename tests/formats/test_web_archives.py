@@ -290,6 +290,28 @@ def test_a_packed_body_is_told_by_its_bytes(tmp_path: Path) -> None:
     assert document.content == b"12\r\nmonths make a year."
 
 
+def test_chunks_are_joined_though_no_header_is_there_to_say_so(tmp_path: Path) -> None:
+    """Some archives keep the body alone; a body of text that begins with a number is no chunk."""
+    trailer = b"Expires: 0\r\nX-Checksum: 1a2b\r\n\r\n"
+    for body in (
+        chunked(PAGE),
+        chunked(PAGE)[:-2] + trailer,
+        chunked(gzip.compress(PAGE)),
+        chunked(PAGE)[: -len(b"0\r\n\r\n")],
+        PAGE,
+    ):
+        for block in (body, http(body, HTML)):
+            documents, _ = read(tmp_path, warc("response", block))
+            assert [document.content for document in documents] == [PAGE]
+    for text in (b"5\r\nunapuud kevadel", b"3\r\nuks kaks\r\n0\r\n", b"a\r\nb\r\nc", b"0\r\n\r\n" + PAGE):
+        (document,), _ = read(tmp_path, warc("response", http(text, "Content-Type: text/plain\r\n")))
+        assert document.content == text
+    cut = chunked(PAGE)[:-60]
+    (document,), _ = read(tmp_path, warc("response", http(cut, HTML)))
+    assert PAGE.startswith(document.content)
+    assert len(document.content) > len(PAGE) - 80
+
+
 def test_a_damaged_member_costs_itself(tmp_path: Path) -> None:
     """Wherever the damage lies: the members behind it are read, the gap is counted, and no garbled page is kept."""
     members = warc_gz(*(PAGE.replace(b"Kevadel", b"Kevadel %d" % n) for n in range(4)))

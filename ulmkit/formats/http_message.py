@@ -34,6 +34,8 @@ _ROOT = re.compile(rb"(?>\s|<!--.*?-->|<\?.*?\?>)*+<(?:!doctype\s+html|(?:\w{1,2
 _CLOSED = re.compile(rb"</(?:p|div|a|span|h[1-6]|table|title|li|article)\s*>", re.I)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _CHUNK = re.compile(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\n]*)?\r?\n")
+_SURE_CHUNKS = 3  # of which the last is cut
+_TRAILER = re.compile(rb"(?:[A-Za-z][\w-]*:[^\r\n]*\r?\n)*\s*")  # fields behind the last chunk
 _WIDE = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
 # what servers say of a file that they know nothing of
@@ -80,7 +82,7 @@ def message(block: bytes, limit: int) -> Message:
     Interim answers (`100 Continue`, `103 Early Hints`) before it are passed over.
     """
     if block[:5].upper() != b"HTTP/":
-        return Message(200, {}, *plain_body(block, "", limit))
+        return Message(200, {}, *plain_body(unchunked(block, wholly=True), "", limit))
     file = io.BytesIO(block)
     for _ in range(INTERIM):
         first = file.readline(HEADER_LINE)
@@ -98,8 +100,8 @@ def message(block: bytes, limit: int) -> Message:
     body = block[after:]
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = unchunked(body)
-    elif _CHUNK.match(body[:1024]) and (whole := unchunked(body, wholly=True)) is not body:
-        body = whole
+    else:
+        body = unchunked(body, wholly=True)
     body, failure = plain_body(
         body, headers.get("content-encoding", ""), limit, media_type(headers.get("content-type", ""))[0]
     )
@@ -109,15 +111,18 @@ def message(block: bytes, limit: int) -> Message:
 def unchunked(body: bytes, *, wholly: bool = False) -> bytes:
     """The data of a chunked body. One stored already joined comes back as it is; one that breaks, to the break.
 
-    `wholly`: only a body that is chunks from its first byte to its last one, for nothing says that it is chunked.
+    `wholly`: only a body that is chunks from its first byte to its last one, for nothing says that it is chunked; the
+    last may be cut where others stand before it.
     """
+    if wholly and not _CHUNK.match(body[:1024]):
+        return body
     file = io.BytesIO(body)
     parts: list[bytes] = []
-    while True:
-        match = _CHUNK.fullmatch(file.readline(1024))
+    while line := file.readline(1024):
+        match = _CHUNK.fullmatch(line)
         size = int(match[1], 16) if match else -1
         if size <= 0:
-            if wholly and (size or not parts or len(file.read(1024).strip()) > 0):
+            if wholly and (size or not parts or not _TRAILER.fullmatch(file.read(HEADER_LINE))):
                 return body
             return b"".join(parts) if parts or size == 0 else body
         data = file.read(size)
@@ -125,8 +130,8 @@ def unchunked(body: bytes, *, wholly: bool = False) -> bytes:
         if not parts and end.strip() and len(data) == size:  # a first line that reads as a number is no chunk
             return body
         parts.append(data)
-        if len(data) < size:
-            return body if wholly else b"".join(parts)
+    # without the empty chunk that ends all
+    return b"".join(parts) if len(parts) >= (_SURE_CHUNKS if wholly else 1) else body
 
 
 _ZLIB = Codec("deflate", (b"",), lambda limits: Inflate(15), single=True)
