@@ -1,7 +1,6 @@
-"""Subtitles and message files are text: cues and messages, without numbers, times, marks; an EPUB is its chapters."""
+"""Subtitles and message files are text: cues and messages, without numbers, times, marks."""
 
 import re
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -153,24 +152,3 @@ def test_messages_are_their_translations(tmp_path: Path) -> None:
     (complaint,) = read(tmp_path / "a.pot", b'msgid ""\nmsgstr ""\n\nmsgid "Open"\nmsgstr ""\n')
     assert isinstance(complaint, Unreadable)
     assert complaint.reason == reasons.EMPTY_TEXT
-
-
-def test_a_book_is_read_chapter_by_chapter(tmp_path: Path) -> None:
-    """What an EPUB has beside its chapters is no complaint."""
-    with zipfile.ZipFile(tmp_path / "a.epub", "w") as book:
-        for name in (
-            "mimetype",
-            "META-INF/container.xml",
-            "OEBPS/content.opf",
-            "OEBPS/toc.ncx",
-            "OEBPS/a.css",
-            "OEBPS/nav.xhtml",
-        ):
-            book.writestr(name, "<x/>")
-        for number in (1, 2):
-            book.writestr(f"OEBPS/c{number}.xhtml", f"<html><body><p>Peatükk {number}.</p></body></html>")
-    records = list(read_file(tmp_path / "a.epub"))
-    assert [record.id for record in records if isinstance(record, RawDocument)] == [
-        "a.epub/OEBPS/c1.xhtml", "a.epub/OEBPS/c2.xhtml",
-    ]  # fmt: skip
-    assert len(records) == 2

@@ -10,11 +10,12 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
+from ulmkit.formats.book import CONTAINER, book_chapters
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.streams import (
     CODECS,
@@ -36,10 +37,6 @@ _SPECIAL = {b"1": "hard link", b"2": "symbolic link", b"3": "device", b"4": "dev
 # a collection of web archives (WACZ): the archive, and beside it lists of its pages with their text once more
 _ARCHIVE = re.compile(r"(?:\A|/)archive/[^/]+\.w?arc(?:\.[a-z0-9]{2,4})?\Z")
 _BESIDE_ARCHIVE = re.compile(r"(?:pages|indexes|logs)/|(?:datapackage|datapackage-digest|fuzzy)\.json\Z")
-# what of a book is text: its pages, less the one that lists them
-_CHAPTER = re.compile(
-    r"\.(?:x?html?|xml)\Z(?<!container\.xml)(?<!encryption\.xml)(?<!nav\.xhtml)(?<!toc\.xhtml)(?<!toc\.html)", re.I
-)
 Member = tuple[str, Stream] | Unreadable
 
 
@@ -220,13 +217,12 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         yield origin.unreadable(reasons.UNSUPPORTED, "an office document; save it as text or HTML first")
         return
-    is_book = any(entry.filename == "META-INF/container.xml" for entry in entries)  # EPUB: chapter by chapter
     of_archive = any(_ARCHIVE.search(entry.filename) for entry in entries)
-    for entry in entries:
-        name = zip_name(entry)
-        if entry.is_dir() or hidden(name):
+    for name, entry in _entries_read(archive, entries):
+        if isinstance(entry, Failure):
+            yield origin.member(name).unreadable(*entry)
             continue
-        if is_book and not _CHAPTER.search(name):
+        if entry.is_dir() or hidden(name):
             continue
         if of_archive and _BESIDE_ARCHIVE.match(name):
             yield origin.member(name).unreadable(reasons.NOT_A_PAGE, "what a web archive collection says of its pages")
@@ -240,6 +236,22 @@ def zip_members(file: IO[bytes], origin: Origin, limits: Limits, budget: ByteBud
             yield origin.member(name).unreadable(reasons.UNSUPPORTED, f"zip method {entry.compress_type}; repack it")
         elif entry.file_size:
             yield zip_member(file, entry, origin, limits, budget)
+
+
+def _entries_read(
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo]
+) -> Iterator[tuple[str, zipfile.ZipInfo | Failure]]:
+    """The members that are read, by name: all, but of a book (EPUB) its chapters in order, or what is missing of it."""
+    names = {zip_name(entry): entry for entry in entries}
+    if (book := book_chapters(archive, names)) is None:
+        yield from ((zip_name(entry), entry) for entry in entries)
+        return
+    for name in book.missing:
+        yield name, Failure(reasons.DAMAGED, "a chapter that the book lists and does not hold")
+    for name in book.members:
+        yield name, names[name]
+    if not book.members:
+        yield CONTAINER, Failure(reasons.NO_TEXT, "a book in which no chapter is found")
 
 
 def zip_name(entry: zipfile.ZipInfo) -> str:
