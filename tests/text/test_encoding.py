@@ -187,6 +187,32 @@ def test_encodings_that_no_folder_declares(text: str, encoding: str):
     assert decode(text.encode(encoding))[0] == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Õun sõidab šokolaadiga üle jõe. Ta ütles: „jah“ – ja läks ära: 1 + 1 = 2.", "می‌خواهم بروم، سلام دنیا.", RU],
+)
+def test_seven_bits_are_told_by_what_they_stand_for(text: str):
+    """UTF-7, as old mails have it; wherever a sample ends."""
+    data = text.encode("utf-7")
+    assert decode(data) == (text, "utf-7")
+    assert all(guess(data[:end]) == "utf-7" for end in range(len(data) * 3 // 4, len(data)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"1+1 on 2, C++ ja D+, ning +372 5551 2345",
+        b"+37255512345 +37255512346 +37255512344",
+        b"otsing?q=kui+maja+tee+suur+abc-d",
+        b"s+APU-idab ja +ADw-script+AD4- ja +APU-",
+        b"ainult kaks: s+APU-idab, +APw-le",
+        b"diff: +foo +bar +baz\n+aaaa\n+bbbb\n+cccc",
+    ],
+)
+def test_plus_signs_are_no_seven_bits(data: bytes):
+    assert decode(data) == (data.decode(), "utf-8")
+
+
 def test_three_cyrillic_tables_are_told_apart():
     """Small letters of one are capitals of another; words that begin small and go on large are nobody's."""
     for encoding in ("windows-1251", "koi8-r", "iso8859-5"):

@@ -12,7 +12,7 @@ from ulmkit.formats.streams import Stream, as_utf8, with_line_feeds
 from ulmkit.text.encoding import Undecodable, decode_line, guess, is_utf8, marked, read_as
 
 UTF = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-BY_STREAM = (*UTF, "iso2022_jp")  # in which a line end is more than its byte
+BY_STREAM = (*UTF, "iso2022_jp", "utf-7")  # in which a character is not told by its own bytes
 DECODED_AT_ONCE = 1 << 16  # bytes of lines that are decoded at once
 
 

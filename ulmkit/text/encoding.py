@@ -44,6 +44,9 @@ DECLARED = re.compile(
 FREQUENT = frozenset("éèêäöüõåøæáíóúñçàâîôùûšžčßãąęłėżśćńųūāēī")
 LESS_FREQUENT = frozenset("ëïìòýðþœġķļņģįźœŗŠŽÕÄÖÜÉÅØÆČĀĒĪŪÁÍÓÚÑÇ")
 MARKS_IN_TEXT = frozenset("«»“”„‘’‚‹›–—…·•°§№\u00a0\u200c\u200d\u200e\u200f،؛؟€£©®™×½¼²³ºª´¿¡")
+# as mails of the nineties: base64 of UTF-16 behind a plus sign, https://www.rfc-editor.org/rfc/rfc2152
+_UTF7_RUN = re.compile(rb"\+(?:-|[A-Za-z0-9+/]{3,}+-?|[A-Za-z0-9+/]{0,2}\Z)")
+LEAST_RUNS = 3
 NON_ASCII = re.compile(rb"[\x80-\xff]")
 _HALVES = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 ASCII_OR_NOT = re.compile(rb"[\x00-\x7f]+|[\x80-\xff]+")
@@ -109,11 +112,31 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def with_escapes(data: bytes) -> str:
-    """`iso2022_jp` where ASCII holds its escapes and can be read by them, else nothing."""
-    if b"\x1b$" not in data or not data.isascii() or read_as(data, "iso2022_jp", whole=False) is None:
+def seven_bit(data: bytes) -> str:
+    """`iso2022_jp` or `utf-7` where ASCII holds what these write for other letters, and nothing against it; or nothing.
+
+    >>> seven_bit(b"+ANU-un s+APU-idab +AWE-okolaadiga"), seven_bit(b"1+1-2, C++, +372 5551 234")
+    ('utf-7', '')
+    """
+    if not data.isascii():
         return ""
-    return "iso2022_jp"
+    if b"\x1b$" in data and read_as(data, "iso2022_jp", whole=False) is not None:
+        return "iso2022_jp"
+    return "utf-7" if data.count(b"+") >= LEAST_RUNS and _is_utf7(data) else ""
+
+
+def _is_utf7(data: bytes) -> bool:
+    """Whether each plus sign begins letters and marks in base64 that words of an alphabet are written with.
+
+    No run holds what markup begins with, so that what is read so hides none.
+    """
+    runs = [run for run in _UTF7_RUN.finditer(data) if run[0] != b"+-"]
+    text = read_as(data, "utf-7", whole=False)
+    if text is None or len(runs) < LEAST_RUNS or b"+" in _UTF7_RUN.sub(b"", data):
+        return False
+    found = "".join(run[0].decode("utf-7", "replace") for run in runs if run.end() < len(data))
+    kinds = {_kind(char) for char in found if not " " <= char <= "~"}
+    return any(map(str.isupper, kinds)) and not kinds & {"ascii", "odd", "control", "CJK"} and not set("<>&") & {*found}
 
 
 def utf16_without_mark(data: bytes) -> str:
@@ -277,7 +300,7 @@ def guess(data: bytes, declared: str = "", candidates: Sequence[str] = (), lette
     if name := utf16_without_mark(data):
         return name
     if is_utf8(data):
-        return with_escapes(data) or "utf-8"
+        return seven_bit(data) or "utf-8"
     sample = sample_of(data)
     alphabet = alphabet_of(letters)
     scores: dict[str, float] = {}
@@ -360,7 +383,7 @@ def decode(data: bytes, declared: str = "", candidates: Sequence[str] = (), lett
         if (text := read_as(data, unmarked, whole=False)) is not None:
             return text, unmarked
     elif is_utf8(data):
-        name = with_escapes(data) or "utf-8"
+        name = seven_bit(data) or "utf-8"
         return codecs.getincrementaldecoder(name)().decode(data), name
     declared = declared or declared_in(data)
     if (text := _mostly_utf8(data, candidates)) is not None:
