@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_cases import examples
 
+from ulmkit.corpus.extract.holes import HOLE
 from ulmkit.corpus.extract.markdown import markdown_to_text
 
 
@@ -51,11 +52,58 @@ def text_of(source: str) -> str:
         ("Title\n=====\n\ntext\n\n* * *\n\nend", "text\n\nend"),
         ("    let x = f(y);\n\ntext", "text"),
         ("a\r\nb", "a b"),
+        ("<details><summary>Ava</summary>Tekst <p>lõik</p>lõpp</details>", "Ava\n\nTekst lõik\n\nlõpp"),
         ("", ""),
     ],
 )
 def test_markup_becomes_text(source: str, text: str) -> None:
     assert text_of(source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        # Obsidian
+        (
+            "[[Leib|leiba]], [[Leib]] ja [[Leib#Juuretis]], [[#Lõpp]] ![[pilt.png|300]] siin",
+            "leiba, Leib ja Leib > Juuretis, Lõpp siin",
+        ),
+        ("Üks lõik. ^loik1\n\nTeine. ^370661\n\n^a1-b2", "Üks lõik.\n\nTeine."),
+        ("Tekst %% märkus %% jääb.\n\n%%\nkaks\n\nlõiku\n%%\nlõpp", "Tekst jääb.\n\nlõpp"),
+        ("See on ==tähtis asi==, ka ==see==.", "See on tähtis asi, ka see."),
+        ("#retsept #leib/rukis\n\ntekst", "tekst"),
+        ("- [/] pooleli\n- [-] jäetud", "pooleli\njäetud"),
+        # Pandoc
+        ("[väike]{.smallcaps} ja [link](https://a.ee){target=_blank .x}", "väike ja link"),
+        (
+            "Nii on [vt @tamm2010, lk 3; @kask1999] ka [-@kask]. Märkus^[Siin see on.] jätkub.",
+            "Nii on ka. Märkus (Siin see on.) jätkub.",
+        ),
+        ("H~2~O, x^2^ ja ~~maha~~", "H2O, x2 ja maha"),
+        ("Ees.\n\n\\newpage\n\n\\begin{center}\ntaga", "Ees.\n\ntaga"),
+        ("Kui $x$ on $12$.\n\n$$\n\\int_0^1 x\n$$\n\nLõpp.", "Kui x on 12.\n\nLõpp."),
+    ],
+)
+def test_marks_of_dialects_are_no_text(source: str, text: str) -> None:
+    assert text_of(source) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hind oli $5 kuni $10, siis $5-$7 ja lõpuks 20$ kuus, 30$ aastas.",
+        "a == b, c==d ja e==f, 100%% ja 50%% veel, pindala 5 m ^2, C^ ja D^.",
+        "Vaata #teema all ja kirjuta @kasutaja või a@b.ee, [kell 5] ja [1].",
+        "Umbes ~5 kg või ~7 kg, x_1 ja y^n.",
+    ],
+)
+def test_signs_of_prose_are_no_marks_of_dialects(text: str) -> None:
+    assert text_of(text) == text
+
+
+def test_a_sentence_with_a_formula_of_signs_has_a_hole() -> None:
+    """The letters of its neighbours stay; what is done about the hole is the same as in wikitext."""
+    assert text_of("Valem $E = mc^2$ on kuulus. Ja $n$ on arv.") == f"Valem {HOLE} on kuulus. Ja n on arv."
 
 
 def test_front_matter_gives_the_title_and_goes() -> None:

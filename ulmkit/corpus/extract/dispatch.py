@@ -10,6 +10,7 @@ from ulmkit.corpus.extract.asciidoc import asciidoc_to_text
 from ulmkit.corpus.extract.bbcode import without_bbcode
 from ulmkit.corpus.extract.blocks import encodable, joined
 from ulmkit.corpus.extract.escaped import is_leftover, plainly_unescaped, without_written_escapes
+from ulmkit.corpus.extract.holes import HOLE, without_holes
 from ulmkit.corpus.extract.html import MAX_CHARACTERS, MainText, fragment_to_text, html_to_text
 from ulmkit.corpus.extract.markdown import markdown_to_text
 from ulmkit.corpus.extract.markup import kind_of
@@ -59,7 +60,7 @@ def extract(
 
     `decode` turns bytes and the declared encoding into text and the encoding it was in. `refused` is asked
     which other language a page's whole text is in, if any, before the main text is looked for, which costs twenty times
-    as much. A record that its source calls text is read as the markup it is written in. Of wikitext a sentence with a
+    as much. A record that its source calls text is read as the markup it is written in. Of markup a sentence with a
     hole is left out, where `sentences` tells a line's sentences apart; `left_out` hears of it. `wrapped` hears of plain
     text whose lines were, or look, wrapped at a column.
     """
@@ -86,8 +87,8 @@ def extract(
             return Unreadable(raw.id, "redirect")
         text = wikitext_to_text(content, extraction, sentences=sentences, left_out=left_out)
     elif kind in LIGHT_MARKUP:
-        text, heading = LIGHT_MARKUP[kind](content)
-        title = title or heading
+        text, heading = LIGHT_MARKUP[kind](content.replace(HOLE, ""))
+        text, title = without_holes(text, sentences, left_out), title or heading.replace(HOLE, "")
     else:
         text = plain_to_text(content, wrapped)
     text = encodable(joined(text.split("\n\n"), title))

@@ -4,6 +4,9 @@ import html
 import re
 
 from ulmkit.corpus.extract.blocks import BlockReader, has_word, is_prose, joined
+from ulmkit.corpus.extract.holes import HOLE
+
+MOST_SAID = 12  # characters of a formula that is said as a word is: a letter, a number
 
 _FRONT_MATTER = re.compile(r"\A\ufeff?\s*(?:---|\+\+\+)[ \t]*\n(.*?)\n(?:---|\+\+\+|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TITLE_SETTING = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M | re.I)
@@ -22,6 +25,7 @@ _UNREAD_ELEMENT = re.compile(
     re.I,
 )
 _BREAK = re.compile(r"<br\s*/?>", re.I)
+_BLOCK_END = re.compile(r"</(?:summary|details|p|li|h[1-6]|dt|dd|blockquote)\s*>", re.I)
 # an attribute of a component may hold an arrow, so quoted and braced parts may hold a bracket
 _TAG = re.compile(
     r"</?[A-Za-z][\w.:-]*+(?:[^<>\"'{}]|\"[^\"]*\"|'[^'\n]*'|\{[^{}]*+(?:\{[^{}]*+\}[^{}]*+)*+\})*+>|</?>"
@@ -36,7 +40,7 @@ _REFERENCE_MACRO = re.compile(
 _STRING = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 _MACRO = re.compile(
     r"\{\{[^{}\n]*\}\}|\{%[^{%\n]*+(?:(?:\{(?!%)|%(?!\}))[^{%\n]*+)*+%\}"
-    r"|\{[:#@][^{}\n]*\}|\{/[a-z]+\}|\{\.[\w -]+\}"
+    r"|\{[:#@][^{}\n]*\}|\{/[a-z]+\}|\{\.[A-Za-z][^{}\n]*\}"
 )
 _DIRECTIVE = re.compile(r"\[!(?:include|video|image|code|div|div-checklist|notebook)\b[^\n]*", re.I)
 _CALLOUT = re.compile(r"^\[!([\w-]+)\][+-]?[ \t]*", re.M)
@@ -50,6 +54,25 @@ _LINK = re.compile(
 )
 _REFERENCE_LINK = re.compile(r"\[([^\[\]]+)\][ ]?\[[^\[\]]*\]")
 _DEFINITION = re.compile(r"^ {0,3}\[(?!\^)([^\[\]\n]+)\]:[ \t]*\S+[^\n]*$|^\*\[[^\[\]\n]+\]:[^\n]*$", re.M)
+# Obsidian: what is linked or embedded by name, comments, names of blocks, lines of tags
+_WIKI_LINK = re.compile(r"(!?)\[\[([^\[\]|\n]+)(?:\|([^\[\]\n]*))?\]\]")
+_OWN_COMMENT = re.compile(
+    r"(?<!\S)%%(?!%)(?:[^%\n]|%(?!%)|\n(?!\n))*+%%(?!\S)|^%%[ \t]*$(?:[^%]|%(?!%))*?^%%[ \t]*$", re.M
+)
+_BLOCK_NAME = re.compile(r"(?:^|[ \t])\^(?:(?=[\w-]*[A-Za-z])[A-Za-z0-9-]{3,}|[0-9]{6})[ \t]*$", re.M)
+_TAG_LINE = re.compile(r"^[ \t]*(?:#[^\W\d][\w/-]*[ \t]*)+$", re.M)
+_HIGHLIGHT = re.compile(r"(?<![\w=])==(?=[^\s=])([^=\n]+?)(?<=\S)==(?![\w=])")
+# Pandoc: spans with attributes, notes and citations in the sentence, raised and lowered letters, commands of TeX
+_SPAN = re.compile(r"\[([^\[\]]*)\]\{[.#][^{}\n]*\}")
+_ATTRIBUTES = re.compile(r"(?<=[\])])\{ ?[.#:]?[\w-]+(?:=(?:\"[^\"\n]*\"|[^\s{}\"]+))?(?:\s[^{}\n]*)?\}")
+_INLINE_NOTE = re.compile(r"[ \t]*\^\[([^\[\]]*)\]")
+_CITATION = re.compile(r"[ \t]*\[(?:[^\[\]@\n]{0,80} )?-?@[\w:.#$%&+?<>~/-]+(?:[^\[\]\n]*)\](?!\()")
+_RAISED = re.compile(r"(?<=[^\s^~])(?:\^([\w+-]{1,12})\^|~([\w+-]{1,12})~)(?!~)")
+_COMMAND = re.compile(r"^\\[a-zA-Z]+(?:\{[^{}\n]*\})*[ \t]*$", re.M)
+# formulas of TeX: by Pandoc's rule no space stands inside of the signs, and no digit behind the second, as in prices
+_SHOWN_FORMULA = re.compile(r"\$\$(?:[^$]|\\\$)*?\$\$|\\\[[^\[\]]*?\\\]")
+_FORMULA = re.compile(r"(?<![\w$\\])\$(?=[^\s$])((?:[^$\\\n]|\\.)*?)(?<=[^\s\\])\$(?![\d$])")
+_SIGNS = re.compile(r"[\\^_{}=<>]")
 _FOOTNOTE = re.compile(r"\[\^[^\[\]\s]+\](?::[ \t]*)?")
 _STARS = re.compile(r"(?<![\s\d*])\*{1,3}|\*{1,3}(?![\s\d*])")
 _UNDERSCORES = re.compile(r"(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])")
@@ -59,7 +82,7 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]
 _QUOTE = re.compile(r"^(?:[ \t]*> ?)+")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _RULE = re.compile(r"^[ \t]*(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|=+)[ \t]*$")
-_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|:(?=[ \t]))(?:[ \t]+|$)(?:\[[ xX]\][ \t]+|:[ \t]+)?")
+_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|:(?=[ \t]))(?:[ \t]+|$)(?:\[[ xX/-]\][ \t]+|:[ \t]+)?")
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
 _CELL_EDGE = re.compile(r"(?<!\\)\|")
 _CONTAINER = re.compile(r"^[ \t]*:{3,}[ \t]*([\w-]*)[ \t]*(.*?)(?::::)?[ \t]*$")
@@ -83,7 +106,7 @@ def markdown_to_text(source: str) -> tuple[str, str]:
             title = setting[1].strip("\"'")
         text = text[front.end() :]
     code: list[str] = []
-    text = _without_markup(_masked(_without_fences(text), code))
+    text = _without_markup(_masked(_without_formulas(_without_fences(text)), code))
     reader = _Reader()
     for line in text.split("\n"):
         reader.read(line)
@@ -109,6 +132,21 @@ def _without_fences(text: str) -> str:
         else:
             kept.append(line)
     return "\n".join(kept)
+
+
+def _without_formulas(text: str) -> str:
+    """Formulas that stand alone out; in a sentence a letter or a number stays, and of another one a hole is left."""
+    text = _COMMAND.sub("", text) if "\\" in text else text
+    if "$$" in text or "\\[" in text:
+        text = _SHOWN_FORMULA.sub("", text)
+    return _FORMULA.sub(_formula_read, text) if text.count("$") > 1 else text
+
+
+def _formula_read(match: re.Match[str]) -> str:
+    formula = match[1]
+    if not _SIGNS.search(formula):
+        return formula if len(formula) <= MOST_SAID and " " not in formula else match[0]
+    return HOLE
 
 
 def _masked(text: str, code: list[str]) -> str:
@@ -139,13 +177,19 @@ def _without_markup(text: str) -> str:
         text = _UNREAD_ELEMENT.sub("\n\n", text)
         text = _AUTOLINK.sub(r"\1", text)
         text = _BREAK.sub("  \n", text)
+        text = _BLOCK_END.sub("\n\n", text)
         text = _TAG.sub("", text)
     if "{" in text:
+        text = _ATTRIBUTES.sub("", _SPAN.sub(r"\1", text))
         text = _REFERENCE_MACRO.sub(_last_string, text)
         text = _MACRO.sub("", text)
     if "[!" in text:
         text = _DIRECTIVE.sub("", text)
     text = _MODULE.sub("", text)
+    if "%%" in text:
+        text = _OWN_COMMENT.sub("", text)
+    if "[[" in text:
+        text = _WIKI_LINK.sub(_linked, text)
     text = _IMAGE.sub("", text)
     defined = "]:" in text
     if defined:
@@ -155,7 +199,21 @@ def _without_markup(text: str) -> str:
         text = _LINK.sub(r"\1", _IMAGE.sub("", text))
     if defined or "][" in text:
         text = _REFERENCE_LINK.sub(r"\1", text)
+    if "@" in text and "[" in text:
+        text = _CITATION.sub("", text)
+    if "^" in text:
+        text = _INLINE_NOTE.sub(r" (\1)", text) if "^[" in text else text
+        text = _BLOCK_NAME.sub("", text)
+    if "#" in text:
+        text = _TAG_LINE.sub("", text)
     return _FOOTNOTE.sub("", text) if "[^" in text else text
+
+
+def _linked(match: re.Match[str]) -> str:
+    """What is shown of a link by name: its label, or the name as far as its place in the file."""
+    if match[1]:
+        return ""
+    return match[3] or re.sub(r"\s*#\^?\s*", " > ", match[2]).removeprefix(" > ")
 
 
 def _last_string(match: re.Match[str]) -> str:
@@ -244,6 +302,10 @@ def _inline(text: str) -> str:
         text = _UNDERSCORES.sub("", text)
     if "~~" in text:
         text = text.replace("~~", "")
+    if "~" in text or "^" in text:
+        text = _RAISED.sub(lambda m: m[1] or m[2], text)
+    if "==" in text:
+        text = _HIGHLIGHT.sub(r"\1", text)
     if ":" in text:
         text = _EMOJI.sub("", text)
     if "&" in text:

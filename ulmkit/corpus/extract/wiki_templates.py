@@ -11,10 +11,9 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
+from ulmkit.corpus.extract.holes import HOLE
 from ulmkit.corpus.extract.wiki_measures import measure, raised, spelled, value
 from ulmkit.language.sections import Extraction
-
-HOLE = "\ufffc"  # OBJECT REPLACEMENT CHARACTER: something stood here that has no letters
 
 _LEAF = re.compile(r"\{\{([^{}|]*+)(?:\|([^{}]*+))?\}\}")
 # '' around templates alone goes with them: left side by side, the marks '' and '' would be read as an apostrophe

@@ -10,8 +10,8 @@ import html
 import re
 from collections.abc import Callable, Iterable
 
-from ulmkit.corpus.extract.blocks import folded, has_word
-from ulmkit.corpus.extract.wiki_templates import HOLE, Templates
+from ulmkit.corpus.extract.holes import HOLE, without_holes
+from ulmkit.corpus.extract.wiki_templates import Templates
 from ulmkit.language.sections import Extraction
 
 # Elements of which nothing is read. `ref` is the frequent one; the others are pictures, formulas, code and forms.
@@ -73,7 +73,6 @@ _TABLE_LINE = re.compile(r"\n[ \t]*+(?:\{?\||!)[^\n]*+")
 # What a removed template leaves of brackets: "( ؛ )" goes, "(; born" becomes "(born"
 _BRACKET_HOLE = re.compile(r"\((?=[\s,;:،؛.\-–—/•·)])(?:[\s,;:،؛.\-–—/•·]*+(\))|[\s,;،؛]*+)")
 _BRACKET_END = re.compile(r"[\s,;،؛]++\)")
-_BRACKET = re.compile(r"\(([^()\n]*+)\)")
 _EMPTY_QUOTES = ("«»", "“”", "[]", "（）")
 _SPACE_BEFORE_STOP = re.compile(r" (?=\.(?:\s|\Z))")
 _SPACES = re.compile(r"  +")
@@ -130,39 +129,7 @@ def wikitext_to_text(
     if "&" in text:
         text = text.replace("&nbsp;", " ")
         text = _ENTITY.sub(_character, text)
-    if HOLE in text:
-        text = _without_holes(text, sentences, left_out) if sentences else text.replace(HOLE, "")
-    return _tidy(text)
-
-
-def _without_pieces(bracket: re.Match[str]) -> str:
-    """A bracket without what in it has a hole: it says something beside the sentence, which is whole without it."""
-    if HOLE not in bracket[0]:
-        return bracket[0]
-    pieces = re.split("([;؛])", bracket[1])
-    if len(pieces) == 1:
-        pieces = re.split("([,،])", bracket[1])
-        if any(HOLE in piece and has_word(piece) for piece in pieces):
-            return ""
-    kept = [piece for piece in pieces[::2] if HOLE not in piece and has_word(piece)]
-    return f"({f'{pieces[1]} '.join(map(str.strip, kept))})" if kept else ""
-
-
-def _without_holes(text: str, sentences: Callable[[str], list[str]], left_out: Callable[[str], None] | None) -> str:
-    """`text` without the sentences that have a hole."""
-    lines = text.split("\n")
-    for place, line in enumerate(lines):
-        if HOLE not in line:
-            continue
-        if "(" in line:
-            line = _BRACKET.sub(_without_pieces, line)
-        found = sentences(folded(line))
-        lines[place] = " ".join(sentence for sentence in found if HOLE not in sentence)
-        if left_out is not None:
-            for sentence in found:
-                if HOLE in sentence:
-                    left_out(sentence)
-    return "\n".join(lines)
+    return _tidy(without_holes(text, sentences, left_out))
 
 
 def is_redirect(source: str, extraction: Extraction) -> bool:
