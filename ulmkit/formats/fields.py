@@ -69,7 +69,7 @@ WORD_FORMS = ("word", "form", "token", "text", "orth", "surface")  # where such 
 # what is text in the mappings of such a list, in the order in which they stand there
 PROSE_FIELDS = frozenset(
     map(plain_key, ("text", "content", "body", "paragraph", "paragraphs", "headline", "heading", "title", "summary",
-    "lead", "value", "rendered", "sentence", "caption_text", "data", "items", *PART_FIELDS, *WORD_FIELDS))
+    "lead", "value", "rendered", "sentence", "context", "caption_text", "data", "items", *PART_FIELDS, *WORD_FIELDS))
 )  # fmt: skip
 NAME_FIELDS = ("path", "filename", "file_name", "file", "id", "url")  # a file's name tells Markdown from text
 NEVER_TEXT = frozenset(

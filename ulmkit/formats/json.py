@@ -1,36 +1,44 @@
-"""JSON: one object a line, an array of objects, one object, or objects one after the other."""
+"""JSON: one object a line, an array of objects, one object, or objects one after the other; in a script, too."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.fields import PARTS_OF_ONE, NumberedRecord, Path, choose, documents, known_text, leaves
+from ulmkit.formats.json_columns import rows_by_column
 from ulmkit.formats.lines import skip_line, text_lines, unified
 from ulmkit.formats.origin import Origin, Record
 from ulmkit.formats.streams import BUFFER, Stream
 
 TOO_DEEP = "nested too deep"
 PYTHON_RECORD = re.compile(r"\{\s*u?'[^'\n]{1,80}'\s*:")
-BETWEEN = re.compile(r"[\s,\ufeff]*")
+# between values, and behind the last one of a script; a record separator (RFC 7464) is a space to `re`
+BETWEEN = re.compile(r"[\s,;)\ufeff\0]*")
+# what a script has before its JSON: comments, the name that it is assigned to, or the call of a function
+BEFORE_JSON = re.compile(
+    r"(?>\ufeff|\s|/\*.*?\*/|//[^\n]*\n)*+(?:(?:(?:var|let|const|return)\s+)?[\w$.]{1,200}(?:\[[^\]\n]{0,200}\])?\s*[=(]\s*)?"
+    r"(?=\{\s*\"|\[\s*[\[{\"])",
+    re.S,
+)
 NUMBER_MAY_GO_ON = re.compile(r"[\d.eE+-]\Z")
 
 
 def read_json_lines(stream: Stream, origin: Origin) -> Iterator[Record]:
     """A document a line; the number of the line is the record's."""
-    yield from documents(_lines(stream, origin), origin)
+    yield from documents(json_line_records(stream, origin), origin)
 
 
-def _lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[NumberedRecord]:
+def json_line_records(stream: Stream, origin: Origin, before: int = 0) -> Iterator[NumberedRecord]:
     """The records of lines, of which so many stand `before`."""
-    for number, line in text_lines(stream, origin, before):
+    for number, line in text_lines(stream, origin, before, holes=True):
         if isinstance(line, Unreadable):
             yield line
             continue
-        line = line.removeprefix("\ufeff")  # files that were put together have a mark each
+        line = line.lstrip("\ufeff\x1e")  # files that were put together have a mark each; RFC 7464 has a separator
         if line.strip():
             try:
                 yield _row(json.loads(line, strict=False), number, origin)
@@ -63,30 +71,34 @@ def _row(value: Any, number: int, origin: Origin) -> NumberedRecord:
 def read_json_document(stream: Stream, origin: Origin) -> Iterator[Record]:
     """The objects of a JSON document, streamed where it is an array.
 
-    One object alone is a document itself, or holds its records in a list (`data`, `articles` …).
+    One object alone is a document itself, or holds its records in a list (`data`, `articles` …) or by columns.
     """
+    rows, prefix = json_document_records(stream, origin)
+    if prefix and origin.text_field:
+        from dataclasses import replace
+
+        origin = replace(origin, text_field=origin.text_field.removeprefix(f"{prefix}."))
+    yield from documents(rows, origin)
+
+
+def json_document_records(stream: Stream, origin: Origin) -> tuple[Iterator[NumberedRecord], str]:
+    """The records of a JSON document, and the key that they lie under where one object holds them."""
     even = unified(stream, origin)
     if isinstance(even, Unreadable):
-        yield even
-        return
-    start = even.head()[:BUFFER].lstrip()
-    if start.startswith(b"["):
-        yield from documents(_values(even, origin), origin)
-        return
+        return iter([even]), ""
+    start = even.head()[:BUFFER].decode("latin-1")  # as many characters as bytes
+    if before := BEFORE_JSON.match(start):
+        even.read(before.end())
+        start = start[before.end() :]
     values = _values(even, origin)
+    if start.lstrip().startswith("["):
+        return values, ""
     first = next(values, None)
     second = next(values, None)
-    if first is None:
-        return
     if second is None and isinstance(first, tuple):
         prefix, rows = _unwrapped(first[1], origin)
-        if prefix and origin.text_field:
-            from dataclasses import replace
-
-            origin = replace(origin, text_field=origin.text_field.removeprefix(f"{prefix}."))
-        yield from documents(rows, origin)
-        return
-    yield from documents((row for rows in ((first, second), values) for row in rows if row is not None), origin)
+        return rows, prefix
+    return (row for rows in ((first, second), values) for row in rows if row is not None), ""
 
 
 def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[NumberedRecord]]:
@@ -94,6 +106,8 @@ def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[
 
     Answers of search engines and other interfaces hold them deeper: `hits.hits`, `response.docs`, `data.posts.nodes`.
     """
+    if table := rows_by_column(value):
+        return "", enumerate_rows(table, origin)
     if origin.text_field and origin.text_field in value:
         return "", iter([(1, value)])
     named = [path for path, text in leaves(value) if text.strip() and known_text(path[-1])]
@@ -123,7 +137,7 @@ def _lists(
             yield from _lists(item, depth - 1, here)
 
 
-def enumerate_rows(values: list[Any], origin: Origin) -> Iterator[NumberedRecord]:
+def enumerate_rows(values: Sequence[Any], origin: Origin) -> Iterator[NumberedRecord]:
     """Values numbered from 1."""
     return (_row(value, number, origin) for number, value in enumerate(values, 1))
 
@@ -193,7 +207,7 @@ def _too_large(text: str, in_array: bool, stream: Stream, origin: Origin, number
     yield origin.unreadable(reasons.TOO_LARGE, f"a JSON value over {limit:,} characters", number, shown=excerpt(text))
     if not in_array and "\n" not in text:
         skip_line(stream, limit)
-        yield from _lines(stream, origin, number)
+        yield from json_line_records(stream, origin, number)
 
 
 def _unfinished(error: ValueError, origin: Origin, number: int) -> Unreadable:

@@ -13,6 +13,7 @@ from ulmkit.text.encoding import Undecodable, decode_line, guess, is_utf8, marke
 
 UTF = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 BY_STREAM = (*UTF, "iso2022_jp", "utf-7")  # in which a character is not told by its own bytes
+HOLE_IN_LINE = b"\0" * 16  # bytes that were never written, as a crash leaves them
 DECODED_AT_ONCE = 1 << 16  # bytes of lines that are decoded at once
 
 
@@ -99,10 +100,12 @@ def skip_line(stream: Stream, limit: int) -> None:
         pass
 
 
-def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tuple[int, str | Unreadable]]:
+def text_lines(
+    stream: Stream, origin: Origin, before: int = 0, *, holes: bool = False
+) -> Iterator[tuple[int, str | Unreadable]]:
     """(number from 1, line with its end) for each line; a line that cannot be read comes as its complaint.
 
-    `before` lines have been read already.
+    `before` lines have been read already. `holes`: many zero bytes are a hole in the file, and no padding of a cell.
     A last line without its end is held back where the stream was cut: it is half a record.
     """
     head = stream.head()
@@ -123,7 +126,7 @@ def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tupl
     while block := even.read(DECODED_AT_ONCE):
         if not block.endswith(b"\n"):
             block += even.readline(limit)
-        whole = block.endswith(b"\n") or not even.failure
+        whole = (block.endswith(b"\n") or not even.failure) and not (holes and HOLE_IN_LINE in block)
         if whole and len(block) < min(limit, 4 * DECODED_AT_ONCE) and (text := decode.block(block)) is not None:
             yield from enumerate(io.StringIO(text, newline="\n"), number + 1)
             number += block.count(b"\n") + (not block.endswith(b"\n"))
@@ -139,6 +142,10 @@ def text_lines(stream: Stream, origin: Origin, before: int = 0) -> Iterator[tupl
                 continue
             if not ended and even.failure:
                 break
+            if holes and HOLE_IN_LINE in line:
+                detail = f"{line.count(b'\0'):,} zero bytes in the place of what was to be written"
+                yield number, origin.unreadable(reasons.DAMAGED, detail, number, shown=excerpt(line))
+                continue
             try:
                 yield number, decode(line)
             except Undecodable as error:

@@ -24,7 +24,7 @@ from ulmkit.formats.recognise import Format, recognise
 from ulmkit.formats.spoken import read_messages, read_subtitles
 from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits, Stream, decompressed
 from ulmkit.formats.table_told import told_layout
-from ulmkit.formats.tables import read_parquet, read_table
+from ulmkit.formats.tables import read_arrow, read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
 from ulmkit.names import home_expanded, stored_name
 from ulmkit.text.encoding import Undecodable
@@ -36,6 +36,7 @@ READERS: dict[str, Reader] = {
     "json": read_json_document,
     "table": read_table,
     "parquet": read_parquet,
+    "arrow": read_arrow,
     "mediawiki": read_mediawiki,
     "warc": read_warc,
     "arc": read_arc,

@@ -5,8 +5,9 @@ import re
 from typing import NamedTuple
 
 from ulmkit.formats import reasons
+from ulmkit.formats.arrow import ARROW_FILE, ARROW_STREAM
 from ulmkit.formats.containers import is_tar
-from ulmkit.formats.json import PYTHON_RECORD
+from ulmkit.formats.json import BEFORE_JSON, PYTHON_RECORD
 from ulmkit.formats.layout import KNOWN_COLUMNS, find_layout
 from ulmkit.formats.streams import CODECS
 from ulmkit.text.encoding import Undecodable, decode
@@ -34,7 +35,8 @@ FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"{\\rtf", reasons.UNSUPPORTED, "RTF is not read; save it as text first"),
     (b"\xd0\xcf\x11\xe0", reasons.UNSUPPORTED, "an old Office document; save it as text first"),
     (b"SQLite format 3\0", reasons.UNSUPPORTED, "SQLite is not read; export the table as CSV first"),
-    (b"ARROW1", reasons.UNSUPPORTED, "Arrow files are not read; save them as Parquet first"),
+    (b"bplist00", reasons.UNSUPPORTED, "property lists and Safari's web archives are not read; save the page as HTML"),
+    (b"\x5d\x00\x00", reasons.UNSUPPORTED, "LZMA is not read; unpack it first"),
     (b"Obj\x01", reasons.UNSUPPORTED, "Avro is not read; save it as Parquet or JSON lines first"),
     (b"SEQ\x06", reasons.UNSUPPORTED, "Hadoop SequenceFile is not read; unpack it first"),
     (b"\x89PNG", reasons.NOT_TEXT, "an image"),
@@ -48,6 +50,7 @@ FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x80\x04\x95", reasons.NOT_TEXT, "a Python pickle"),
 )
 MOST_CONTROLS = 0.02  # share of control characters in a text
+ZEROS = re.compile("\0{16,}")
 ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 BZIP2_BLOCKS = (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90")
 
@@ -93,6 +96,7 @@ XML = re.compile(
     r"\s*(?:<\?xml\s|<!DOCTYPE\s|<!--|<[A-Za-z_][\w:.-]*(?:\s+[\w:.-]+\s*=\s*[\"'][^\"']*[\"'])*\s*/?>)", re.I
 )
 TREEBANK = re.compile(r"(?:#[^\n]*\n)*1(?:-\d+)?\t[^\t\n]+(?:\t[^\t\n]*){8}\n")
+_MANUAL = re.compile(r"(?:['.]\\\"[^\n]*\n|\s)*+\.(?:TH|Dd)[ \t]")  # page of a manual
 SQL = re.compile(
     r"(?>\s|--[^\n]*\n|/\*.*?\*/;?)*+(?:INSERT\s+INTO|CREATE\s+TABLE|DROP\s+TABLE|COPY\s+\S+|SET\s+\w+|BEGIN|USE)\b[^\n]*[(;=]",
     re.I | re.S,
@@ -113,6 +117,8 @@ def recognise(head: bytes, name: str) -> Format:
         return Format("zip")
     if head.startswith((b"PAR1", b"PARE")):
         return Format("parquet")
+    if head.startswith((ARROW_FILE, ARROW_STREAM)):
+        return Format("arrow")
     for magic, reason, detail in FOREIGN:
         if head.startswith(magic):
             return refused(reason, detail)
@@ -129,6 +135,8 @@ def recognise(head: bytes, name: str) -> Format:
             return refused(reasons.NOT_TEXT, "binary data")
         # markup may lie around letters that only the reader's own list of encodings can tell
         text, encoding = head.decode("latin-1"), ""
+    if JSON_LINES.search(name.lower()):
+        text = ZEROS.sub("", text)  # which a crash left; a record that it has cut is a bad one by itself
     # a few NULs are in many a table that a database wrote; readers leave them out
     if control_share(text[:4096] if encoding else text) > MOST_CONTROLS:
         return refused(reasons.NOT_TEXT, "binary data")
@@ -137,12 +145,12 @@ def recognise(head: bytes, name: str) -> Format:
 
 def control_share(text: str) -> float:
     """Share of control characters that no text has."""
-    return sum(char < " " and char not in "\t\n\r\f\x1a\x1b" for char in text) / max(len(text), 1)
+    return sum(char < " " and char not in "\t\n\r\f\x1a\x1b\x1e" for char in text) / max(len(text), 1)
 
 
 def recognise_text(text: str, name: str) -> Format:
     """The format of text that starts so, of a file called `name` (lower case)."""
-    start = text.lstrip("\ufeff \t\r\n")
+    start = text.lstrip("\ufeff \t\r\n\x1e")
     if MARKDOWN.search(name):
         return Format("markdown")
     if start.startswith("-----BEGIN PGP"):
@@ -167,6 +175,12 @@ def recognise_text(text: str, name: str) -> Format:
         return Format("json lines" if start.startswith("{") else "json")  # each is a bad record, and no text
     if JSON_LINES.search(name) and any(recognise_json(line) for line in start.split("\n", 20)[1:20]):
         return Format("json lines")  # its first record alone is bad
+    if JSON_LINES.search(name) and _is_json_string(start.partition("\n")[0]):
+        return Format("json lines")
+    if (before := BEFORE_JSON.match(start)) and recognise_json(start[before.end() :].rstrip("; )\r\n")):
+        return Format("json")  # in a script
+    if _MANUAL.match(start):
+        return refused(reasons.UNSUPPORTED, "roff is not read; save what `man` shows as text first")
     if TREEBANK.match(start):
         return Format("treebank")
     if SQL.match(start):
@@ -240,6 +254,14 @@ def recognise_json(start: str, *, lines: bool = False) -> Format | None:
     # an array with no record in it is itself a bad one, on its line
     bare = lines and not (isinstance(value, list) and any(isinstance(each, dict | str) for each in value))
     return Format("json lines" if isinstance(value, dict) or bare else "json")
+
+
+def _is_json_string(line: str) -> bool:
+    """Whether a line is a string of JSON and nothing else."""
+    try:
+        return line.startswith('"') and isinstance(json.loads(line, strict=False), str)
+    except ValueError:
+        return False
 
 
 def begins_json(start: str) -> bool:

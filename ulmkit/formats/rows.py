@@ -1,7 +1,6 @@
-"""Tables as rows of cells with their line numbers: CSV, TSV, JSON lines and Parquet, packed or not."""
+"""Tables as rows of cells with their line numbers: CSV, TSV, JSON and Parquet, packed or not."""
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +9,8 @@ from ulmkit.document import Unreadable
 from ulmkit.errors import InputError, system_error
 from ulmkit.files import RegularFile
 from ulmkit.formats import reasons
+from ulmkit.formats.fields import NumberedRecord
+from ulmkit.formats.json import json_document_records, json_line_records
 from ulmkit.formats.lines import text_lines
 from ulmkit.formats.origin import Origin, scalar
 from ulmkit.formats.read import plain_name
@@ -47,9 +48,9 @@ def rows_of_file(path: Path, *, lines: bool = False, layout: str = "") -> Iterat
             stream = decompressed(stream, CODECS[found.name], LIMITS, budget)
         readers = {
             "table": _cells,
-            "json lines": _objects,
+            "json lines": lambda stream, origin: _objects(json_line_records(stream, origin)),
             "text": _lines if lines and not layout else _cells,
-            "json": _objects,
+            "json": lambda stream, origin: _objects(json_document_records(stream, origin)[0]),
         }
         if found.name == "parquet":
             yield from _parquet(stream, origin)
@@ -79,25 +80,14 @@ def _lines(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
             yield number, {"column1": scalar(line.rstrip("\r\n"))}
 
 
-def _objects(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:
-    """Objects of JSON lines."""
-    for number, line in text_lines(stream, origin):
-        if isinstance(line, Unreadable):
-            yield line
-        elif not line.isspace():
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                yield origin.unreadable(
-                    reasons.BAD_RECORD, error if isinstance(error, ValueError) else "too deep", number
-                )
-                continue
-            if isinstance(value, dict):
-                yield number, {scalar(str(key)): each for key, each in value.items()}
-            else:
-                yield origin.unreadable(
-                    reasons.BAD_RECORD, f"a JSON {type(value).__name__}, not an object a line", number
-                )
+def _objects(records: Iterator[NumberedRecord]) -> Iterator[TableRow | Unreadable]:
+    """Objects of JSON."""
+    for record in records:
+        if isinstance(record, tuple):
+            number, value = record
+            yield number, {scalar(str(key)): each for key, each in value.items()}
+        elif isinstance(record, Unreadable):
+            yield record
 
 
 def _parquet(stream: Stream, origin: Origin) -> Iterator[TableRow | Unreadable]:

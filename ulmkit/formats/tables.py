@@ -1,13 +1,14 @@
-"""CSV, TSV and Parquet: rows with a text column."""
+"""CSV, TSV, Parquet and Arrow: rows with a text column."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ulmkit.document import Unreadable
 from ulmkit.errors import UsageError
 from ulmkit.formats import reasons
+from ulmkit.formats.arrow import ArrowFile
 from ulmkit.formats.fields import (
     Choice,
     NumberedRecord,
@@ -36,8 +37,18 @@ def read_table(stream: Stream, origin: Origin) -> Iterator[Record]:
 
 def read_parquet(stream: Stream, origin: Origin) -> Iterator[Record]:
     """A document a row; only the text and the facts beside it are read, a row group at a time."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    yield from _read_columns(stream, origin, lambda source: pq.ParquetFile(source, memory_map=False, pre_buffer=False))
+
+
+def read_arrow(stream: Stream, origin: Origin) -> Iterator[Record]:
+    """A document a row of an Arrow file (Feather), or stream, as Hugging Face's datasets keep their tables."""
+    yield from _read_columns(stream, origin, ArrowFile)
+
+
+def _read_columns(stream: Stream, origin: Origin, opened: Callable[[Any], Any]) -> Iterator[Record]:
+    import pyarrow as pa
 
     if stream.path is not None:
         source: Any = stream.path
@@ -48,7 +59,7 @@ def read_parquet(stream: Stream, origin: Origin) -> Iterator[Record]:
             return
         source = io.BytesIO(data)
     try:
-        file = pq.ParquetFile(source, memory_map=False, pre_buffer=False)
+        file = opened(source)
     except (pa.ArrowException, OSError, ValueError) as error:
         text = str(error).splitlines()[0]
         cut = "magic bytes" in text or "footer" in text.lower() or "truncated" in text.lower()
@@ -63,7 +74,7 @@ def read_parquet(stream: Stream, origin: Origin) -> Iterator[Record]:
         except (pa.ArrowException, OSError, ValueError) as error:
             yield origin.unreadable(reasons.DAMAGED, str(error).splitlines()[0])
             return
-        yield from documents(_parquet_rows(file, columns, origin), origin, choice)
+        yield from documents(_column_rows(file, columns, origin), origin, choice)
 
 
 def _columns(file: Any, origin: Origin) -> tuple[list[str], Choice]:
@@ -96,7 +107,7 @@ def _first_filled(file: Any, columns: list[str]) -> list[Mapping[str, Any]]:
     return []
 
 
-def _parquet_rows(file: Any, columns: list[str], origin: Origin) -> Iterator[NumberedRecord]:
+def _column_rows(file: Any, columns: list[str], origin: Origin) -> Iterator[NumberedRecord]:
     import pyarrow as pa
 
     number = 0
