@@ -101,3 +101,24 @@ def test_labelled_rows_are_read_from_whole_documents_too(content: str, tmp_path:
     (tmp_path / "a.json").write_text(content)
     rows = [row for row in rows_of_file(tmp_path / "a.json") if not isinstance(row, Unreadable)]
     assert [row[1]["text"] for row in rows] == [A, B]
+
+
+@pytest.mark.parametrize("end", ["…", " ...", " [...]", "… https://naide.ee/lugu", "… [+1234 chars]"])
+@pytest.mark.parametrize("whole", [{"extended_tweet": {"full_text": f"{A} {B}"}}, {"full": f"{A} {B}"}])
+def test_a_text_that_a_server_has_cut_is_its_whole(end: str, whole: dict[str, object], tmp_path: Path) -> None:
+    """Record by record: texts that were short enough have no other."""
+    lines = [json.dumps({"text": A}), json.dumps({"text": f"{A} {B[:8]}{end}", **whole})]
+    assert read(tmp_path, "\n".join(lines), "a.jsonl") == ([A, f"{A} {B}"], [])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"text": f"{A} Ja siis…", "summary": A},
+        {"text": f"{A} Ja siis…", "other": f"{B} {B} {B}"},
+        {"text": "Noh…", "other": "Noh, siis räägime sellest homme pikemalt."},
+        {"text": A, "comments": f"{A} {B}"},
+    ],
+)
+def test_a_text_with_no_whole_beside_it_stays(record: dict[str, str], tmp_path: Path) -> None:
+    assert read(tmp_path, json.dumps(record) + "\n", "a.jsonl") == ([record["text"]], [])

@@ -84,6 +84,9 @@ KIND_BY_SUFFIX: dict[str, Kind] = {
 }
 _BREAKS = frozenset(("hardBreak", "hard_break", "br"))  # between runs of text
 _SENTENCE_ENDS = re.compile(r"[^\W\d_][.!?…؟۔。]\Z")
+# the end of a text that a server has cut: a mark, how much is missing, or the address of the whole
+_CUT = re.compile(r"\s*(?:\[?(?:…|\.\.\.)\]?)?\s*(?:(?<=[….\]])\s*https?://\S+|\[\+\d+ chars\])?\s*\Z")
+_CUT_SHARED = 20  # characters at least that a cut text and its whole have alike
 TAG = re.compile(r"</(?:p|div|span|a|li|h[1-6]|table|body)>|<br\s*/?>", re.I)
 
 Path = tuple[str, ...]
@@ -344,11 +347,29 @@ def documents(rows: Iterable[NumberedRecord], origin: Origin, choice: Choice | N
             text = text_at(record, here.path) if here else None
             if text is None and here and not origin.text_field and (other := _named(record)):
                 here, text = other, text_at(record, other.path)
+            elif here and isinstance(text, str) and not origin.text_field and (whole := _whole(record, text)):
+                here, text = whole, text_at(record, whole.path)
             if here is None or text is None:
                 facts = "; ".join(f"{key}: {str(value)[:40]}" for key, value in islice(record.items(), 8))
                 yield origin.unreadable(reasons.NO_TEXT, detail, number, shown=excerpt(facts))
             else:
                 yield _document(origin, here, number, record, text)
+
+
+def _whole(record: Mapping[str, Any], text: str) -> Choice | None:
+    """Where in a record the whole of `text` lies, of which a server has cut the end; None where it is not cut."""
+    cut = _CUT.search(text, max(0, len(text) - 200))
+    if not cut or not cut[0].strip():
+        return None
+    beginning = text[: cut.start()].strip()
+    if len(beginning) < _CUT_SHARED:
+        return None
+    for path, value in leaves(record):
+        cut_too = _CUT.search(value, max(0, len(value) - 200))
+        longer = len(value[: cut_too.start() if cut_too else None].strip()) > len(beginning)
+        if longer and value.lstrip().startswith(beginning):
+            return Choice(path, _kind([record], path))
+    return None
 
 
 def _named(record: Mapping[str, Any]) -> Choice | None:
