@@ -352,10 +352,13 @@ def _is_open_question(found: FoundLayout, best: FoundLayout) -> bool:
     """Whether marks that quote cells in one of the two alone are the table's or its texts', and too few rows say which.
 
     They quote where one stands at the beginning of a cell, but for tables between tabs, which people write by hand. A
-    sample that is damaged and in which nothing had to be quoted says nothing either.
+    sample that is damaged and in which nothing had to be quoted says nothing either. Where nothing is quoted and all
+    marks stand behind backslashes, these are escapes or belong to the texts.
     """
-    if found.width != best.width or found.layout.delimiter != best.layout.delimiter or found.layout.escape:
+    if found.width != best.width or found.layout.delimiter != best.layout.delimiter:
         return False
+    if found.layout.escape:
+        return not best.layout.escape and not best.quoted_rows and _escapes_its_marks(best)
     if best.layout.quote and not found.layout.quote:
         return not best.is_whole and not any(row.needed for row in best.rows)
     quote = found.layout.quote
@@ -406,6 +409,13 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     if not found.layout.quote and breaks and 2 * best.quoted_rows < len(best.rows):
         return True
     return found.share >= best.share and len(found.rows) > len(best.rows)
+
+
+def _escapes_its_marks(found: FoundLayout) -> bool:
+    """Whether there are quotation marks in the cells, each of them behind a backslash."""
+    cells = [cell for row in found.rows for cell in row.cells]
+    marks = sum(cell.count('"') for cell in cells)
+    return 0 < marks == sum(cell.count('\\"') for cell in cells)
 
 
 def _spans_escapes(found: FoundLayout) -> bool:
