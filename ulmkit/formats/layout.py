@@ -353,13 +353,13 @@ def _is_open_question(found: FoundLayout, best: FoundLayout) -> bool:
 
     They quote where one stands at the beginning of a cell, but for tables between tabs, which people write by hand. A
     sample that is damaged and in which nothing had to be quoted says nothing either, nor does one in which more rows
-    leave marks bare than quote a cell: a writer that quotes does so with each cell that holds a mark. Where nothing is
-    quoted and all marks stand behind backslashes, these are escapes or belong to the texts.
+    leave marks bare than quote a cell: a writer that quotes does so with each cell that holds a mark. Where all
+    marks within cells stand behind backslashes, these are escapes or belong to the texts.
     """
     if found.width != best.width or found.layout.delimiter != best.layout.delimiter:
         return False
     if found.layout.escape:
-        return not best.layout.escape and not best.quoted_rows and _escapes_its_marks(best)
+        return not best.layout.escape and _escapes_its_marks(best)
     if best.layout.quote and not found.layout.quote:
         needed = any(row.needed for row in best.rows)
         return (not best.is_whole and not needed) or _leaves_marks_bare(best)
