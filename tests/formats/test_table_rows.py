@@ -177,6 +177,9 @@ LOST_ONCE_AS_REPORTED = (
         1100332,
         1100844,
         1404682,
+        5106898,
+        6104939,
+        8101408,
     ),
 )
 
@@ -288,6 +291,16 @@ ESCAPED_COMMA = "https://naide.ee/0?a=1\\,2,Tere tulemast koju ja"
         ('id|text\n0|Tere \\"koju\\" rida\n1|Ilus \\"\\"ilm\\"\\" täna\n2|pool\neli \\| ja aknast\n', "b.csv"),
         # two rows joined by a lost line end: each line has one comma, and a mark stands at the beginning of a cell
         ('id,text\n0,Tere koju\n1,"Ilus\nilm rida 1"2,Külm tuul täna\n', "a.csv"),
+        # nothing is quoted, all marks stand behind backslashes, and one lost its own: the next line is no part of it
+        ('id;text\n0;Tere koju kell 0\\\n1;Ilus \\"ilm\\" täna\n2;Külm 5\\"tuul\n', "a.csv"),
+        # the same beside a quoted cell
+        (
+            'id,title,text,label\n0,A,Tere \\"koju\\" nüüd,0\n1,B,"Ilus, 5\\"ilm",1\n'
+            '2,C,"Külm\n\ntuul, kell\n\nkolm, neli, viis 2\\",2\n',
+            "a.csv",
+        ),
+        # one row is quoted, and others leave marks bare that a writer would have quoted as well
+        ('label\ttext\n0\tTere koju "täna," 0"\n1\t"Ilus\n ilm rida 1"\n2\tKülm "tuul" puhub\n', "a.tsv"),
         # nothing had to be quoted, and a row is too short
         ('id,text\n0,Tere koju\n1,"Ilus ilm"\n2\n', "a.csv"),
     ],

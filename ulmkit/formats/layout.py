@@ -352,12 +352,17 @@ def _is_open_question(found: FoundLayout, best: FoundLayout) -> bool:
     """Whether marks that quote cells in one of the two alone are the table's or its texts', and too few rows say which.
 
     They quote where one stands at the beginning of a cell, but for tables between tabs, which people write by hand. A
-    sample that is damaged and in which nothing had to be quoted says nothing either.
+    sample that is damaged and in which nothing had to be quoted says nothing either, nor does one in which more rows
+    leave marks bare than quote a cell: a writer that quotes does so with each cell that holds a mark. Where all
+    marks within cells stand behind backslashes, these are escapes or belong to the texts.
     """
-    if found.width != best.width or found.layout.delimiter != best.layout.delimiter or found.layout.escape:
+    if found.width != best.width or found.layout.delimiter != best.layout.delimiter:
         return False
+    if found.layout.escape:
+        return not best.layout.escape and _escapes_its_marks(best)
     if best.layout.quote and not found.layout.quote:
-        return not best.is_whole and not any(row.needed for row in best.rows)
+        needed = any(row.needed for row in best.rows)
+        return (not best.is_whole and not needed) or _leaves_marks_bare(best)
     quote = found.layout.quote
     if not quote or best.layout.quote or best.layout.escape or best.layout.delimiter == "\t":
         return False
@@ -406,6 +411,20 @@ def _rivals(found: FoundLayout, best: FoundLayout) -> bool:
     if not found.layout.quote and breaks and 2 * best.quoted_rows < len(best.rows):
         return True
     return found.share >= best.share and len(found.rows) > len(best.rows)
+
+
+def _leaves_marks_bare(found: FoundLayout) -> bool:
+    """Whether more rows have a mark and no quoted cell than have a quoted one."""
+    quote = found.layout.quote
+    bare = sum(not row.quoted and any(quote in cell for cell in row.cells) for row in found.rows)
+    return bare > found.quoted_rows > 0
+
+
+def _escapes_its_marks(found: FoundLayout) -> bool:
+    """Whether there are quotation marks in the cells, each of them behind a backslash."""
+    cells = [cell for row in found.rows for cell in row.cells]
+    marks = sum(cell.count('"') for cell in cells)
+    return 0 < marks == sum(cell.count('\\"') for cell in cells)
 
 
 def _spans_escapes(found: FoundLayout) -> bool:
