@@ -207,7 +207,7 @@ def _run_on(parts: list[Any]) -> str:
 def leaves(record: Mapping[str, Any], depth: int = 3, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every string, every list of strings as one, and every text in parts under a known name, with its path."""
     for name, held in record.items():
-        key, value = str(name), unpacked(held)
+        key, value = str(name), without_wrapping(held)
         here = (*path, key)
         words = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
         parts = (_rank(key) is not None or key.lower() in WORD_FIELDS) and _in_parts(value)
