@@ -26,6 +26,7 @@ from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits
 from ulmkit.formats.table_told import told_layout
 from ulmkit.formats.tables import read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
+from ulmkit.formats.xml_rows import read_xml_rows
 from ulmkit.names import home_expanded, stored_name
 from ulmkit.text.encoding import Undecodable
 
@@ -48,6 +49,7 @@ READERS: dict[str, Reader] = {
     "wikitext": reader_of("wikitext"),
     "mail": read_mail,
     "mailbox": read_mailbox,
+    "xml rows": read_xml_rows,
     "subtitles": read_subtitles,
     "messages": read_messages,
     "text": read_plain_text,

@@ -101,6 +101,8 @@ SQL = re.compile(
 ARCHIVE_INDEX = re.compile(
     r" CDX [A-Za-z ]{3,60}\r?\n|(?:!meta[^\n]*\n)*(?:[^\s(){}]{1,500}\)/\S*|\S+://\S+) \d{14} (?:\{\"|\S+ \S+ \d{3} )"
 )
+# Stack Exchange's dumps: https://archive.org/details/stackexchange
+_ROWS = re.compile(r"(?:<\?xml[^>]*\?>)?\s*<(\w+)>\s*<row\s+\w+=\"")
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
 
 
@@ -204,6 +206,8 @@ def recognise_markup(start: str, name: str) -> Format:
         return Format("mediawiki")
     if root == "html":
         return Format("html")
+    if _ROWS.match(start) and "<!ENTITY" not in start[:4096]:
+        return Format("xml rows")
     if XML.match(start) and (start.startswith("<?xml") or name.endswith((".xml", ".tei"))):
         return foreign_xml(root, start)
     if TAGS.search(start) or _PAGE.search(name):
