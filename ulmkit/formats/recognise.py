@@ -62,7 +62,7 @@ _BY_NAME = (
     (re.compile(r"\.(wiki|mediawiki|wikitext)$"), "wikitext"),
     (re.compile(r"\.eml$"), "mail"),
     (re.compile(r"\.(mbox|mbx)$"), "mailbox"),
-    (re.compile(r"\.(srt|vtt|ass|ssa|sbv|lrc)$"), "subtitles"),
+    (re.compile(r"\.(srt|vtt|ass|ssa|sbv|lrc|ttml|dfxp)$"), "subtitles"),
     (re.compile(r"\.(po|pot)$"), "messages"),
 )
 _CUES = re.compile(
@@ -204,6 +204,8 @@ def recognise_markup(start: str, name: str) -> Format:
     root = match[1].rpartition(":")[2].lower() if match else ""
     if root in ("mediawiki", "page") and re.search(r"<(?:mediawiki|title|page|siteinfo)\b", start[:20_000]):
         return Format("mediawiki")
+    if root == "tt" and not re.search(r"<!(?:DOCTYPE|ENTITY)", start[:4096], re.I):
+        return Format("subtitles")
     if root == "html":
         return Format("html")
     if _ROWS.match(start) and "<!ENTITY" not in start[:4096]:
