@@ -427,7 +427,7 @@ REFUSED = [
     (b"\x89PNG\r\n\x1a\n\0\0\0", "a.txt", reasons.NOT_TEXT, "image"),
     (bytes(range(256)) * 20, "a.txt", reasons.NOT_TEXT, "binary"),
     (b'<?xml version="1.0"?><TEI xmlns="x"><text/></TEI>', "a.xml", reasons.UNSUPPORTED, "TEI XML is not read"),
-    (b'<?xml version="1.0"?><rss version="2.0"/>', "a.xml", reasons.UNSUPPORTED, "feed"),
+    (b'<?xml version="1.0"?><rss version="2.0"/>', "a.xml", reasons.EMPTY_TEXT, "feed"),
     (b"INSERT INTO t (id, content)\nVALUES ('1', 'x');\n", "a.sql", reasons.UNSUPPORTED, "SQL is not read"),
     (b"import os\n", "a.py", reasons.NOT_TEXT, "program"),
     (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00", "a.pkl", reasons.NOT_TEXT, "pickle"),

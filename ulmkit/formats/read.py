@@ -14,6 +14,7 @@ from ulmkit.files import NotRegularError, RegularFile, open_regular, require_reg
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import TAR_BLOCK, Member, tar_members, zip_members
 from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.feed_files import read_feed_file
 from ulmkit.formats.json import read_json_document, read_json_lines
 from ulmkit.formats.mail import read_mail, read_mailbox
 from ulmkit.formats.mediawiki import read_mediawiki
@@ -50,6 +51,7 @@ READERS: dict[str, Reader] = {
     "mail": read_mail,
     "mailbox": read_mailbox,
     "xml rows": read_xml_rows,
+    "feed": read_feed_file,
     "subtitles": read_subtitles,
     "messages": read_messages,
     "text": read_plain_text,

@@ -224,7 +224,7 @@ def foreign_xml(root: str, start: str) -> Format:
     if re.search(r"<!(?:DOCTYPE|ENTITY)", start[:4096], re.I) and "<!ENTITY" in start:
         return refused(reasons.DOCUMENT_TYPE, "XML that defines entities is not read")
     if root in ("rss", "feed", "rdf"):
-        return refused(reasons.UNSUPPORTED, "a feed is not read from a file; save its articles as HTML or JSON lines")
+        return Format("feed")
     what = f"{root.upper()} XML" if root.startswith("tei") else f"XML with root <{root}>"
     return refused(reasons.UNSUPPORTED, f"{what} is not read; convert it to plain text or JSON lines first")
 
