@@ -89,11 +89,11 @@ def test_runs_of_one_text_are_on_one_line(tmp_path: Path, value: object, text: s
 
 def test_a_name_of_json_ld_is_no_text(tmp_path: Path) -> None:
     """It says what there is in the place of taking an address for the text."""
-    record = {"@context": "https://schema.org/", "@graph": [{"articleBody": "Sadas vihma."}]}
+    record = {"@context": "https://schema.org/", "@graph": [{"alumniOf": "Sadas vihma."}]}
     _, (complaint, _) = read(tmp_path, jsonl(record, record))
     assert isinstance(complaint, Unreadable)
     assert complaint.reason == reasons.NO_TEXT
-    assert "@graph.articleBody" in complaint.detail
+    assert "@graph.alumniOf" in complaint.detail
 
 
 def test_a_transcript_is_its_lines(tmp_path: Path) -> None:
