@@ -89,11 +89,11 @@ def test_runs_of_one_text_are_on_one_line(tmp_path: Path, value: object, text: s
 
 def test_a_name_of_json_ld_is_no_text(tmp_path: Path) -> None:
     """It says what there is in the place of taking an address for the text."""
-    record = {"@context": "https://schema.org/", "@graph": [{"articleBody": "Sadas vihma."}]}
+    record = {"@context": "https://schema.org/", "@graph": [{"alumniOf": "Sadas vihma."}]}
     _, (complaint, _) = read(tmp_path, jsonl(record, record))
     assert isinstance(complaint, Unreadable)
     assert complaint.reason == reasons.NO_TEXT
-    assert "@graph.articleBody" in complaint.detail
+    assert "@graph.alumniOf" in complaint.detail
 
 
 def test_a_transcript_is_its_lines(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ REFUSED = [
     (b"\x89PNG\r\n\x1a\n\0\0\0", "a.txt", reasons.NOT_TEXT, "image"),
     (bytes(range(256)) * 20, "a.txt", reasons.NOT_TEXT, "binary"),
     (b'<?xml version="1.0"?><TEI xmlns="x"><text/></TEI>', "a.xml", reasons.UNSUPPORTED, "TEI XML is not read"),
-    (b'<?xml version="1.0"?><rss version="2.0"/>', "a.xml", reasons.UNSUPPORTED, "feed"),
+    (b'<?xml version="1.0"?><rss version="2.0"/>', "a.xml", reasons.EMPTY_TEXT, "feed"),
     (b"INSERT INTO t (id, content)\nVALUES ('1', 'x');\n", "a.sql", reasons.UNSUPPORTED, "SQL is not read"),
     (b"import os\n", "a.py", reasons.NOT_TEXT, "program"),
     (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00", "a.pkl", reasons.NOT_TEXT, "pickle"),

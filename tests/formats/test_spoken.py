@@ -152,3 +152,32 @@ def test_messages_are_their_translations(tmp_path: Path) -> None:
     (complaint,) = read(tmp_path / "a.pot", b'msgid ""\nmsgstr ""\n\nmsgid "Open"\nmsgstr ""\n')
     assert isinstance(complaint, Unreadable)
     assert complaint.reason == reasons.EMPTY_TEXT
+
+
+TTML = """<?xml version="1.0" encoding="UTF-8"?>
+<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="et"><head><metadata><desc>Näide</desc></metadata></head>
+<body><div>
+<p begin="00:00:00.000" end="00:00:01.900">Läksime vara</p>
+<p begin="2s" dur="1.9s"><span tts:fontStyle="italic">majast välja.</span> Oli külm.</p>
+<p begin="00:00:04:00" end="00:00:05:00">- Kas võtsid vihmavarju?<br/>- Ei!</p>
+<p begin="5100ms" end="5900ms">[muusika]</p>
+<p begin="00:01:04.000" end="00:01:06.900">Pärast ootasime rongi.</p>
+</div></body></tt>
+"""
+
+
+@pytest.mark.parametrize("name", ["a.ttml", "a.dfxp", "a.xml"])
+@pytest.mark.parametrize("prefix", ["", "tt:"])
+def test_timed_text_is_read_like_other_subtitles(tmp_path: Path, name: str, prefix: str) -> None:
+    told = re.sub(r"(</?)(?=\w)", rf"\1{prefix}", TTML)
+    (tmp_path / name).write_text(told)
+    (document,) = read_file(tmp_path / name)
+    assert isinstance(document, RawDocument)
+    assert document.content == SAID
+
+
+def test_xml_whose_root_only_begins_like_timed_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text('<?xml version="1.0"?><ttx><p begin="1s">Tere</p></ttx>')
+    (told,) = read_file(tmp_path / "a.xml")
+    assert isinstance(told, Unreadable)
+    assert told.reason == reasons.UNSUPPORTED

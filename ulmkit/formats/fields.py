@@ -19,6 +19,7 @@ from ulmkit.formats.record_facts import (
     facts_of,
     plain_key,
 )
+from ulmkit.formats.rich_text import tree_text, without_wrapping
 from ulmkit.text.encoding import Undecodable
 
 _SAMPLE = 64  # records that the choice is made from
@@ -54,6 +55,8 @@ TEXT_FIELDS: dict[str, Kind] = {
     "html": "html",
     "raw_html": "html",
     "page_html": "html",
+    "lexical": "text",  # of Ghost, a string of JSON
+    "mobiledoc": "text",
 }
 # lists of paragraphs, sections and the like, whose parts may be mappings; known last: a text beside them is theirs
 PART_FIELDS = (
@@ -114,7 +117,7 @@ def _value_at(record: Any, path: Path) -> Any:
 
 def text_at(record: Any, path: Path) -> str | bytes | None:
     """The text at a path of keys: bytes where it is bytes that are no UTF-8, None where there is none."""
-    value = _value_at(record, path)
+    value = without_wrapping(_value_at(record, path))
     if (words := _words(path[-1], value)) is not None:
         return " ".join(words)
     text = joined_text(value)
@@ -155,6 +158,8 @@ def joined_text(value: Any) -> str | None:
             return value.decode()
         except UnicodeDecodeError:
             return None
+    if (tree := tree_text(value)) is not None:
+        return tree
     if isinstance(value, Mapping):
         parts = [
             joined_text(item) if (words := _words(key, item)) is None else " ".join(words)
@@ -204,12 +209,12 @@ def _run_on(parts: list[Any]) -> str:
 
 def leaves(record: Mapping[str, Any], depth: int = 3, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every string, every list of strings as one, and every text in parts under a known name, with its path."""
-    for name, value in record.items():
-        key = str(name)
+    for name, held in record.items():
+        key, value = str(name), without_wrapping(held)
         here = (*path, key)
         words = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
         parts = (_rank(key) is not None or key.lower() in WORD_FIELDS) and _in_parts(value)
-        if isinstance(value, str | bytes) or words or parts:
+        if isinstance(value, str | bytes) or words or parts or value is not held or tree_text(value) is not None:
             yield here, joined_text(value) or ""
         elif isinstance(value, Mapping) and depth > 1:
             yield from leaves(value, depth - 1, here)

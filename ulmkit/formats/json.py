@@ -61,11 +61,24 @@ def position(error: Exception) -> int:
 
 def _row(value: Any, number: int, origin: Origin) -> NumberedRecord:
     if isinstance(value, Mapping):
-        return number, value
+        return number, _article_of(value)
     if isinstance(value, str):
         return number, {"text": value}
     detail = f"a JSON {type(value).__name__}, not an object"
     return origin.unreadable(reasons.BAD_RECORD, detail, number, shown=excerpt(str(value)))
+
+
+def _article_of(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The node of a JSON-LD graph that has a text, where it is the only one; any other record as it is."""
+    graph = value.get("@graph")
+    texts = [node for node in graph if _has_text(node)] if isinstance(graph, list) else []
+    return texts[0] if len(texts) == 1 and not _has_text(value) else value
+
+
+def _has_text(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(
+        known_text(str(key)) and isinstance(item, str) and item.strip() for key, item in value.items()
+    )
 
 
 def read_json_document(stream: Stream, origin: Origin) -> Iterator[Record]:
@@ -120,8 +133,18 @@ def _unwrapped(value: Mapping[str, Any], origin: Origin) -> tuple[str, Iterator[
         return "", enumerate_rows(list(value.values()), origin)
     if found := at_top or ([] if named else list(lists)):
         path = max(found, key=lambda path: len(lists[path]))
+        if len(found) == 1 == len(lists[path]) and (inner := _exported(lists[path][0])):
+            return ".".join((*path, *inner[0])), enumerate_rows(inner[1], origin)
         return ".".join(path), enumerate_rows(lists[path], origin)
     return "", iter([(1, value)])
+
+
+def _exported(value: Mapping[str, Any]) -> tuple[Path, list[Any]] | None:
+    """The longest list of texts in the only entry of a list, as Ghost exports them: `db`, then `data.posts`."""
+    if _has_text(value):
+        return None
+    lists = [(path, items) for path, items in _lists(value) if len(path) > 1 and any(map(_has_text, items))]
+    return max(lists, key=lambda found: len(found[1]), default=None)
 
 
 def _lists(

@@ -14,6 +14,7 @@ from ulmkit.files import NotRegularError, RegularFile, open_regular, require_reg
 from ulmkit.formats import reasons
 from ulmkit.formats.containers import TAR_BLOCK, Member, tar_members, zip_members
 from ulmkit.formats.excerpt import excerpt
+from ulmkit.formats.feed_files import read_feed_file
 from ulmkit.formats.json import read_json_document, read_json_lines
 from ulmkit.formats.mail import read_mail, read_mailbox
 from ulmkit.formats.mediawiki import read_mediawiki
@@ -26,6 +27,7 @@ from ulmkit.formats.streams import CODECS, LIMITS, ByteBudget, FileBytes, Limits
 from ulmkit.formats.table_told import told_layout
 from ulmkit.formats.tables import read_arrow, read_parquet, read_table
 from ulmkit.formats.warc import read_arc, read_warc
+from ulmkit.formats.xml_rows import read_xml_rows
 from ulmkit.names import home_expanded, stored_name
 from ulmkit.text.encoding import Undecodable
 
@@ -49,6 +51,8 @@ READERS: dict[str, Reader] = {
     "wikitext": reader_of("wikitext"),
     "mail": read_mail,
     "mailbox": read_mailbox,
+    "xml rows": read_xml_rows,
+    "feed": read_feed_file,
     "subtitles": read_subtitles,
     "messages": read_messages,
     "text": read_plain_text,

@@ -23,6 +23,7 @@ REVISIT = "revisit"
 STORAGE = "cannot be opened"
 SEVERAL = "many documents in one text"
 UNSURE = "layout not sure"
+CUT_ENTRY = "entry without its whole text"
 
 # no fault: left out because nobody would want it as text
 UNWANTED = frozenset((REDIRECT, OTHER_NAMESPACE, NOT_WIKITEXT, NOT_A_PAGE, STATUS, REVISIT, EMPTY_TEXT, SEVERAL))
@@ -48,6 +49,7 @@ MEANING: dict[str, str] = {
     NOT_A_PAGE: "a web archive record that holds no page: request, metadata, crawl notes",
     STATUS: "a page that the server did not deliver with status 200",
     REVISIT: "a web archive record that only refers to an earlier one",
+    CUT_ENTRY: "an entry of a feed that holds a summary or a beginning; the detail says by which sign",
     UNSURE: "a short table that two layouts fit, read as one of them; the detail says as which",
     SEVERAL: "a text too long for one document, read as several; the detail says which way",
     STORAGE: "the system refused to open or read it",

@@ -65,7 +65,7 @@ _BY_NAME = (
     (re.compile(r"\.(wiki|mediawiki|wikitext)$"), "wikitext"),
     (re.compile(r"\.eml$"), "mail"),
     (re.compile(r"\.(mbox|mbx)$"), "mailbox"),
-    (re.compile(r"\.(srt|vtt|ass|ssa|sbv|lrc)$"), "subtitles"),
+    (re.compile(r"\.(srt|vtt|ass|ssa|sbv|lrc|ttml|dfxp)$"), "subtitles"),
     (re.compile(r"\.(po|pot)$"), "messages"),
 )
 _CUES = re.compile(
@@ -105,6 +105,8 @@ SQL = re.compile(
 ARCHIVE_INDEX = re.compile(
     r" CDX [A-Za-z ]{3,60}\r?\n|(?:!meta[^\n]*\n)*(?:[^\s(){}]{1,500}\)/\S*|\S+://\S+) \d{14} (?:\{\"|\S+ \S+ \d{3} )"
 )
+# Stack Exchange's dumps: https://archive.org/details/stackexchange
+_ROWS = re.compile(r"(?:<\?xml[^>]*\?>)?\s*<(\w+)>\s*<row\s+\w+=\"")
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
 
 
@@ -216,8 +218,12 @@ def recognise_markup(start: str, name: str) -> Format:
     root = match[1].rpartition(":")[2].lower() if match else ""
     if root in ("mediawiki", "page") and re.search(r"<(?:mediawiki|title|page|siteinfo)\b", start[:20_000]):
         return Format("mediawiki")
+    if root == "tt" and not re.search(r"<!(?:DOCTYPE|ENTITY)", start[:4096], re.I):
+        return Format("subtitles")
     if root == "html":
         return Format("html")
+    if _ROWS.match(start) and "<!ENTITY" not in start[:4096]:
+        return Format("xml rows")
     if XML.match(start) and (start.startswith("<?xml") or name.endswith((".xml", ".tei"))):
         return foreign_xml(root, start)
     if TAGS.search(start) or _PAGE.search(name):
@@ -232,7 +238,7 @@ def foreign_xml(root: str, start: str) -> Format:
     if re.search(r"<!(?:DOCTYPE|ENTITY)", start[:4096], re.I) and "<!ENTITY" in start:
         return refused(reasons.DOCUMENT_TYPE, "XML that defines entities is not read")
     if root in ("rss", "feed", "rdf"):
-        return refused(reasons.UNSUPPORTED, "a feed is not read from a file; save its articles as HTML or JSON lines")
+        return Format("feed")
     what = f"{root.upper()} XML" if root.startswith("tei") else f"XML with root <{root}>"
     return refused(reasons.UNSUPPORTED, f"{what} is not read; convert it to plain text or JSON lines first")
 

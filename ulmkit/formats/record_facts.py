@@ -22,7 +22,7 @@ URL_FIELDS = (
 PUBLISHED_FIELDS = (
     "published_at", "published", "date_published", "date_publish", "publish_date", "publishing_date",
     "publication_date", "pubdate", "pub_date", "web_publication_date", "first_published", "date", "datetime",
-    "created_at", "created", "created_utc", "date_created", "posted_at", "date_issued", "issued",
+    "created_at", "created", "created_utc", "date_created", "posted_at", "date_issued", "issued", "creation_date",
 )  # fmt: skip
 FETCHED_FIELDS = (
     "fetched_at", "crawled_at", "scraped_at", "retrieved_at", "date_download", "download_date", "date_crawled",

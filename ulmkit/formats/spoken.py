@@ -1,10 +1,11 @@
 """Subtitles and message files: their cues and messages as text, without numbers, times and marks.
 
 SubRip (.srt), WebVTT (https://www.w3.org/TR/webvtt1/), SubStation Alpha (.ass, .ssa), SubViewer (.sbv), MicroDVD
-(.sub), lyrics with times (.lrc), gettext
+(.sub), lyrics with times (.lrc), TTML (https://www.w3.org/TR/ttml2/; .ttml, .dfxp), gettext
 (https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html).
 """
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -25,6 +26,12 @@ _ENDED = re.compile(r"[.!?…؟۔。][\"'»”’)\]]*\Z")
 _SPOKEN = re.compile(r"Dialogue:[ \t]*(.*)")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d):(\d\d(?:\.\d{1,3})?)")
 _DRAWN = re.compile(r"\{[^{}]*\\p[1-9]")  # shapes instead of words
+_TIMED_TEXT = re.compile(r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.S)
+_TOLD = re.compile(r"<((?:\w+:)?)p\b([^<>]*[^<>/])?>(.*?)</\1p\s*>", re.S)
+_TOLD_TIME = re.compile(r"\b(begin|end|dur)\s*=\s*[\"']([^\"']*)[\"']")
+_TICKS = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
+_TICK_RATE = re.compile(r"\b(?:ttp:)?(tickRate|frameRate)\s*=\s*[\"'](\d{1,9})[\"']")
+_HEAD = re.compile(r"<((?:\w+:)?)(head|metadata)\b[^<>]*[^<>/]?>.*?</\1\2\s*>", re.S)
 _PAUSE = 2.0  # seconds without a cue, after which a paragraph begins
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MESSAGE = re.compile(r"(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])?[ \t]*(?=\")")
@@ -66,7 +73,15 @@ def said(source: str) -> str:
 def _cues(source: str) -> Iterator[tuple[float, float, list[str]]]:
     """Start, end and lines of each cue; the same words again, as captions roll, only once."""
     last: list[str] = []
-    read = _substation if "\nDialogue:" in source else _by_frames if _FRAMES.match(source.lstrip()) else _timed
+    read = (
+        _timed_text
+        if _TIMED_TEXT.match(source)
+        else _substation
+        if "\nDialogue:" in source
+        else _by_frames
+        if _FRAMES.match(source.lstrip())
+        else _timed
+    )
     for start, end, lines in read(source):
         shown = [" ".join(_MARK.sub("", line).split()) for line in lines]
         shown = [line for line in shown if line and not _SOUND.fullmatch(line)]
@@ -90,6 +105,33 @@ def _substation(source: str) -> Iterator[tuple[float, float, list[str]]]:
             start, end = (int(t[1]) * 3600 + int(t[2]) * 60 + float(t[3]) for t in times if t)
             found.append((start, end, re.split(r"\\[Nn]", cells[-1].replace("\\h", " "))))
     yield from sorted(found, key=lambda cue: cue[0])
+
+
+def _timed_text(source: str) -> Iterator[tuple[float, float, list[str]]]:
+    """Cues of TTML: a `p` each, its `br` ends a line; what has no time stands where the cue before it ended."""
+    rates = {name: float(rate) for name, rate in _TICK_RATE.findall(source[:10_000]) if int(rate)}
+    ended = 0.0
+    for match in _TOLD.finditer(_HEAD.sub("", source)):
+        times = dict(_TOLD_TIME.findall(match[2] or ""))
+        start = _told_time(times.get("begin", ""), rates)
+        start = ended if start is None else start
+        end = _told_time(times.get("end", ""), rates)
+        ended = start + (_told_time(times.get("dur", ""), rates) or 0.0) if end is None else end
+        lines = re.split(r"<(?:\w+:)?br\b[^<>]*>", match[3])
+        yield start, ended, [html.unescape(re.sub(r"<!--.*?-->|<[^<>]*>", "", line, flags=re.S)) for line in lines]
+
+
+def _told_time(said_time: str, rates: dict[str, float]) -> float | None:
+    """Seconds of a time in TTML: a clock, with frames behind it or parts of seconds, or a number with its unit."""
+    rate = rates.get("frameRate", _RATE)
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "f": 1 / rate, "t": 1 / rates.get("tickRate", rate)}
+    try:
+        if match := _TICKS.fullmatch(said_time.strip()):
+            return float(match[1]) * units[match[2]]
+        hours, minutes, seconds, *frames = said_time.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) + (float(frames[0]) / rate if frames else 0.0)
+    except ValueError:
+        return None
 
 
 def _timed(source: str) -> Iterator[tuple[float, float, list[str]]]:
