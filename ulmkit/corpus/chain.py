@@ -45,7 +45,7 @@ from ulmkit.text.encoding import decode
 from ulmkit.text.mojibake import repair
 from ulmkit.text.tokenized import is_tokenized
 
-CHAIN = 16  # raised when the chain changes what it makes of the same input
+CHAIN = 17  # raised when the chain changes what it makes of the same input
 CHUNK_DOCUMENTS = 64
 CHUNK_CHARACTERS = 1_000_000  # a chunk is what a worker gets at once
 RULE_FAILED = "rule failed"

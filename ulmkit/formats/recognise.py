@@ -8,8 +8,9 @@ from ulmkit.formats import reasons
 from ulmkit.formats.arrow import ARROW_FILE, ARROW_STREAM
 from ulmkit.formats.containers import is_tar
 from ulmkit.formats.json import BEFORE_JSON, PYTHON_RECORD
-from ulmkit.formats.layout import KNOWN_COLUMNS, find_layout
+from ulmkit.formats.layout import find_layout
 from ulmkit.formats.streams import CODECS
+from ulmkit.formats.table_trial import KNOWN_COLUMNS
 from ulmkit.text.encoding import Undecodable, decode
 
 

@@ -8,19 +8,12 @@ from ulmkit.document import Unreadable
 from ulmkit.formats import reasons
 from ulmkit.formats.excerpt import excerpt
 from ulmkit.formats.fields import TEXT_FIELDS, NumberedRecord
-from ulmkit.formats.layout import (
-    LAYOUT_ROWS,
-    LAYOUT_SAMPLE,
-    SAYS_DELIMITER,
-    FoundLayout,
-    find_layout,
-    has_header,
-    tried,
-)
+from ulmkit.formats.layout import LAYOUT_ROWS, SAYS_DELIMITER, find_layout, has_header
 from ulmkit.formats.origin import Origin
 from ulmkit.formats.table_columns import are_mostly_rows, are_whole_rows, column_fit, fits_columns
 from ulmkit.formats.table_grammar import NO_DELIMITER, ReadRow, TableLayout, grammar_of
 from ulmkit.formats.table_told import escape_said, quote_said, told_layout
+from ulmkit.formats.table_trial import LAYOUT_SAMPLE, FoundLayout, tried
 
 PATIENCE = 1 << 12  # characters that an open cell may go on at the least
 LOOKED_ROUND = 16  # lines of an open cell after which it is asked whether they are rows
