@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Callable
 from importlib.resources import files
 
 import numpy as np
@@ -305,3 +306,12 @@ def test_a_poem_whose_verses_have_an_element_each_is_whole(half: str, count: int
     body = f"<table>{rows}</table>" if "<td>" in half else "".join(lines)
     text = html_to_text(page(f"<nav><a href=/>گنجینه</a> <a href=/p>شاعران</a></nav><div class=poem>{body}</div>")).text
     assert [line for line in text.split("\n") if line] == VERSES[:count]
+
+
+@pytest.mark.parametrize("tag", [str, str.upper])
+def test_a_page_of_frames_has_the_text_that_shows_where_there_are_none(tag: Callable[[str], str]) -> None:
+    opened, closed = tag("<frameset cols='20%,80%'>"), tag("</frameset>")
+    frames = f"<html><head><title>باغ</title></head>{opened}<frame src='a.html'>{tag('<noframes>')}<body>"
+    ending = f"</body>{tag('</noframes>')}{closed}</html>"
+    assert html_to_text(frames + ARTICLE + ending).text == "\n\n".join(SENTENCES)
+    assert not html_to_text(frames + ending).text

@@ -21,7 +21,16 @@ ATOM = f"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title
 <entry><title>Jää</title><link href="https://jogi.example/2"/><summary>Jää on läinud.</summary></entry></feed>"""
 
 
-@pytest.mark.parametrize("feed", [RSS, ATOM])
+RDF = f"""<?xml version="1.0"?><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
+xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/">
+<channel rdf:about="https://jogi.example"><title>Jõgi</title></channel>
+<item rdf:about="https://jogi.example/1"><title>Suurvesi</title><link>https://jogi.example/1</link>
+<dc:date>2015-03-02T10:00:00Z</dc:date><content:encoded><![CDATA[{LONG}]]></content:encoded></item>
+<item rdf:about="https://jogi.example/2"><title>Jää</title><link>https://jogi.example/2</link>
+<description>Jää on läinud.</description></item></rdf:RDF>"""
+
+
+@pytest.mark.parametrize("feed", [RSS, ATOM, RDF, *(feed.partition("?>")[2].lstrip() for feed in (RSS, ATOM, RDF))])
 def test_whole_posts_are_documents_and_summaries_are_counted(tmp_path: Path, feed: str) -> None:
     (tmp_path / "a.xml").write_text(feed)
     post, cut = read_file(tmp_path / "a.xml")

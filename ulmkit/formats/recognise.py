@@ -106,6 +106,7 @@ SQL = re.compile(
 ARCHIVE_INDEX = re.compile(
     r" CDX [A-Za-z ]{3,60}\r?\n|(?:!meta[^\n]*\n)*(?:[^\s(){}]{1,500}\)/\S*|\S+://\S+) \d{14} (?:\{\"|\S+ \S+ \d{3} )"
 )
+_FEED = re.compile(r"<rss\b[^<>]*\bversion=|http://www\.w3\.org/2005/Atom|http://purl\.org/rss/1\.0/")
 # Stack Exchange's dumps: https://archive.org/details/stackexchange
 _ROWS = re.compile(r"(?:<\?xml[^>]*\?>)?\s*<(\w+)>\s*<row\s+\w+=\"")
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?:[A-Za-z_#][^\n]*\n|[ \t-][^\n]*\n|\r?\n)*?---[ \t]*(?:\r?\n|\Z)")
@@ -223,6 +224,8 @@ def recognise_markup(start: str, name: str) -> Format:
         return Format("subtitles")
     if root == "html":
         return Format("html")
+    if root in ("rss", "feed", "rdf") and _FEED.search(start[:2_000]):
+        return Format("feed")
     if _ROWS.match(start) and "<!ENTITY" not in start[:4096]:
         return Format("xml rows")
     if XML.match(start) and (start.startswith("<?xml") or name.endswith((".xml", ".tei"))):

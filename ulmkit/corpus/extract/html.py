@@ -49,6 +49,8 @@ _NAME = 8  # bytes: longer than each of them
 _LISTED = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex|opml)\b", re.S | re.I
 )
+# A page of frames has no text but what it shows where there are none; the parser drops that, unless these tags go.
+_FRAMES = re.compile(r"</?(?:frameset|noframes)\b[^<>]*>", re.I)
 _HEAD = 4_000  # characters of a page that are looked at for it
 
 
@@ -79,6 +81,8 @@ def html_to_text(page: str, *, refused: Callable[[str], str] | None = None) -> M
     if marks > MAX_MARKS:
         return MainText(reason="too many elements", detail=f"{marks} marks, limit {MAX_MARKS}")
     page = cheaper(page)
+    if "<frameset" in page or "<FRAMESET" in page:
+        page = _FRAMES.sub("", page)
     if marks > 2 * MAX_DEPTH and (depth := _depth(page)) > MAX_DEPTH:
         return MainText(reason="nested too deep", detail=f"{depth} elements in each other, limit {MAX_DEPTH}")
     source = serialized(page)
